@@ -1,0 +1,103 @@
+import type { Origin } from './origin.ts';
+import { floorOf, incarnationOf } from './origin.ts';
+
+/**
+ * Origin → highest sequence contained with no gap. A node's floor (incarnation 0 of the node) holds the lowest incarnation
+ * that is not retired; every lower one is contained whole, whatever its sequence (SPEC, D8), so that a crash loop does not
+ * grow a vector.
+ */
+export class VersionVector {
+  readonly #entries: Map<Origin, number>;
+
+  constructor(entries?: Iterable<readonly [Origin, number]>) {
+    this.#entries = new Map(entries);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The highest sequence contained; 0 for none, Infinity for a retired origin. */
+  get(origin: Origin): number {
+    const seq = this.#entries.get(origin);
+    if (seq !== undefined) return seq;
+    return this.isRetired(origin) ? Infinity : 0;
+  }
+
+  isRetired(origin: Origin): boolean {
+    const incarnation = incarnationOf(origin);
+    return incarnation !== 0 && incarnation < (this.#entries.get(floorOf(origin)) ?? 0);
+  }
+
+  contains(origin: Origin, seq: number): boolean {
+    return this.get(origin) >= seq;
+  }
+
+  /** Raises one entry; says whether it changed. Raising a floor drops the retired origins' entries. */
+  raise(origin: Origin, seq: number): boolean {
+    if (incarnationOf(origin) === 0) return this.#raiseFloor(origin, seq);
+    if (seq <= this.get(origin)) return false;
+    this.#entries.set(origin, seq);
+    return true;
+  }
+
+  #raiseFloor(floor: Origin, incarnation: number): boolean {
+    if (incarnation <= (this.#entries.get(floor) ?? 0)) return false;
+    this.#entries.set(floor, incarnation);
+    for (const origin of this.#entries.keys()) {
+      if (origin !== floor && floorOf(origin) === floor && incarnationOf(origin) < incarnation) this.#entries.delete(origin);
+    }
+    return true;
+  }
+
+  /** Raises every entry to at least the other's. */
+  merge(other: VersionVector): void {
+    for (const [origin, seq] of other.#entries) this.raise(origin, seq);
+  }
+
+  /** Whether everything in `other` is contained here. */
+  covers(other: VersionVector): boolean {
+    for (const [origin, seq] of other.#entries) {
+      if (incarnationOf(origin) === 0) continue;
+      if (this.get(origin) < seq) return false;
+    }
+    return true;
+  }
+
+  equals(other: VersionVector): boolean {
+    return this.covers(other) && other.covers(this);
+  }
+
+  /** Lowers every entry to at most the other's (the meet); a floor stays where only one has it. */
+  lowerTo(other: VersionVector): void {
+    for (const [origin, seq] of [...this.#entries]) {
+      if (incarnationOf(origin) === 0) continue;
+      const least = Math.min(seq, other.get(origin));
+      if (least === 0) this.#entries.delete(origin);
+      else this.#entries.set(origin, least);
+    }
+  }
+
+  /** Entries of `this` that are above `base`: raising `base` by them gives `this` merged with it. */
+  changesSince(base: VersionVector): [Origin, number][] {
+    const changes: [Origin, number][] = [];
+    for (const [origin, seq] of this.#entries) {
+      const known = incarnationOf(origin) === 0 ? (base.#entries.get(origin) ?? 0) : base.get(origin);
+      if (seq > known) changes.push([origin, seq]);
+    }
+    return changes;
+  }
+
+  entries(): IterableIterator<[Origin, number]> {
+    return this.#entries.entries();
+  }
+
+  /** Origins with their sequences, without floors. */
+  *dots(): IterableIterator<[Origin, number]> {
+    for (const entry of this.#entries) if (incarnationOf(entry[0]) !== 0) yield entry;
+  }
+
+  clone(): VersionVector {
+    return new VersionVector(this.#entries);
+  }
+}

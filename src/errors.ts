@@ -1,0 +1,48 @@
+/** The stable first words of every error a client can see; a client may branch on them. */
+export type ErrorCode =
+  | 'ERR'
+  | 'WRONGTYPE'
+  | 'NOAUTH'
+  | 'NOPROTO'
+  | 'LOADING'
+  | 'CLOCKSKEW'
+  | 'OOM'
+  | 'BUSYGROUP'
+  | 'EXECABORT'
+  | 'HOMEREGION'
+  | 'NOQUORUM'
+  | 'UNCERTAIN'
+  | 'BEHIND'
+  | 'CROSSCLASS'
+  | 'CONFIG'
+  | 'PORTBUSY'
+  | 'PROTOCOL'
+  | 'LIMIT'
+  | 'STORE'
+  | 'Internal';
+
+/** What a caller may expect of doing the same thing again. */
+export type RetryMeaning = 'never' | 'later' | 'now';
+
+/**
+ * The one error class. `code` is literal and stable, the message is for people and names the limit or the key.
+ * An error is the world's fault and is handled; our own faults are assertions (`base/assert.ts`) and stop the process.
+ */
+export class CausewayError extends Error {
+  readonly code: ErrorCode;
+  readonly retry: RetryMeaning;
+
+  constructor(code: ErrorCode, message: string, options: { retry?: RetryMeaning; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CausewayError';
+    this.code = code;
+    this.retry = options.retry ?? 'never';
+  }
+}
+
+/** Any thrown value as a `CausewayError`; what is not one becomes `Internal`. For the edges only. */
+export function toCausewayError(thrown: unknown): CausewayError {
+  if (thrown instanceof CausewayError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new CausewayError('Internal', message, { cause: thrown });
+}

@@ -1,0 +1,86 @@
+import type { ByteRange } from '../base/bytes.ts';
+
+/** A handle of an entry, valid until the next update; -1 is none. */
+export type Slot = number;
+export const NO_SLOT = -1;
+
+/** What a key shows. */
+export const ContentType = { None: 0, String: 1, Hash: 2, Set: 3 } as const;
+export type ContentType = (typeof ContentType)[keyof typeof ContentType];
+
+/** Reads of a hash. Views handed to a visitor are good for that call only. */
+export interface HashReader {
+  readonly size: number;
+  has(field: ByteRange): boolean;
+  /** Points `into` at the field's value; false when it is absent. */
+  get(field: ByteRange, into: ByteRange): boolean;
+  /** The field and value at a position, 0 ≤ index < size; positions change with every update of the hash. */
+  at(index: number, field: ByteRange, value: ByteRange): void;
+}
+
+/** Reads of a set. */
+export interface SetReader {
+  readonly size: number;
+  has(member: ByteRange): boolean;
+  /** The member at a position, 0 ≤ index < size; positions change with every update of the set. */
+  at(index: number, member: ByteRange): void;
+}
+
+/**
+ * What commands read. Keys arrive as bytes with their hash and values leave as byte ranges (views of the store's memory or
+ * of a scratch buffer, good until the next call of the same method on the keyspace), so that the store under it can be a Map or a slab.
+ */
+export interface KeyspaceReader {
+  /** The store's own keyed hash of a key, to be computed once a command and passed on. */
+  hashOf(key: ByteRange): number;
+  /** The entry of a key that is visible at `nowMs` (it exists and is not expired), else NO_SLOT. */
+  find(key: ByteRange, hash: number, nowMs: number): Slot;
+  typeOf(slot: Slot): ContentType;
+  /** Points `into` at the string's bytes (a counter's as text). */
+  stringInto(slot: Slot, into: ByteRange): void;
+  /** Unix milliseconds, Infinity for none. */
+  expiryOf(slot: Slot): number;
+  hashAt(slot: Slot): HashReader;
+  setAt(slot: Slot): SetReader;
+  keyInto(slot: Slot, into: ByteRange): void;
+  /** Keys that show something and were not yet found to be expired: DBSIZE. */
+  readonly count: number;
+  /** How many of `count` have an expiry. */
+  readonly expiringCount: number;
+  /**
+   * Visits visible keys from a cursor on (0 begins) until about `budget` places were looked at, and returns the next
+   * cursor, 0 at the end. A key that is there all along is visited at least once (SCAN's promise). The visitor must not update.
+   */
+  scan(cursor: number, budget: number, nowMs: number, visit: (slot: Slot) => void): number;
+  /** A visible key chosen by `unit` in [0, 1), NO_SLOT when there is none. */
+  random(unit: number, nowMs: number): Slot;
+}
+
+/**
+ * How a command changes things. Every call is applied locally at once (a later read of the same command sees it) and
+ * becomes one update of the command's transaction; EXEC makes one transaction of all its commands.
+ * Writing to a key that is hidden (expired, or a losing type) first removes what is hidden (RULES V7): callers need not care.
+ * Callers validate before the first call: nothing is undone.
+ */
+export interface TransactionWriter {
+  /** SET: the key becomes this string, whatever it was; `expireAtMs` Infinity for none. */
+  set(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number): void;
+  /** Keeps the expiry that the key has: for APPEND, SETRANGE, SET KEEPTTL. */
+  setKeepingExpiry(key: ByteRange, hash: number, value: ByteRange): void;
+  /** DEL of a visible key. */
+  delete(key: ByteRange, hash: number): void;
+  /** Adds to a string counter (absent = 0). The caller has checked that the sum stays a 64-bit integer. */
+  increment(key: ByteRange, hash: number, delta: bigint): void;
+  /** Adds units of 10^-17 (`base/decimal.ts`) to a string counter. */
+  incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void;
+  /** Sets the expiry of a visible key; Infinity is PERSIST. */
+  expire(key: ByteRange, hash: number, atMs: number): void;
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): void;
+  hashDelete(key: ByteRange, hash: number, field: ByteRange): void;
+  hashIncrement(key: ByteRange, hash: number, field: ByteRange, delta: bigint): void;
+  hashIncrementDecimal(key: ByteRange, hash: number, field: ByteRange, deltaUnits: bigint): void;
+  setAdd(key: ByteRange, hash: number, member: ByteRange): void;
+  setRemove(key: ByteRange, hash: number, member: ByteRange): void;
+  flushAll(): void;
+  publish(channel: ByteRange, message: ByteRange): void;
+}
