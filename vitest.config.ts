@@ -1,13 +1,13 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig } from 'vitest/config';
 
 /**
  * Everything that needs npm alone. Suites that need other programs live in test/outside and have a runner of their own.
  */
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/outside/**"],
-    pool: "forks",
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/outside/**'],
+    pool: 'forks',
     // Cluster tests start processes of their own, so more workers than this only make everything wait for everything.
     maxWorkers: 2,
     testTimeout: 60_000,
@@ -15,7 +15,7 @@ export default defineConfig({
     teardownTimeout: 20_000,
     // A default import means here what it means when Node runs the sources.
     deps: { interopDefault: false },
-    reporters: process.env["VITEST_JSON"] === undefined ? ["default"] : ["default", "json"],
-    ...(process.env["VITEST_JSON"] === undefined ? {} : { outputFile: { json: process.env["VITEST_JSON"] } }),
+    reporters: process.env['VITEST_JSON'] === undefined ? ['default'] : ['default', 'json'],
+    ...(process.env['VITEST_JSON'] === undefined ? {} : { outputFile: { json: process.env['VITEST_JSON'] } }),
   },
 });

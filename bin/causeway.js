@@ -1,26 +1,26 @@
 #!/usr/bin/env node
 // The one plain JavaScript file of the project, in syntax that old releases of Node parse too: it says which
 // Node is needed instead of failing with a syntax error somewhere inside.
-var major = Number(process.versions.node.split(".")[0]);
+var major = Number(process.versions.node.split('.')[0]);
 
 if (!(major >= 24)) {
   console.error(
-    "causeway needs Node 24, this is Node " +
+    'causeway needs Node 24, this is Node ' +
       process.versions.node +
-      ".\n" +
-      "In a clone of the project `npm ci` brings Node 24 along, and the npm scripts use it:\n" +
-      "  npm start                      three regions on this machine\n" +
-      "  npm run -s causeway -- --help  every other command\n" +
-      "(if npm was run with --ignore-scripts, `npm rebuild node` fetches it). Elsewhere: https://nodejs.org/en/download",
+      '.\n' +
+      'In a clone of the project `npm ci` brings Node 24 along, and the npm scripts use it:\n' +
+      '  npm start                      three regions on this machine\n' +
+      '  npm run -s causeway -- --help  every other command\n' +
+      '(if npm was run with --ignore-scripts, `npm rebuild node` fetches it). Elsewhere: https://nodejs.org/en/download',
   );
   process.exit(1);
 }
 
 // A clone runs its sources as they are. The package has no sources, for Node does not strip types below node_modules.
-import("node:fs")
+import('node:fs')
   .then(function (fs) {
-    var sources = new URL("../src/cli/main.ts", import.meta.url);
-    var built = new URL("../dist/cli/main.js", import.meta.url);
+    var sources = new URL('../src/cli/main.ts', import.meta.url);
+    var built = new URL('../dist/cli/main.js', import.meta.url);
     return import(fs.existsSync(sources) ? sources.href : built.href);
   })
   .catch(function (error) {
