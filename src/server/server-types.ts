@@ -1,0 +1,50 @@
+import type { CausewayError } from '../errors.ts';
+import type { NodeConfig } from './node-config.ts';
+
+/** The ports that a node really listens on. */
+export interface ServerPorts {
+  readonly resp: number;
+  readonly http: number;
+  readonly peer: number;
+}
+
+/** What the live line of `up` shows of a node, once a second. */
+export interface NodeStats {
+  /** Commands served in the last second. */
+  readonly opsPerSecond: number;
+  readonly keys: number;
+  /** Region → age in milliseconds of what was written here and is not known to be applied there; null when unknown. */
+  readonly lagMs: Readonly<Record<string, number | null>>;
+}
+
+/** Where another node is dialled. */
+export interface PeerAddress {
+  readonly id: string;
+  readonly url: string;
+}
+
+/** A node that listens. */
+export interface RunningServer {
+  readonly ports: ServerPorts;
+  /** Fulfilled once the node is ready in the sense of /readyz; rejected when it will never be. */
+  readonly ready: Promise<void>;
+  /**
+   * Where to dial members whose URL the configuration left open. May come again with another URL for a member (it was
+   * restarted on another port): the next dial uses it. Members that are not named keep theirs.
+   */
+  setPeers(peers: readonly PeerAddress[]): void;
+  stats(): NodeStats;
+  /** Stops taking connections, ends those there are, closes the store. Also fulfilled when called twice. */
+  close(): Promise<void>;
+}
+
+export interface StartServerOptions {
+  /** Called at most once, when the node cannot go on (its store failed): the process is to end. */
+  readonly onFatal?: (error: CausewayError) => void;
+}
+
+/**
+ * `src/server/server.ts` exports `startServer` of this type. Fulfilled once all three ports listen. Throws PORTBUSY that
+ * names the port, CONFIG, or STORE.
+ */
+export type StartServer = (config: NodeConfig, options?: StartServerOptions) => Promise<RunningServer>;
