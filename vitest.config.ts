@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  throw new Error(`the tests need Node 24, this is ${process.versions.node}: run \`npm test -- test/some.test.ts\``);
+}
+
 /**
  * Everything that needs npm alone. Suites that need other programs live in test/outside and have a runner of their own.
  */
