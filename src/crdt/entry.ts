@@ -1,0 +1,245 @@
+import type { Origin } from '../clock/origin.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import { Expiries, type ExpiryState } from './expiries.ts';
+import { HashContent, type FieldState } from './hash-content.ts';
+import { parseAmount } from './increments.ts';
+import { SetContent, type MemberState } from './set-content.ts';
+import { StringContent, type FlushMark, type StringState } from './string-content.ts';
+import { compareWrites, covers, UpdateKind, type Update, type UpdateContext } from './update.ts';
+import type { MergeSides } from './writes.ts';
+
+/** What a key shows. */
+export const ContentType = { None: 0, String: 1, Hash: 2, Set: 3 } as const;
+export type ContentType = (typeof ContentType)[keyof typeof ContentType];
+
+/** The plain form of an entry, for snapshots and the store. */
+export type EntryState = [
+  string: StringState | null,
+  hash: FieldState[] | null,
+  set: MemberState[] | null,
+  expiries: ExpiryState[] | null,
+];
+
+/**
+ * All that one key holds: content per type (RULES V6) and expiries. The type that shows is that of the latest surviving write;
+ * every operation removes the other types' content that its deps cover. Pure state: equal sets of transactions, applied in any
+ * causal order, give equal entries.
+ */
+export class Entry {
+  readonly string: StringContent = new StringContent();
+  hash: HashContent | null = null;
+  set: SetContent | null = null;
+  expiries: Expiries | null = null;
+  /** Derived by `refresh`. */
+  type: ContentType = ContentType.None;
+  /** Derived by `refresh`: Unix milliseconds of the visible type's expiry, Infinity for none. */
+  expiryMs = Infinity;
+
+  /** Applies one keyed update; says whether what the key shows may have changed. Malformed deltas are ignored by all alike. */
+  apply(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
+    switch (update.kind) {
+      case UpdateKind.Set:
+        return this.#set(update, context, flush);
+      case UpdateKind.Delete:
+        return this.#delete(context);
+      case UpdateKind.DeleteString: {
+        const deleted = this.#delete(context);
+        return this.string.write(null, context, flush) || deleted;
+      }
+      case UpdateKind.Increment: {
+        const amount = parseAmount(update.value.toLatin1());
+        this.#removeOthers(ContentType.String, context);
+        return amount !== null && this.string.increment(amount, update.baseOrigin, update.baseSeq, context, flush);
+      }
+      case UpdateKind.Expire:
+        return this.#expire(update, context);
+      case UpdateKind.HashSet: {
+        this.#removeOthers(ContentType.Hash, context);
+        (this.hash ??= new HashContent()).write(update.field.toLatin1(), update.value.toLatin1(), context);
+        return true;
+      }
+      case UpdateKind.HashDelete: {
+        this.#removeOthers(ContentType.Hash, context);
+        return this.hash?.remove(update.field.toLatin1(), context) ?? false;
+      }
+      case UpdateKind.HashIncrement: {
+        this.#removeOthers(ContentType.Hash, context);
+        const amount = parseAmount(update.value.toLatin1());
+        if (amount !== null) (this.hash ??= new HashContent()).increment(update.field.toLatin1(), amount, context);
+        return amount !== null;
+      }
+      case UpdateKind.SetAdd: {
+        this.#removeOthers(ContentType.Set, context);
+        return (this.set ??= new SetContent()).add(update.field.toLatin1(), context);
+      }
+      case UpdateKind.SetRemove: {
+        this.#removeOthers(ContentType.Set, context);
+        return this.set?.remove(update.field.toLatin1(), context) ?? false;
+      }
+      case UpdateKind.FlushAll:
+      case UpdateKind.Publish:
+        return false;
+    }
+  }
+
+  #set(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
+    this.#removeOthers(ContentType.String, context);
+    this.string.removeCoveredIncrements(context);
+    this.expiries?.removeCovered(context);
+    const written = this.string.write(update.value.toLatin1(), context, flush);
+    if (!written) return false;
+    this.expiries?.dropBase(context.origin, context.seq);
+    if (update.atMs !== Infinity) (this.expiries ??= new Expiries()).add(update.atMs, context.origin, context.seq, context);
+    return true;
+  }
+
+  #delete(context: UpdateContext): boolean {
+    const changed = this.string.removeCoveredIncrements(context);
+    this.expiries?.removeCovered(context);
+    return this.#removeOthers(ContentType.String, context) || changed;
+  }
+
+  #expire(update: Update, context: UpdateContext): boolean {
+    const onRegister = update.baseOrigin !== 0;
+    if (onRegister) {
+      this.#removeOthers(ContentType.String, context);
+      const isCurrent = this.string.isLive && this.string.origin === update.baseOrigin && this.string.seq === update.baseSeq;
+      if (!isCurrent) return false;
+    }
+    (this.expiries ??= new Expiries()).add(update.atMs, update.baseOrigin, update.baseSeq, context);
+    return true;
+  }
+
+  /** Removes what the transaction had seen of the types other than its own. */
+  #removeOthers(own: ContentType, context: UpdateContext): boolean {
+    let changed = false;
+    if (own !== ContentType.String && this.string.removeCovered(context)) changed = true;
+    if (own !== ContentType.Hash && this.hash !== null && this.hash.removeCovered(context)) changed = true;
+    if (own !== ContentType.Set && this.set !== null && this.set.removeCovered(context)) changed = true;
+    return changed;
+  }
+
+  /** FLUSHALL: registers below the mark, and what the deps cover of the rest. */
+  flush(mark: FlushMark, context: UpdateContext): void {
+    this.string.flush(mark);
+    this.hash?.removeCovered(context);
+    this.set?.removeCovered(context);
+    this.expiries?.removeCovered(context);
+  }
+
+  /** Derives what shows after changes: drops empty contents and the expiries of registers that are gone. */
+  refresh(): void {
+    if (this.hash !== null && this.hash.isEmpty) this.hash = null;
+    if (this.set !== null && this.set.isEmpty) this.set = null;
+    const live = this.string.isLive;
+    if (this.expiries !== null) {
+      this.expiries.keepBase(live ? this.string.origin : 0, live ? this.string.seq : 0);
+      if (this.expiries.isEmpty) this.expiries = null;
+    }
+    this.type = this.#visibleType();
+    this.expiryMs = this.#visibleExpiryMs();
+  }
+
+  #visibleType(): ContentType {
+    const string = this.string.shows;
+    if (this.hash === null && this.set === null) return string ? ContentType.String : ContentType.None;
+    if (!string && this.set === null) return ContentType.Hash;
+    if (!string && this.hash === null) return ContentType.Set;
+    return this.#latestType();
+  }
+
+  #latestType(): ContentType {
+    let type: ContentType = ContentType.None;
+    let best: { stamp: number; origin: number } | null = null;
+    const consider = (candidate: { stamp: number; origin: number } | null, candidateType: ContentType): void => {
+      if (candidate === null) return;
+      if (best !== null && compareWrites(candidate.stamp, candidate.origin, best.stamp, best.origin) < 0) return;
+      best = candidate;
+      type = candidateType;
+    };
+    consider(this.string.latest(), ContentType.String);
+    consider(this.hash?.latest() ?? null, ContentType.Hash);
+    consider(this.set?.latest() ?? null, ContentType.Set);
+    return type;
+  }
+
+  #visibleExpiryMs(): number {
+    if (this.expiries === null || this.type === ContentType.None) return Infinity;
+    const onRegister = this.type === ContentType.String && this.string.isLive;
+    return onRegister ? this.expiries.view(this.string.origin, this.string.seq) : this.expiries.view(0, 0);
+  }
+
+  /** Whether anything is kept, visible or not. */
+  get isEmpty(): boolean {
+    return this.string.stamp === 0 && this.string.increments === null && this.hash === null && this.set === null && this.expiries === null;
+  }
+
+  /** Whether something hidden is left that a new write must remove first (RULES V7), given that nothing is visible. */
+  get hasResidue(): boolean {
+    return this.string.shows || this.hash !== null || this.set !== null || this.expiries !== null;
+  }
+
+  /**
+   * Forgets what is stable and does not show: tombstones, losing writes, losing types, covered expiries. Returns whether there
+   * is nothing left to forget later. Any transaction still to come covers all that is stable, so nobody can tell the difference.
+   */
+  settle(stable: VersionVector): boolean {
+    this.string.settle(stable);
+    this.hash?.settle(stable);
+    this.set?.settle(stable);
+    this.expiries?.settle(stable);
+    const types = (this.string.shows ? 1 : 0) + (this.hash === null ? 0 : 1) + (this.set === null ? 0 : 1);
+    this.refresh();
+    return types <= 1 && this.string.isSettled(stable) && this.#isContainersSettled() && (this.expiries === null || this.expiries.isSettled());
+  }
+
+  #isContainersSettled(): boolean {
+    if (this.hash !== null) {
+      for (let at = 0; at < this.hash.fields.size; at++) {
+        const field = this.hash.fields.valueAt(at);
+        if (field.writes.losers !== null || field.increments !== null) return false;
+      }
+    }
+    if (this.set !== null) {
+      for (let at = 0; at < this.set.members.size; at++) if (this.set.members.valueAt(at).losers !== null) return false;
+    }
+    return true;
+  }
+
+  /** Whether a register written by `context` met a live one that it had not seen: a conflict (DESIGN section 3). */
+  isConcurrentSet(context: UpdateContext): boolean {
+    return this.string.isLive && !covers(context, this.string.origin as Origin, this.string.seq);
+  }
+
+  /** Merges a snapshot's entry of the same key by dot (RULES D6); null is an absent one. */
+  merge(other: Entry | null, sides: MergeSides): void {
+    this.string.merge(other?.string, sides);
+    if (other !== null && other.hash !== null) this.hash ??= new HashContent();
+    this.hash?.merge(other?.hash ?? null, sides);
+    if (other !== null && other.set !== null) this.set ??= new SetContent();
+    this.set?.merge(other?.set ?? null, sides);
+    if (other !== null && other.expiries !== null) this.expiries ??= new Expiries();
+    this.expiries?.merge(other?.expiries ?? null, sides);
+    this.refresh();
+  }
+
+  toState(): EntryState {
+    return [
+      this.string.toState(),
+      this.hash === null ? null : this.hash.toState(),
+      this.set === null ? null : this.set.toState(),
+      this.expiries === null ? null : this.expiries.toState(),
+    ];
+  }
+
+  static fromState(state: EntryState): Entry {
+    const entry = new Entry();
+    const [string, hash, set, expiries] = state;
+    if (string !== null) Object.assign(entry.string, StringContent.fromState(string));
+    if (hash !== null) entry.hash = HashContent.fromState(hash);
+    if (set !== null) entry.set = SetContent.fromState(set);
+    if (expiries !== null) entry.expiries = Expiries.fromState(expiries);
+    entry.refresh();
+    return entry;
+  }
+}

@@ -1,0 +1,115 @@
+import type { Origin } from '../clock/origin.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import { covers, type UpdateContext } from './update.ts';
+import type { MergeSides } from './writes.ts';
+
+/** One write of an expiry: when, on which register (0:0 = everything else of the key), and its dot. */
+export interface ExpiryWrite {
+  readonly atMs: number;
+  readonly baseOrigin: number;
+  readonly baseSeq: number;
+  readonly stamp: number;
+  readonly origin: number;
+  readonly seq: number;
+}
+
+/** `atMs` is −1 for Infinity, which not every format can carry. */
+export type ExpiryState = [atMs: number, baseOrigin: number, baseSeq: number, stamp: number, origin: number, seq: number];
+
+/**
+ * The expiries of a key (RULES V3): every one that no other has seen; the view is the latest time of them. PERSIST is infinity.
+ * An expiry of a string belongs to the register it was set on, as an increment does, so that SET starts anew.
+ */
+export class Expiries {
+  #writes: ExpiryWrite[] = [];
+
+  get isEmpty(): boolean {
+    return this.#writes.length === 0;
+  }
+
+  get writes(): readonly ExpiryWrite[] {
+    return this.#writes;
+  }
+
+  add(atMs: number, baseOrigin: number, baseSeq: number, context: UpdateContext): void {
+    this.#retain((write) => !isOn(write, baseOrigin, baseSeq) || !covers(context, write.origin, write.seq));
+    this.#writes.push({ atMs, baseOrigin, baseSeq, stamp: context.stamp, origin: context.origin, seq: context.seq });
+  }
+
+  /** The latest time on a base, Infinity where there is none. */
+  view(baseOrigin: number, baseSeq: number): number {
+    let latestMs = -Infinity;
+    for (const write of this.#writes) if (isOn(write, baseOrigin, baseSeq) && write.atMs > latestMs) latestMs = write.atMs;
+    return latestMs === -Infinity ? Infinity : latestMs;
+  }
+
+  /** Removes the expiries of everything but the register that the transaction had seen. */
+  removeCovered(context: UpdateContext): boolean {
+    return this.#retain((write) => write.baseOrigin !== 0 || !covers(context, write.origin, write.seq));
+  }
+
+  /** Drops the expiries of registers other than the one that is live (0:0 for none). */
+  keepBase(baseOrigin: number, baseSeq: number): void {
+    this.#retain((write) => write.baseOrigin === 0 || isOn(write, baseOrigin, baseSeq));
+  }
+
+  dropBase(baseOrigin: number, baseSeq: number): void {
+    this.#retain((write) => !isOn(write, baseOrigin, baseSeq));
+  }
+
+  /** Forgets stable ones that do not show: those below the view of their base, and an only Infinity. */
+  settle(stable: VersionVector): void {
+    if (this.#writes.length === 0) return;
+    const isStable = (write: ExpiryWrite): boolean => stable.contains(write.origin as Origin, write.seq);
+    this.#retain((write) => !isStable(write) || write.atMs >= this.view(write.baseOrigin, write.baseSeq));
+    const onBase = (write: ExpiryWrite): number =>
+      this.#writes.filter((other) => isOn(other, write.baseOrigin, write.baseSeq)).length;
+    this.#retain((write) => !isStable(write) || write.atMs !== Infinity || onBase(write) > 1);
+  }
+
+  isSettled(): boolean {
+    return this.#writes.length === 0 || (this.#writes.length === 1 && this.#writes[0]?.atMs !== Infinity);
+  }
+
+  #retain(keep: (write: ExpiryWrite) => boolean): boolean {
+    const kept = this.#writes.filter(keep);
+    if (kept.length === this.#writes.length) return false;
+    this.#writes = kept;
+    return true;
+  }
+
+  /** Merges a snapshot's by dot (RULES D6); the caller then keeps the base that won. */
+  merge(other: Expiries | null, sides: MergeSides): void {
+    const theirs = other === null ? [] : other.#writes;
+    const same = (left: ExpiryWrite, right: ExpiryWrite): boolean => left.origin === right.origin && left.seq === right.seq;
+    this.#retain(
+      (write) => theirs.some((their) => same(their, write)) || !sides.remote.contains(write.origin as Origin, write.seq),
+    );
+    for (const write of theirs) {
+      if (!sides.local.contains(write.origin as Origin, write.seq)) this.#writes.push(write);
+    }
+  }
+
+  toState(): ExpiryState[] {
+    return this.#writes.map((write) => [
+      write.atMs === Infinity ? -1 : write.atMs,
+      write.baseOrigin,
+      write.baseSeq,
+      write.stamp,
+      write.origin,
+      write.seq,
+    ]);
+  }
+
+  static fromState(state: readonly ExpiryState[]): Expiries {
+    const expiries = new Expiries();
+    for (const [atMs, baseOrigin, baseSeq, stamp, origin, seq] of state) {
+      expiries.#writes.push({ atMs: atMs < 0 ? Infinity : atMs, baseOrigin, baseSeq, stamp, origin, seq });
+    }
+    return expiries;
+  }
+}
+
+function isOn(write: ExpiryWrite, baseOrigin: number, baseSeq: number): boolean {
+  return write.baseOrigin === baseOrigin && write.baseSeq === baseSeq;
+}

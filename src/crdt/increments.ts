@@ -1,0 +1,186 @@
+import { FRACTION_UNIT, formatDecimal, parseDecimal } from '../base/decimal.ts';
+import type { Origin } from '../clock/origin.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import { compareWrites, covers, type UpdateContext } from './update.ts';
+import type { MergeSides } from './writes.ts';
+
+/** An amount: an integer part and units of 10^-17; `decimal` says that it is to be shown as a decimal. */
+export interface Amount {
+  readonly integer: bigint;
+  readonly units: bigint;
+}
+
+/** Increments `first … last` of one origin as one sum. A single increment is a run of one. */
+interface Run {
+  readonly origin: number;
+  readonly first: number;
+  readonly last: number;
+  readonly stamp: number;
+  readonly integer: bigint;
+  readonly units: bigint;
+}
+
+export type RunState = [origin: number, first: number, last: number, stamp: number, integer: string, units: string];
+
+const AS_INTEGER = /^-?\d+$/;
+
+/** Reads a delta as it travels in an update: an integer, or a decimal with a point. Null when it is neither. */
+export function parseAmount(text: string): Amount | null {
+  if (text.length <= 21 && AS_INTEGER.test(text)) return { integer: BigInt(text), units: 0n };
+  const units = parseDecimal(text);
+  return units === null ? null : { integer: 0n, units };
+}
+
+/** Text of a decimal delta that `parseAmount` reads back as units: it has a point always. */
+export function unitsText(units: bigint): string {
+  const text = formatDecimal(units);
+  return text.includes('.') ? text : `${text}.0`;
+}
+
+/**
+ * The increments on one base (RULES V4). Each is a dot with an amount, removed only by what observed it. Under causal delivery
+ * what a removal covers of one origin is always a prefix, so what is left of an origin is a suffix, and increments that are
+ * stable (which every later removal covers whole) are folded into one run: (first, last, sum) an origin.
+ * Amounts are exact, so the order of adding does not matter.
+ */
+export class Increments {
+  #runs: Run[] = [];
+  #integer = 0n;
+  #units = 0n;
+
+  get isEmpty(): boolean {
+    return this.#runs.length === 0;
+  }
+
+  /** How many runs are kept; many ask for a fold. */
+  get runCount(): number {
+    return this.#runs.length;
+  }
+
+  get integer(): bigint {
+    return this.#integer;
+  }
+
+  get units(): bigint {
+    return this.#units;
+  }
+
+  add(amount: Amount, context: UpdateContext): void {
+    this.#push({ origin: context.origin, first: context.seq, last: context.seq, stamp: context.stamp, ...amount });
+  }
+
+  #push(run: Run): void {
+    this.#runs.push(run);
+    this.#integer += run.integer;
+    this.#units += run.units;
+  }
+
+  #retain(keep: (run: Run) => boolean): boolean {
+    const kept = this.#runs.filter(keep);
+    if (kept.length === this.#runs.length) return false;
+    this.#runs = [];
+    this.#integer = 0n;
+    this.#units = 0n;
+    for (const run of kept) this.#push(run);
+    return true;
+  }
+
+  /** Removes what the transaction had seen; says whether anything went. */
+  removeCovered(context: UpdateContext): boolean {
+    return this.#retain((run) => !covers(context, run.origin, run.last));
+  }
+
+  /** Folds the stable runs of each origin into one. */
+  fold(stable: VersionVector): void {
+    const folded = new Map<number, Run>();
+    const rest: Run[] = [];
+    for (const run of this.#runs) {
+      if (!stable.contains(run.origin as Origin, run.last)) {
+        rest.push(run);
+        continue;
+      }
+      const before = folded.get(run.origin);
+      folded.set(run.origin, before === undefined ? run : joined(before, run));
+    }
+    this.#runs = [...folded.values(), ...rest];
+  }
+
+  /** The latest write by (stamp, origin), for the order between types. */
+  latest(): { stamp: number; origin: number } | null {
+    let latest: Run | null = null;
+    for (const run of this.#runs) {
+      if (latest === null || compareWrites(run.stamp, run.origin, latest.stamp, latest.origin) > 0) latest = run;
+    }
+    return latest;
+  }
+
+  /** Each run's origin and sequences, for explaining. */
+  describe(): { origin: number; first: number; last: number; text: string }[] {
+    return this.#runs.map((run) => ({ origin: run.origin, first: run.first, last: run.last, text: sumText(null, run.integer, run.units) }));
+  }
+
+  /** Whether all runs are stable and folded, so that a fold would change nothing. */
+  isSettled(stable: VersionVector): boolean {
+    const origins = new Set<number>();
+    for (const run of this.#runs) {
+      if (!stable.contains(run.origin as Origin, run.last) || origins.has(run.origin)) return false;
+      origins.add(run.origin);
+    }
+    return true;
+  }
+
+  /**
+   * Merges a snapshot's increments on the same base (RULES D6), by suffixes: a side has an increment when its first one left of
+   * that origin is not later. A run that spans what the other side knows only in part is stable there, and no side that is
+   * behind it can have removed a part of it.
+   */
+  merge(other: Increments | undefined, sides: MergeSides): void {
+    const theirs = other === undefined ? [] : other.#runs;
+    const firstOf = new Map<number, number>();
+    for (const run of theirs) firstOf.set(run.origin, Math.min(run.first, firstOf.get(run.origin) ?? Infinity));
+    this.#retain(
+      (run) => !sides.remote.contains(run.origin as Origin, run.last) || (firstOf.get(run.origin) ?? Infinity) <= run.first,
+    );
+    for (const run of theirs) {
+      if (sides.local.contains(run.origin as Origin, run.last)) continue;
+      this.#retain((mine) => mine.origin !== run.origin || mine.last < run.first || mine.first > run.last);
+      this.#push(run);
+    }
+  }
+
+  toState(): RunState[] {
+    return this.#runs.map((run) => [run.origin, run.first, run.last, run.stamp, run.integer.toString(), run.units.toString()]);
+  }
+
+  static fromState(state: readonly RunState[]): Increments {
+    const increments = new Increments();
+    for (const [origin, first, last, stamp, integer, units] of state) {
+      increments.#push({ origin, first, last, stamp, integer: BigInt(integer), units: BigInt(units) });
+    }
+    return increments;
+  }
+}
+
+function joined(left: Run, right: Run): Run {
+  return {
+    origin: left.origin,
+    first: Math.min(left.first, right.first),
+    last: Math.max(left.last, right.last),
+    stamp: Math.max(left.stamp, right.stamp),
+    integer: left.integer + right.integer,
+    units: left.units + right.units,
+  };
+}
+
+/**
+ * What a base with increments shows. A base that is no number (it was set concurrently with an increment of a hash field)
+ * shows as it is.
+ */
+export function sumText(base: string | null, integer: bigint, units: bigint): string {
+  if (base !== null && !AS_INTEGER.test(base)) {
+    const baseUnits = parseDecimal(base);
+    return baseUnits === null ? base : formatDecimal(baseUnits + integer * FRACTION_UNIT + units);
+  }
+  const whole = (base === null ? 0n : BigInt(base)) + integer;
+  return units === 0n ? whole.toString() : formatDecimal(whole * FRACTION_UNIT + units);
+}

@@ -1,0 +1,198 @@
+import type { Origin } from '../clock/origin.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import { Increments, sumText, type Amount, type RunState } from './increments.ts';
+import { compareWrites, covers, type UpdateContext } from './update.ts';
+import type { MergeSides } from './writes.ts';
+
+/** A stamped record of a FLUSHALL: a tombstone in the string slot of every key (RULES V2). */
+export interface FlushMark {
+  readonly stamp: number;
+  readonly origin: number;
+  readonly seq: number;
+}
+
+export type StringState = [value: string | null, stamp: number, origin: number, seq: number, runs: RunState[] | null];
+
+/**
+ * A key's string: one slot by (stamp, origin) that holds a register or the tombstone of one (RULES V2), and the increments on
+ * what the slot holds (V4). An increment names its base and counts only while that base is current; no register and a tombstone
+ * that the increment had seen are the same base.
+ */
+export class StringContent {
+  /** Null where the slot is empty or a tombstone. */
+  value: string | null = null;
+  /** 0 = the slot is empty. */
+  stamp = 0;
+  origin = 0;
+  seq = 0;
+  increments: Increments | null = null;
+
+  get isLive(): boolean {
+    return this.value !== null;
+  }
+
+  get isTombstone(): boolean {
+    return this.value === null && this.stamp !== 0;
+  }
+
+  /** Whether it shows something. */
+  get shows(): boolean {
+    return this.value !== null || this.increments !== null;
+  }
+
+  text(): string {
+    const increments = this.increments;
+    if (increments === null) return this.value ?? '';
+    return sumText(this.value, increments.integer, increments.units);
+  }
+
+  /**
+   * Takes a register (or, with a null value, a tombstone) into the slot if it is the latest. A register that replaces another
+   * drops the increments made on what it replaced.
+   */
+  write(value: string | null, context: UpdateContext, flush: FlushMark | null): boolean {
+    if (flush !== null && compareWrites(context.stamp, context.origin, flush.stamp, flush.origin) < 0) return false;
+    if (compareWrites(context.stamp, context.origin, this.stamp, this.origin) < 0) return false;
+    this.value = value;
+    this.stamp = context.stamp;
+    this.origin = context.origin;
+    this.seq = context.seq;
+    this.increments = null;
+    return true;
+  }
+
+  increment(amount: Amount, baseOrigin: number, baseSeq: number, context: UpdateContext, flush: FlushMark | null): boolean {
+    if (!this.#isCurrentBase(baseOrigin, baseSeq, context, flush)) return false;
+    (this.increments ??= new Increments()).add(amount, context);
+    return true;
+  }
+
+  #isCurrentBase(baseOrigin: number, baseSeq: number, context: UpdateContext, flush: FlushMark | null): boolean {
+    if (this.value !== null) return this.origin === baseOrigin && this.seq === baseSeq;
+    if (baseOrigin !== 0) return false;
+    if (this.stamp !== 0 && !covers(context, this.origin, this.seq)) return false;
+    return flush === null || covers(context, flush.origin, flush.seq);
+  }
+
+  /**
+   * What an operation on another type does to a string that it had seen (RULES V6): the register becomes a tombstone at its own
+   * place in the order, so that writes above it are not touched; increments that were seen go.
+   */
+  removeCovered(context: UpdateContext): boolean {
+    if (this.value !== null) {
+      if (!covers(context, this.origin, this.seq)) return false;
+      this.value = null;
+      this.increments = null;
+      return true;
+    }
+    return this.removeCoveredIncrements(context);
+  }
+
+  /** What DEL of a key does to increments on an empty base: those it saw go, concurrent ones stay. */
+  removeCoveredIncrements(context: UpdateContext): boolean {
+    if (this.value !== null || this.increments === null) return false;
+    const changed = this.increments.removeCovered(context);
+    if (this.increments.isEmpty) this.increments = null;
+    return changed;
+  }
+
+  /** FLUSHALL: whatever is below the mark goes. */
+  flush(mark: FlushMark): boolean {
+    if (compareWrites(this.stamp, this.origin, mark.stamp, mark.origin) > 0) return false;
+    const shown = this.shows;
+    this.clear();
+    return shown;
+  }
+
+  clear(): void {
+    this.value = null;
+    this.stamp = 0;
+    this.origin = 0;
+    this.seq = 0;
+    this.increments = null;
+  }
+
+  /** Forgets a stable tombstone and folds stable increments. */
+  settle(stable: VersionVector): void {
+    if (this.isTombstone && stable.contains(this.origin as Origin, this.seq)) {
+      this.stamp = 0;
+      this.origin = 0;
+      this.seq = 0;
+    }
+    this.increments?.fold(stable);
+  }
+
+  isSettled(stable: VersionVector): boolean {
+    return !this.isTombstone && (this.increments === null || this.increments.isSettled(stable));
+  }
+
+  /** The latest surviving write, for the order between types (RULES V6). */
+  latest(): { stamp: number; origin: number } | null {
+    const inIncrements = this.increments?.latest() ?? null;
+    if (this.value === null) return inIncrements;
+    if (inIncrements !== null && compareWrites(inIncrements.stamp, inIncrements.origin, this.stamp, this.origin) > 0) return inIncrements;
+    return { stamp: this.stamp, origin: this.origin };
+  }
+
+  /** Merges a snapshot's string by dot (RULES D6). `other` undefined is an empty one. */
+  merge(other: StringContent | undefined, sides: MergeSides): void {
+    const their = other ?? new StringContent();
+    const sameSlot = their.origin === this.origin && their.seq === this.seq;
+    if (sameSlot) {
+      const dead = this.value === null || their.value === null;
+      if (this.stamp !== 0 && dead && (this.value !== null || their.value !== null)) {
+        // one side saw the register removed: whatever counted on it is gone, what counts on the empty base is that side's
+        if (this.value !== null) this.increments = their.increments;
+        this.value = null;
+        return;
+      }
+      this.#mergeIncrements(their.increments, sides);
+      return;
+    }
+    const keepMine = this.stamp !== 0 && !sides.remote.contains(this.origin as Origin, this.seq);
+    const keepTheirs = their.stamp !== 0 && !sides.local.contains(their.origin as Origin, their.seq);
+    const theirsWins =
+      keepTheirs && (!keepMine || compareWrites(their.stamp, their.origin, this.stamp, this.origin) > 0);
+    if (theirsWins) {
+      // their slot is news here, so nothing counted here can have been made on it
+      this.#take(their, their.increments);
+    } else if (!keepMine) {
+      this.#dropSlots(their, sides);
+    }
+  }
+
+  /** Neither slot survives as it is: each was removed by what the other side saw; what counts on the empty base is merged. */
+  #dropSlots(their: StringContent, sides: MergeSides): void {
+    const mine = this.value === null ? this.increments : null;
+    this.clear();
+    this.increments = mine;
+    this.#mergeIncrements(their.value === null ? their.increments : null, sides);
+  }
+
+  #take(their: StringContent, increments: Increments | null): void {
+    this.value = their.value;
+    this.stamp = their.stamp;
+    this.origin = their.origin;
+    this.seq = their.seq;
+    this.increments = increments;
+  }
+
+  #mergeIncrements(their: Increments | null, sides: MergeSides): void {
+    if (this.increments === null && their === null) return;
+    const merged = this.increments ?? new Increments();
+    merged.merge(their ?? undefined, sides);
+    this.increments = merged.isEmpty ? null : merged;
+  }
+
+  toState(): StringState | null {
+    if (this.stamp === 0 && this.increments === null) return null;
+    return [this.value, this.stamp, this.origin, this.seq, this.increments === null ? null : this.increments.toState()];
+  }
+
+  static fromState(state: StringState): StringContent {
+    const content = new StringContent();
+    [content.value, content.stamp, content.origin, content.seq] = state;
+    content.increments = state[4] === null ? null : Increments.fromState(state[4]);
+    return content;
+  }
+}
