@@ -6,7 +6,7 @@ import { machineTraces, type Rule, RULES, type Source, sourceOf } from './rules.
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** Not of the project: what tools install, build or write. */
-const NOT_OURS = new Set(['.git', 'node_modules', 'dist', 'coverage', 'test-results', 'data', '.vscode', '.idea']);
+const NOT_OURS = new Set(['.git', 'node_modules', 'dist', 'coverage', 'test-results', '.vscode', '.idea']);
 const TEXT =
   /\.(ts|js|json|ya?ml|md|txt|sh|csv|npmrc)$|(^|\/)(Dockerfile|LICENSE|run|\.\w+ignore|\.npmrc|\.oxlintrc\.json)$/;
 const SOURCE_FOLDERS = ['src', 'test', 'bench', 'bin', 'scripts'];
@@ -14,7 +14,7 @@ const SOURCE_FOLDERS = ['src', 'test', 'bench', 'bin', 'scripts'];
 function filesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = posix.join(folder, entry.name);
-    if (entry.isDirectory()) return NOT_OURS.has(entry.name) ? [] : filesBelow(path);
+    if (entry.isDirectory()) return NOT_OURS.has(entry.name) || path === 'data' ? [] : filesBelow(path);
     return entry.isFile() ? [path] : [];
   });
 }
