@@ -1,0 +1,280 @@
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { open, type Database, type RootDatabase } from 'lmdb';
+import { CausewayError } from '../errors.ts';
+import type { Store, StoreBatch, StoredImage } from '../ports.ts';
+import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { BatchBlock, readStored, storeKeyOf, storeValueOf } from './store-keys.ts';
+
+/** The layout that this code writes; what it does not know it does not touch. */
+const FORMAT_VERSION = 1;
+
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+const FORMAT = 'format';
+const OWNER = 'owner';
+const INCARNATION = 'incarnation';
+const STAMP_BOUND = 'stampBound';
+const IMAGE = Buffer.from('image');
+
+/** Folders open in this very process: LMDB would hand the same environment out a second time. */
+const openFolders = new Set<string>();
+
+/**
+ * The durable store of one node, in LMDB. Two environments, because of what lmdb does when a synchronous transaction meets
+ * an asynchronous one: it commits half of the asynchronous one first, and a batch would no longer be atomic.
+ *
+ *     promises/  what must be on disk before it is used: incarnation, stamp bound, who owns the folder. Synchronous.
+ *     image/     entries and meta, written behind. One batch is one asynchronous transaction, off the event loop.
+ *
+ * Neither overlaps syncs (lmdb's `overlappingSync`): a commit is done when it is on disk. After one failure every call is
+ * refused with STORE: a node must not go on with less than it has promised.
+ */
+export class LmdbStore implements Store {
+  readonly #folder: string;
+  readonly #promises: RootDatabase<unknown, string>;
+  readonly #image: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #entries: Database<Uint8Array, Uint8Array>;
+  readonly #meta: Database<Uint8Array, Uint8Array>;
+  #stampBound: number;
+  #failure: CausewayError | null = null;
+  #isClosed = false;
+  #commitsInFlight = 0;
+  #whenIdle: (() => void) | null = null;
+
+  /**
+   * Opens the store in a folder, which is made when it is not there, with access for its owner only.
+   * Throws STORE, which says what to do, when another process has it, when another version wrote it or when it cannot be read.
+   */
+  constructor(dataDir: string) {
+    this.#folder = resolve(dataDir);
+    if (openFolders.has(this.#folder)) throw folderTaken(this.#folder, process.pid);
+    openFolders.add(this.#folder);
+    let promises: RootDatabase<unknown, string> | null = null;
+    try {
+      const promisesFolder = privateFolder(this.#folder, 'promises');
+      const imageFolder = privateFolder(this.#folder, 'image');
+      promises = open<unknown, string>({ path: promisesFolder, overlappingSync: false, encoding: 'json', maxDbs: 1 });
+      takeFolder(promises, this.#folder);
+      this.#promises = promises;
+      const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
+      this.#image = open<Uint8Array, Uint8Array>({ path: imageFolder, overlappingSync: false, maxDbs: 4, ...binary });
+      this.#entries = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'entries', ...binary });
+      this.#meta = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'meta', ...binary });
+      this.#stampBound = numberOf(promises.get(STAMP_BOUND), this.#folder);
+      makePrivate(promisesFolder);
+      makePrivate(imageFolder);
+    } catch (error) {
+      openFolders.delete(this.#folder);
+      void promises?.close();
+      throw storeError(error, this.#folder);
+    }
+  }
+
+  load(): StoredImage {
+    return this.#guarded(() => ({
+      meta: copied(this.#meta.get(IMAGE)),
+      stampBound: this.#stampBound,
+      entries: this.#storedEntries(),
+    }));
+  }
+
+  nextIncarnation(atLeast: number): number {
+    return this.#guarded(() => {
+      let incarnation = 0;
+      this.#promises.transactionSync(() => {
+        incarnation = Math.max(numberOf(this.#promises.get(INCARNATION), this.#folder) + 1, atLeast);
+        this.#promises.putSync(INCARNATION, incarnation);
+      });
+      return incarnation;
+    });
+  }
+
+  raiseStampBound(stampBound: number): void {
+    this.#guarded(() => {
+      if (stampBound <= this.#stampBound) return;
+      this.#promises.transactionSync(() => this.#promises.putSync(STAMP_BOUND, stampBound));
+      this.#stampBound = stampBound;
+    });
+  }
+
+  commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
+    try {
+      // The image never holds a stamp above the bound, in whatever order the two environments reach the disk.
+      this.raiseStampBound(batch.stampBound);
+      this.#guarded(() => {
+        const written = this.#image.batch(() => this.#write(batch));
+        this.#commitsInFlight++;
+        void this.#finish(written, done);
+      });
+    } catch (error) {
+      const failure = storeError(error, this.#folder);
+      queueMicrotask(() => done(failure));
+    }
+  }
+
+  close(done: () => void): void {
+    if (this.#isClosed) return done();
+    this.#isClosed = true;
+    if (this.#commitsInFlight === 0) void this.#closeNow(done);
+    else this.#whenIdle = () => void this.#closeNow(done);
+  }
+
+  #write(batch: StoreBatch): void {
+    let bytes = batch.meta.length;
+    for (const [key, state] of batch.entries) bytes += key.length + (state?.length ?? 0);
+    const block = new BatchBlock(bytes);
+    // What these return resolves with the batch, which is waited for as a whole.
+    if (batch.clear) void this.#entries.clearAsync();
+    for (const [key, state] of batch.entries) {
+      const storeKey = storeKeyOf(key);
+      if (state === null) void this.#entries.remove(storeKey);
+      else void this.#entries.put(storeKey, storeValueOf(key, state, block));
+    }
+    void this.#meta.put(IMAGE, block.add(batch.meta));
+  }
+
+  *#storedEntries(): Generator<readonly [key: Uint8Array, state: Uint8Array]> {
+    try {
+      for (const { key, value } of this.#entries.getRange({})) {
+        const entry = readStored(key, value);
+        if (entry === null) throw new Error('an entry has an impossible shape');
+        yield [plain(entry[0]), plain(entry[1])];
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  async #finish(written: Promise<boolean>, done: (error: CausewayError | null) => void): Promise<void> {
+    let failure: CausewayError | null = null;
+    try {
+      await written;
+    } catch (error) {
+      failure = this.#fail(await commitCause(error));
+    }
+    this.#commitsInFlight--;
+    done(failure);
+    if (this.#commitsInFlight === 0) this.#whenIdle?.();
+  }
+
+  async #closeNow(done: () => void): Promise<void> {
+    try {
+      this.#promises.transactionSync(() => this.#promises.removeSync(OWNER));
+    } catch {
+      // The next start finds a folder whose owner is gone, and takes it.
+    }
+    await Promise.allSettled([this.#image.close(), this.#promises.close()]);
+    openFolders.delete(this.#folder);
+    done();
+  }
+
+  #guarded<T>(run: () => T): T {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#isClosed) throw new CausewayError('STORE', `the store in ${this.#folder} is closed`);
+    try {
+      return run();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  #fail(cause: unknown): CausewayError {
+    this.#failure ??= storeError(cause, this.#folder);
+    return this.#failure;
+  }
+}
+
+/** lmdb rejects a commit with a wrapper at once and tells the cause in a second promise, which nobody else waits for. */
+async function commitCause(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+/** Makes this process the owner of the folder in one transaction, so that of two that try at once one is refused. */
+function takeFolder(promises: RootDatabase<unknown, string>, folder: string): void {
+  promises.transactionSync(() => {
+    const version = promises.get(FORMAT);
+    if (version !== undefined && version !== FORMAT_VERSION) {
+      const text = JSON.stringify(version) ?? 'none';
+      throw new CausewayError(
+        'STORE',
+        `${folder} has format version ${text.slice(0, 40)} and this program knows ${FORMAT_VERSION} only: ` +
+          'start the version that wrote it, or name another data folder, which is filled from the peers',
+      );
+    }
+    const owner = promises.get(OWNER);
+    if (isIdentity(owner) && isAlive(owner)) throw folderTaken(folder, owner.pid);
+    promises.putSync(FORMAT, FORMAT_VERSION);
+    promises.putSync(OWNER, ownIdentity());
+  });
+}
+
+function folderTaken(folder: string, pid: number): CausewayError {
+  return new CausewayError(
+    'STORE',
+    `${folder} is in use by process ${pid}: a data folder belongs to one node, stop that process or name another folder`,
+  );
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  if (typeof value !== 'object' || value === null) return false;
+  const { pid, host, startedAt } = value as Partial<Record<keyof ProcessIdentity, unknown>>;
+  return Number.isSafeInteger(pid) && typeof host === 'string' && (startedAt === null || typeof startedAt === 'string');
+}
+
+function numberOf(stored: unknown, folder: string): number {
+  if (stored === undefined) return 0;
+  if (Number.isSafeInteger(stored) && (stored as number) >= 0) return stored as number;
+  const text = JSON.stringify(stored) ?? 'nothing';
+  throw new CausewayError('STORE', `${folder} holds ${text.slice(0, 40)} where a number belongs: ${MOVE_AWAY}`);
+}
+
+const MOVE_AWAY = 'move the folder away and start again, the node is then filled from its peers';
+
+/** What went wrong and what to do about it, by the system's words in the message. */
+function storeError(cause: unknown, folder: string): CausewayError {
+  if (cause instanceof CausewayError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new CausewayError('STORE', `the store in ${folder} failed: ${reason}; ${adviceFor(reason)}`, { cause });
+}
+
+function adviceFor(reason: string): string {
+  if (/no space|ENOSPC|quota|EDQUOT/i.test(reason)) return 'make room on that disk and start again';
+  if (/file too large|EFBIG/i.test(reason)) return 'lift the limit on the size of files (ulimit -f) and start again';
+  if (/permission|EACCES|EPERM|read-only|EROFS/i.test(reason)) {
+    return 'give the user of this process the right to write there, or name another folder';
+  }
+  // LMDB calls a write that was cut short an input/output error too, and a disk that gets full cuts the last one short.
+  if (/input\/output|EIO/i.test(reason))
+    return 'make room on that disk, or replace it if it is failing, and start again';
+  if (/MDB_(INVALID|CORRUPTED|VERSION_MISMATCH|PAGE_NOTFOUND|PANIC)|impossible shape/i.test(reason)) return MOVE_AWAY;
+  return `if it stays so, ${MOVE_AWAY}`;
+}
+
+function privateFolder(parent: string, name: string): string {
+  const folder = join(parent, name);
+  mkdirSync(parent, { recursive: true, mode: FOLDER_MODE });
+  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  chmodSync(folder, FOLDER_MODE);
+  return folder;
+}
+
+function makePrivate(folder: string): void {
+  for (const name of readdirSync(folder)) chmodSync(join(folder, name), FILE_MODE);
+}
+
+/** Without Buffer's own methods: its `slice` shares the bytes, where the core's is a copy. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function copied(bytes: Uint8Array | undefined): Uint8Array | null {
+  return bytes === undefined ? null : Uint8Array.from(bytes);
+}

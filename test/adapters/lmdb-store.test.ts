@@ -1,0 +1,116 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { open } from 'lmdb';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
+import { batchOf, closed, committed, entry } from './store-batches.ts';
+import { describeStore, held } from './store-contract.ts';
+
+const CHILD = join(import.meta.dirname, 'store-child.ts');
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-store-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function openedIn(folder: string): LmdbStore {
+  const store = new LmdbStore(folder);
+  onTestFinished(() => closed(store));
+  return store;
+}
+
+describeStore('LMDB', () => {
+  const folder = temporaryFolder();
+  return { open: () => new LmdbStore(folder) };
+});
+
+describe('the folder of the store', () => {
+  test('is for its owner only', async () => {
+    const folder = join(temporaryFolder(), 'made', 'here');
+    await committed(openedIn(folder), batchOf({ entries: [entry('a', '1')] }));
+    const modes = readdirSync(folder, { recursive: true, withFileTypes: true }).map((found) => {
+      const mode = statSync(join(found.parentPath, found.name)).mode & 0o777;
+      return `${found.isDirectory() ? 'folder' : 'file'} ${mode.toString(8)}`;
+    });
+    expect(new Set(modes)).toEqual(new Set(['folder 700', 'file 600']));
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+  });
+
+  test('is refused to a second store of the same process until the first is closed', async () => {
+    const folder = temporaryFolder();
+    const first = new LmdbStore(folder);
+    expect(() => new LmdbStore(folder)).toThrow(`${folder} is in use by process ${process.pid}`);
+    await closed(first);
+    expect(held(openedIn(folder)).entries).toEqual({});
+  });
+
+  test('is refused while another process has it, and taken over once that was killed', async () => {
+    const folder = temporaryFolder();
+    const child = spawn(process.execPath, [CHILD, 'hold', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    expect(() => new LmdbStore(folder)).toThrow(`${folder} is in use by process ${child.pid}`);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const store = openedIn(folder);
+    expect(held(store)).toMatchObject({ stampBound: 77, entries: { committed: 'yes' } });
+    expect(store.nextIncarnation(1)).toBe(4);
+  });
+
+  test('of an unknown format version is refused, and left as it is', async () => {
+    const folder = temporaryFolder();
+    await closed(new LmdbStore(folder));
+    const promises = open({ path: join(folder, 'promises'), overlappingSync: false, encoding: 'json', maxDbs: 1 });
+    promises.putSync('format', 99);
+    await promises.close();
+    for (const attempt of [1, 2]) {
+      expect(() => new LmdbStore(folder), `attempt ${attempt}`).toThrow(
+        'has format version 99 and this program knows 1',
+      );
+    }
+  });
+
+  test('that cannot be used is a STORE error that names it and says what to do', () => {
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, 'not a folder');
+    expect(() => new LmdbStore(file)).toThrow(expect.objectContaining({ code: 'STORE' }) as Error);
+    expect(() => new LmdbStore(file)).toThrow(file);
+  });
+});
+
+describe('crashes', () => {
+  test('kill -9 in the middle of commits leaves the end of one batch', async () => {
+    const folder = temporaryFolder();
+    const child = spawn(process.execPath, [CHILD, 'stream', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let told = 0;
+    child.stdout.setEncoding('latin1').on('data', (text: string) => {
+      told = Number(text.trim().split('\n').at(-1));
+      if (told >= 20) child.kill('SIGKILL');
+    });
+    await once(child, 'exit');
+    const { meta, entries } = held(openedIn(folder));
+    // Each batch writes its number to its meta and to every key.
+    expect(new Set(Object.values(entries))).toEqual(new Set([meta]));
+    expect(Object.keys(entries)).toHaveLength(500);
+    expect(Number(meta)).toBeGreaterThanOrEqual(told);
+  });
+
+  test('a disk that takes no more fails that commit and every call after it, and loses nothing before', () => {
+    const folder = temporaryFolder();
+    // A limit on the size of files (in blocks of 512 or 1024 bytes) stands in for a full disk: no rights are needed for it.
+    const script = `ulimit -f 1024; exec "${process.execPath}" "${CHILD}" fill "${folder}"`;
+    const result = spawnSync('sh', ['-c', script], { encoding: 'utf8', timeout: 50_000 });
+    const report = JSON.parse(result.stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
+    expect(report).toMatchObject({ code: 'STORE', laterCommit: 'STORE', laterCalls: ['STORE', 'STORE', 'STORE'] });
+    expect(report['message']).toMatch(
+      /^the store in .* failed: .*(file too large|input\/output).*; .* and start again$/i,
+    );
+    expect(report['unhandled']).toEqual([]);
+    const { meta, entries } = held(openedIn(folder));
+    expect(Number(meta)).toBe(report['lastCommitted']);
+    expect(Object.keys(entries)).toHaveLength(Number(meta) * 20);
+  });
+});
