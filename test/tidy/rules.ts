@@ -133,21 +133,29 @@ export const commentsHideNothing: Rule = (source) =>
     return problems;
   });
 
-/** No barrels inside: only src/index.ts passes on what other files export. */
+/**
+ * No barrels inside: only src/index.ts passes on what other files export. A file may pass on types by name beside its
+ * own exports, where they belong to what it offers.
+ */
 export const noBarrels: Rule = (source) => {
   if (!source.path.startsWith('src/') || source.path === 'src/index.ts') return [];
   const problems = posix.basename(source.path) === 'index.ts' ? ['only src/index.ts is an index'] : [];
   const { code } = source;
+  let ownExports = 0;
+  const passedOn: Token[] = [];
   for (const [index, token] of code.entries()) {
     if (token.text !== 'export' || token.kind !== 'word') continue;
-    let next = code[index + 1]?.text === 'type' ? index + 2 : index + 1;
+    const isType = code[index + 1]?.text === 'type';
+    let next = index + (isType ? 2 : 1);
+    const isStar = code[next]?.text === '*';
     if (code[next]?.text === '{') while (next < code.length && code[next]?.text !== '}') next++;
-    else if (code[next]?.text !== '*') continue;
     const tail = code.slice(next + 1, next + 4).map((after) => after.text);
-    if (tail[0] === 'from' || (tail[0] === 'as' && tail[2] === 'from')) {
-      problems.push(at(token, 'passes on the exports of another file: import from that file'));
-    }
+    if (tail[0] !== 'from' && !(isStar && tail[0] === 'as' && tail[2] === 'from')) ownExports++;
+    else if (isType && !isStar) passedOn.push(token);
+    else problems.push(at(token, 'passes on the exports of another file: import from that file'));
   }
+  if (ownExports === 0)
+    problems.push(...passedOn.map((token) => at(token, 'only passes on the types of another file')));
   return problems;
 };
 
