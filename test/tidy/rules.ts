@@ -134,8 +134,8 @@ export const commentsHideNothing: Rule = (source) =>
   });
 
 /**
- * No barrels inside: only src/index.ts passes on what other files export. A file may pass on types by name beside its
- * own exports, where they belong to what it offers.
+ * No barrels inside: only src/index.ts passes on what other files export. A file may pass on single names beside exports
+ * of its own, where they belong to what it offers.
  */
 export const noBarrels: Rule = (source) => {
   if (!source.path.startsWith('src/') || source.path === 'src/index.ts') return [];
@@ -145,17 +145,16 @@ export const noBarrels: Rule = (source) => {
   const passedOn: Token[] = [];
   for (const [index, token] of code.entries()) {
     if (token.text !== 'export' || token.kind !== 'word') continue;
-    const isType = code[index + 1]?.text === 'type';
-    let next = index + (isType ? 2 : 1);
-    const isStar = code[next]?.text === '*';
+    let next = index + (code[index + 1]?.text === 'type' ? 2 : 1);
+    if (code[next]?.text === '*') {
+      problems.push(at(token, 'passes on all of another file: import from that file'));
+      continue;
+    }
     if (code[next]?.text === '{') while (next < code.length && code[next]?.text !== '}') next++;
-    const tail = code.slice(next + 1, next + 4).map((after) => after.text);
-    if (tail[0] !== 'from' && !(isStar && tail[0] === 'as' && tail[2] === 'from')) ownExports++;
-    else if (isType && !isStar) passedOn.push(token);
-    else problems.push(at(token, 'passes on the exports of another file: import from that file'));
+    if (code[next + 1]?.text === 'from') passedOn.push(token);
+    else ownExports++;
   }
-  if (ownExports === 0)
-    problems.push(...passedOn.map((token) => at(token, 'only passes on the types of another file')));
+  if (ownExports === 0) problems.push(...passedOn.map((token) => at(token, 'only passes on what others export')));
   return problems;
 };
 

@@ -140,7 +140,7 @@ describe('every rule finds what it looks for', () => {
     ['noBarrels', 'src/base/x.ts', "export * as y from './y.ts';", /passes on/],
     ['noBarrels', 'src/base/x.ts', "export type { A, B } from './y.ts';", /passes on/],
     ['noBarrels', 'src/base/x.ts', "export type { A } from './y.ts'; export const b = 1;", undefined],
-    ['noBarrels', 'src/base/x.ts', "export { a } from './y.ts'; export const b = 1;", /passes on/],
+    ['noBarrels', 'src/base/x.ts', "export { a } from './y.ts'; export { b } from './z.ts';", /passes on/],
     ['noBarrels', 'src/base/x.ts', "export { a }; import { b } from './y.ts';", undefined],
     ['noBarrels', 'src/base/index.ts', '', /only src\/index.ts/],
     ['noBarrels', 'src/index.ts', "export { a } from './base/a.ts';", undefined],
