@@ -1,4 +1,5 @@
 import type { Origin } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Expiries, type ExpiryState } from './expiries.ts';
 import { HashContent, type FieldState } from './hash-content.ts';
@@ -78,16 +79,17 @@ export class Entry {
       }
       case UpdateKind.FlushAll:
       case UpdateKind.Publish:
+      case UpdateKind.CloseIncarnations:
         return false;
     }
   }
 
   #set(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
-    this.#removeOthers(ContentType.String, context);
-    this.string.removeCoveredIncrements(context);
+    const others = this.#removeOthers(ContentType.String, context);
+    const counted = this.string.removeCoveredIncrements(context);
     this.expiries?.removeCovered(context);
     const written = this.string.write(update.value.toLatin1(), context, flush);
-    if (!written) return false;
+    if (!written) return others || counted;
     this.expiries?.dropBase(context.origin, context.seq);
     if (update.atMs !== Infinity) (this.expiries ??= new Expiries()).add(update.atMs, context.origin, context.seq, context);
     return true;
@@ -184,26 +186,35 @@ export class Entry {
    * is nothing left to forget later. Any transaction still to come covers all that is stable, so nobody can tell the difference.
    */
   settle(stable: VersionVector): boolean {
+    this.#forgetLosingTypes(stable);
     this.string.settle(stable);
     this.hash?.settle(stable);
     this.set?.settle(stable);
     this.expiries?.settle(stable);
-    const types = (this.string.shows ? 1 : 0) + (this.hash === null ? 0 : 1) + (this.set === null ? 0 : 1);
     this.refresh();
-    return types <= 1 && this.string.isSettled(stable) && this.#isContainersSettled() && (this.expiries === null || this.expiries.isSettled());
+    return this.isSettled(stable);
   }
 
-  #isContainersSettled(): boolean {
-    if (this.hash !== null) {
-      for (let at = 0; at < this.hash.fields.size; at++) {
-        const field = this.hash.fields.valueAt(at);
-        if (field.writes.losers !== null || field.increments !== null) return false;
-      }
-    }
-    if (this.set !== null) {
-      for (let at = 0; at < this.set.members.size; at++) if (this.set.members.valueAt(at).losers !== null) return false;
-    }
-    return true;
+  isSettled(stable: VersionVector): boolean {
+    return (
+      !this.hasSeveralTypes &&
+      this.string.isSettled(stable) &&
+      (this.hash === null || this.hash.isSettled) &&
+      (this.set === null || this.set.isSettled) &&
+      (this.expiries === null || this.expiries.isSettled())
+    );
+  }
+
+  get hasSeveralTypes(): boolean {
+    return (this.string.shows ? 1 : 0) + (this.hash === null ? 0 : 1) + (this.set === null ? 0 : 1) > 1;
+  }
+
+  /** What loses and is stable is removed as any later operation on the key would remove it (RULES V6). */
+  #forgetLosingTypes(stable: VersionVector): void {
+    if (!this.hasSeveralTypes) return;
+    const seenAllStable: UpdateContext = { origin: 0 as Origin, seq: 0, stamp: 0 as Stamp, deps: stable };
+    this.#removeOthers(this.type, seenAllStable);
+    this.refresh();
   }
 
   /** Whether a register written by `context` met a live one that it had not seen: a conflict (DESIGN section 3). */

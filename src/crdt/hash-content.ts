@@ -26,6 +26,15 @@ export class Field {
     return this.writes.isEmpty && this.increments === null;
   }
 
+  /** One write and no increments: the common case. */
+  get isPlain(): boolean {
+    return this.writes.losers === null && this.increments === null;
+  }
+
+  isSettled(stable: VersionVector): boolean {
+    return this.writes.losers === null && (this.increments === null || this.increments.isSettled(stable));
+  }
+
   removeCovered(context: UpdateContext): boolean {
     const written = this.writes.removeCovered(context);
     if (this.increments === null) return written;
@@ -45,6 +54,8 @@ export class Field {
 /** A hash: field by field; a concurrent write of a field survives its removal. */
 export class HashContent {
   readonly fields: IndexedMap<Field> = new IndexedMap();
+  /** Fields that keep more than one plain write, so that forgetting looks only at them. */
+  readonly #unsettled: Set<string> = new Set();
 
   get isEmpty(): boolean {
     return this.fields.size === 0;
@@ -63,11 +74,13 @@ export class HashContent {
     const field = this.#field(name);
     field.removeCovered(context);
     field.writes.add(value, context);
+    if (!field.isPlain) this.#unsettled.add(name);
   }
 
   increment(name: string, amount: Amount, context: UpdateContext): void {
     const field = this.#field(name);
     (field.increments ??= new Increments()).add(amount, context);
+    this.#unsettled.add(name);
   }
 
   remove(name: string, context: UpdateContext): boolean {
@@ -87,14 +100,19 @@ export class HashContent {
     return changed;
   }
 
-  settle(stable: VersionVector): void {
-    for (let at = 0; at < this.fields.size; at++) this.settleField(this.fields.keyAt(at), stable);
+  /** Forgets stable losers and folds stable increments; says whether nothing is left to forget later. */
+  settle(stable: VersionVector): boolean {
+    for (const name of this.#unsettled) {
+      const field = this.fields.get(name);
+      field?.writes.forgetStableLosers(stable);
+      field?.increments?.fold(stable);
+      if (field === undefined || field.isSettled(stable)) this.#unsettled.delete(name);
+    }
+    return this.#unsettled.size === 0;
   }
 
-  settleField(name: string, stable: VersionVector): void {
-    const field = this.fields.get(name);
-    field?.writes.forgetStableLosers(stable);
-    field?.increments?.fold(stable);
+  get isSettled(): boolean {
+    return this.#unsettled.size === 0;
   }
 
   latest(): { stamp: number; origin: number } | null {
@@ -129,6 +147,7 @@ export class HashContent {
       if (field.increments.isEmpty) field.increments = null;
     }
     if (field.isEmpty) this.fields.delete(name);
+    else if (!field.isPlain) this.#unsettled.add(name);
   }
 
   toState(): FieldState[] {
@@ -143,7 +162,9 @@ export class HashContent {
   static fromState(state: readonly FieldState[]): HashContent {
     const content = new HashContent();
     for (const [name, writes, runs] of state) {
-      content.fields.set(name, new Field(ObservedWrites.fromState(writes), runs === null ? null : Increments.fromState(runs)));
+      const field = new Field(ObservedWrites.fromState(writes), runs === null ? null : Increments.fromState(runs));
+      content.fields.set(name, field);
+      if (!field.isPlain) content.#unsettled.add(name);
     }
     return content;
   }

@@ -11,6 +11,8 @@ export type MemberState = [member: string, adds: WriteState<null>[]];
  */
 export class SetContent {
   readonly members: IndexedMap<ObservedWrites<null>> = new IndexedMap();
+  /** Members that keep more than one add, so that forgetting looks only at them. */
+  readonly #unsettled: Set<string> = new Set();
 
   get isEmpty(): boolean {
     return this.members.size === 0;
@@ -21,6 +23,7 @@ export class SetContent {
     const adds = this.members.get(member);
     if (adds !== undefined) {
       adds.add(null, context);
+      if (adds.losers !== null) this.#unsettled.add(member);
       return false;
     }
     const first = new ObservedWrites<null>();
@@ -45,8 +48,18 @@ export class SetContent {
     return changed;
   }
 
-  settle(stable: VersionVector): void {
-    for (let at = 0; at < this.members.size; at++) this.members.valueAt(at).forgetStableLosers(stable);
+  /** Forgets stable losers; says whether nothing is left to forget later. */
+  settle(stable: VersionVector): boolean {
+    for (const member of this.#unsettled) {
+      const adds = this.members.get(member);
+      adds?.forgetStableLosers(stable);
+      if (adds === undefined || adds.losers === null) this.#unsettled.delete(member);
+    }
+    return this.#unsettled.size === 0;
+  }
+
+  get isSettled(): boolean {
+    return this.#unsettled.size === 0;
   }
 
   latest(): { stamp: number; origin: number } | null {
@@ -75,6 +88,7 @@ export class SetContent {
     adds.merge(their, sides);
     if (adds.isEmpty) this.members.delete(member);
     else this.members.set(member, adds);
+    if (adds.losers !== null) this.#unsettled.add(member);
   }
 
   toState(): MemberState[] {
@@ -85,7 +99,11 @@ export class SetContent {
 
   static fromState(state: readonly MemberState[]): SetContent {
     const content = new SetContent();
-    for (const [member, adds] of state) content.members.set(member, ObservedWrites.fromState(adds));
+    for (const [member, states] of state) {
+      const adds = ObservedWrites.fromState(states);
+      content.members.set(member, adds);
+      if (adds.losers !== null) content.#unsettled.add(member);
+    }
     return content;
   }
 }

@@ -24,10 +24,12 @@ export const UpdateKind = {
   FlushAll: 11,
   /** No key. Channel in `field`, message in `value`. Leaves no state. */
   Publish: 12,
+  /** No key. Every incarnation of the origin's node below `at` is closed: all that it made is in the deps (RULES D8). */
+  CloseIncarnations: 13,
 } as const;
 export type UpdateKind = (typeof UpdateKind)[keyof typeof UpdateKind];
 
-export const UPDATE_KIND_MAX = 12;
+export const UPDATE_KIND_MAX = 13;
 
 /**
  * One change to one key: a mutable record that is filled, applied and filled again. `key`, `field` and `value` are views;

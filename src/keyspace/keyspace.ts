@@ -1,12 +1,11 @@
 import type { ByteRange } from '../base/bytes.ts';
+import type { ContentType } from '../crdt/entry.ts';
+
+export { ContentType } from '../crdt/entry.ts';
 
 /** A handle of an entry, valid until the next update; -1 is none. */
 export type Slot = number;
 export const NO_SLOT = -1;
-
-/** What a key shows. */
-export const ContentType = { None: 0, String: 1, Hash: 2, Set: 3 } as const;
-export type ContentType = (typeof ContentType)[keyof typeof ContentType];
 
 /** Reads of a hash. Views handed to a visitor are good for that call only. */
 export interface HashReader {

@@ -1,0 +1,168 @@
+import { latin1Range, type ByteRange } from '../base/bytes.ts';
+import { ContentType, type Entry } from '../crdt/entry.ts';
+import { unitsText } from '../crdt/increments.ts';
+import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
+import type { TransactionWriter } from './keyspace.ts';
+import type { MapKeyspace } from './map-keyspace.ts';
+
+/** What a transaction in the making asks of its node. */
+export interface TransactionHost {
+  /** The context of the transaction; its dot and stamp are given out at the first call. */
+  open(): UpdateContext;
+  /** Takes the update into the transaction's record. The update is reused: copy now. */
+  record(update: Update): void;
+}
+
+/**
+ * Applies a command's changes to the local keyspace and records them as updates of one transaction. Here is decided, from what
+ * this node sees, what an effect has to carry: the base of an increment, and what hidden content a write removes first (RULES V4, V7).
+ */
+export class LocalTransaction implements TransactionWriter {
+  readonly #keyspace: MapKeyspace;
+  readonly #host: TransactionHost;
+  readonly #update: Update = new Update();
+  nowMs = 0;
+
+  constructor(keyspace: MapKeyspace, host: TransactionHost) {
+    this.#keyspace = keyspace;
+    this.#host = host;
+  }
+
+  set(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number): void {
+    this.#begin(UpdateKind.Set, key, hash);
+    this.#update.value.setFrom(value);
+    this.#update.atMs = expireAtMs;
+    this.#commit();
+  }
+
+  setKeepingExpiry(key: ByteRange, hash: number, value: ByteRange): void {
+    const slot = this.#keyspace.find(key, hash, this.nowMs);
+    this.set(key, hash, value, slot < 0 ? Infinity : this.#keyspace.expiryOf(slot));
+  }
+
+  delete(key: ByteRange, hash: number): void {
+    const entry = this.#keyspace.entryOf(key);
+    this.#begin(entry !== undefined && entry.string.isLive ? UpdateKind.DeleteString : UpdateKind.Delete, key, hash);
+    this.#commit();
+  }
+
+  increment(key: ByteRange, hash: number, delta: bigint): void {
+    this.#increment(key, hash, delta.toString());
+  }
+
+  incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void {
+    this.#increment(key, hash, unitsText(deltaUnits));
+  }
+
+  #increment(key: ByteRange, hash: number, delta: string): void {
+    this.#clearHidden(key, hash);
+    this.#begin(UpdateKind.Increment, key, hash);
+    this.#setBase(this.#keyspace.entryOf(key));
+    this.#update.value.setFrom(latin1Range(delta));
+    this.#commit();
+  }
+
+  expire(key: ByteRange, hash: number, atMs: number): void {
+    const entry = this.#keyspace.entryOf(key);
+    this.#begin(UpdateKind.Expire, key, hash);
+    if (entry !== undefined && entry.type === ContentType.String) this.#setBase(entry);
+    this.#update.atMs = atMs;
+    this.#commit();
+  }
+
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): void {
+    this.#clearHidden(key, hash);
+    this.#begin(UpdateKind.HashSet, key, hash);
+    this.#update.field.setFrom(field);
+    this.#update.value.setFrom(value);
+    this.#commit();
+  }
+
+  hashDelete(key: ByteRange, hash: number, field: ByteRange): void {
+    this.#begin(UpdateKind.HashDelete, key, hash);
+    this.#update.field.setFrom(field);
+    this.#commit();
+  }
+
+  hashIncrement(key: ByteRange, hash: number, field: ByteRange, delta: bigint): void {
+    this.#hashIncrement(key, hash, field, delta.toString());
+  }
+
+  hashIncrementDecimal(key: ByteRange, hash: number, field: ByteRange, deltaUnits: bigint): void {
+    this.#hashIncrement(key, hash, field, unitsText(deltaUnits));
+  }
+
+  #hashIncrement(key: ByteRange, hash: number, field: ByteRange, delta: string): void {
+    this.#clearHidden(key, hash);
+    this.#begin(UpdateKind.HashIncrement, key, hash);
+    this.#update.field.setFrom(field);
+    this.#update.value.setFrom(latin1Range(delta));
+    this.#commit();
+  }
+
+  setAdd(key: ByteRange, hash: number, member: ByteRange): void {
+    this.#clearHidden(key, hash);
+    this.#begin(UpdateKind.SetAdd, key, hash);
+    this.#update.field.setFrom(member);
+    this.#commit();
+  }
+
+  setRemove(key: ByteRange, hash: number, member: ByteRange): void {
+    this.#begin(UpdateKind.SetRemove, key, hash);
+    this.#update.field.setFrom(member);
+    this.#commit();
+  }
+
+  flushAll(): void {
+    this.#begin(UpdateKind.FlushAll, EMPTY, 0);
+    this.#commit();
+  }
+
+  publish(channel: ByteRange, message: ByteRange): void {
+    this.#begin(UpdateKind.Publish, EMPTY, 0);
+    this.#update.field.setFrom(channel);
+    this.#update.value.setFrom(message);
+    this.#commit();
+  }
+
+  /** Says that every incarnation of this node below `incarnation` is closed (RULES D8). */
+  closeIncarnations(incarnation: number): void {
+    this.#begin(UpdateKind.CloseIncarnations, EMPTY, 0);
+    this.#update.atMs = incarnation;
+    this.#commit();
+  }
+
+  /** Removes what is hidden of a key that shows nothing, so that the write starts anew (RULES V7). */
+  #clearHidden(key: ByteRange, hash: number): void {
+    const entry = this.#keyspace.entryOf(key);
+    if (entry === undefined || !entry.hasResidue) return;
+    if (this.#keyspace.find(key, hash, this.nowMs) >= 0) return;
+    this.delete(key, hash);
+  }
+
+  #setBase(entry: Entry | undefined): void {
+    if (entry === undefined || !entry.string.isLive) return;
+    this.#update.baseOrigin = entry.string.origin;
+    this.#update.baseSeq = entry.string.seq;
+  }
+
+  #begin(kind: UpdateKind, key: ByteRange, hash: number): void {
+    const update = this.#update;
+    update.kind = kind;
+    update.key.setFrom(key);
+    update.hash = hash;
+    update.field.setFrom(EMPTY);
+    update.value.setFrom(EMPTY);
+    update.atMs = Infinity;
+    update.baseOrigin = 0;
+    update.baseSeq = 0;
+  }
+
+  #commit(): void {
+    const context = this.#host.open();
+    this.#host.record(this.#update);
+    this.#keyspace.apply(this.#update, context);
+  }
+}
+
+const EMPTY: ByteRange = latin1Range('');

@@ -1,0 +1,395 @@
+import { present } from '../base/assert.ts';
+import { ByteRange, latin1Bytes, writeLatin1 } from '../base/bytes.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
+import type { FlushMark } from '../crdt/string-content.ts';
+import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
+import type { MergeSides } from '../crdt/writes.ts';
+import { ContainerReaders } from './container-readers.ts';
+import { Digest } from './digest.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
+import { ForgetQueue } from './forget-queue.ts';
+import { NO_SLOT, type HashReader, type KeyspaceReader, type SetReader, type Slot } from './keyspace.ts';
+import { SnapshotCursor, type SnapshotEntry } from './snapshot-cursor.ts';
+
+/** What the keyspace tells of its changes: the key, or null for all of them (FLUSHALL, a snapshot). */
+export type ChangeListener = (key: string | null, update: Update | null) => void;
+
+/** What changed since the last time it was asked, for the store behind. */
+export interface DirtyEntries {
+  readonly clear: boolean;
+  readonly entries: (readonly [key: string, state: EntryState | null])[];
+}
+
+/**
+ * The keyspace on a Map: keys as latin1 strings, one `Entry` object a key, a slot number for each. The plain twin of the
+ * slab to come; all that is subtle is in `crdt/`.
+ */
+export class MapKeyspace implements KeyspaceReader {
+  readonly #slots: Map<string, Slot> = new Map();
+  readonly #keys: (string | null)[] = [];
+  readonly #entries: (Entry | null)[] = [];
+  /** Whether a slot's entry counts in DBSIZE: it shows something and was not yet found expired. */
+  readonly #counted: boolean[] = [];
+  readonly #free: Slot[] = [];
+  readonly #expiryQueue: ExpiryQueue = new ExpiryQueue();
+  readonly #forgetQueue: ForgetQueue = new ForgetQueue();
+  /** Keys found expired, hidden for good, whose metadata waits for the members' clocks (RULES D9). */
+  readonly #expired: Map<string, number> = new Map();
+  readonly #snapshots: Set<SnapshotCursor> = new Set();
+  readonly #readers: ContainerReaders = new ContainerReaders();
+  #dirty: Set<string> = new Set();
+  #dirtyClear = false;
+  #flush: FlushMark | null = null;
+  #count = 0;
+  #expiringCount = 0;
+  #scratch: Uint8Array = new Uint8Array(4096);
+  #conflicts = 0;
+  onChange: ChangeListener = () => {};
+  /** Whether changes are collected for `takeDirty`. */
+  collectsDirty = false;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get expiringCount(): number {
+    return this.#expiringCount;
+  }
+
+  /** Registers written without having seen the live one they met. */
+  get conflicts(): number {
+    return this.#conflicts;
+  }
+
+  get slotCount(): number {
+    return this.#entries.length;
+  }
+
+  /** Entries kept, visible or not. */
+  get entryCount(): number {
+    return this.#slots.size;
+  }
+
+  get flushMark(): FlushMark | null {
+    return this.#flush;
+  }
+
+  hashOf(_key: ByteRange): number {
+    return 0;
+  }
+
+  // ── reads ──
+
+  find(key: ByteRange, _hash: number, nowMs: number): Slot {
+    const slot = this.#slots.get(key.toLatin1());
+    return slot === undefined || !this.#isVisible(slot, nowMs) ? NO_SLOT : slot;
+  }
+
+  #isVisible(slot: Slot, nowMs: number): boolean {
+    const entry = this.#entries[slot];
+    return entry !== null && entry !== undefined && entry.type !== ContentType.None && entry.expiryMs > nowMs;
+  }
+
+  entryAt(slot: Slot): Entry {
+    return present(this.#entries[slot], 'a slot handed out holds an entry until the next update');
+  }
+
+  /** The entry of a key, visible or not. */
+  entryOf(key: ByteRange): Entry | undefined {
+    const slot = this.#slots.get(key.toLatin1());
+    return slot === undefined ? undefined : this.entryAt(slot);
+  }
+
+  typeOf(slot: Slot): ContentType {
+    return this.entryAt(slot).type;
+  }
+
+  stringInto(slot: Slot, into: ByteRange): void {
+    this.#textInto(this.entryAt(slot).string.text(), into);
+  }
+
+  expiryOf(slot: Slot): number {
+    return this.entryAt(slot).expiryMs;
+  }
+
+  hashAt(slot: Slot): HashReader {
+    return this.#readers.hash(present(this.entryAt(slot).hash, 'the slot shows a hash'));
+  }
+
+  setAt(slot: Slot): SetReader {
+    return this.#readers.set(present(this.entryAt(slot).set, 'the slot shows a set'));
+  }
+
+  keyInto(slot: Slot, into: ByteRange): void {
+    into.setFrom(new ByteRange(latin1Bytes(present(this.#keys[slot], 'a slot handed out has a key'))));
+  }
+
+  #textInto(text: string, into: ByteRange): void {
+    if (text.length > this.#scratch.length) this.#scratch = new Uint8Array(Math.max(text.length, this.#scratch.length * 2));
+    writeLatin1(text, this.#scratch, 0);
+    into.set(this.#scratch, 0, text.length);
+  }
+
+  scan(cursor: number, budget: number, nowMs: number, visit: (slot: Slot) => void): number {
+    const end = Math.min(this.#entries.length, cursor + Math.max(1, budget));
+    for (let slot = cursor; slot < end; slot++) if (this.#isVisible(slot, nowMs)) visit(slot);
+    return end >= this.#entries.length ? 0 : end;
+  }
+
+  random(unit: number, nowMs: number): Slot {
+    const slots = this.#entries.length;
+    if (slots === 0 || this.#count === 0) return NO_SLOT;
+    const start = Math.min(slots - 1, Math.floor(unit * slots));
+    for (let step = 0; step < slots; step++) {
+      const slot = (start + step) % slots;
+      if (this.#isVisible(slot, nowMs)) return slot;
+    }
+    return NO_SLOT;
+  }
+
+  digest(nowMs: number): string {
+    const digest = new Digest();
+    for (let slot = 0; slot < this.#entries.length; slot++) {
+      if (this.#isVisible(slot, nowMs)) digest.add(present(this.#keys[slot], 'visible slots have keys'), this.entryAt(slot));
+    }
+    return digest.hex();
+  }
+
+  // ── updates ──
+
+  /** Applies one update of a transaction; says whether what is shown may have changed. */
+  apply(update: Update, context: UpdateContext): boolean {
+    if (update.kind === UpdateKind.FlushAll) return this.#applyFlush(update, context);
+    if (update.kind === UpdateKind.Publish || update.kind === UpdateKind.CloseIncarnations) return false;
+    const key = update.key.toLatin1();
+    const slot = this.#slotOf(key);
+    const entry = this.entryAt(slot);
+    if (update.kind === UpdateKind.Set && entry.isConcurrentSet(context)) this.#conflicts++;
+    const changed = entry.apply(update, context, this.#flush);
+    entry.refresh();
+    this.#afterChange(slot, key, entry);
+    this.#forgetQueue.note(key, context.origin, context.seq, entry);
+    if (changed) this.onChange(key, update);
+    return changed;
+  }
+
+  #slotOf(key: string): Slot {
+    const known = this.#slots.get(key);
+    if (known !== undefined) {
+      this.#beforeChange(known);
+      return known;
+    }
+    const slot = this.#free.pop() ?? this.#entries.length;
+    this.#beforeChange(slot);
+    this.#slots.set(key, slot);
+    this.#keys[slot] = key;
+    this.#entries[slot] = new Entry();
+    this.#counted[slot] = false;
+    return slot;
+  }
+
+  #beforeChange(slot: Slot): void {
+    for (const snapshot of this.#snapshots) snapshot.beforeChange(slot);
+  }
+
+  /** Keeps counts, the expiry index and the list of changes true to an entry that changed; removes it when it holds nothing. */
+  #afterChange(slot: Slot, key: string, entry: Entry): void {
+    if (this.collectsDirty) this.#dirty.add(key);
+    this.#uncount(slot);
+    if (entry.isEmpty) {
+      this.#slots.delete(key);
+      this.#entries[slot] = null;
+      this.#keys[slot] = null;
+      this.#free.push(slot);
+      this.#expired.delete(key);
+      return;
+    }
+    this.#expired.delete(key);
+    if (entry.type === ContentType.None) return;
+    this.#counted[slot] = true;
+    this.#count++;
+    if (entry.expiryMs === Infinity) return;
+    this.#expiringCount++;
+    this.#countedExpiring.add(slot);
+    this.#expiryQueue.push(entry.expiryMs, key);
+    if (this.#expiryQueue.size > 64 + this.#expiringCount * 4) this.#rebuildExpiryQueue();
+  }
+
+  /** Slots counted in `expiringCount`. */
+  readonly #countedExpiring: Set<Slot> = new Set();
+
+  #uncount(slot: Slot): void {
+    if (this.#counted[slot] === true) {
+      this.#counted[slot] = false;
+      this.#count--;
+    }
+    if (this.#countedExpiring.delete(slot)) this.#expiringCount--;
+  }
+
+  #rebuildExpiryQueue(): void {
+    const records: [number, string][] = [];
+    for (const slot of this.#countedExpiring) {
+      records.push([this.entryAt(slot).expiryMs, present(this.#keys[slot], 'counted slots have keys')]);
+    }
+    this.#expiryQueue.rebuild(records);
+  }
+
+  #applyFlush(update: Update, context: UpdateContext): boolean {
+    const mark = { stamp: context.stamp, origin: context.origin, seq: context.seq };
+    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0) this.#flush = mark;
+    for (const [key, slot] of [...this.#slots]) {
+      this.#beforeChange(slot);
+      const entry = this.entryAt(slot);
+      entry.flush(mark, context);
+      entry.refresh();
+      this.#afterChange(slot, key, entry);
+    }
+    if (this.#slots.size === 0 && this.collectsDirty) {
+      this.#dirty = new Set();
+      this.#dirtyClear = true;
+    }
+    this.onChange(null, update);
+    return true;
+  }
+
+  // ── forgetting ──
+
+  /** When the next expiry is due, in Unix milliseconds; Infinity for none. */
+  get nextExpiryMs(): number {
+    return this.#expiryQueue.nextMs;
+  }
+
+  /** Finds up to `budget` keys that expired by `nowMs` and takes them out of the count; tells each one once. */
+  expireDue(nowMs: number, budget: number, onExpired: (key: string) => void): void {
+    for (let done = 0; done < budget && this.#expiryQueue.nextMs <= nowMs; done++) {
+      const key = this.#expiryQueue.pop();
+      const slot = key === undefined ? undefined : this.#slots.get(key);
+      if (key === undefined || slot === undefined || this.#counted[slot] !== true) continue;
+      const { expiryMs } = this.entryAt(slot);
+      if (expiryMs > nowMs) continue;
+      this.#uncount(slot);
+      this.#expired.set(key, expiryMs);
+      this.onChange(key, null);
+      onExpired(key);
+    }
+  }
+
+  /** Drops up to `budget` expired keys whose expiry every member's clock has passed, with all that is known of them (RULES D9). */
+  purgeExpired(membersClockMs: number, budget: number): void {
+    let looked = 0;
+    for (const [key, expiryMs] of this.#expired) {
+      if (looked++ >= budget) return;
+      if (expiryMs >= membersClockMs) continue;
+      const slot = this.#slots.get(key);
+      this.#expired.delete(key);
+      if (slot === undefined) continue;
+      this.#beforeChange(slot);
+      this.#entries[slot] = new Entry();
+      this.#afterChange(slot, key, this.entryAt(slot));
+    }
+  }
+
+  get expiredWaiting(): number {
+    return this.#expired.size;
+  }
+
+  /** Forgets what is stable of up to `budget` keys that changed (tombstones, losers, folded increments). */
+  forgetStable(stable: VersionVector, budget: number): void {
+    if (this.#flush !== null && stable.contains(this.#flush.origin as never, this.#flush.seq)) this.#flush = null;
+    this.#forgetQueue.drain(stable, budget, (key) => {
+      const slot = this.#slots.get(key);
+      if (slot === undefined) return true;
+      this.#beforeChange(slot);
+      const entry = this.entryAt(slot);
+      const settled = entry.settle(stable);
+      if (this.#expired.has(key)) {
+        if (this.collectsDirty) this.#dirty.add(key);
+      } else {
+        this.#afterChange(slot, key, entry);
+      }
+      return settled;
+    });
+  }
+
+  /** Entries that wait for stability before something of them can be forgotten. */
+  get forgetWaiting(): number {
+    return this.#forgetQueue.size;
+  }
+
+  // ── snapshots and the store ──
+
+  /** An exact cut as of now; to be closed. */
+  openSnapshot(): SnapshotCursor {
+    const cursor = new SnapshotCursor(this);
+    this.#snapshots.add(cursor);
+    return cursor;
+  }
+
+  closeSnapshot(cursor: SnapshotCursor): void {
+    this.#snapshots.delete(cursor);
+  }
+
+  stateAt(slot: Slot): SnapshotEntry | null {
+    const entry = this.#entries[slot];
+    const key = this.#keys[slot];
+    return entry === null || entry === undefined || key === null || key === undefined ? null : [key, entry.toState()];
+  }
+
+  /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
+  mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
+    if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
+    for (const [key, slot] of [...this.#slots]) {
+      const state = entries.get(key);
+      this.#mergeEntry(slot, key, state === undefined ? null : Entry.fromState(state), sides);
+    }
+    for (const [key, state] of entries) {
+      if (!this.#slots.has(key)) this.#mergeEntry(this.#slotOf(key), key, Entry.fromState(state), sides);
+    }
+    this.onChange(null, null);
+  }
+
+  #raiseFlush(mark: FlushMark): void {
+    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0) this.#flush = mark;
+  }
+
+  #mergeEntry(slot: Slot, key: string, other: Entry | null, sides: MergeSides): void {
+    this.#beforeChange(slot);
+    const entry = this.entryAt(slot);
+    entry.merge(other, sides);
+    if (this.#flush !== null) entry.string.flush(this.#flush);
+    entry.refresh();
+    this.#afterChange(slot, key, entry);
+    this.#forgetQueue.noteMerged(key, entry);
+  }
+
+  /** Puts in an entry from the store, at start. */
+  restore(key: string, state: EntryState): void {
+    const slot = this.#slotOf(key);
+    const entry = Entry.fromState(state);
+    this.#entries[slot] = entry;
+    this.#afterChange(slot, key, entry);
+    this.#forgetQueue.noteMerged(key, entry);
+  }
+
+  restoreFlush(flush: FlushMark | null): void {
+    this.#flush = flush;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size + (this.#dirtyClear ? 1 : 0);
+  }
+
+  /** What changed since the last call. */
+  takeDirty(): DirtyEntries {
+    const entries: (readonly [string, EntryState | null])[] = [];
+    for (const key of this.#dirty) {
+      const slot = this.#slots.get(key);
+      entries.push([key, slot === undefined ? null : this.entryAt(slot).toState()]);
+    }
+    const clear = this.#dirtyClear;
+    this.#dirty = new Set();
+    this.#dirtyClear = false;
+    return { clear, entries };
+  }
+}
