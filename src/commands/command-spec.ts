@@ -16,9 +16,20 @@ export type CommandFlag =
   | 'skip_slowlog'
   | 'skip_monitor'
   | 'movablekeys'
-  | 'allow_busy';
+  | 'allow_busy'
+  /** Writes to the stream of transactions, not to the keyspace: PUBLISH. COMMAND does not show it. */
+  | 'may_replicate';
 
-export type CommandGroup = 'string' | 'hash' | 'set' | 'generic' | 'connection' | 'server' | 'pubsub' | 'transactions' | 'causeway';
+export type CommandGroup =
+  | 'string'
+  | 'hash'
+  | 'set'
+  | 'generic'
+  | 'connection'
+  | 'server'
+  | 'pubsub'
+  | 'transactions'
+  | 'causeway';
 
 /**
  * One row of the command table; everything that is said of a command anywhere (COMMAND, COMMAND DOCS, arity errors, key

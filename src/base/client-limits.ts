@@ -1,0 +1,35 @@
+/**
+ * What one client may send and what is kept for it. Past a limit the client gets an error that names the limit, or is
+ * disconnected where its stream can no longer be followed. Those marked (CONFIG) are defaults that CONFIG SET changes.
+ */
+
+/** An inline request, or the line that carries a count or a length, without its end. Past it: error, close. */
+export const PROTOCOL_LINE_BYTES_MAX = 65_536;
+/** Arguments of one request. Past it: `invalid multibulk length`, close. */
+export const ARGUMENTS_MAX = 1_048_576;
+/** One argument (CONFIG proto-max-bulk-len). Past it: `invalid bulk length`, close. */
+export const BULK_BYTES_DEFAULT: number = 16 * 1024 * 1024;
+/** The most that proto-max-bulk-len can be set to: a string of V8 has at most 2^29 − 24 characters. */
+export const BULK_BYTES_MAX: number = 512 * 1024 * 1024 - 32;
+/** Received and not yet run, of one client, the queue of a MULTI included (CONFIG client-query-buffer-limit). Past it: close. */
+export const QUERY_BUFFER_BYTES_DEFAULT: number = 256 * 1024 * 1024;
+/** Before authentication. Past them: `unauthenticated …`, close. */
+export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
+export const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
+
+/** Replies that a client has not taken yet: past it no more of its requests are run until it takes some. */
+export const OUTPUT_PAUSE_BYTES: number = 1024 * 1024;
+
+/** Connections at a time (CONFIG maxclients). Past it: `ERR max number of clients reached`, close. */
+export const CLIENTS_DEFAULT = 10_000;
+/** A pattern of KEYS, SCAN, PSUBSCRIBE and the like: matching costs at most pattern × text. Past it: error. */
+export const PATTERN_BYTES_MAX = 131_072;
+/** Channels and patterns of one client. Past it: error. */
+export const SUBSCRIPTIONS_MAX = 1_000_000;
+/** Keys that one client watches. Past it: error. */
+export const WATCHED_KEYS_MAX = 100_000;
+/** Distinct error codes that INFO errorstats tells apart; the rest are counted together. */
+export const ERROR_CODES_MAX = 128;
+/** Arguments, and bytes of one argument, that SLOWLOG keeps of a request. */
+export const SLOWLOG_ARGUMENTS_MAX = 32;
+export const SLOWLOG_ARGUMENT_BYTES_MAX = 128;

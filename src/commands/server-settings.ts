@@ -1,0 +1,40 @@
+import {
+  BULK_BYTES_DEFAULT,
+  CLIENTS_DEFAULT,
+  QUERY_BUFFER_BYTES_DEFAULT,
+  UNAUTHENTICATED_ARGUMENTS_MAX,
+  UNAUTHENTICATED_BULK_BYTES_MAX,
+} from '../base/client-limits.ts';
+
+/** Output that a client has not taken: past `hardBytes`, or `softBytes` for `softSeconds` on end, it is disconnected. 0 is no limit. */
+export interface OutputLimit {
+  readonly hardBytes: number;
+  readonly softBytes: number;
+  readonly softSeconds: number;
+}
+
+/** What CONFIG SET really changes, as the rest of the server reads it. */
+export class ServerSettings {
+  /** Bits of `notification-classes.ts`. */
+  notifyClasses = 0;
+  /** Requests that take at least this long are logged; negative logs none. */
+  slowlogSlowerThanUsec = 10_000;
+  slowlogLengthMax = 128;
+  clientsMax: number = CLIENTS_DEFAULT;
+  /** An idle client is disconnected after so long, 0 for never. Subscribers and blocked clients are not idle. */
+  timeoutSeconds = 0;
+  tcpKeepaliveSeconds = 300;
+  bulkBytesMax: number = BULK_BYTES_DEFAULT;
+  queryBufferBytesMax: number = QUERY_BUFFER_BYTES_DEFAULT;
+  unauthenticatedArgumentsMax: number = UNAUTHENTICATED_ARGUMENTS_MAX;
+  unauthenticatedBulkBytesMax: number = UNAUTHENTICATED_BULK_BYTES_MAX;
+  /**
+   * Redis sets no limit for normal clients; here one client must not take the node's memory, and 256 MiB is above what
+   * the largest value allowed needs.
+   */
+  outputLimits: { normal: OutputLimit; replica: OutputLimit; pubsub: OutputLimit } = {
+    normal: { hardBytes: 256 * 1024 * 1024, softBytes: 0, softSeconds: 0 },
+    replica: { hardBytes: 256 * 1024 * 1024, softBytes: 64 * 1024 * 1024, softSeconds: 60 },
+    pubsub: { hardBytes: 32 * 1024 * 1024, softBytes: 8 * 1024 * 1024, softSeconds: 60 },
+  };
+}

@@ -1,0 +1,117 @@
+import type { Origin } from '../clock/origin.ts';
+import type { Args, Reply } from './context.ts';
+import type { CommandEntry } from './command-index.ts';
+
+/** What a session needs of the connection that carries it. */
+export interface ClientConnection {
+  /** `address:port` of the client. */
+  readonly address: string;
+  /** `address:port` of our end. */
+  readonly localAddress: string;
+  /** Where the replies to the client's own requests go. */
+  readonly reply: Reply;
+  /**
+   * Where a push (a message, a monitor line) goes: at once, or behind the reply of the request that the client has
+   * running, so that it never splits one. `endPush` follows each.
+   */
+  beginPush(): Reply;
+  endPush(): void;
+  setRespVersion(version: 2 | 3): void;
+  /** Runs no more requests, sends what was replied and closes. */
+  closeAfterReply(): void;
+  /** Closes at once. */
+  close(reason: string): void;
+  /** Bytes received and not yet run, and room for more in that buffer. */
+  readonly queryBytes: number;
+  readonly queryFreeBytes: number;
+  /** Bytes replied and not yet taken by the client. */
+  readonly outputBytes: number;
+}
+
+/** A request kept for EXEC. */
+export interface QueuedCommand {
+  readonly entry: CommandEntry;
+  /** A copy: the receive buffer is gone by then. */
+  readonly args: Args;
+  readonly bytes: number;
+}
+
+/** A connection that waits for something to be true: WAIT. */
+export interface Blocked {
+  readonly origin: Origin;
+  readonly seq: number;
+  readonly regionsWanted: number;
+  /** On the monotonic clock; Infinity for ever. */
+  readonly deadlineMs: number;
+}
+
+/** When replies are left out, CLIENT REPLY. */
+export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
+
+/** What the server knows of one client, whatever carries it. Changed by the commands that the client sends. */
+export class Session {
+  readonly id: number;
+  readonly connection: ClientConnection;
+  readonly connectedAtMs: number;
+  lastActiveAtMs: number;
+  /** CLIENT SETNAME, CLIENT SETINFO; latin1. */
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  respVersion: 2 | 3 = 2;
+  authenticated = true;
+  lastCommand: string | null = null;
+
+  replyMode: ReplyMode = 'on';
+  /** Requests of an open MULTI, null outside one. */
+  queue: QueuedCommand[] | null = null;
+  queuedBytes = 0;
+  /** A request of the open MULTI was refused: EXEC will be, too. */
+  queueFailed = false;
+  /** EXEC is running this session's requests: nothing may wait. */
+  inExec = false;
+
+  /** Watched keys, latin1, with the time at which each expires (see `WatchRegistry.watch`). */
+  readonly watched: Map<string, number> = new Map();
+  /** A watched key was changed: EXEC does nothing. */
+  watchBroken = false;
+
+  readonly channels: Set<string> = new Set();
+  readonly patterns: Set<string> = new Set();
+  monitoring = false;
+
+  noEvict = false;
+  /** The newest transaction that this client's requests made: what WAIT waits for. Sequence 0 for none. */
+  lastWriteOrigin: Origin | null = null;
+  lastWriteSeq = 0;
+  blocked: Blocked | null = null;
+  closing = false;
+
+  constructor(id: number, connection: ClientConnection, nowMs: number) {
+    this.id = id;
+    this.connection = connection;
+    this.connectedAtMs = nowMs;
+    this.lastActiveAtMs = nowMs;
+  }
+
+  get subscriptionCount(): number {
+    return this.channels.size + this.patterns.size;
+  }
+
+  /** Whether anything is subscribed: in RESP2 only a few commands are allowed then. */
+  get subscribed(): boolean {
+    return this.channels.size > 0 || this.patterns.size > 0;
+  }
+
+  /** CLIENT TYPE of this session. */
+  get type(): 'normal' | 'pubsub' {
+    return this.subscribed ? 'pubsub' : 'normal';
+  }
+
+  /** Forgets an open MULTI. The watches are the registry's to forget. */
+  dropQueue(): void {
+    this.queue = null;
+    this.queuedBytes = 0;
+    this.queueFailed = false;
+  }
+}
