@@ -18,6 +18,14 @@ export interface Topology {
   readonly regions: ReadonlyMap<string, Region>;
   /** Half of the mean measured round trip, in milliseconds. Throws CONFIG when it was not measured. */
   oneWayMs(from: string, to: string): number;
+  /** Half of the mean deviation of the measured round trips, in milliseconds. Throws as `oneWayMs`. */
+  jitterMs(from: string, to: string): number;
+}
+
+/** What ping said of one directed pair of regions, in milliseconds. */
+export interface RoundTrip {
+  readonly averageMs: number;
+  readonly deviationMs: number;
 }
 
 /** A node's name taken apart: `us-east-1/a`. */
@@ -62,36 +70,37 @@ export function loadTopology(directory: string): Topology {
 
 function topologyOf(
   regions: ReadonlyMap<string, Region>,
-  roundTripMs: ReadonlyMap<string, number>,
+  roundTrips: ReadonlyMap<string, RoundTrip>,
   source: string,
 ): Topology {
+  const measured = (from: string, to: string): RoundTrip => {
+    const roundTrip = roundTrips.get(`${from},${to}`);
+    if (roundTrip === undefined) throw new CausewayError('CONFIG', `${source} has no round trip from ${from} to ${to}`);
+    return roundTrip;
+  };
   return {
     regions,
-    oneWayMs(from, to) {
-      const roundTrip = roundTripMs.get(`${from},${to}`);
-      if (roundTrip === undefined)
-        throw new CausewayError('CONFIG', `${source} has no round trip from ${from} to ${to}`);
-      return roundTrip / 2;
-    },
+    oneWayMs: (from, to) => measured(from, to).averageMs / 2,
+    jitterMs: (from, to) => measured(from, to).deviationMs / 2,
   };
 }
 
-/** `from,to` → mean round trip in milliseconds, from rows of `from,to,min,avg,max,mdev`. */
-export function parseRoundTrips(csvText: string, source: string): Map<string, number> {
-  const roundTripMs = new Map<string, number>();
+/** `from,to` → what was measured, from rows of `from,to,min,avg,max,mdev` in milliseconds. */
+export function parseRoundTrips(csvText: string, source: string): Map<string, RoundTrip> {
+  const roundTrips = new Map<string, RoundTrip>();
   for (const [index, line] of csvText.split('\n').entries()) {
     if (line === '' || line.startsWith('#') || line.startsWith('from,')) continue;
-    const [from, to, , average] = line.split(',');
-    const ms = Number(average);
-    if (!from || !to || !average || !Number.isFinite(ms) || ms < 0) {
-      throw new CausewayError(
-        'CONFIG',
-        `${source}:${index + 1}: expected from,to,rtt_min_ms,rtt_avg_ms,…, got "${line.slice(0, 100)}"`,
-      );
+    const [from, to, , average, , deviation] = line.split(',');
+    const averageMs = Number(average);
+    const deviationMs = Number(deviation);
+    const isRow = from && to && average && deviation && averageMs >= 0 && deviationMs >= 0;
+    if (!isRow) {
+      const expected = 'from,to,rtt_min_ms,rtt_avg_ms,rtt_max_ms,rtt_mdev_ms';
+      throw new CausewayError('CONFIG', `${source}:${index + 1}: expected ${expected}, got "${line.slice(0, 100)}"`);
     }
-    roundTripMs.set(`${from},${to}`, ms);
+    roundTrips.set(`${from},${to}`, { averageMs, deviationMs });
   }
-  return roundTripMs;
+  return roundTrips;
 }
 
 /** The region of that name. Throws CONFIG that lists those that exist. */
