@@ -1,0 +1,163 @@
+import { ByteRange } from '../base/bytes.ts';
+import { SCAN_COUNT_MAX } from '../base/limits.ts';
+import type { Glob } from '../base/glob.ts';
+import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
+import type { CommandSpec } from './command-spec.ts';
+import type { Args, CommandContext } from './context.ts';
+import { typeNames } from './generic.ts';
+import { lookupTypeForRead } from './lookup.ts';
+import { clamped, integerArgument } from './numbers.ts';
+import { patternOf } from './patterns.ts';
+import { refuse, syntaxError } from './refusals.ts';
+
+/** Hashes and sets up to this size are given whole, as Redis gives small ones. */
+const WHOLE_SIZE_MAX = 128;
+
+/** Where elements are pointed at for the time of one call. */
+const element = new ByteRange();
+const companion = new ByteRange();
+
+interface ScanOptions {
+  count: number;
+  glob: Glob | null;
+  /** In lower case; null for all. */
+  typeName: string | null;
+}
+
+const CURSOR = /^(?:[+-]?[0-9]{1,20})?$/;
+const CURSOR_MAX = 2n ** 64n - 1n;
+
+/** A cursor as Redis reads one: any unsigned 64-bit number; ours are small, so one that is not exact was never given out. */
+function parseCursor(args: Args, index: number): number {
+  const text = args.text(index);
+  if (!CURSOR.test(text)) throw refuse('invalid cursor');
+  const value = BigInt(text.replace(/^[+-]/, '') || '0');
+  if (value > CURSOR_MAX) throw refuse('invalid cursor');
+  return Number(value);
+}
+
+function parseOptions(args: Args, from: number, offersType: boolean): ScanOptions {
+  const options: ScanOptions = { count: 10, glob: null, typeName: null };
+  for (let index = from; index < args.count; index += 2) {
+    const word = args.word(index);
+    if (index + 1 >= args.count) throw syntaxError();
+    if (word === 'COUNT') {
+      options.count = clamped(integerArgument(args, index + 1), SCAN_COUNT_MAX);
+      if (options.count < 1) throw syntaxError();
+    } else if (word === 'MATCH') {
+      options.glob = patternOf(args.range(index + 1));
+    } else if (word === 'TYPE' && offersType) {
+      options.typeName = args.text(index + 1).toLowerCase();
+    } else {
+      throw syntaxError();
+    }
+  }
+  return options;
+}
+
+function scan(context: CommandContext): void {
+  const { args, keys, nowMs, reply } = context;
+  const cursor = parseCursor(args, 1);
+  const { count, glob, typeName } = parseOptions(args, 2, true);
+  const slots: Slot[] = [];
+  let next = 0;
+  if (Number.isSafeInteger(cursor)) {
+    next = keys.scan(cursor, count, nowMs, (slot) => {
+      if (typeName !== null && typeNames[keys.typeOf(slot)] !== typeName) return;
+      if (glob !== null) keys.keyInto(slot, element);
+      if (glob === null || glob.matches(element)) slots.push(slot);
+    });
+  }
+  reply.array(2);
+  reply.bulkText(String(next));
+  reply.array(slots.length);
+  for (const slot of slots) {
+    keys.keyInto(slot, element);
+    reply.bulk(element);
+  }
+}
+
+/** What HSCAN and SSCAN walk. */
+interface Elements {
+  readonly size: number;
+  /** Points `element` (and for a hash `companion`) at what is there. */
+  readonly at: (index: number) => void;
+}
+
+function elementsOf(context: CommandContext, slot: Slot, type: ContentType): Elements {
+  if (type === ContentType.Hash) {
+    const hash = context.keys.hashAt(slot);
+    return { size: hash.size, at: (index) => hash.at(index, element, companion) };
+  }
+  const set = context.keys.setAt(slot);
+  return { size: set.size, at: (index) => set.at(index, element) };
+}
+
+/**
+ * HSCAN and SSCAN. The cursor is the number of positions that are still to be looked at, and they are taken from the highest
+ * down: a removal moves the last element into the hole, so an element that stays is met whatever is removed or added.
+ */
+function scanElements(type: ContentType): (context: CommandContext) => void {
+  return (context) => {
+    const { args, reply } = context;
+    const cursor = parseCursor(args, 2);
+    const slot = lookupTypeForRead(context, args.range(1), type);
+    if (slot === NO_SLOT) {
+      replyNothing(context);
+      return;
+    }
+    const { count, glob } = parseOptions(args, 3, false);
+    const elements = elementsOf(context, slot, type);
+    const from = cursor === 0 ? elements.size : Math.min(cursor, elements.size);
+    const to = elements.size <= WHOLE_SIZE_MAX ? 0 : Math.max(0, from - count);
+    const positions: number[] = [];
+    for (let index = from - 1; index >= to; index--) {
+      if (glob !== null) elements.at(index);
+      if (glob === null || glob.matches(element)) positions.push(index);
+    }
+    reply.array(2);
+    reply.bulkText(String(to));
+    reply.array(type === ContentType.Hash ? positions.length * 2 : positions.length);
+    for (const index of positions) {
+      elements.at(index);
+      reply.bulk(element);
+      if (type === ContentType.Hash) reply.bulk(companion);
+    }
+  };
+}
+
+function replyNothing(context: CommandContext): void {
+  context.reply.array(2);
+  context.reply.bulkText('0');
+  context.reply.array(0);
+}
+
+/** Iteration by cursor, for keys and inside hashes and sets. */
+export const scanCommands: readonly CommandSpec[] = [
+  {
+    name: 'scan',
+    arity: -2,
+    flags: ['readonly'],
+    group: 'generic',
+    summary: 'Incrementally iterate the keys space',
+    run: scan,
+  },
+  {
+    name: 'hscan',
+    arity: -3,
+    flags: ['readonly'],
+    keys: [1, 1, 1],
+    group: 'hash',
+    summary: 'Incrementally iterate hash fields and associated values',
+    run: scanElements(ContentType.Hash),
+  },
+  {
+    name: 'sscan',
+    arity: -3,
+    flags: ['readonly'],
+    keys: [1, 1, 1],
+    group: 'set',
+    summary: 'Incrementally iterate Set elements',
+    run: scanElements(ContentType.Set),
+  },
+];
