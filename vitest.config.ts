@@ -4,22 +4,42 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   throw new Error(`the tests need Node 24, this is ${process.versions.node}: run \`npm test -- test/some.test.ts\``);
 }
 
+const report = process.env['VITEST_JSON'];
+
+/** Folders whose tests start clusters of real processes. */
+const CLUSTERS = ['test/cluster/**/*.test.ts', 'test/cli/**/*.test.ts'];
+
+const common = {
+  pool: 'forks',
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  teardownTimeout: 20_000,
+  // A default import means here what it means when Node runs the sources.
+  deps: { interopDefault: false },
+} as const;
+
 /**
  * Everything that needs npm alone. Suites that need other programs live in test/outside and have a runner of their own.
  */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/outside/**'],
-    pool: 'forks',
-    // Cluster tests start processes of their own, so more workers than this only make everything wait for everything.
-    maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    teardownTimeout: 20_000,
-    // A default import means here what it means when Node runs the sources.
-    deps: { interopDefault: false },
-    reporters: process.env['VITEST_JSON'] === undefined ? ['default'] : ['default', 'json'],
-    ...(process.env['VITEST_JSON'] === undefined ? {} : { outputFile: { json: process.env['VITEST_JSON'] } }),
+    reporters: report === undefined ? ['default'] : ['default', 'json'],
+    ...(report === undefined ? {} : { outputFile: { json: report } }),
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'inside',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/outside/**', ...CLUSTERS],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // After the others and one at a time: a cluster is several processes already, and some of them are timed.
+        test: { ...common, name: 'clusters', include: CLUSTERS, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });
