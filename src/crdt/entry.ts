@@ -34,7 +34,7 @@ export class Entry {
   /** Derived by `refresh`. */
   type: ContentType = ContentType.None;
   /** Derived by `refresh`: Unix milliseconds of the visible type's expiry, Infinity for none. */
-  expiryMs = Infinity;
+  expiryMs: number = Infinity;
 
   /** Applies one keyed update; says whether what the key shows may have changed. Malformed deltas are ignored by all alike. */
   apply(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {

@@ -39,13 +39,13 @@ export class Update {
   kind: UpdateKind = UpdateKind.Publish;
   readonly key: ByteRange = new ByteRange();
   /** The keyspace's hash of `key`. Local, never sent. */
-  hash = 0;
+  hash: number = 0;
   readonly field: ByteRange = new ByteRange();
   readonly value: ByteRange = new ByteRange();
   /** Unix milliseconds or Infinity. */
-  atMs = Infinity;
-  baseOrigin = 0;
-  baseSeq = 0;
+  atMs: number = Infinity;
+  baseOrigin: number = 0;
+  baseSeq: number = 0;
 }
 
 /** The transaction that an update belongs to, as far as a CRDT needs it. */

@@ -1,0 +1,157 @@
+import type { NodeNumber, Origin } from '../clock/origin.ts';
+import { incarnationOf, nodeOf, originOf } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+
+/** A member of the cluster, from the topology. */
+export interface Member {
+  readonly nodeNumber: NodeNumber;
+  /** `us-east-1/a` */
+  readonly id: string;
+  readonly region: string;
+}
+
+/** What a member said of itself: passed on by whoever knows it, the newest wins. */
+export interface Row {
+  readonly node: NodeNumber;
+  readonly incarnation: number;
+  /** Its clock when it said so: what it makes later has a higher stamp. */
+  readonly stamp: Stamp;
+  /** Its wall clock, Unix milliseconds. */
+  readonly wallMs: number;
+  readonly applied: VersionVector;
+  /** What of it survives a kill -9 there; stability counts this (RULES D5). */
+  readonly durable: VersionVector;
+  /** Newest incarnation it knows of each node, flat: node, incarnation. From older ones it takes nothing more. */
+  readonly incarnations: readonly number[];
+}
+
+interface MemberState {
+  readonly member: Member;
+  row: Row | null;
+  heardAtMs: number;
+  /** The newest row that counts for stability. */
+  counted: Row | null;
+}
+
+/** The rows of all members and what follows from them: who has what, what is stable, whose clock has passed. */
+export class Members {
+  readonly #self: NodeNumber;
+  readonly #states: Map<number, MemberState> = new Map();
+
+  constructor(members: readonly Member[], self: NodeNumber) {
+    this.#self = self;
+    for (const member of members) {
+      this.#states.set(member.nodeNumber, { member, row: null, heardAtMs: -Infinity, counted: null });
+    }
+  }
+
+  get(node: number): Member | undefined {
+    return this.#states.get(node)?.member;
+  }
+
+  /** All others. */
+  others(): Member[] {
+    return [...this.#states.values()].map((state) => state.member).filter((member) => member.nodeNumber !== this.#self);
+  }
+
+  row(node: number): Row | null {
+    return this.#states.get(node)?.row ?? null;
+  }
+
+  /** Milliseconds since a row of the node came in, Infinity for never. */
+  silentMs(node: number, monotonicMs: number): number {
+    return monotonicMs - (this.#states.get(node)?.heardAtMs ?? -Infinity);
+  }
+
+  /** Takes a row in if it is newer than the one known; says whether it was. */
+  take(row: Row, monotonicMs: number): boolean {
+    const state = this.#states.get(row.node);
+    if (state === undefined || (state.row !== null && !isNewer(row, state.row))) return false;
+    state.row = row;
+    state.heardAtMs = monotonicMs;
+    return true;
+  }
+
+  /**
+   * Raises `stable` to what every member is known to have. A row of member j counts only when everything j had made when it
+   * said so is here (RULES D5). Returns whether it rose.
+   */
+  raiseStable(stable: VersionVector, local: VersionVector): boolean {
+    let least: VersionVector | null = null;
+    for (const state of this.#states.values()) {
+      const row = this.#countable(state, local);
+      if (row === null) return false;
+      if (least === null) least = row.durable.clone();
+      else least.lowerTo(row.durable);
+    }
+    if (least === null) return false;
+    let rose = false;
+    for (const [origin, seq] of least.dots()) if (stable.raise(origin, seq)) rose = true;
+    return rose;
+  }
+
+  #countable(state: MemberState, local: VersionVector): Row | null {
+    const { row } = state;
+    if (row !== null && row !== state.counted) {
+      const own = originOf(row.node, row.incarnation);
+      if (local.get(own) >= row.applied.get(own) && coversOwn(local, row)) state.counted = row;
+    }
+    return state.counted;
+  }
+
+  /** The stamp that every member's clock has passed, with all that it made before here; 0 until each has said something. */
+  clockFloor(): Stamp {
+    let least = Infinity;
+    for (const state of this.#states.values()) least = Math.min(least, state.counted?.stamp ?? 0);
+    return (least === Infinity ? 0 : least) as Stamp;
+  }
+
+  /** Other regions all of whose live nodes have applied the dot; a node is live while it was heard within `liveMs` (RULES S3). */
+  regionsCovering(origin: Origin, seq: number, ownRegion: string, monotonicMs: number, liveMs: number): number {
+    const regions = new Map<string, boolean>();
+    for (const state of this.#states.values()) {
+      const { region } = state.member;
+      if (region === ownRegion || monotonicMs - state.heardAtMs > liveMs || state.row === null) continue;
+      regions.set(region, (regions.get(region) ?? true) && state.row.applied.contains(origin, seq));
+    }
+    return [...regions.values()].filter(Boolean).length;
+  }
+
+  /** The highest sequence that any member says it has of an origin. */
+  highestKnown(origin: Origin): number {
+    let highest = 0;
+    for (const state of this.#states.values()) {
+      const seq = state.row?.applied.get(origin) ?? 0;
+      if (seq !== Infinity) highest = Math.max(highest, seq);
+    }
+    return highest;
+  }
+
+  /** Whether every other member has said something while it knew this node's incarnation. */
+  allKnowIncarnation(node: NodeNumber, incarnation: number): boolean {
+    for (const state of this.#states.values()) {
+      if (state.member.nodeNumber === this.#self) continue;
+      const { row } = state;
+      if (row === null) return false;
+      let knows = false;
+      for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
+        if (row.incarnations[at] === node && (row.incarnations[at + 1] as number) >= incarnation) knows = true;
+      }
+      if (!knows) return false;
+    }
+    return true;
+  }
+}
+
+function isNewer(row: Row, than: Row): boolean {
+  return row.incarnation !== than.incarnation ? row.incarnation > than.incarnation : row.stamp > than.stamp;
+}
+
+/** Whether all that the member's earlier incarnations are known (to it) to have made is here too. */
+function coversOwn(local: VersionVector, row: Row): boolean {
+  for (const [origin, seq] of row.applied.dots()) {
+    if (nodeOf(origin) === row.node && incarnationOf(origin) < row.incarnation && local.get(origin) < seq) return false;
+  }
+  return true;
+}

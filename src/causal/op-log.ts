@@ -1,0 +1,159 @@
+import { assert } from '../base/assert.ts';
+import type { Origin } from '../clock/origin.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+
+/** Consecutive transactions of one origin, encoded once and shared by all that are sent them. */
+export interface Chunk {
+  readonly origin: Origin;
+  readonly first: number;
+  readonly last: number;
+  /** Encoded columns. */
+  readonly bytes: Uint8Array;
+  /** Monotonic milliseconds when it came into this log. */
+  readonly atMs: number;
+}
+
+/** How much of an origin's log is kept for members that have not acknowledged it. */
+export interface LogLimits {
+  readonly logBytesMax: number;
+  readonly logAgeMsMax: number;
+}
+
+/** The log of one origin: the chunks from `base` (exclusive) to `last`. */
+class OriginLog {
+  readonly chunks: Chunk[] = [];
+  base: number;
+  last: number;
+  bytes = 0;
+
+  constructor(base: number) {
+    this.base = base;
+    this.last = base;
+  }
+
+  append(chunk: Chunk): void {
+    assert(chunk.last > this.last, 'a log grows by its sequence');
+    if (this.chunks.length === 0 || chunk.first > this.last + 1) this.restart(chunk.first - 1);
+    this.chunks.push(chunk);
+    this.last = chunk.last;
+    this.bytes += chunk.bytes.length;
+  }
+
+  /** Begins anew after what a snapshot brought. */
+  restart(base: number): void {
+    this.chunks.length = 0;
+    this.base = base;
+    this.last = Math.max(base, this.last);
+    this.bytes = 0;
+  }
+
+  dropWhile(gone: (chunk: Chunk) => boolean): void {
+    let count = 0;
+    for (const chunk of this.chunks) {
+      if (!gone(chunk)) break;
+      count++;
+      this.bytes -= chunk.bytes.length;
+      this.base = chunk.last;
+    }
+    if (count > 0) this.chunks.splice(0, count);
+  }
+
+  /** The position of the chunk that holds `seq`, by bisection; chunks.length when it is past the end. */
+  find(seq: number): number {
+    let low = 0;
+    let high = this.chunks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.chunks[middle] as Chunk).last < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/**
+ * The send buffer: per origin, the encoded transactions that some member may still need. A peer is a cursor into it, so a slow
+ * peer costs nothing but its cursor; a cursor that falls behind the base needs a snapshot.
+ */
+export class OpLog {
+  readonly #logs: Map<Origin, OriginLog> = new Map();
+  readonly #limits: LogLimits;
+
+  constructor(limits: LogLimits) {
+    this.#limits = limits;
+  }
+
+  append(chunk: Chunk): void {
+    const log = this.#logs.get(chunk.origin);
+    if (log === undefined) {
+      const begun = new OriginLog(chunk.first - 1);
+      this.#logs.set(chunk.origin, begun);
+      begun.append(chunk);
+    } else if (chunk.last > log.last) {
+      log.append(chunk);
+    }
+  }
+
+  /** Says that everything of an origin up to `seq` is here without being in the log (from the store or a snapshot). */
+  startAfter(origin: Origin, seq: number): void {
+    const log = this.#logs.get(origin);
+    if (log === undefined) this.#logs.set(origin, new OriginLog(seq));
+    else if (seq > log.last) log.restart(seq);
+  }
+
+  origins(): IterableIterator<Origin> {
+    return this.#logs.keys();
+  }
+
+  last(origin: Origin): number {
+    return this.#logs.get(origin)?.last ?? 0;
+  }
+
+  /** Whether the log still has what follows `seq`. */
+  reaches(origin: Origin, seq: number): boolean {
+    const log = this.#logs.get(origin);
+    return log === undefined || seq >= log.base;
+  }
+
+  /** The chunk that holds the transaction after `seq`, undefined at the end. */
+  after(origin: Origin, seq: number): Chunk | undefined {
+    const log = this.#logs.get(origin);
+    return log?.chunks[log.find(seq + 1)];
+  }
+
+  /** Bytes, transactions and the time of the oldest chunk after `seq`. */
+  behind(origin: Origin, seq: number): { bytes: number; transactions: number; oldestAtMs: number } {
+    const log = this.#logs.get(origin);
+    if (log === undefined || seq >= log.last) return { bytes: 0, transactions: 0, oldestAtMs: Infinity };
+    const from = log.find(seq + 1);
+    let bytes = 0;
+    for (let at = from; at < log.chunks.length; at++) bytes += (log.chunks[at] as Chunk).bytes.length;
+    return { bytes, transactions: log.last - seq, oldestAtMs: log.chunks[from]?.atMs ?? Infinity };
+  }
+
+  /** Frees what is stable, and what is past the limits whoever still lacks it (it will get a snapshot). */
+  truncate(stable: VersionVector, monotonicMs: number): void {
+    for (const [origin, log] of this.#logs) {
+      const stableSeq = stable.get(origin);
+      log.dropWhile((chunk) => {
+        if (chunk.last <= stableSeq) return true;
+        return log.bytes > this.#limits.logBytesMax || monotonicMs - chunk.atMs > this.#limits.logAgeMsMax;
+      });
+    }
+  }
+
+  /** Forgets a retired origin. */
+  drop(origin: Origin): void {
+    this.#logs.delete(origin);
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const log of this.#logs.values()) bytes += log.bytes;
+    return bytes;
+  }
+
+  bytesOf(origin: Origin): number {
+    return this.#logs.get(origin)?.bytes ?? 0;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Origin } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
+import type { EntryState } from '../crdt/entry.ts';
+import type { FlushMark } from '../crdt/string-content.ts';
+import type { Columns } from './columns.ts';
+import type { Row } from './members.ts';
+
+/** Entries of a vector as pairs. */
+export type VectorEntries = readonly (readonly [Origin, number])[];
+
+/** The first frame of every connection, both ways. */
+export interface HelloFrame {
+  readonly type: 'hello';
+  readonly protocol: number;
+  readonly clusterId: string;
+  readonly kind: 'bulk' | 'control';
+  readonly nodeId: string;
+  readonly nodeNumber: number;
+  readonly incarnation: number;
+  /** Random for each start of a process: tells two processes that claim one incarnation apart. */
+  readonly startId: string;
+  /** Digest of the rules that all members must share. */
+  readonly rules: string;
+  readonly applied: VectorEntries;
+}
+
+/** Replaces what the sender of this frame wants sent: all origins of these nodes, after the vector. */
+export interface WantFrame {
+  readonly type: 'want';
+  readonly nodes: readonly number[];
+  readonly after: VectorEntries;
+}
+
+/** Asks for transactions that something held back waits for. */
+export interface FetchFrame {
+  readonly type: 'fetch';
+  readonly origin: Origin;
+  readonly after: number;
+  readonly upTo: number;
+}
+
+/** What members have (acknowledgements), and the heartbeat. */
+export interface RowsFrame {
+  readonly type: 'rows';
+  readonly rows: readonly Row[];
+  /** The sender's monotonic clock, to be echoed. */
+  readonly sentMs: number;
+  /** The newest `sentMs` heard from the receiver, −1 for none, and how long ago that was. */
+  readonly echoMs: number;
+  readonly echoHeldMs: number;
+  /** Bytes taken from the bulk connection in its life: opens the window. */
+  readonly receivedBytes: number;
+}
+
+/** What the receiver wants is no longer in the sender's log: it needs a snapshot. */
+export interface TruncatedFrame {
+  readonly type: 'truncated';
+}
+
+export interface SnapshotRequestFrame {
+  readonly type: 'snapshot-request';
+}
+
+/** Transactions `first … last` of one origin, as encoded columns. */
+export interface TransactionsFrame {
+  readonly type: 'transactions';
+  readonly origin: Origin;
+  readonly first: number;
+  readonly last: number;
+  readonly asked: boolean;
+  readonly bytes: Uint8Array;
+}
+
+export interface SnapshotBeginFrame {
+  readonly type: 'snapshot-begin';
+  readonly vector: VectorEntries;
+  /** Each origin's running deps at the vector. */
+  readonly running: readonly (readonly [Origin, VectorEntries])[];
+  readonly stable: VectorEntries;
+  readonly flush: FlushMark | null;
+  readonly stamp: Stamp;
+}
+
+export interface SnapshotEntriesFrame {
+  readonly type: 'snapshot-entries';
+  readonly entries: readonly (readonly [key: string, state: EntryState])[];
+}
+
+export interface SnapshotEndFrame {
+  readonly type: 'snapshot-end';
+  readonly count: number;
+}
+
+export type PeerFrame =
+  | HelloFrame
+  | WantFrame
+  | FetchFrame
+  | RowsFrame
+  | TruncatedFrame
+  | SnapshotRequestFrame
+  | TransactionsFrame
+  | SnapshotBeginFrame
+  | SnapshotEntriesFrame
+  | SnapshotEndFrame;
+
+/** What a node keeps of itself beside the entries: one cut with them. */
+export interface NodeMeta {
+  readonly vector: VectorEntries;
+  readonly running: readonly (readonly [Origin, VectorEntries])[];
+  readonly stable: VectorEntries;
+  readonly flush: FlushMark | null;
+}
+
+/** Bytes to frames and back. Decoding throws PROTOCOL for whatever is malformed, before anything is made of it. */
+export interface Codec {
+  encodeFrame(frame: PeerFrame): Uint8Array;
+  decodeFrame(bytes: Uint8Array): PeerFrame;
+  encodeColumns(columns: Columns): Uint8Array;
+  /** Checked columns of `transactions` transactions. */
+  decodeColumns(bytes: Uint8Array, transactions: number): Columns;
+  encodeState(state: EntryState): Uint8Array;
+  decodeState(bytes: Uint8Array): EntryState;
+  encodeMeta(meta: NodeMeta): Uint8Array;
+  decodeMeta(bytes: Uint8Array): NodeMeta;
+}
+
+/** Versions of the peer protocol: 1, the first. */
+export const PEER_PROTOCOL = 1;
