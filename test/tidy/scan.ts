@@ -54,7 +54,6 @@ function kindOf(kind: SyntaxKind): Token['kind'] {
   switch (kind) {
     case SyntaxKind.SingleLineCommentTrivia:
     case SyntaxKind.MultiLineCommentTrivia:
-    case SyntaxKind.ShebangTrivia:
       return 'comment';
     case SyntaxKind.StringLiteral:
     case SyntaxKind.NoSubstitutionTemplateLiteral:
