@@ -1,25 +1,17 @@
 /**
- * Limits of the data that commands take and give. Past a limit a request is refused with an error that names the limit and
- * its value, before anything is changed; nothing is cut short silently.
+ * Limits of what data commands take and make. Past one a request is refused with an error that names the limit and its value,
+ * before anything is changed; nothing is cut short silently. Strings, fields, values and members are as long as one argument
+ * may be (`client-limits.ts`, CONFIG proto-max-bulk-len), also where APPEND or SETRANGE make them.
  */
 
 /** Longest key. */
 export const KEY_BYTES_MAX: number = 512 * 1024;
-
-/** Longest string, hash field, hash value or set member. */
-export const VALUE_BYTES_MAX: number = 16 * 1024 * 1024;
-
-/** Redis's own bound on a string (its `proto-max-bulk-len`): past it the error is Redis's text. */
-export const PROTO_MAX_BULK_BYTES: number = 512 * 1024 * 1024;
 
 /** Cells of the table that LCS fills (one a pair of bytes of the two strings): bounds its memory, four bytes a cell, and its time. */
 export const LCS_CELLS_MAX: number = 16 * 1024 * 1024;
 
 /** Elements that one SRANDMEMBER or HRANDFIELD with a negative count (so with repetition) gives. */
 export const RANDOM_SAMPLES_MAX: number = 1024 * 1024;
-
-/** Bytes of elements that such a request gives: the same long element may be asked for a million times. */
-export const RANDOM_SAMPLE_BYTES_MAX: number = 64 * 1024 * 1024;
 
 /** Characters of a decimal number's text, what INCRBYFLOAT makes included: beyond it a number counts as infinite. */
 export const DECIMAL_CHARS_MAX = 400;

@@ -4,7 +4,7 @@ import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
 import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { hashReadCommands } from './hash-reads.ts';
-import { checkKey, checkValue, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
+import { checkKey, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
 import { decimalOf, decimalSum, integerArgument, isInt64 } from './numbers.ts';
 import { refuse, wrongArity } from './refusals.ts';
 
@@ -25,7 +25,6 @@ function setFields(context: CommandContext, commandName: string): number {
   const hash = keys.hashOf(key);
   lookupTypeForWrite(context, key, hash, ContentType.Hash);
   checkKey(key);
-  for (let index = 2; index < args.count; index++) checkValue(args.range(index));
   let created = 0;
   for (let index = 2; index < args.count; index += 2) {
     const slot = keys.find(key, hash, context.nowMs);
@@ -55,8 +54,6 @@ function hsetnx(context: CommandContext): void {
     return;
   }
   checkKey(key);
-  checkValue(field);
-  checkValue(args.range(3));
   tx.hashSet(key, hash, field, args.range(3));
   context.notify('h', 'hset', key);
   reply.integer(1);
@@ -93,7 +90,6 @@ function hincrby(context: CommandContext): void {
   const sum = current + delta;
   if (!isInt64(sum)) throw refuse('increment or decrement would overflow');
   checkKey(key);
-  checkValue(field);
   tx.hashIncrement(key, hash, field, delta);
   context.notify('h', 'hincrby', key);
   reply.integer(sum);
@@ -112,7 +108,6 @@ function hincrbyfloat(context: CommandContext): void {
   const sum = decimalSum(current, delta);
   if (sum === null) throw refuse('increment would produce NaN or Infinity');
   checkKey(key);
-  checkValue(field);
   tx.hashIncrementDecimal(key, hash, field, delta);
   context.notify('h', 'hincrbyfloat', key);
   reply.bulkText(formatDecimal(sum));

@@ -1,5 +1,5 @@
 import { ByteRange } from '../base/bytes.ts';
-import { LCS_CELLS_MAX, PROTO_MAX_BULK_BYTES } from '../base/limits.ts';
+import { LCS_CELLS_MAX } from '../base/limits.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { Args, CommandContext, Reply } from './context.ts';
@@ -30,7 +30,7 @@ function parseOptions(args: Args): LcsOptions {
     else if (word === 'LEN') options.lengthOnly = true;
     else if (word === 'WITHMATCHLEN') options.withMatchLength = true;
     else if (word === 'MINMATCHLEN' && index + 1 < args.count) {
-      options.matchLengthMin = Math.max(0, clamped(integerArgument(args, ++index), PROTO_MAX_BULK_BYTES));
+      options.matchLengthMin = Math.max(0, clamped(integerArgument(args, ++index), Number.MAX_SAFE_INTEGER));
     } else throw syntaxError();
   }
   if (options.lengthOnly && options.indexes) {
@@ -162,9 +162,6 @@ function lcs(context: CommandContext): void {
   const right = hold(context, 2);
   const options = parseOptions(args);
   const cells = (left.length + 1) * (right.length + 1);
-  if (cells * 4 > PROTO_MAX_BULK_BYTES) {
-    throw refuse('Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len');
-  }
   if (cells > LCS_CELLS_MAX) throw overLimit('the strings are too long for LCS', 'lcs-cells-max', LCS_CELLS_MAX);
   const table = new LcsTable(left, right);
   if (options.indexes) replyMatches(reply, table, options);

@@ -1,6 +1,6 @@
 import { ByteRange } from '../base/bytes.ts';
-import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../base/limits.ts';
-import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
+import { KEY_BYTES_MAX } from '../base/limits.ts';
+import { NO_SLOT, type ContentType, type Slot } from '../keyspace/keyspace.ts';
 import type { CommandContext } from './context.ts';
 import { overLimit, wrongType } from './refusals.ts';
 
@@ -38,12 +38,6 @@ export function exists(context: CommandContext, key: ByteRange, hash: number): b
 /** Refuses a key that is too long to be stored. */
 export function checkKey(key: ByteRange): void {
   if (key.end - key.start > KEY_BYTES_MAX) throw overLimit('key is too long', 'key-bytes-max', KEY_BYTES_MAX);
-}
-
-/** Refuses a value, field or member that is too long to be stored. */
-export function checkValue(value: ByteRange): void {
-  if (value.end - value.start > VALUE_BYTES_MAX)
-    throw overLimit('value is too long', 'value-bytes-max', VALUE_BYTES_MAX);
 }
 
 /**

@@ -3,7 +3,7 @@ import { INT64_MAX } from '../base/decimal.ts';
 import { ContentType, NO_SLOT, type SetReader } from '../keyspace/keyspace.ts';
 import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
-import { checkKey, checkValue, HeldBytes, lookupTypeForRead, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
+import { checkKey, HeldBytes, lookupTypeForRead, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
 import { integerArgumentWithin, positiveArgument } from './numbers.ts';
 import { randomIndex, sampledIndexes } from './random-sample.ts';
 import { syntaxError } from './refusals.ts';
@@ -31,7 +31,6 @@ function sadd(context: CommandContext): void {
   const hash = keys.hashOf(key);
   lookupTypeForWrite(context, key, hash, ContentType.Set);
   checkKey(key);
-  for (let index = 2; index < args.count; index++) checkValue(args.range(index));
   let added = 0;
   for (let index = 2; index < args.count; index++) {
     if (!hasMember(context, key, hash, args.range(index))) added++;

@@ -1,18 +1,21 @@
 import { ByteRange } from '../base/bytes.ts';
-import { PROTO_MAX_BULK_BYTES, VALUE_BYTES_MAX } from '../base/limits.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { checkKey, lookupTypeForRead, lookupTypeForWrite } from './lookup.ts';
 import { clamped, integerArgument } from './numbers.ts';
-import { overLimit, refuse } from './refusals.ts';
+import { refuse } from './refusals.ts';
+
+/** Beyond every position of a string, and small enough to be added to. */
+const POSITION_MAX = 2 ** 40;
 
 /** Where a string's bytes are pointed at for the time of one call. */
 const view = new ByteRange();
 
-function checkLength(lengthBytes: number): void {
-  if (lengthBytes > PROTO_MAX_BULK_BYTES) throw refuse('string exceeds maximum allowed size (proto-max-bulk-len)');
-  if (lengthBytes > VALUE_BYTES_MAX) throw overLimit('string would be too long', 'value-bytes-max', VALUE_BYTES_MAX);
+/** A string must not become longer than one that could have been sent. */
+function checkLength(context: CommandContext, lengthBytes: number): void {
+  if (lengthBytes <= context.server.settings.bulkBytesMax) return;
+  throw refuse('string exceeds maximum allowed size (proto-max-bulk-len)');
 }
 
 function append(context: CommandContext): void {
@@ -25,7 +28,7 @@ function append(context: CommandContext): void {
   else keys.stringInto(slot, view);
   const lengthBytes = view.length + tail.length;
   checkKey(key);
-  checkLength(lengthBytes);
+  checkLength(context, lengthBytes);
   const value = new Uint8Array(lengthBytes);
   value.set(view.buf.subarray(view.start, view.end));
   value.set(tail.buf.subarray(tail.start, tail.end), view.length);
@@ -37,7 +40,7 @@ function append(context: CommandContext): void {
 function setrange(context: CommandContext): void {
   const { args, keys, reply, tx } = context;
   const key = args.range(1);
-  const offset = clamped(integerArgument(args, 2), PROTO_MAX_BULK_BYTES + 1);
+  const offset = clamped(integerArgument(args, 2), POSITION_MAX);
   const patch = args.range(3);
   if (offset < 0) throw refuse('offset is out of range');
   const hash = keys.hashOf(key);
@@ -49,7 +52,7 @@ function setrange(context: CommandContext): void {
     return;
   }
   checkKey(key);
-  checkLength(offset + patch.length);
+  checkLength(context, offset + patch.length);
   const value = new Uint8Array(Math.max(view.length, offset + patch.length));
   value.set(view.buf.subarray(view.start, view.end));
   value.set(patch.buf.subarray(patch.start, patch.end), offset);
@@ -81,7 +84,7 @@ function getrange(context: CommandContext): void {
 
 /** A position from the end where it is negative, never below 0; far beyond the length is as good as at it. */
 function positionOf(index: bigint, length: number): number {
-  const position = clamped(index, PROTO_MAX_BULK_BYTES);
+  const position = clamped(index, POSITION_MAX);
   return position < 0 ? Math.max(0, length + position) : position;
 }
 

@@ -4,7 +4,7 @@ import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { counterCommands } from './counter.ts';
 import { lcsCommands } from './lcs.ts';
-import { checkKey, checkValue, exists, lookupForRead, lookupTypeForRead, lookupTypeForWrite } from './lookup.ts';
+import { checkKey, exists, lookupForRead, lookupTypeForRead, lookupTypeForWrite } from './lookup.ts';
 import { wrongArity, wrongType } from './refusals.ts';
 import { expiryOptionMs, parseStringOptions, type ExpiryForm } from './string-options.ts';
 import { stringRangeCommands } from './string-range.ts';
@@ -56,7 +56,6 @@ function set(context: CommandContext): void {
   const key = args.range(1);
   const value = args.range(2);
   checkKey(key);
-  checkValue(value);
   const hash = keys.hashOf(key);
   if (args.count === 3) {
     tx.set(key, hash, value, Infinity);
@@ -91,7 +90,6 @@ function setnx(context: CommandContext): void {
   const { args, keys, reply } = context;
   const key = args.range(1);
   checkKey(key);
-  checkValue(args.range(2));
   const hash = keys.hashOf(key);
   const absent = !exists(context, key, hash);
   if (absent) setUntil(context, key, hash, args.range(2), Infinity);
@@ -104,7 +102,6 @@ function setExpiring(form: ExpiryForm, commandName: string): (context: CommandCo
     const key = args.range(1);
     const expireAtMs = expiryOptionMs(args.range(2), form, context.nowMs, commandName);
     checkKey(key);
-    checkValue(args.range(3));
     setUntil(context, key, keys.hashOf(key), args.range(3), expireAtMs);
     reply.ok();
   };
@@ -114,7 +111,6 @@ function getset(context: CommandContext): void {
   const { args, keys } = context;
   const key = args.range(1);
   checkKey(key);
-  checkValue(args.range(2));
   const hash = keys.hashOf(key);
   replyString(context, lookupTypeForWrite(context, key, hash, ContentType.String));
   setUntil(context, key, hash, args.range(2), Infinity);
@@ -161,10 +157,7 @@ function getex(context: CommandContext): void {
 function setMany(context: CommandContext, onlyIfNoneExists: boolean): void {
   const { args, keys, reply } = context;
   if (args.count % 2 === 0) throw wrongArity(onlyIfNoneExists ? 'msetnx' : 'mset');
-  for (let index = 1; index < args.count; index += 2) {
-    checkKey(args.range(index));
-    checkValue(args.range(index + 1));
-  }
+  for (let index = 1; index < args.count; index += 2) checkKey(args.range(index));
   for (let index = 1; onlyIfNoneExists && index < args.count; index += 2) {
     const key = args.range(index);
     if (exists(context, key, keys.hashOf(key))) {
