@@ -1,0 +1,126 @@
+import type { Socket } from 'node:net';
+import type { RawData, WebSocket } from 'ws';
+import type { LinkKind, PeerConnection } from '../ports.ts';
+
+/** The subprotocol both ends must name; a change of the frames that older nodes cannot read changes it. */
+export const PEER_PROTOCOL = 'causeway.1';
+
+/** Path of a kind of connection under the peer port. */
+export const PEER_PATHS: Readonly<Record<LinkKind, string>> = { bulk: '/peer/bulk', control: '/peer/control' };
+
+/** How long the other end may take to answer our close before the socket is cut. */
+const CLOSE_GRACE_MS = 1000;
+/** What a WebSocket close frame takes as its reason. */
+const CLOSE_REASON_BYTES_MAX = 123;
+const CLOSE_NORMAL = 1000;
+const CLOSE_UNSUPPORTED_DATA = 1003;
+const KEEP_ALIVE_MS = 15_000;
+
+export interface ConnectionParts {
+  readonly id: number;
+  readonly kind: LinkKind;
+  readonly dialledNode: number | null;
+  readonly webSocket: WebSocket;
+  /** The socket under it, for corking. */
+  readonly socket: Socket;
+}
+
+export interface ConnectionEvents {
+  frame(connection: WsConnection, frame: Uint8Array): void;
+  /** Once, also after an own `close`; then no frame any more. Never from within `send` or `close`. */
+  closed(connection: WsConnection, reason: string): void;
+}
+
+/** One open WebSocket to a peer. All frames sent in one turn of the event loop leave in as few packets as they fit in. */
+export class WsConnection implements PeerConnection {
+  readonly id: number;
+  readonly kind: LinkKind;
+  readonly dialledNode: number | null;
+  /** Fulfilled when the socket under it is gone. */
+  readonly gone: Promise<void>;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #events: ConnectionEvents;
+  #isCorked = false;
+  #isOver = false;
+  #failure: string | null = null;
+
+  constructor(parts: ConnectionParts, events: ConnectionEvents) {
+    this.id = parts.id;
+    this.kind = parts.kind;
+    this.dialledNode = parts.dialledNode;
+    this.#webSocket = parts.webSocket;
+    this.#socket = parts.socket;
+    this.#events = events;
+    this.#socket.setNoDelay(true);
+    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    this.#webSocket.on('message', (data, isBinary) => this.#received(data, isBinary));
+    this.#webSocket.on('error', (error) => (this.#failure ??= error.message));
+    this.#webSocket.on('close', (code, reason) => this.#closed(code, reason));
+    this.gone = new Promise((resolve) => this.#webSocket.once('close', () => resolve()));
+  }
+
+  get bufferedBytes(): number {
+    return this.#webSocket.bufferedAmount;
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#isOver) return;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#socket.cork();
+      process.nextTick(() => this.#uncork());
+    }
+    // A failed send closes the connection; that event tells.
+    this.#webSocket.send(frame, { binary: true }, ignore);
+  }
+
+  close(reason: string): void {
+    this.#end(CLOSE_NORMAL, reason);
+  }
+
+  #uncork(): void {
+    this.#isCorked = false;
+    this.#socket.uncork();
+  }
+
+  #received(data: RawData, isBinary: boolean): void {
+    if (this.#isOver) return;
+    if (!isBinary || !(data instanceof Uint8Array)) {
+      return this.#end(CLOSE_UNSUPPORTED_DATA, 'a text frame where only binary ones are spoken');
+    }
+    // Without Buffer's own methods: its `slice` shares the bytes, where the core's is a copy.
+    this.#events.frame(this, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#webSocket.close(code, shortened(reason));
+    const cut = setTimeout(() => this.#webSocket.terminate(), CLOSE_GRACE_MS);
+    cut.unref();
+    this.#webSocket.once('close', () => clearTimeout(cut));
+    queueMicrotask(() => this.#events.closed(this, reason));
+  }
+
+  #closed(code: number, reason: Buffer): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const said = reason.toString('utf8');
+    this.#events.closed(this, this.#failure ?? (said === '' ? `closed by the other end (${code})` : said));
+  }
+}
+
+function shortened(reason: string): string {
+  const bytes = Buffer.from(reason, 'utf8');
+  if (bytes.length <= CLOSE_REASON_BYTES_MAX) return reason;
+  // A character cut in half at the end would be refused as invalid UTF-8.
+  return bytes
+    .subarray(0, CLOSE_REASON_BYTES_MAX)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '');
+}
+
+function ignore(): void {
+  // Nothing to do.
+}

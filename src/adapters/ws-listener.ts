@@ -1,0 +1,94 @@
+import { createServer, STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { LinkKind } from '../ports.ts';
+import { listen } from './listen.ts';
+import { PEER_PATHS, PEER_PROTOCOL } from './ws-connection.ts';
+
+/** Sockets on the peer port at once, whatever they are. */
+const SOCKETS_MAX = 1024;
+const HEADER_BYTES_MAX = 8192;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** How often Node looks for sockets past that time. */
+const HEADERS_CHECK_MS = 5000;
+
+export interface ListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly frameBytesMax: number;
+  /** Whether one more connection may come in. */
+  readonly hasRoom: () => boolean;
+  readonly accepted: (webSocket: WebSocket, socket: Socket, kind: LinkKind) => void;
+}
+
+/** The peer port: takes WebSockets of our protocol on the two paths, and nothing else. */
+export class WsListener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server;
+  readonly #webSockets: WebSocketServer;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: HEADERS_CHECK_MS });
+    this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
+    this.#server.requestTimeout = HEADERS_TIMEOUT_MS;
+    this.#server.maxConnections = SOCKETS_MAX;
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      autoPong: false,
+      maxPayload: options.frameBytesMax,
+      handleProtocols: () => PEER_PROTOCOL,
+    });
+    this.#server.on('request', (_request, response) => {
+      response.writeHead(426, { connection: 'close', 'content-type': 'text/plain' });
+      response.end('this port speaks to other nodes only, by WebSocket\n');
+    });
+    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  listen(): Promise<number> {
+    return listen(this.#server, this.#options.host, this.#options.port, 'peer links');
+  }
+
+  /** Takes nobody any more. Connections that were handed out stay. */
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const kind = kindOf(request.url);
+    // A browser names its page's origin, a node has none: no page may speak here through its reader's machine.
+    if (request.headers.origin !== undefined) return refuse(socket, 403, 'not for browsers');
+    if (kind === null) return refuse(socket, 404, `paths are ${Object.values(PEER_PATHS).join(' and ')}`);
+    if (!offersProtocol(request)) return refuse(socket, 400, `this node speaks ${PEER_PROTOCOL}`);
+    if (!this.#options.hasRoom()) return refuse(socket, 503, 'too many connections have not said who they are');
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      // Our server makes plain sockets only, and ws has typed what it is given more widely.
+      this.#options.accepted(webSocket, socket as Socket, kind);
+    });
+  }
+}
+
+function kindOf(url: string | undefined): LinkKind | null {
+  if (url === PEER_PATHS.bulk) return 'bulk';
+  return url === PEER_PATHS.control ? 'control' : null;
+}
+
+function offersProtocol(request: IncomingMessage): boolean {
+  const offered = request.headers['sec-websocket-protocol'] ?? '';
+  return offered.split(',').some((name) => name.trim() === PEER_PROTOCOL);
+}
+
+function refuse(socket: Duplex, status: number, message: string): void {
+  const body = `${message}\n`;
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, 'Connection: close', 'Content-Type: text/plain'];
+  socket.end(`${head.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  // Whoever keeps sending is not listened to.
+  socket.once('finish', () => socket.destroy());
+}

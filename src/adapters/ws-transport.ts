@@ -1,0 +1,206 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import type { Entropy, LinkKind, TransportEvents } from '../ports.ts';
+import { WsConnection, type ConnectionEvents } from './ws-connection.ts';
+import { Dialler } from './ws-dialler.ts';
+import { WsListener } from './ws-listener.ts';
+
+/** A node to keep connected to. */
+export interface DialTarget {
+  readonly nodeNumber: number;
+  /** `ws://host:port` */
+  readonly url: string;
+}
+
+export interface TransportLimits {
+  /** Largest frame that is taken; a larger one closes its connection before it is read. */
+  readonly frameBytesMax: number;
+  /** How long a dialled node may take to answer, over the slowest link there is. */
+  readonly handshakeTimeoutMs: number;
+  /** Accepted connections that have not proved who they are, at once. */
+  readonly unprovenConnectionsMax: number;
+  /** How long an accepted connection may take to prove who it is. */
+  readonly unprovenMs: number;
+  /** Bytes taken from an accepted connection before it has proved who it is. */
+  readonly unprovenBytesMax: number;
+}
+
+export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
+  frameBytesMax: 64 * 1024 * 1024,
+  handshakeTimeoutMs: 15_000,
+  unprovenConnectionsMax: 64,
+  unprovenMs: 20_000,
+  unprovenBytesMax: 256 * 1024,
+};
+
+export interface TransportOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly entropy: Entropy;
+  readonly limits?: Partial<TransportLimits>;
+  /** Told of each dial that came to nothing. */
+  readonly dialFailed?: (nodeNumber: number, kind: LinkKind, reason: string) => void;
+}
+
+type Diallers = Readonly<Record<LinkKind, Dialler>>;
+
+interface Guard {
+  readonly timer: NodeJS.Timeout;
+  stopCounting(): void;
+}
+
+/**
+ * Peer links over WebSockets: listens on the peer port and keeps two connections to each target, one a kind.
+ * Every connection that was `opened` is `closed` exactly once, with no frame after it; after `close` there are no events.
+ */
+export class WsTransport {
+  readonly #events: TransportEvents;
+  readonly #options: TransportOptions;
+  readonly #limits: TransportLimits;
+  readonly #listener: WsListener;
+  readonly #targets = new Map<number, Diallers>();
+  readonly #connections = new Map<number, WsConnection>();
+  /** By connection: who has to dial again when it is over. */
+  readonly #dialledBy = new Map<number, Dialler>();
+  /** Accepted connections that have not proved who they are. */
+  readonly #unproven = new Map<number, Guard>();
+  #nextId = 1;
+  #isClosed = false;
+
+  constructor(options: TransportOptions, events: TransportEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#limits = { ...DEFAULT_TRANSPORT_LIMITS, ...options.limits };
+    this.#listener = new WsListener({
+      host: options.host,
+      port: options.port,
+      frameBytesMax: this.#limits.frameBytesMax,
+      hasRoom: () => !this.#isClosed && this.#unproven.size < this.#limits.unprovenConnectionsMax,
+      accepted: (webSocket, socket, kind) => this.#accepted(webSocket, socket, kind),
+    });
+  }
+
+  /** Returns the real port. Throws PORTBUSY or CONFIG. */
+  listen(): Promise<number> {
+    return this.#listener.listen();
+  }
+
+  /** Bytes handed over on all connections and not yet given to the kernel. */
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const connection of this.#connections.values()) bytes += connection.bufferedBytes;
+    return bytes;
+  }
+
+  /**
+   * The nodes to keep connected to. One that is there already keeps its connections, a new URL counts from its next dial;
+   * one that is no longer there is closed.
+   */
+  setTargets(targets: readonly DialTarget[]): void {
+    if (this.#isClosed) return;
+    const wanted = new Set(targets.map((target) => target.nodeNumber));
+    for (const nodeNumber of this.#targets.keys()) if (!wanted.has(nodeNumber)) this.#drop(nodeNumber);
+    for (const { nodeNumber, url } of targets) {
+      const known = this.#targets.get(nodeNumber);
+      if (known === undefined) {
+        const bulk = this.#dialler(nodeNumber, url, 'bulk');
+        this.#targets.set(nodeNumber, { bulk, control: this.#dialler(nodeNumber, url, 'control') });
+      } else for (const dialler of Object.values(known)) dialler.setUrl(url);
+    }
+  }
+
+  /** An accepted connection has shown who it is: it does not count as a stranger any more. */
+  proved(connectionId: number): void {
+    const guard = this.#unproven.get(connectionId);
+    if (guard === undefined) return;
+    this.#unproven.delete(connectionId);
+    clearTimeout(guard.timer);
+    guard.stopCounting();
+  }
+
+  /**
+   * Ends everything, with `reason` as the last word on each connection, after what was sent before. No event comes any
+   * more. Fulfilled when the sockets are gone, which takes a second at most.
+   */
+  async close(reason: string): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#listener.close();
+    for (const diallers of this.#targets.values()) for (const dialler of Object.values(diallers)) dialler.stop();
+    this.#targets.clear();
+    for (const id of this.#unproven.keys()) this.proved(id);
+    const connections = [...this.#connections.values()];
+    this.#connections.clear();
+    for (const connection of connections) connection.close(reason);
+    await Promise.all(connections.map((connection) => connection.gone));
+  }
+
+  #dialler(nodeNumber: number, url: string, kind: LinkKind): Dialler {
+    const { frameBytesMax, handshakeTimeoutMs } = this.#limits;
+    const dialler = new Dialler(
+      url,
+      { kind, frameBytesMax, handshakeTimeoutMs, entropy: this.#options.entropy },
+      {
+        connected: (webSocket, socket) => {
+          const connection = this.#open(webSocket, socket, kind, nodeNumber);
+          if (connection !== null) this.#dialledBy.set(connection.id, dialler);
+        },
+        failed: (reason) => this.#options.dialFailed?.(nodeNumber, kind, reason),
+      },
+    );
+    return dialler;
+  }
+
+  #drop(nodeNumber: number): void {
+    const diallers = this.#targets.get(nodeNumber);
+    this.#targets.delete(nodeNumber);
+    for (const dialler of Object.values(diallers ?? {})) dialler.stop();
+    for (const connection of this.#connections.values()) {
+      if (connection.dialledNode === nodeNumber) connection.close('the node is no longer to be dialled');
+    }
+  }
+
+  #accepted(webSocket: WebSocket, socket: Socket, kind: LinkKind): void {
+    const connection = this.#open(webSocket, socket, kind, null);
+    if (connection !== null) this.#guard(connection, socket);
+  }
+
+  /** Until it has proved who it is, an accepted connection has little time and few bytes. */
+  #guard(connection: WsConnection, socket: Socket): void {
+    const { unprovenMs, unprovenBytesMax } = this.#limits;
+    let receivedBytes = 0;
+    const count = (chunk: Buffer): void => {
+      receivedBytes += chunk.length;
+      if (receivedBytes > unprovenBytesMax) connection.close(`over ${unprovenBytesMax} bytes before saying who it is`);
+    };
+    socket.on('data', count);
+    const timer = setTimeout(() => connection.close(`did not say who it is within ${unprovenMs} ms`), unprovenMs);
+    this.#unproven.set(connection.id, { timer, stopCounting: () => socket.off('data', count) });
+  }
+
+  #open(webSocket: WebSocket, socket: Socket, kind: LinkKind, dialledNode: number | null): WsConnection | null {
+    if (this.#isClosed) {
+      webSocket.terminate();
+      return null;
+    }
+    const events: ConnectionEvents = {
+      frame: (from, frame) => {
+        if (!this.#isClosed) this.#events.frame(from, frame);
+      },
+      closed: (over, reason) => this.#closed(over, reason),
+    };
+    const connection = new WsConnection({ id: this.#nextId++, kind, dialledNode, webSocket, socket }, events);
+    this.#connections.set(connection.id, connection);
+    this.#events.opened(connection);
+    return connection;
+  }
+
+  #closed(connection: WsConnection, reason: string): void {
+    this.proved(connection.id);
+    if (!this.#connections.delete(connection.id) || this.#isClosed) return;
+    this.#events.closed(connection, reason);
+    this.#dialledBy.get(connection.id)?.ended();
+    this.#dialledBy.delete(connection.id);
+  }
+}
