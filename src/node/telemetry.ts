@@ -1,0 +1,48 @@
+import type { PeerStatus } from '../commands/node-view.ts';
+
+/** One peer's figures for the metrics; counts rise since the start of this node. */
+export interface PeerTelemetry extends PeerStatus {
+  /** The peer's clock minus ours as its last frames showed it, null before the first. Half a round trip is taken off. */
+  readonly clockOffsetMs: number | null;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+/** A class of keys and how often its rule had to decide between concurrent writes, since the start of this node. */
+export interface ConflictCount {
+  /** The pattern of the class as configured, `*` for the default one. */
+  readonly keyClass: string;
+  readonly count: number;
+}
+
+/**
+ * What a node shows of itself, taken at one moment: plain figures for metrics and the live line, no protocol state.
+ * Names that end in `Total` only rise.
+ */
+export interface NodeTelemetry {
+  readonly peers: readonly PeerTelemetry[];
+  /** Visible keys. */
+  readonly keys: number;
+  /** Removed values that are kept until every member knows of it. */
+  readonly tombstones: number;
+  /** Transactions from elsewhere that wait for what they depend on. */
+  readonly holdBackTransactions: number;
+  readonly holdBackBytes: number;
+  /** Origins whose stamps are too far ahead of the clock here. */
+  readonly pausedOrigins: number;
+  /** Transactions kept to be sent on, of all origins. */
+  readonly logTransactions: number;
+  readonly logBytes: number;
+  /** How far the hybrid clock is ahead of the wall clock; 0 when it is not. */
+  readonly clockAheadMs: number;
+  readonly conflicts: readonly ConflictCount[];
+  /** Transactions made here. */
+  readonly madeTotal: number;
+  /** Transactions of other origins that were applied here. */
+  readonly appliedTotal: number;
+  readonly expiredKeysTotal: number;
+  readonly snapshotsSentTotal: number;
+  readonly snapshotsReceivedTotal: number;
+  /** Frames from peers that were refused, each with its connection. */
+  readonly refusedFramesTotal: number;
+}
