@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util';
+import fc from 'fast-check';
+import { findRedisServer, RealRedis } from '../conformance/real-redis.ts';
+import { differenceText, runSession } from './lockstep.ts';
+import { randomSessions } from './random-commands.ts';
+import { InProcessTarget, RespTarget, type Target } from './targets.ts';
+
+/**
+ * Random commands to a real redis-server and to us until so many were compared, or one differs:
+ * `node test/differential/main.ts [--commands 100000] [--seed 1] [--port ours]`. Without a port the commands run in this process.
+ */
+const { values } = parseArgs({
+  options: {
+    commands: { type: 'string', default: '100000' },
+    seed: { type: 'string', default: '1' },
+    port: { type: 'string' },
+    length: { type: 'string', default: '80' },
+  },
+});
+
+const executable = findRedisServer();
+if (executable === null) throw new Error('there is no redis-server on the path to compare with');
+const server = await RealRedis.start(executable);
+const wanted = Number(values.commands);
+const seed = Number(values.seed);
+const redis = await RespTarget.open('redis', server.port);
+const ours: Target = values.port === undefined ? new InProcessTarget() : await RespTarget.open('ours', Number(values.port));
+let compared = 0;
+let round = 0;
+try {
+  for (; compared < wanted; round++) {
+    const property = fc.asyncProperty(randomSessions(Number(values.length)), async (session) => {
+      const result = await runSession(session, redis, ours);
+      compared += result.compared;
+      if (result.difference !== null) throw new Error(differenceText(session, result.difference));
+    });
+    await fc.assert(property, { seed: seed + round, numRuns: 200 });
+  }
+  process.stdout.write(`${compared} replies compared, no difference (redis ${await server.version()}, seeds ${seed} to ${seed + round - 1})\n`);
+} finally {
+  redis.close();
+  ours.close();
+  await server.stop();
+}
