@@ -1,0 +1,73 @@
+import { onTestFinished } from 'vitest';
+import { CommandIndex } from '../../src/commands/command-index.ts';
+import type { CommandSpec } from '../../src/commands/command-spec.ts';
+import { ClientRegistry } from '../../src/commands/client-registry.ts';
+import { ServerStats } from '../../src/commands/server-stats.ts';
+import type { NodeTelemetry, PeerTelemetry } from '../../src/node/telemetry.ts';
+import { createHttp } from '../../src/server/http.ts';
+import type { MetricsSnapshot } from '../../src/server/metrics.ts';
+
+export const QUIET_NODE: NodeTelemetry = {
+  peers: [],
+  keys: 0,
+  tombstones: 0,
+  holdBackTransactions: 0,
+  holdBackBytes: 0,
+  pausedOrigins: 0,
+  logTransactions: 0,
+  logBytes: 0,
+  clockAheadMs: 0,
+  conflicts: [],
+  madeTotal: 0,
+  appliedTotal: 0,
+  expiredKeysTotal: 0,
+  snapshotsSentTotal: 0,
+  snapshotsReceivedTotal: 0,
+  refusedFramesTotal: 0,
+};
+
+export const PEER: PeerTelemetry = {
+  id: 'eu-west-1/a',
+  region: 'eu-west-1',
+  connected: true,
+  lagTransactions: 3,
+  lagBytes: 400,
+  lagMs: 12.5,
+  rttMs: 75,
+  silentMs: 5,
+  clockOffsetMs: -1.5,
+  sentBytes: 1000,
+  receivedBytes: 2000,
+};
+
+export function commandNamed(name: string, subcommands: readonly CommandSpec[] = []): CommandSpec {
+  return { name, arity: 1, flags: [], group: 'generic', summary: '', run: () => undefined, subcommands };
+}
+
+/** An HTTP server on a free port whose answers the test sets. */
+export class HttpRig {
+  reasons: string[] = [];
+  node: NodeTelemetry = QUIET_NODE;
+  readonly commands = new CommandIndex([commandNamed('get'), commandNamed('client', [commandNamed('client|list')])]);
+  readonly stats = new ServerStats();
+  port = 0;
+
+  async start(host = '127.0.0.1'): Promise<this> {
+    const http = createHttp(
+      { host, port: 0 },
+      { nodeId: 'us-east-1/a', unreadyReasons: () => this.reasons, metrics: () => this.#snapshot() },
+    );
+    onTestFinished(() => http.close());
+    this.port = await http.listen();
+    return this;
+  }
+
+  get(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.port}${path}`);
+  }
+
+  #snapshot(): MetricsSnapshot {
+    const { node, commands, stats } = this;
+    return { node, isReady: this.reasons.length === 0, resp: { clients: new ClientRegistry(), commands, stats } };
+  }
+}
