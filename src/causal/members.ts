@@ -118,12 +118,13 @@ export class Members {
     return [...regions.values()].filter(Boolean).length;
   }
 
-  /** The highest sequence that any member says it has of an origin. */
-  highestKnown(origin: Origin): number {
-    let highest = 0;
+  /** The highest sequence that any member says it has, of each open origin of a node. */
+  highestOf(node: NodeNumber): Map<Origin, number> {
+    const highest = new Map<Origin, number>();
     for (const state of this.#states.values()) {
-      const seq = state.row?.applied.get(origin) ?? 0;
-      if (seq !== Infinity) highest = Math.max(highest, seq);
+      for (const [origin, seq] of state.row?.applied.dots() ?? []) {
+        if (nodeOf(origin) === node) highest.set(origin, Math.max(seq, highest.get(origin) ?? 0));
+      }
     }
     return highest;
   }

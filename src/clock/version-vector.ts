@@ -55,6 +55,11 @@ export class VersionVector {
     for (const [origin, seq] of other.#entries) this.raise(origin, seq);
   }
 
+  /** Raises floors only: which incarnations the other holds for retired. */
+  mergeFloors(other: VersionVector): void {
+    for (const [origin, seq] of other.#entries) if (incarnationOf(origin) === 0) this.raise(origin, seq);
+  }
+
   /** Whether everything in `other` is contained here. */
   covers(other: VersionVector): boolean {
     for (const [origin, seq] of other.#entries) {

@@ -1,0 +1,90 @@
+import type { NodeNumber, Origin } from '../clock/origin.ts';
+import { isOrigin, nodeOf, originOf } from '../clock/origin.ts';
+import type { HybridClock } from '../clock/stamp.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import { HoldBack } from './hold-back.ts';
+import type { ReplicationLimits } from './limits.ts';
+import { Members, type Member } from './members.ts';
+import { OpLog } from './op-log.ts';
+
+/** A moment: the wall clock may jump, the monotonic one measures. Milliseconds. */
+export interface Now {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/** Who a node is. */
+export interface Identity {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly region: string;
+  readonly nodeNumber: NodeNumber;
+  readonly incarnation: number;
+  /** Random for each start of the process. */
+  readonly startId: string;
+  /** Digest of the rules that all members must share. */
+  readonly rules: string;
+}
+
+/** What a node knows of the causal order: shared by the parts that deliver, send and forget. */
+export class Replica {
+  readonly identity: Identity;
+  readonly origin: Origin;
+  readonly limits: ReplicationLimits;
+  readonly clock: HybridClock;
+  readonly members: Members;
+  readonly vector: VersionVector = new VersionVector();
+  /** What every member is known to have, durably. */
+  readonly stable: VersionVector = new VersionVector();
+  /** What of `vector` survives a kill -9 here. */
+  durable: VersionVector = new VersionVector();
+  readonly log: OpLog;
+  readonly holdBack: HoldBack;
+  readonly #running: Map<Origin, VersionVector> = new Map();
+
+  constructor(identity: Identity, members: readonly Member[], clock: HybridClock, limits: ReplicationLimits) {
+    this.identity = identity;
+    this.origin = originOf(identity.nodeNumber, identity.incarnation);
+    this.limits = limits;
+    this.clock = clock;
+    this.members = new Members(members, identity.nodeNumber);
+    this.log = new OpLog(limits);
+    this.holdBack = new HoldBack({ bytesMax: limits.holdBackBytesMax, skewMsMax: limits.skewMsMax });
+  }
+
+  /** The running deps of an origin at its last transaction applied here. */
+  running(origin: Origin): VersionVector {
+    let deps = this.#running.get(origin);
+    if (deps === undefined) {
+      deps = new VersionVector();
+      this.#running.set(origin, deps);
+    }
+    return deps;
+  }
+
+  runningEntries(): IterableIterator<[Origin, VersionVector]> {
+    return this.#running.entries();
+  }
+
+  setRunning(origin: Origin, deps: VersionVector): void {
+    this.#running.set(origin, deps);
+  }
+
+  /** Whether transactions of an origin can exist: it belongs to a member of the topology. */
+  isMemberOrigin(origin: unknown): origin is Origin {
+    return isOrigin(origin) && this.members.get(nodeOf(origin)) !== undefined;
+  }
+
+  /** Takes every closed incarnation of a node below `incarnation` out of vectors, deps and log (RULES D8). */
+  retireBelow(node: NodeNumber, incarnation: number): void {
+    const floor = originOf(node, 0);
+    this.vector.raise(floor, incarnation);
+    this.stable.raise(floor, incarnation);
+    this.durable.raise(floor, incarnation);
+    for (const [origin, deps] of [...this.#running]) {
+      deps.raise(floor, incarnation);
+      if (this.vector.isRetired(origin)) this.#running.delete(origin);
+    }
+    for (const origin of [...this.log.origins()]) if (this.vector.isRetired(origin)) this.log.drop(origin);
+  }
+}

@@ -1,0 +1,485 @@
+import { incarnationOf, nodeOf, originOf, type Origin } from '../clock/origin.ts';
+import { msOfStamp, type Stamp } from '../clock/stamp.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import { CausewayError } from '../errors.ts';
+import { ColumnsReader } from './columns.ts';
+import type { Row } from './members.ts';
+import {
+  PEER_PROTOCOL,
+  type Codec,
+  type FetchFrame,
+  type HelloFrame,
+  type PeerFrame,
+  type RowsFrame,
+  type TransactionsFrame,
+  type WantFrame,
+} from './peer-frames.ts';
+import { PeerSession } from './peer-session.ts';
+import type { Now, Replica } from './replica.ts';
+import { Sender } from './sender.ts';
+import { SnapshotReceiver, type Snapshot } from './snapshot-receiver.ts';
+import { Sources } from './sources.ts';
+
+/** What the replicator does to the node around it. */
+export interface ReplicatorHost {
+  send(link: number, frame: PeerFrame): void;
+  closeLink(link: number, reason: string): void;
+  /** Applies all that hold-back can deliver. */
+  deliver(now: Now): void;
+  mergeSnapshot(snapshot: Snapshot): void;
+  /** A stamp above all that this node gave out, and a promise that all to come are above it. */
+  nextStamp(wallMs: number): Stamp;
+  /** The highest sequence made by this node in this incarnation. */
+  lastSeqOf(): number;
+}
+
+interface Link {
+  readonly kind: 'bulk' | 'control';
+  /** The peer, once it said hello. */
+  node: number | null;
+}
+
+/** Speaks with the peers: hello, who is sent what, acknowledgements, asking for what is missing, snapshots. No clock, no socket. */
+export class Replicator {
+  readonly #replica: Replica;
+  readonly #codec: Codec;
+  readonly #host: ReplicatorHost;
+  readonly #links: Map<number, Link> = new Map();
+  readonly #sessions: Map<number, PeerSession> = new Map();
+  readonly #sources: Sources;
+  readonly #sender: Sender;
+  readonly #receiver: SnapshotReceiver = new SnapshotReceiver();
+  /** Newest incarnation known of each node. */
+  readonly #incarnations: Map<number, number> = new Map();
+  /** What was asked for and when, by the origin that is missing. */
+  readonly #asks: Map<Origin, { upTo: number; atMs: number }> = new Map();
+  #rowsDue = false;
+  #ownRow: Row | null = null;
+  #rewind = false;
+
+  constructor(replica: Replica, codec: Codec, sender: Sender, host: ReplicatorHost) {
+    this.#replica = replica;
+    this.#codec = codec;
+    this.#sender = sender;
+    this.#host = host;
+    this.#sources = new Sources(replica);
+    this.#incarnations.set(replica.identity.nodeNumber, replica.identity.incarnation);
+  }
+
+  get sessions(): ReadonlyMap<number, PeerSession> {
+    return this.#sessions;
+  }
+
+  get isReceivingSnapshot(): boolean {
+    return this.#receiver.isBusy;
+  }
+
+  /** Something was applied or became durable: acknowledge soon. */
+  noteProgress(): void {
+    this.#rowsDue = true;
+  }
+
+  // ── connections ──
+
+  linkOpened(link: number, kind: 'bulk' | 'control'): void {
+    this.#links.set(link, { kind, node: null });
+    const { identity, vector } = this.#replica;
+    this.#host.send(link, {
+      type: 'hello',
+      protocol: PEER_PROTOCOL,
+      clusterId: identity.clusterId,
+      kind,
+      nodeId: identity.nodeId,
+      nodeNumber: identity.nodeNumber,
+      incarnation: identity.incarnation,
+      startId: identity.startId,
+      rules: identity.rules,
+      applied: [...vector.entries()],
+    });
+  }
+
+  linkClosed(link: number): void {
+    const state = this.#links.get(link);
+    this.#links.delete(link);
+    const session = state?.node == null ? undefined : this.#sessions.get(state.node);
+    if (session === undefined) return;
+    if (session.bulk === link) {
+      session.bulk = null;
+      this.#sender.dropSnapshot(session);
+      session.resetBulk();
+      this.#receiver.dropFrom(session.member.nodeNumber);
+    } else if (session.control === link) {
+      session.control = null;
+      session.resetControl();
+    }
+    this.#chooseSources();
+  }
+
+  /** Takes one frame; a frame that breaks the protocol closes its connection and changes nothing else. */
+  linkFrame(link: number, bytes: Uint8Array, now: Now): void {
+    const state = this.#links.get(link);
+    if (state === undefined) return;
+    try {
+      const frame = this.#codec.decodeFrame(bytes);
+      if (state.node === null) this.#hello(link, state, frame, now);
+      else this.#frame(this.#sessionOf(state.node), frame, bytes.length, now);
+    } catch (error) {
+      if (!(error instanceof CausewayError)) throw error;
+      this.#host.closeLink(link, `${error.code} ${error.message}`);
+      this.linkClosed(link);
+    }
+  }
+
+  #sessionOf(node: number): PeerSession {
+    const session = this.#sessions.get(node);
+    if (session === undefined) throw new CausewayError('PROTOCOL', 'the session is gone');
+    return session;
+  }
+
+  #hello(link: number, state: Link, frame: PeerFrame, now: Now): void {
+    if (frame.type !== 'hello') throw new CausewayError('PROTOCOL', `expected hello, got ${frame.type}`);
+    const member = this.#checkHello(frame, state.kind);
+    let session = this.#sessions.get(member);
+    if (session === undefined || session.incarnation !== frame.incarnation) session = this.#newSession(frame, now);
+    if (session.startId !== frame.startId) {
+      throw new CausewayError('PROTOCOL', `two processes claim ${frame.nodeId}#${frame.incarnation}: stop one of them`);
+    }
+    state.node = member;
+    session.heardAtMs = now.monotonicMs;
+    session.helloApplied = new VersionVector(frame.applied);
+    const old = state.kind === 'bulk' ? session.bulk : session.control;
+    if (old !== null && old !== link) this.#closeReplaced(old);
+    if (state.kind === 'bulk') {
+      this.#sender.dropSnapshot(session);
+      session.resetBulk();
+      session.bulk = link;
+    } else {
+      session.resetControl();
+      session.control = link;
+    }
+    if (!session.isUp) return;
+    session.ourWant = null;
+    this.#chooseSources();
+    this.#sendRows(session, now);
+  }
+
+  #closeReplaced(link: number): void {
+    this.#links.delete(link);
+    this.#host.closeLink(link, 'replaced by a newer connection');
+  }
+
+  #newSession(frame: HelloFrame, now: Now): PeerSession {
+    const member = this.#replica.members.get(frame.nodeNumber);
+    if (member === undefined) throw new CausewayError('PROTOCOL', `${frame.nodeId} is no member`);
+    this.#sawIncarnation(frame.nodeNumber, frame.incarnation);
+    const session = new PeerSession(member, now.monotonicMs);
+    session.incarnation = frame.incarnation;
+    session.startId = frame.startId;
+    this.#sessions.set(frame.nodeNumber, session);
+    return session;
+  }
+
+  /** From now on nothing is taken from older incarnations of the node directly: their last words are said (RULES D8). */
+  #sawIncarnation(node: number, incarnation: number): void {
+    if ((this.#incarnations.get(node) ?? 0) >= incarnation) return;
+    this.#incarnations.set(node, incarnation);
+    this.#rowsDue = true;
+    const session = this.#sessions.get(node);
+    if (session === undefined || session.incarnation >= incarnation) return;
+    this.#sessions.delete(node);
+    this.#sender.dropSnapshot(session);
+    this.#receiver.dropFrom(node);
+    for (const link of [session.bulk, session.control]) if (link !== null) this.#closeReplaced(link);
+  }
+
+  #checkHello(frame: HelloFrame, kind: 'bulk' | 'control'): number {
+    const { identity, members } = this.#replica;
+    const refuse = (why: string): never => {
+      throw new CausewayError('PROTOCOL', `hello refused: ${why}`);
+    };
+    if (frame.protocol !== PEER_PROTOCOL) refuse(`peer protocol ${frame.protocol}, this node speaks ${PEER_PROTOCOL}`);
+    if (frame.clusterId !== identity.clusterId) refuse(`cluster "${frame.clusterId}", this node is of "${identity.clusterId}"`);
+    if (frame.kind !== kind) refuse(`a ${frame.kind} connection on the ${kind} path`);
+    const member = members.get(frame.nodeNumber);
+    if (member === undefined || member.id !== frame.nodeId || frame.nodeNumber === identity.nodeNumber) {
+      refuse(`${frame.nodeId} with number ${frame.nodeNumber} is no other member of the topology here`);
+    }
+    if (frame.rules !== identity.rules) refuse('the classes and rules differ: give every region the same classes file');
+    if (frame.incarnation < (this.#incarnations.get(frame.nodeNumber) ?? 0)) refuse(`incarnation ${frame.incarnation} is superseded`);
+    this.#checkClaims(new VersionVector(frame.applied));
+    return frame.nodeNumber;
+  }
+
+  /** Refuses a vector that names more of our own origins than we made (RULES D4). */
+  #checkClaims(vector: VersionVector): void {
+    const { origin: own, identity } = this.#replica;
+    for (const [origin, seq] of vector.dots()) {
+      if (nodeOf(origin) !== identity.nodeNumber) continue;
+      const isFuture = incarnationOf(origin) > identity.incarnation;
+      if (isFuture || (origin === own && seq > this.#host.lastSeqOf())) {
+        throw new CausewayError('PROTOCOL', `a vector names transactions of ${identity.nodeId} that it never made`);
+      }
+    }
+  }
+
+  #frame(session: PeerSession, frame: PeerFrame, length: number, now: Now): void {
+    session.heardAtMs = now.monotonicMs;
+    switch (frame.type) {
+      case 'transactions':
+        session.receivedBytes += length;
+        this.#transactions(session, frame, now);
+        return;
+      case 'rows':
+        this.#rows(session, frame, now);
+        return;
+      case 'want':
+        this.#want(session, frame);
+        return;
+      case 'fetch':
+        this.#fetch(session, frame);
+        return;
+      case 'truncated':
+        if (this.#receiver.begin(session.member.nodeNumber)) this.#sendControl(session, { type: 'snapshot-request' });
+        return;
+      case 'snapshot-request':
+        this.#sender.beginSnapshot(session);
+        return;
+      case 'snapshot-begin':
+      case 'snapshot-entries':
+      case 'snapshot-end':
+        session.receivedBytes += length;
+        this.#snapshotFrame(session, frame, now);
+        return;
+      case 'hello':
+        throw new CausewayError('PROTOCOL', 'a second hello');
+    }
+  }
+
+  // ── what comes in ──
+
+  #transactions(session: PeerSession, frame: TransactionsFrame, now: Now): void {
+    const { replica } = this.#sender;
+    const { origin, first, last } = frame;
+    if (!replica.isMemberOrigin(origin) || first < 1 || last < first) throw new CausewayError('PROTOCOL', 'transactions of no member');
+    if (origin === replica.origin && last > this.#host.lastSeqOf()) throw new CausewayError('PROTOCOL', 'transactions of ours that we never made');
+    if (replica.vector.contains(origin, last)) return;
+    const columns = this.#codec.decodeColumns(frame.bytes, last - first + 1);
+    const chunk = { origin, first, last, bytes: frame.bytes, atMs: now.monotonicMs };
+    const held = { chunk, reader: new ColumnsReader(columns), sender: session.member.nodeNumber, nextSeq: first };
+    const taken = replica.holdBack.take(held, replica.vector.get(origin), frame.asked, now.monotonicMs);
+    if (taken === 'full' || taken === 'gap') this.#rewind = true;
+    if (taken === 'held') this.#host.deliver(now);
+  }
+
+  #rows(session: PeerSession, frame: RowsFrame, now: Now): void {
+    session.takenBytes = Math.min(session.sentBytes, Math.max(session.takenBytes, frame.receivedBytes));
+    session.echoMs = frame.sentMs;
+    session.echoAtMs = now.monotonicMs;
+    if (frame.echoMs >= 0) session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs));
+    for (const row of frame.rows) {
+      if (this.#replica.members.get(row.node) === undefined) throw new CausewayError('PROTOCOL', `a row of ${row.node}, which is no member`);
+      if (row.node === this.#replica.identity.nodeNumber) continue;
+      this.#checkClaims(row.applied);
+      if (row.node === session.member.nodeNumber) session.clockOffsetMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.wallMs;
+      for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
+        const node = row.incarnations[at] as number;
+        if (node !== this.#replica.identity.nodeNumber) this.#sawIncarnation(node, row.incarnations[at + 1] as number);
+      }
+      this.#replica.members.take(row, now.monotonicMs);
+    }
+  }
+
+  #want(session: PeerSession, frame: WantFrame): void {
+    const after = new VersionVector(frame.after);
+    this.#checkClaims(after);
+    session.wanted = new Set(frame.nodes);
+    session.after = after;
+    session.cursors = new Map();
+    if (this.#sender.isTruncatedFor(session)) this.#sendControl(session, { type: 'truncated' });
+  }
+
+  #fetch(session: PeerSession, frame: FetchFrame): void {
+    if (!this.#replica.isMemberOrigin(frame.origin) || session.asked.length >= 64) return;
+    if (!this.#replica.log.reaches(frame.origin, frame.after)) {
+      this.#sendControl(session, { type: 'truncated' });
+      return;
+    }
+    session.asked.push({ origin: frame.origin, after: frame.after, upTo: frame.upTo });
+  }
+
+  #snapshotFrame(session: PeerSession, frame: PeerFrame, now: Now): void {
+    const snapshot = this.#receiver.take(session.member.nodeNumber, frame);
+    if (snapshot === null) return;
+    for (const [origin] of snapshot.vector.dots()) {
+      if (!this.#replica.isMemberOrigin(origin)) throw new CausewayError('PROTOCOL', 'a snapshot of no member');
+    }
+    this.#checkClaims(snapshot.vector);
+    this.#host.mergeSnapshot(snapshot);
+    const { vector } = this.#replica;
+    this.#replica.holdBack.forget((origin, last) => vector.get(origin) >= last);
+    this.#host.deliver(now);
+    this.#rowsDue = true;
+    for (const other of this.#sessions.values()) other.ourWant = null;
+    this.#chooseSources();
+  }
+
+  // ── what goes out ──
+
+  #sendControl(session: PeerSession, frame: PeerFrame): void {
+    if (session.control !== null) this.#host.send(session.control, frame);
+  }
+
+  /** Asks each peer for the streams that are to come from it; says so only where it changed. */
+  #chooseSources(): void {
+    const { members, vector, holdBack } = this.#replica;
+    const nodesFrom = new Map<number, number[]>();
+    for (const member of members.others()) {
+      const peer = this.#sources.choose(member, this.#sessions);
+      if (peer !== null) nodesFrom.set(peer, [...(nodesFrom.get(peer) ?? []), member.nodeNumber]);
+    }
+    for (const [peer, session] of this.#sessions) {
+      if (!session.isUp) continue;
+      // our own earlier incarnations: what of them a kill -9 took from us comes back from whoever has it
+      const nodes = [...(nodesFrom.get(peer) ?? []), this.#replica.identity.nodeNumber].sort((left, right) => left - right);
+      const key = nodes.join(' ');
+      if (session.ourWant === key) continue;
+      session.ourWant = key;
+      const after: [Origin, number][] = [];
+      for (const [origin] of vector.dots()) if (nodes.includes(nodeOf(origin))) after.push([origin, holdBack.tail(origin, vector.get(origin))]);
+      for (const [origin, seq] of vector.entries()) if (incarnationOf(origin) === 0) after.push([origin, seq]);
+      this.#sendControl(session, { type: 'want', nodes, after });
+    }
+  }
+
+  /** Sends what the peers' cursors and windows allow: at the end of each turn. */
+  pump(): void {
+    for (const session of this.#sessions.values()) if (session.isUp) this.#sender.pump(session);
+  }
+
+  /** Heartbeats, acknowledgements, asking for what is missing, watching the ways. */
+  tick(now: Now): void {
+    const { limits } = this.#replica;
+    for (const session of [...this.#sessions.values()]) {
+      const silentMs = now.monotonicMs - session.heardAtMs;
+      if (silentMs > limits.silentMsMax && (session.bulk !== null || session.control !== null)) this.#closeSilent(session, silentMs);
+    }
+    if (this.#rewind && this.#replica.holdBack.bytes < limits.holdBackBytesMax / 2) this.#rewindAll();
+    if (this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
+    this.#askMissing(now);
+    let isOwed = false;
+    for (const session of this.#sessions.values()) {
+      if (!session.isUp) continue;
+      const sinceMs = now.monotonicMs - session.rowsAtMs;
+      if (sinceMs >= limits.heartbeatMs || (this.#rowsDue && sinceMs >= limits.rowsEveryMs - 1)) this.#sendRows(session, now);
+      else isOwed = true;
+    }
+    this.#rowsDue &&= isOwed;
+    this.pump();
+  }
+
+  /** Whether a tick is wanted soon rather than at the next heartbeat. */
+  get isBusy(): boolean {
+    return this.#rowsDue || this.#rewind || this.#receiver.isBusy || this.#replica.holdBack.bytes > 0;
+  }
+
+  #closeSilent(session: PeerSession, silentMs: number): void {
+    for (const link of [session.bulk, session.control]) {
+      if (link === null) continue;
+      this.#host.closeLink(link, `nothing heard for ${Math.round(silentMs)} ms`);
+      this.linkClosed(link);
+    }
+  }
+
+  #rewindAll(): void {
+    this.#rewind = false;
+    for (const session of this.#sessions.values()) session.ourWant = null;
+    this.#chooseSources();
+  }
+
+  #askMissing(now: Now): void {
+    const { holdBack, vector, limits } = this.#replica;
+    if (holdBack.bytes === 0) {
+      this.#asks.clear();
+      return;
+    }
+    for (const wait of holdBack.waits(vector, (origin) => this.#replica.running(origin))) {
+      if (wait.missing === null || now.monotonicMs - wait.sinceMs < limits.askAfterMs) continue;
+      const [origin, upTo] = wait.missing;
+      const after = holdBack.tail(origin, vector.get(origin));
+      if (after >= upTo) continue;
+      const session = this.#sessions.get(wait.sender);
+      const ask = this.#asks.get(origin);
+      const againMs = 100 + (session?.rttMs ?? 500) * 2;
+      if (session?.isUp !== true || (ask !== undefined && ask.upTo >= upTo && now.monotonicMs - ask.atMs < againMs)) continue;
+      this.#asks.set(origin, { upTo, atMs: now.monotonicMs });
+      this.#sendControl(session, { type: 'fetch', origin, after, upTo });
+    }
+  }
+
+  #sendRows(session: PeerSession, now: Now): void {
+    const own = this.#refreshOwnRow(now);
+    const rows: Row[] = [];
+    for (const row of [own, ...this.#replica.members.others().map((member) => this.#replica.members.row(member.nodeNumber))]) {
+      if (row === null || row.node === session.member.nodeNumber || session.rowsSent.get(row.node) === row) continue;
+      session.rowsSent.set(row.node, row);
+      rows.push(row);
+    }
+    session.rowsAtMs = now.monotonicMs;
+    this.#sendControl(session, {
+      type: 'rows',
+      rows,
+      sentMs: now.monotonicMs,
+      echoMs: session.echoMs,
+      echoHeldMs: session.echoMs < 0 ? 0 : now.monotonicMs - session.echoAtMs,
+      receivedBytes: session.receivedBytes,
+    });
+  }
+
+  /** This node's own row as of now: one a moment, shared by all that it is sent to. */
+  #refreshOwnRow(now: Now): Row {
+    const { identity, vector, durable, members } = this.#replica;
+    if (this.#ownRow !== null && this.#ownRow.wallMs === now.wallMs) return this.#ownRow;
+    this.#ownRow = {
+      node: identity.nodeNumber,
+      incarnation: identity.incarnation,
+      stamp: this.#host.nextStamp(now.wallMs),
+      wallMs: now.wallMs,
+      applied: vector.clone(),
+      durable: durable.clone(),
+      incarnations: [...this.#incarnations].flat(),
+    };
+    members.take(this.#ownRow, now.monotonicMs);
+    return this.#ownRow;
+  }
+
+  /** Keeps this node's own row fresh where there is nobody to send it to. */
+  refreshAlone(now: Now): void {
+    if (this.#replica.members.others().length === 0) this.#refreshOwnRow(now);
+  }
+
+  /** Whether most of the peers heard say that our clock is ahead of theirs by more than the limit, or our HLC is (RULES D3). */
+  isAheadOfPeers(now: Now): boolean {
+    const { clock, limits } = this.#replica;
+    if (msOfStamp(clock.last) > now.wallMs + limits.skewMsMax) return true;
+    let heard = 0;
+    let behind = 0;
+    for (const session of this.#sessions.values()) {
+      if (!session.isUp || session.clockOffsetMs === null) continue;
+      heard++;
+      if (-session.clockOffsetMs > limits.skewMsMax) behind++;
+    }
+    return heard > 0 && behind * 2 > heard;
+  }
+
+  /** The lowest incarnations of our own that are still open though we made nothing more in them; null while not all peers know us. */
+  closableIncarnation(): number | null {
+    const { identity, vector, members } = this.#replica;
+    if (!members.allKnowIncarnation(identity.nodeNumber, identity.incarnation)) return null;
+    for (const [origin, seq] of members.highestOf(identity.nodeNumber)) {
+      if (origin !== this.#replica.origin && vector.get(origin) < seq) return null;
+    }
+    const floor = originOf(identity.nodeNumber, 0);
+    const open = [...vector.entries()].find(([origin]) => origin === floor)?.[1] ?? 0;
+    return open < identity.incarnation ? identity.incarnation : null;
+  }
+}

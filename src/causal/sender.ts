@@ -1,0 +1,142 @@
+import { nodeOf } from '../clock/origin.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { FlushMark } from '../crdt/string-content.ts';
+import type { SnapshotCursor } from '../keyspace/snapshot-cursor.ts';
+import type { Chunk } from './op-log.ts';
+import type { PeerFrame } from './peer-frames.ts';
+import type { PeerSession } from './peer-session.ts';
+import type { Replica } from './replica.ts';
+
+/** The store that snapshots are cut from. */
+export interface SnapshotStore {
+  openSnapshot(): SnapshotCursor;
+  closeSnapshot(cursor: SnapshotCursor): void;
+  readonly flushMark: FlushMark | null;
+}
+
+/** Bytes that an entry of a snapshot is reckoned with in the window before it is encoded. */
+const SNAPSHOT_ENTRY_BYTES = 128;
+
+/** Moves the peers' cursors through the log as their windows allow: what was asked for first, then a snapshot, then the streams. */
+export class Sender {
+  readonly replica: Replica;
+  readonly #store: SnapshotStore;
+  /** Hands a frame over and returns its bytes on the wire. */
+  readonly #send: (link: number, frame: PeerFrame) => number;
+
+  constructor(replica: Replica, store: SnapshotStore, send: (link: number, frame: PeerFrame) => number) {
+    this.replica = replica;
+    this.#store = store;
+    this.#send = send;
+  }
+
+  pump(session: PeerSession): void {
+    const windowBytes = this.replica.limits.windowBytes;
+    this.#pumpAsked(session);
+    while (session.snapshot !== null && session.inFlightBytes < windowBytes) this.#pumpSnapshot(session);
+    for (let sent = true; sent && session.inFlightBytes < windowBytes; ) sent = this.#pumpRound(session);
+  }
+
+  /** One chunk of each wanted origin; says whether there was any. */
+  #pumpRound(session: PeerSession): boolean {
+    const { log, members } = this.replica;
+    const peerHas = members.row(session.member.nodeNumber)?.applied;
+    let sent = false;
+    for (const origin of log.origins()) {
+      if (!session.wanted.has(nodeOf(origin)) || origin === this.#currentOriginOf(session)) continue;
+      const known = Math.max(session.cursor(origin), peerHas?.get(origin) ?? 0);
+      if (known >= log.last(origin) || !log.reaches(origin, known)) continue;
+      const chunk = log.after(origin, known);
+      if (chunk === undefined) continue;
+      session.cursors.set(origin, chunk.last);
+      this.#sendChunk(session, chunk, false);
+      sent = true;
+    }
+    return sent;
+  }
+
+  /** The peer's own stream, which it has by definition. */
+  #currentOriginOf(session: PeerSession): number {
+    return session.member.nodeNumber * 2 ** 32 + session.incarnation;
+  }
+
+  #pumpAsked(session: PeerSession): void {
+    for (const range of session.asked) {
+      while (range.after < range.upTo) {
+        const chunk = this.replica.log.after(range.origin, range.after);
+        if (chunk === undefined) break;
+        range.after = chunk.last;
+        this.#sendChunk(session, chunk, true);
+      }
+    }
+    session.asked = [];
+  }
+
+  #sendChunk(session: PeerSession, chunk: Chunk, asked: boolean): void {
+    if (session.bulk === null) return;
+    const { origin, first, last, bytes } = chunk;
+    session.sentBytes += this.#send(session.bulk, { type: 'transactions', origin, first, last, asked, bytes });
+  }
+
+  /** Whether the peer wants what the log no longer has. */
+  isTruncatedFor(session: PeerSession): boolean {
+    const { log } = this.replica;
+    for (const origin of log.origins()) {
+      if (!session.wanted.has(nodeOf(origin)) || origin === this.#currentOriginOf(session)) continue;
+      if (!log.reaches(origin, session.cursor(origin))) return true;
+    }
+    return false;
+  }
+
+  // ── snapshots ──
+
+  beginSnapshot(session: PeerSession): void {
+    if (session.snapshot !== null || session.bulk === null) return;
+    const { vector, stable, clock } = this.replica;
+    const running = [...this.replica.runningEntries()].map(([origin, deps]) => [origin, [...deps.entries()]] as const);
+    session.sentBytes += this.#send(session.bulk, {
+      type: 'snapshot-begin',
+      vector: [...vector.entries()],
+      running,
+      stable: [...stable.entries()],
+      flush: this.#store.flushMark,
+      stamp: clock.last,
+    });
+    session.snapshot = { cursor: this.#store.openSnapshot(), count: 0 };
+  }
+
+  #pumpSnapshot(session: PeerSession): void {
+    const { snapshot } = session;
+    if (snapshot === null || session.bulk === null) return;
+    const entries = snapshot.cursor.next(this.replica.limits.snapshotEntriesPerFrame);
+    if (entries === null) {
+      session.sentBytes += this.#send(session.bulk, { type: 'snapshot-end', count: snapshot.count });
+      this.dropSnapshot(session);
+      return;
+    }
+    snapshot.count += entries.length;
+    session.sentBytes += Math.max(
+      this.#send(session.bulk, { type: 'snapshot-entries', entries }),
+      entries.length === 0 ? SNAPSHOT_ENTRY_BYTES : 0,
+    );
+  }
+
+  dropSnapshot(session: PeerSession): void {
+    if (session.snapshot === null) return;
+    this.#store.closeSnapshot(session.snapshot.cursor);
+    session.snapshot = null;
+  }
+
+  /** How far behind a peer is, over all that is in the log here. */
+  behind(peerHas: VersionVector | undefined): { bytes: number; transactions: number; oldestAtMs: number } {
+    const has = peerHas ?? new VersionVector();
+    const sum = { bytes: 0, transactions: 0, oldestAtMs: Infinity };
+    for (const origin of this.replica.log.origins()) {
+      const part = this.replica.log.behind(origin, has.get(origin));
+      sum.bytes += part.bytes;
+      sum.transactions += part.transactions;
+      sum.oldestAtMs = Math.min(sum.oldestAtMs, part.oldestAtMs);
+    }
+    return sum;
+  }
+}

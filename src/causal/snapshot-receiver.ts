@@ -1,0 +1,68 @@
+import type { Origin } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { EntryState } from '../crdt/entry.ts';
+import type { FlushMark } from '../crdt/string-content.ts';
+import { CausewayError } from '../errors.ts';
+import type { PeerFrame } from './peer-frames.ts';
+
+/** A whole snapshot, staged aside until its end came. */
+export interface Snapshot {
+  readonly vector: VersionVector;
+  readonly running: ReadonlyMap<Origin, VersionVector>;
+  readonly stable: VersionVector;
+  readonly flush: FlushMark | null;
+  readonly stamp: Stamp;
+  readonly entries: Map<string, EntryState>;
+}
+
+/** Collects a snapshot from one peer at a time; nothing of it is used before it is whole (RULES D6). */
+export class SnapshotReceiver {
+  #from: number | null = null;
+  #staged: Snapshot | null = null;
+
+  get isBusy(): boolean {
+    return this.#from !== null;
+  }
+
+  /** Whether a snapshot is to be asked of this peer now. */
+  begin(node: number): boolean {
+    if (this.#from !== null) return false;
+    this.#from = node;
+    return true;
+  }
+
+  dropFrom(node: number): void {
+    if (this.#from !== node) return;
+    this.#from = null;
+    this.#staged = null;
+  }
+
+  /** Takes one frame of the snapshot; returns the whole at its end. */
+  take(node: number, frame: PeerFrame): Snapshot | null {
+    if (this.#from !== node) throw new CausewayError('PROTOCOL', 'a snapshot that was not asked for');
+    if (frame.type === 'snapshot-begin') {
+      this.#staged = {
+        vector: new VersionVector(frame.vector),
+        running: new Map(frame.running.map(([origin, deps]) => [origin, new VersionVector(deps)])),
+        stable: new VersionVector(frame.stable),
+        flush: frame.flush,
+        stamp: frame.stamp,
+        entries: new Map(),
+      };
+      return null;
+    }
+    const staged = this.#staged;
+    if (staged === null) throw new CausewayError('PROTOCOL', 'a snapshot without its beginning');
+    if (frame.type === 'snapshot-entries') {
+      for (const [key, state] of frame.entries) staged.entries.set(key, state);
+      return null;
+    }
+    if (frame.type !== 'snapshot-end' || frame.count !== staged.entries.size) {
+      throw new CausewayError('PROTOCOL', `a snapshot of ${staged.entries.size} entries that says otherwise`);
+    }
+    this.#from = null;
+    this.#staged = null;
+    return staged;
+  }
+}

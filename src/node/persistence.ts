@@ -1,0 +1,83 @@
+import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import { nodeOf, type Origin } from '../clock/origin.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { Codec, NodeMeta } from '../causal/peer-frames.ts';
+import type { Replica } from '../causal/replica.ts';
+import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { StoreBatch, StoredImage } from '../ports.ts';
+
+/**
+ * Write-behind: what changed since the batch before, as one cut of entries and vector. What a batch holds is durable when the
+ * store says so, and only that is acknowledged as durable (RULES D5).
+ */
+export class Persistence {
+  readonly #replica: Replica;
+  readonly #keyspace: MapKeyspace;
+  readonly #codec: Codec;
+  #inFlight: VersionVector | null = null;
+
+  constructor(replica: Replica, keyspace: MapKeyspace, codec: Codec) {
+    this.#replica = replica;
+    this.#keyspace = keyspace;
+    this.#codec = codec;
+  }
+
+  /** Puts in what the store holds. Earlier incarnations' transactions are known but not in the log. */
+  restore(image: StoredImage): void {
+    if (image.meta === null) return;
+    const meta = this.#codec.decodeMeta(image.meta);
+    for (const [key, state] of image.entries) this.#keyspace.restore(latin1Of(key, 0, key.length), this.#codec.decodeState(state));
+    this.#keyspace.restoreFlush(meta.flush);
+    const { vector, stable, log } = this.#replica;
+    vector.merge(new VersionVector(meta.vector));
+    stable.merge(new VersionVector(meta.stable));
+    for (const [origin, deps] of meta.running) this.#replica.setRunning(origin, new VersionVector(deps));
+    for (const [origin, seq] of vector.dots()) log.startAfter(origin, seq);
+    this.#replica.durable = vector.clone();
+  }
+
+  /** Whether there is something to write and no batch on its way. */
+  get isDue(): boolean {
+    if (this.#inFlight !== null) return false;
+    return this.#keyspace.dirtyCount > 0 || !this.#replica.durable.covers(this.#replica.vector);
+  }
+
+  get isInFlight(): boolean {
+    return this.#inFlight !== null;
+  }
+
+  /** The next batch, null when there is nothing to write or one is on its way. */
+  take(stampBound: number): StoreBatch | null {
+    if (!this.isDue) return null;
+    const { clear, entries } = this.#keyspace.takeDirty();
+    this.#inFlight = this.#replica.vector.clone();
+    return {
+      clear,
+      entries: entries.map(([key, state]) => [latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)] as const),
+      meta: this.#codec.encodeMeta(this.#meta()),
+      stampBound,
+    };
+  }
+
+  #meta(): NodeMeta {
+    const { vector, stable } = this.#replica;
+    return {
+      vector: [...vector.entries()],
+      running: [...this.#replica.runningEntries()].map(([origin, deps]): [Origin, [Origin, number][]] => [origin, [...deps.entries()]]),
+      stable: [...stable.entries()],
+      flush: this.#keyspace.flushMark,
+    };
+  }
+
+  /** The batch taken last is on disk. */
+  committed(): void {
+    if (this.#inFlight === null) return;
+    this.#replica.durable = this.#inFlight;
+    this.#inFlight = null;
+  }
+
+  /** Whether this node made the origin in an earlier life. */
+  isOwnEarlier(origin: Origin): boolean {
+    return nodeOf(origin) === this.#replica.identity.nodeNumber && origin !== this.#replica.origin;
+  }
+}

@@ -1,0 +1,69 @@
+import { VersionVector } from '../clock/version-vector.ts';
+import type { Now, Replica } from '../causal/replica.ts';
+import type { Replicator } from '../causal/replicator.ts';
+
+/** A peer that was not heard for longer makes the node unready, if no other one is. */
+const NO_PEER_MS = 10_000;
+/** Held back for longer makes the node unready. */
+const HELD_BACK_TRANSACTIONS = 100_000;
+
+/**
+ * Whether a node may serve. A starting node first catches up with what every peer had when it said hello; a peer that cannot
+ * be reached is waited for only for the start grace, so that a region can start alone.
+ */
+export class Readiness {
+  readonly #replica: Replica;
+  readonly #replicator: Replicator;
+  #beganMs = 0;
+  #isStarted = false;
+  readonly #targets: Map<number, VersionVector> = new Map();
+
+  constructor(replica: Replica, replicator: Replicator) {
+    this.#replica = replica;
+    this.#replicator = replicator;
+  }
+
+  /** Once true it stays so. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
+  begin(now: Now): void {
+    this.#beganMs = now.monotonicMs;
+  }
+
+  tick(now: Now): void {
+    if (this.#isStarted) return;
+    for (const [node, session] of this.#replicator.sessions) {
+      if (session.isUp && session.helloApplied !== null && !this.#targets.has(node)) this.#targets.set(node, session.helloApplied);
+    }
+    this.#isStarted = this.#startReasons(now).length === 0;
+  }
+
+  #startReasons(now: Now): string[] {
+    const reasons: string[] = [];
+    const graceMs = this.#replica.limits.startGraceMs - (now.monotonicMs - this.#beganMs);
+    if (this.#replicator.isReceivingSnapshot) reasons.push('syncing: a snapshot is on its way');
+    for (const member of this.#replica.members.others()) {
+      const target = this.#targets.get(member.nodeNumber);
+      if (target === undefined && graceMs > 0) reasons.push(`starting: waiting up to ${Math.ceil(graceMs / 1000)} s to hear from ${member.id}`);
+      else if (target !== undefined && !this.#replica.vector.covers(target)) reasons.push(`syncing: catching up with ${member.id}`);
+    }
+    return reasons;
+  }
+
+  /** Why the node is not ready, empty when it is. */
+  reasons(now: Now): string[] {
+    if (!this.#isStarted) return this.#startReasons(now).concat('loading').slice(0, 8);
+    const reasons: string[] = [];
+    const { members, holdBack } = this.#replica;
+    if (this.#replicator.isReceivingSnapshot) reasons.push('syncing: a snapshot is on its way');
+    const others = members.others();
+    const leastSilentMs = Math.min(...others.map((member) => members.silentMs(member.nodeNumber, now.monotonicMs)));
+    const aloneMs = Math.min(leastSilentMs, now.monotonicMs - this.#beganMs);
+    if (others.length > 0 && aloneMs > NO_PEER_MS) reasons.push(`no peer heard for ${Math.round(aloneMs / 1000)} s`);
+    if (holdBack.transactions > HELD_BACK_TRANSACTIONS) reasons.push(`lag: ${holdBack.transactions} transactions are held back`);
+    if (this.#replicator.isAheadOfPeers(now)) reasons.push('clock: ahead of most peers');
+    return reasons;
+  }
+}

@@ -1,0 +1,532 @@
+import { present } from '../base/assert.ts';
+import { latin1Range, type ByteRange } from '../base/bytes.ts';
+import { ColumnsBuilder } from '../causal/columns.ts';
+import type { HeldChunk } from '../causal/hold-back.ts';
+import type { ReplicationLimits } from '../causal/limits.ts';
+import type { Member } from '../causal/members.ts';
+import type { Chunk } from '../causal/op-log.ts';
+import type { Codec, PeerFrame } from '../causal/peer-frames.ts';
+import { Replica, type Identity, type Now } from '../causal/replica.ts';
+import { Replicator } from '../causal/replicator.ts';
+import { Sender } from '../causal/sender.ts';
+import type { Snapshot } from '../causal/snapshot-receiver.ts';
+import type { Dot, NodeNames } from '../clock/dot.ts';
+import { incarnationOf, nodeOf, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { Engine, EngineEvents } from '../commands/engine.ts';
+import type { NodeView, PeerStatus } from '../commands/node-view.ts';
+import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
+import { CausewayError } from '../errors.ts';
+import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
+import { LocalTransaction } from '../keyspace/local-transaction.ts';
+import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { StoreBatch, StoredImage } from '../ports.ts';
+import { EXPIRED, eventOf } from './change-events.ts';
+import { explainEntry } from './explain.ts';
+import { Persistence } from './persistence.ts';
+import { Readiness } from './readiness.ts';
+import type { NodeTelemetry } from './telemetry.ts';
+
+/** What a node is made of and what it may ask of the world, synchronously. */
+export interface RegionNodeOptions {
+  readonly identity: Identity;
+  /** All members of the cluster, this node included. */
+  readonly members: readonly Member[];
+  readonly limits: ReplicationLimits;
+  readonly codec: Codec;
+  /** Above every stamp ever given out by this node in earlier lives; 0 for none. */
+  readonly stampBound: number;
+  /** Makes a higher bound durable before it returns (RELIABILITY 6.2). */
+  readonly raiseStampBound: (stampBound: number) => void;
+  /** Whether a store takes batches; without one everything applied counts as durable. */
+  readonly hasStore: boolean;
+}
+
+/** What the driver is to do, in this order. */
+export interface NodeOutputs {
+  readonly sends: readonly { readonly link: number; readonly frame: Uint8Array }[];
+  readonly closes: readonly { readonly link: number; readonly reason: string }[];
+}
+
+/** Keys looked at in one tick for expiry, purge and forgetting: bounds the pause. */
+const FORGET_BUDGET = 2_000;
+const STAMP_BOUND_AHEAD_MS = 500;
+
+/**
+ * One node: the one place where keyspace, causal replication and commands meet. A pure step machine with two drivers, the server
+ * and the simulator: inputs are commands, frames, connections opening and closing, and time; outputs are frames to send.
+ *
+ * Ordering contract: what `takeOutputs` returns may be sent at once. A command may be answered as soon as `transact` returned (the
+ * causal tier promises no durability before the write-behind). A store batch is acknowledged by `storeCommitted` only when it is
+ * on disk. A stamp above the durable bound is never given out: `raiseStampBound` is called first and must not return early.
+ */
+export class RegionNode implements Engine, NodeView {
+  readonly #replica: Replica;
+  readonly #keyspace: MapKeyspace = new MapKeyspace();
+  readonly #replicator: Replicator;
+  readonly #sender: Sender;
+  readonly #persistence: Persistence;
+  readonly #readiness: Readiness;
+  readonly #options: RegionNodeOptions;
+  readonly #transaction: LocalTransaction;
+  readonly #builder: ColumnsBuilder = new ColumnsBuilder();
+  readonly #update: Update = new Update();
+  readonly #nodeNames: Map<number, string>;
+  readonly names: NodeNames;
+  /** The running deps as the transaction made last had them. */
+  #ownDeps: VersionVector = new VersionVector();
+  #vectorChanged = false;
+  #context: UpdateContext | null = null;
+  #transactWallMs = 0;
+  #lastSeq = 0;
+  #builtFrom = 0;
+  #stampBound: number;
+  #events: EngineEvents | null = null;
+  #applyingRemote = false;
+  #now: Now = { wallMs: 0, monotonicMs: 0 };
+  #nowMs = 0;
+  #expiredKeys = 0;
+  #appliedTotal = 0;
+  #snapshotsSent = 0;
+  #snapshotsReceived = 0;
+  #refusedFrames = 0;
+  #sends: { link: number; frame: Uint8Array }[] = [];
+  #closes: { link: number; reason: string }[] = [];
+  readonly #encoded: Map<Uint8Array, Uint8Array> = new Map();
+  readonly #linkBytes: Map<number, number> = new Map();
+  /** Closed incarnations that become retired once the transaction that closed them is stable. */
+  #closing: { node: NodeNumber; incarnation: number; origin: Origin; seq: number }[] = [];
+
+  constructor(options: RegionNodeOptions) {
+    this.#options = options;
+    const { identity, limits, codec } = options;
+    this.#stampBound = options.stampBound;
+    this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
+    this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
+    this.names = (node) => this.#nodeNames.get(node);
+    this.#sender = new Sender(this.#replica, this.#keyspace, (link, frame) => this.#send(link, frame));
+    this.#replicator = new Replicator(this.#replica, codec, this.#sender, {
+      send: (link, frame) => void this.#send(link, frame),
+      closeLink: (link, reason) => void this.#closes.push({ link, reason }),
+      deliver: (now) => this.#deliver(now),
+      mergeSnapshot: (snapshot) => this.#mergeSnapshot(snapshot),
+      nextStamp: (wallMs) => this.#nextStamp(wallMs),
+      lastSeqOf: () => this.#lastSeq,
+    });
+    this.#persistence = new Persistence(this.#replica, this.#keyspace, codec);
+    this.#readiness = new Readiness(this.#replica, this.#replicator);
+    this.#keyspace.collectsDirty = options.hasStore;
+    this.#keyspace.onChange = (key, update) => this.#changed(key, update);
+    this.#transaction = new LocalTransaction(this.#keyspace, {
+      open: () => this.#openTransaction(),
+      record: (update) => this.#record(update),
+    });
+  }
+
+  // ── seen from the clients: Engine ──
+
+  get node(): NodeView {
+    return this;
+  }
+
+  get keys(): KeyspaceReader {
+    return this.#keyspace;
+  }
+
+  get origin(): Origin {
+    return this.#replica.origin;
+  }
+
+  get expiredKeys(): number {
+    return this.#expiredKeys;
+  }
+
+  listen(events: EngineEvents): void {
+    this.#events = events;
+  }
+
+  nowMs(wallMs: number): number {
+    this.#nowMs = Math.max(this.#nowMs, wallMs, msOfStamp(this.#replica.clock.last));
+    return this.#nowMs;
+  }
+
+  transact(nowMs: number, run: (tx: TransactionWriter, nowMs: number) => void): number {
+    this.#transactWallMs = Math.max(this.#now.wallMs, nowMs);
+    this.#transaction.nowMs = nowMs;
+    try {
+      run(this.#transaction, nowMs);
+    } finally {
+      if (this.#context !== null) this.#closeTransaction();
+    }
+    const seq = this.#writtenSeq;
+    this.#writtenSeq = 0;
+    return seq;
+  }
+
+  #writtenSeq = 0;
+
+  refusal(write: boolean, allowedWhileLoading: boolean): CausewayError | null {
+    if (!allowedWhileLoading && !this.#readiness.isStarted) {
+      return new CausewayError('LOADING', 'Causeway is loading the dataset in memory and catching up with its peers', { retry: 'later' });
+    }
+    if (write && this.#replicator.isAheadOfPeers(this.#now)) {
+      const { skewMsMax } = this.#options.limits;
+      return new CausewayError(
+        'CLOCKSKEW',
+        `the clock of ${this.nodeId} is more than ${skewMsMax} ms ahead of most of its peers; writes are refused until it is set right`,
+        { retry: 'later' },
+      );
+    }
+    return null;
+  }
+
+  #openTransaction(): UpdateContext {
+    if (this.#context !== null) return this.#context;
+    const { origin, vector } = this.#replica;
+    const stamp = this.#nextStamp(this.#transactWallMs);
+    const seq = this.#lastSeq + 1;
+    let changes: [Origin, number][] = [];
+    if (this.#vectorChanged) {
+      changes = vector.changesSince(this.#ownDeps).filter(([other]) => other !== origin);
+      for (const [other, known] of changes) this.#ownDeps.raise(other, known);
+      this.#vectorChanged = false;
+    }
+    if (this.#builder.transactionCount === 0) this.#builtFrom = seq;
+    this.#builder.begin(stamp, changes);
+    this.#context = { origin, seq, stamp, deps: this.#ownDeps };
+    return this.#context;
+  }
+
+  #record(update: Update): void {
+    this.#builder.add(update);
+    if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
+  }
+
+  #closeTransaction(): void {
+    const context = present(this.#context, 'a transaction is open');
+    this.#context = null;
+    this.#lastSeq = context.seq;
+    this.#writtenSeq = context.seq;
+    this.#replica.vector.raise(context.origin, context.seq);
+    this.#replicator.noteProgress();
+    if (this.#builder.blobBytes >= this.#options.limits.chunkBytesMax) this.#sealChunk();
+  }
+
+  #nextStamp(wallMs: number): Stamp {
+    const stamp = this.#replica.clock.next(wallMs);
+    if (stamp >= this.#stampBound) {
+      // never beyond the physical time plus the limit, so that a restart is not paused by its peers (RULES D3)
+      this.#stampBound = Math.max(stampOfMs(wallMs + STAMP_BOUND_AHEAD_MS), stamp + STAMP_COUNTERS);
+      this.#options.raiseStampBound(this.#stampBound);
+    }
+    return stamp;
+  }
+
+  /** The own transactions of this turn become one chunk of the log, encoded once for all peers. */
+  #sealChunk(): void {
+    if (this.#builder.transactionCount === 0) return;
+    const bytes = this.#options.codec.encodeColumns(this.#builder.take());
+    const { origin } = this.#replica;
+    this.#replica.log.append({ origin, first: this.#builtFrom, last: this.#lastSeq, bytes, atMs: this.#now.monotonicMs });
+  }
+
+  // ── seen from the driver ──
+
+  /** Puts in what the store holds: before anything else. */
+  restore(image: StoredImage): void {
+    this.#persistence.restore(image);
+    this.#ownDeps = new VersionVector();
+    this.#vectorChanged = true;
+  }
+
+  /** Begins: the start grace runs from now. */
+  start(now: Now): void {
+    this.#at(now);
+    this.#readiness.begin(now);
+  }
+
+  linkOpened(link: number, kind: 'bulk' | 'control', now: Now): void {
+    this.#at(now);
+    this.#replicator.linkOpened(link, kind);
+  }
+
+  linkFrame(link: number, bytes: Uint8Array, now: Now): void {
+    this.#at(now);
+    const closesBefore = this.#closes.length;
+    this.#replicator.linkFrame(link, bytes, now);
+    if (this.#closes.length > closesBefore) this.#refusedFrames++;
+  }
+
+  linkClosed(link: number, now: Now): void {
+    this.#at(now);
+    this.#linkBytes.delete(link);
+    this.#replicator.linkClosed(link);
+  }
+
+  /** Ends a turn: seals what was written in it and sends what the peers' windows allow. */
+  flush(now: Now): void {
+    this.#at(now);
+    this.#sealChunk();
+    this.#replicator.pump();
+    this.#encoded.clear();
+  }
+
+  /** Time passes: acknowledgements, expiry, forgetting. To be called after `nextTickMs`. */
+  tick(now: Now): void {
+    this.#at(now);
+    const { vector, stable, log, members } = this.#replica;
+    if (!this.#options.hasStore) this.#replica.durable = vector.clone();
+    this.#deliver(now);
+    this.#readiness.tick(now);
+    this.#closeEarlierIncarnations();
+    this.#sealChunk();
+    this.#replicator.refreshAlone(now);
+    this.#replicator.tick(now);
+    members.raiseStable(stable, vector);
+    this.#retireClosed();
+    log.truncate(stable, now.monotonicMs);
+    const nowMs = this.nowMs(now.wallMs);
+    this.#keyspace.expireDue(nowMs, FORGET_BUDGET, () => this.#expiredKeys++);
+    this.#keyspace.purgeExpired(msOfStamp(members.clockFloor()), FORGET_BUDGET);
+    this.#keyspace.forgetStable(stable, FORGET_BUDGET);
+    this.#encoded.clear();
+  }
+
+  /** Milliseconds until the next `tick` is wanted. */
+  nextTickMs(): number {
+    const { rowsEveryMs, heartbeatMs } = this.#options.limits;
+    const isBusy = this.#replicator.isBusy || this.#keyspace.forgetWaiting > 0 || !this.#readiness.isStarted;
+    if (isBusy) return rowsEveryMs;
+    const untilExpiryMs = this.#keyspace.nextExpiryMs - this.nowMs(this.#now.wallMs);
+    return Math.max(rowsEveryMs, Math.min(heartbeatMs, untilExpiryMs));
+  }
+
+  takeOutputs(): NodeOutputs {
+    const outputs = { sends: this.#sends, closes: this.#closes };
+    this.#sends = [];
+    this.#closes = [];
+    return outputs;
+  }
+
+  /** What is to be written behind, null for nothing; at most one batch is on its way. */
+  takeStoreBatch(): StoreBatch | null {
+    if (this.#context !== null) return null;
+    const batch = this.#persistence.take(this.#stampBound);
+    return batch;
+  }
+
+  get isStoreBatchDue(): boolean {
+    return this.#persistence.isDue;
+  }
+
+  /** The batch taken last is on disk. */
+  storeCommitted(): void {
+    this.#persistence.committed();
+    this.#replicator.noteProgress();
+  }
+
+  #at(now: Now): void {
+    this.#now = now;
+  }
+
+  #send(link: number, frame: PeerFrame): number {
+    const bytes = frame.type === 'transactions' && !frame.asked ? this.#encodeShared(frame.bytes, frame) : this.#options.codec.encodeFrame(frame);
+    if (frame.type === 'snapshot-end') this.#snapshotsSent++;
+    this.#sends.push({ link, frame: bytes });
+    this.#linkBytes.set(link, (this.#linkBytes.get(link) ?? 0) + bytes.length);
+    return bytes.length;
+  }
+
+  #encodeShared(key: Uint8Array, frame: PeerFrame): Uint8Array {
+    let bytes = this.#encoded.get(key);
+    if (bytes === undefined) {
+      bytes = this.#options.codec.encodeFrame(frame);
+      this.#encoded.set(key, bytes);
+    }
+    return bytes;
+  }
+
+  // ── delivery ──
+
+  #deliver(now: Now): void {
+    const { holdBack, vector } = this.#replica;
+    if (holdBack.bytes === 0) return;
+    holdBack.drain(
+      vector,
+      now.wallMs,
+      now.monotonicMs,
+      (origin) => this.#replica.running(origin),
+      (held, deps) => this.#applyNext(held, deps),
+      (chunk: Chunk) => this.#replica.log.append(chunk),
+    );
+  }
+
+  #applyNext(held: HeldChunk, deps: VersionVector): void {
+    const { origin } = held.chunk;
+    const { stamp } = held.reader;
+    const context = { origin, seq: held.nextSeq, stamp, deps };
+    this.#applyingRemote = true;
+    held.reader.next(this.#update, (update) => this.#applyUpdate(update, context));
+    this.#applyingRemote = false;
+    this.#replica.vector.raise(origin, held.nextSeq);
+    this.#replica.clock.see(stamp);
+    this.#vectorChanged = true;
+    this.#appliedTotal++;
+    this.#replicator.noteProgress();
+  }
+
+  #applyUpdate(update: Update, context: UpdateContext): void {
+    if (update.kind === UpdateKind.CloseIncarnations) {
+      this.#closing.push({ node: nodeOf(context.origin), incarnation: update.atMs, origin: context.origin, seq: context.seq });
+    }
+    this.#keyspace.apply(update, context);
+    if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
+  }
+
+  /** The keyspace says that what a key shows may have changed; null is all of them. */
+  #changed(key: string | null, update: Update | null): void {
+    if (this.#events === null) return;
+    if (key === null) this.#events.flushed();
+    else if (update === null) this.#events.keyChanged(latin1Range(key), EXPIRED);
+    else this.#events.keyChanged(update.key, this.#applyingRemote ? eventOf(update.kind) : null);
+  }
+
+  #mergeSnapshot(snapshot: Snapshot): void {
+    this.#sealChunk();
+    const { vector, stable, clock, log } = this.#replica;
+    this.#keyspace.mergeSnapshot(snapshot.entries, snapshot.flush, { local: vector.clone(), remote: snapshot.vector });
+    for (const [origin, deps] of snapshot.running) {
+      if (snapshot.vector.get(origin) > vector.get(origin)) this.#replica.setRunning(origin, deps);
+    }
+    for (const [origin, seq] of snapshot.vector.dots()) if (seq > vector.get(origin)) log.startAfter(origin, seq);
+    for (const [origin, seq] of snapshot.vector.entries()) {
+      if (incarnationOf(origin) === 0) this.#replica.retireBelow(nodeOf(origin), seq);
+      else vector.raise(origin, seq);
+    }
+    stable.merge(snapshot.stable);
+    clock.see(snapshot.stamp);
+    this.#vectorChanged = true;
+    this.#snapshotsReceived++;
+  }
+
+  // ── incarnations (RULES D8) ──
+
+  #closeEarlierIncarnations(): void {
+    const incarnation = this.#replicator.closableIncarnation();
+    if (incarnation === null || this.#closing.some((closing) => closing.node === this.#options.identity.nodeNumber)) return;
+    this.#transactWallMs = this.#now.wallMs;
+    const context = this.#openTransaction();
+    this.#transaction.closeIncarnations(incarnation);
+    this.#closing.push({ node: this.#options.identity.nodeNumber, incarnation, origin: context.origin, seq: context.seq });
+    this.#closeTransaction();
+    this.#writtenSeq = 0;
+  }
+
+  /**
+   * Retires incarnations whose closing is stable. That it is stable is known here, or from a transaction whose deps have the floor:
+   * its origin knew, and all that came before it is here.
+   */
+  #retireClosed(): void {
+    const { stable, vector } = this.#replica;
+    const floors = new VersionVector();
+    for (const closing of this.#closing) {
+      if (stable.contains(closing.origin, closing.seq)) floors.raise(originOf(closing.node, 0), closing.incarnation);
+    }
+    for (const [, deps] of this.#replica.runningEntries()) floors.mergeFloors(deps);
+    for (const [floor, incarnation] of floors.changesSince(vector)) {
+      this.#replica.retireBelow(nodeOf(floor), incarnation);
+      this.#closing = this.#closing.filter((closing) => closing.node !== nodeOf(floor) || closing.incarnation > incarnation);
+      this.#vectorChanged = true;
+    }
+  }
+
+  // ── what it says of itself: NodeView ──
+
+  get nodeId(): string {
+    return this.#options.identity.nodeId;
+  }
+
+  get region(): string {
+    return this.#options.identity.region;
+  }
+
+  vector(): VersionVector {
+    return this.#replica.vector.clone();
+  }
+
+  digest(nowMs: number): string {
+    return this.#keyspace.digest(nowMs);
+  }
+
+  explain(key: ByteRange, nowMs: number): [name: string, value: string][] {
+    return explainEntry(this.#keyspace.entryOf(key), this.names, nowMs);
+  }
+
+  lastDot(): Dot | null {
+    return this.#lastSeq === 0 ? null : { origin: this.origin, seq: this.#lastSeq };
+  }
+
+  regionsCovering(dot: Dot): number {
+    const { members, limits } = this.#replica;
+    return members.regionsCovering(dot.origin, dot.seq, this.region, this.#now.monotonicMs, limits.liveMs);
+  }
+
+  unreadyReasons(_nowMs: number): string[] {
+    return this.#readiness.reasons(this.#now);
+  }
+
+  peers(_nowMs: number): PeerStatus[] {
+    return this.#replica.members.others().map((member) => this.#peerStatus(member));
+  }
+
+  #peerStatus(member: Member): PeerStatus {
+    const session = this.#replicator.sessions.get(member.nodeNumber);
+    const row = this.#replica.members.row(member.nodeNumber);
+    const behind = this.#sender.behind(row?.applied);
+    const silentMs = this.#replica.members.silentMs(member.nodeNumber, this.#now.monotonicMs);
+    return {
+      id: member.id,
+      region: member.region,
+      connected: session?.isUp ?? false,
+      lagTransactions: behind.transactions,
+      lagBytes: behind.bytes,
+      lagMs: row === null ? null : behind.oldestAtMs === Infinity ? 0 : Math.max(0, this.#now.monotonicMs - behind.oldestAtMs),
+      rttMs: session?.isUp === true ? session.rttMs : null,
+      silentMs: silentMs === Infinity ? null : silentMs,
+    };
+  }
+
+  telemetry(_nowMs: number): NodeTelemetry {
+    const { holdBack, vector, log, clock } = this.#replica;
+    const waits = holdBack.waits(vector, (origin) => this.#replica.running(origin));
+    let logTransactions = 0;
+    for (const origin of log.origins()) logTransactions += log.behind(origin, 0).transactions;
+    return {
+      peers: this.#replica.members.others().map((member) => {
+        const session = this.#replicator.sessions.get(member.nodeNumber);
+        return {
+          ...this.#peerStatus(member),
+          clockOffsetMs: session?.clockOffsetMs ?? null,
+          sentBytes: session?.sentBytes ?? 0,
+          receivedBytes: session?.receivedBytes ?? 0,
+        };
+      }),
+      keys: this.#keyspace.count,
+      tombstones: this.#keyspace.entryCount - this.#keyspace.count,
+      holdBackTransactions: holdBack.transactions,
+      holdBackBytes: holdBack.bytes,
+      pausedOrigins: waits.filter((wait) => wait.missing === null).length,
+      logTransactions,
+      logBytes: log.bytes,
+      clockAheadMs: Math.max(0, msOfStamp(clock.last) - this.#now.wallMs),
+      conflicts: [{ keyClass: '*', count: this.#keyspace.conflicts }],
+      madeTotal: this.#lastSeq,
+      appliedTotal: this.#appliedTotal,
+      expiredKeysTotal: this.#expiredKeys,
+      snapshotsSentTotal: this.#snapshotsSent,
+      snapshotsReceivedTotal: this.#snapshotsReceived,
+      refusedFramesTotal: this.#refusedFrames,
+    };
+  }
+}

@@ -1,0 +1,90 @@
+import { isOrigin } from '../clock/origin.ts';
+import { isStamp } from '../clock/stamp.ts';
+import type { EntryState } from '../crdt/entry.ts';
+import { CausewayError } from '../errors.ts';
+
+const refuse = (what: string): never => {
+  throw new CausewayError('PROTOCOL', `entry refused: ${what}`);
+};
+
+function list(value: unknown, length: number | null, what: string): readonly unknown[] {
+  if (!Array.isArray(value) || (length !== null && value.length !== length)) return refuse(`${what} has the wrong shape`);
+  return value as readonly unknown[];
+}
+
+function dot(stamp: unknown, origin: unknown, seq: unknown): void {
+  if (!isStamp(stamp) || !isOrigin(origin) || !Number.isSafeInteger(seq) || (seq as number) < 1) refuse('a write has no dot');
+}
+
+function text(value: unknown, what: string): void {
+  if (typeof value !== 'string') refuse(`${what} is no text`);
+}
+
+const AMOUNT = /^-?\d{1,600}$/;
+
+function runs(value: unknown): void {
+  if (value === null) return;
+  for (const part of list(value, null, 'increments')) {
+    const [origin, first, last, stamp, integer, units] = list(part, 6, 'an increment');
+    dot(stamp, origin, first);
+    dot(stamp, origin, last);
+    if (typeof integer !== 'string' || typeof units !== 'string' || !AMOUNT.test(integer) || !AMOUNT.test(units)) refuse('an increment has no amount');
+  }
+}
+
+function string(value: unknown): void {
+  if (value === null) return;
+  const [content, stamp, origin, seq, increments] = list(value, 5, 'a string');
+  if (content !== null) text(content, 'a string');
+  if (stamp !== 0) dot(stamp, origin, seq);
+  else if (content !== null || origin !== 0 || seq !== 0) refuse('a string has no dot');
+  runs(increments);
+}
+
+function writes(value: unknown, checkValue: (value: unknown) => void): void {
+  for (const part of list(value, null, 'writes')) {
+    const [content, stamp, origin, seq] = list(part, 4, 'a write');
+    checkValue(content);
+    dot(stamp, origin, seq);
+  }
+}
+
+function hash(value: unknown): void {
+  if (value === null) return;
+  for (const part of list(value, null, 'a hash')) {
+    const [field, fieldWrites, increments] = list(part, 3, 'a field');
+    text(field, 'a field');
+    writes(fieldWrites, (content) => text(content, 'a field value'));
+    runs(increments);
+  }
+}
+
+function set(value: unknown): void {
+  if (value === null) return;
+  for (const part of list(value, null, 'a set')) {
+    const [member, adds] = list(part, 2, 'a member');
+    text(member, 'a member');
+    writes(adds, (content) => void (content !== null && refuse('an add has a value')));
+  }
+}
+
+function expiries(value: unknown): void {
+  if (value === null) return;
+  for (const part of list(value, null, 'expiries')) {
+    const [atMs, baseOrigin, baseSeq, stamp, origin, seq] = list(part, 6, 'an expiry');
+    if (!Number.isSafeInteger(atMs) || (atMs as number) < -1) refuse('an expiry has no time');
+    if (baseOrigin !== 0 && !isOrigin(baseOrigin)) refuse('an expiry has no base');
+    if (!Number.isSafeInteger(baseSeq) || (baseSeq as number) < 0) refuse('an expiry has no base');
+    dot(stamp, origin, seq);
+  }
+}
+
+/** An entry's plain form from a peer or the store, checked whole; throws PROTOCOL. */
+export function checkEntryState(value: unknown): EntryState {
+  const [stringPart, hashPart, setPart, expiryPart] = list(value, 4, 'an entry');
+  string(stringPart);
+  hash(hashPart);
+  set(setPart);
+  expiries(expiryPart);
+  return value as EntryState;
+}

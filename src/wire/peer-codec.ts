@@ -1,0 +1,279 @@
+import { Packr } from 'msgpackr';
+import { checkColumns, type Columns } from '../causal/columns.ts';
+import type { Row } from '../causal/members.ts';
+import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
+import { isNodeNumber, isOrigin, type NodeNumber, type Origin } from '../clock/origin.ts';
+import { isStamp, type Stamp } from '../clock/stamp.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { EntryState } from '../crdt/entry.ts';
+import type { FlushMark } from '../crdt/string-content.ts';
+import { CausewayError } from '../errors.ts';
+import { checkEntryState } from './entry-state.ts';
+
+/** Numbers of the frames on the wire: never renumber, only add. */
+const FrameType = {
+  hello: 1,
+  want: 2,
+  fetch: 3,
+  rows: 4,
+  truncated: 5,
+  'snapshot-request': 6,
+  transactions: 7,
+  'snapshot-begin': 8,
+  'snapshot-entries': 9,
+  'snapshot-end': 10,
+} as const;
+
+const ORIGINS_MAX = 4_096;
+const NODES_MAX = 1_024;
+const TRANSACTIONS_MAX = 1_000_000;
+
+const packr: Packr = new Packr({ useRecords: false, mapsAsObjects: false, int64AsType: 'number', moreTypes: false });
+
+const refuse = (what: string): never => {
+  throw new CausewayError('PROTOCOL', `frame refused: ${what}`);
+};
+
+function unpack(bytes: Uint8Array): readonly unknown[] {
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch (error) {
+    throw new CausewayError('PROTOCOL', 'frame refused: it is no msgpack', { cause: error });
+  }
+  return array(value, Infinity, 'a frame');
+}
+
+function array(value: unknown, lengthMax: number, what: string): readonly unknown[] {
+  if (!Array.isArray(value)) return refuse(`${what} is no list`);
+  if (value.length > lengthMax) refuse(`${what} has ${value.length} parts, at most ${lengthMax}`);
+  return value as readonly unknown[];
+}
+
+function count(value: unknown, what: string): number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : refuse(`${what} is no count`);
+}
+
+function finite(value: unknown, what: string): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : refuse(`${what} is no number`);
+}
+
+function text(value: unknown, what: string): string {
+  return typeof value === 'string' && value.length <= 1_024 ? value : refuse(`${what} is no short text`);
+}
+
+function blob(value: unknown, what: string): Uint8Array {
+  return value instanceof Uint8Array ? value : refuse(`${what} is no bytes`);
+}
+
+function origin(value: unknown): Origin {
+  return isOrigin(value) ? value : refuse('an origin is none');
+}
+
+function stamp(value: unknown): Stamp {
+  return isStamp(value) ? value : refuse('a stamp is none');
+}
+
+function node(value: unknown): NodeNumber {
+  return isNodeNumber(value) ? value : refuse('a node number is none');
+}
+
+function numbers(value: unknown, lengthMax: number, what: string): readonly number[] {
+  const list = array(value, lengthMax, what);
+  for (const part of list) if (!Number.isSafeInteger(part)) refuse(`${what} has a part that is no number`);
+  return list as readonly number[];
+}
+
+/** A vector travels flat: origin, sequence, origin, sequence … */
+const flat = (entries: VectorEntries): number[] => entries.flatMap(([from, seq]) => [from, seq]);
+
+function vector(value: unknown): VectorEntries {
+  const list = numbers(value, ORIGINS_MAX * 2, 'a vector');
+  if (list.length % 2 !== 0) refuse('a vector is no list of pairs');
+  const entries: [Origin, number][] = [];
+  for (let at = 0; at < list.length; at += 2) entries.push([origin(list[at]), count(list[at + 1], 'a sequence')]);
+  return entries;
+}
+
+function running(value: unknown): [Origin, VectorEntries][] {
+  return array(value, ORIGINS_MAX, 'running deps').map((pair) => {
+    const [from, deps] = array(pair, 2, 'running deps of an origin');
+    return [origin(from), vector(deps)];
+  });
+}
+
+function flushMark(value: unknown): FlushMark | null {
+  if (value === null) return null;
+  const [at, from, seq] = array(value, 3, 'a flush');
+  return { stamp: stamp(at), origin: origin(from), seq: count(seq, 'a sequence') };
+}
+
+const flatFlush = (flush: FlushMark | null): number[] | null => (flush === null ? null : [flush.stamp, flush.origin, flush.seq]);
+
+const flatRow = (row: Row): unknown[] => [
+  row.node,
+  row.incarnation,
+  row.stamp,
+  row.wallMs,
+  flat([...row.applied.entries()]),
+  flat([...row.durable.entries()]),
+  row.incarnations,
+];
+
+function row(value: unknown): Row {
+  const [of, incarnation, at, wallMs, applied, durable, incarnations] = array(value, 7, 'a row');
+  return {
+    node: node(of),
+    incarnation: count(incarnation, 'an incarnation'),
+    stamp: stamp(at),
+    wallMs: finite(wallMs, 'a clock'),
+    applied: new VersionVector(vector(applied)),
+    durable: new VersionVector(vector(durable)),
+    incarnations: numbers(incarnations, NODES_MAX * 2, 'incarnations'),
+  };
+}
+
+function entries(value: unknown): (readonly [string, EntryState])[] {
+  return array(value, 100_000, 'entries').map((pair) => {
+    const [key, state] = array(pair, 2, 'an entry');
+    if (typeof key !== 'string') return refuse('a key is no text');
+    return [key, checkEntryState(state)] as const;
+  });
+}
+
+function parts(frame: PeerFrame): unknown[] {
+  switch (frame.type) {
+    case 'hello':
+      return [
+        frame.protocol,
+        frame.clusterId,
+        frame.kind === 'bulk' ? 0 : 1,
+        frame.nodeId,
+        frame.nodeNumber,
+        frame.incarnation,
+        frame.startId,
+        frame.rules,
+        flat(frame.applied),
+      ];
+    case 'want':
+      return [frame.nodes, flat(frame.after)];
+    case 'fetch':
+      return [frame.origin, frame.after, frame.upTo];
+    case 'rows':
+      return [frame.rows.map(flatRow), frame.sentMs, frame.echoMs, frame.echoHeldMs, frame.receivedBytes];
+    case 'truncated':
+    case 'snapshot-request':
+      return [];
+    case 'transactions':
+      return [frame.origin, frame.first, frame.last, frame.asked ? 1 : 0, frame.bytes];
+    case 'snapshot-begin':
+      return [
+        flat(frame.vector),
+        frame.running.map(([from, deps]) => [from, flat(deps)]),
+        flat(frame.stable),
+        flatFlush(frame.flush),
+        frame.stamp,
+      ];
+    case 'snapshot-entries':
+      return [frame.entries];
+    case 'snapshot-end':
+      return [frame.count];
+  }
+}
+
+function frameOf(list: readonly unknown[]): PeerFrame {
+  const [type, a, b, c, d, e, f, g, h, i] = list;
+  switch (type) {
+    case FrameType.hello:
+      return {
+        type: 'hello',
+        protocol: count(a, 'a protocol version'),
+        clusterId: text(b, 'a cluster id'),
+        kind: c === 0 ? 'bulk' : 'control',
+        nodeId: text(d, 'a node id'),
+        nodeNumber: node(e),
+        incarnation: count(f, 'an incarnation'),
+        startId: text(g, 'a start id'),
+        rules: text(h, 'a digest of rules'),
+        applied: vector(i),
+      };
+    case FrameType.want:
+      return { type: 'want', nodes: numbers(a, NODES_MAX, 'nodes'), after: vector(b) };
+    case FrameType.fetch:
+      return { type: 'fetch', origin: origin(a), after: count(b, 'a sequence'), upTo: count(c, 'a sequence') };
+    case FrameType.rows:
+      return {
+        type: 'rows',
+        rows: array(a, NODES_MAX, 'rows').map(row),
+        sentMs: finite(b, 'a time'),
+        echoMs: finite(c, 'a time'),
+        echoHeldMs: finite(d, 'a time'),
+        receivedBytes: count(e, 'a count of bytes'),
+      };
+    case FrameType.truncated:
+      return { type: 'truncated' };
+    case FrameType['snapshot-request']:
+      return { type: 'snapshot-request' };
+    case FrameType.transactions:
+      // the bytes stay in the log, so they must not pin the receive buffer that they came in
+      return {
+        type: 'transactions',
+        origin: origin(a),
+        first: count(b, 'a sequence'),
+        last: count(c, 'a sequence'),
+        asked: d === 1,
+        bytes: Uint8Array.from(blob(e, 'transactions')),
+      };
+    case FrameType['snapshot-begin']:
+      return {
+        type: 'snapshot-begin',
+        vector: vector(a),
+        running: running(b),
+        stable: vector(c),
+        flush: flushMark(d),
+        stamp: stamp(e),
+      };
+    case FrameType['snapshot-entries']:
+      return { type: 'snapshot-entries', entries: entries(a) };
+    case FrameType['snapshot-end']:
+      return { type: 'snapshot-end', count: count(a, 'a count') };
+    default:
+      return refuse(`unknown type ${String(type).slice(0, 16)}`);
+  }
+}
+
+/** Frames between peers, columns of the log, and what the store keeps: msgpack arrays, checked whole on the way in. */
+export const peerCodec: Codec = {
+  encodeFrame: (frame) => packr.pack([FrameType[frame.type], ...parts(frame)]),
+  decodeFrame: (bytes) => frameOf(unpack(bytes)),
+  encodeColumns: ({ stamps, deps, counts, kinds, lengths, numbers: parted, blob: bytes }) =>
+    packr.pack([stamps, deps, counts, kinds, lengths, parted, bytes]),
+  decodeColumns: (bytes, transactions) => {
+    if (transactions > TRANSACTIONS_MAX) refuse(`${transactions} transactions in a frame, at most ${TRANSACTIONS_MAX}`);
+    const [stamps, deps, counts, kinds, lengths, parted, content] = unpack(bytes);
+    const columns: Columns = {
+      stamps: numbers(stamps, transactions, 'stamps'),
+      deps: numbers(deps, Infinity, 'deps'),
+      counts: numbers(counts, transactions, 'counts'),
+      kinds: blob(kinds, 'kinds'),
+      lengths: numbers(lengths, Infinity, 'lengths'),
+      numbers: numbers(parted, Infinity, 'numbers'),
+      blob: blob(content, 'content'),
+    };
+    checkColumns(columns, transactions);
+    return columns;
+  },
+  encodeState: (state) => packr.pack(state),
+  decodeState: (bytes) => checkEntryState(unpack(bytes)),
+  encodeMeta: (meta: NodeMeta) =>
+    packr.pack([
+      flat(meta.vector),
+      meta.running.map(([from, deps]) => [from, flat(deps)]),
+      flat(meta.stable),
+      flatFlush(meta.flush),
+    ]),
+  decodeMeta: (bytes) => {
+    const [at, deps, stable, flush] = unpack(bytes);
+    return { vector: vector(at), running: running(deps), stable: vector(stable), flush: flushMark(flush) };
+  },
+};
