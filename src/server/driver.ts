@@ -1,0 +1,224 @@
+import type { Log } from '../adapters/pino-log.ts';
+import type { Now } from '../causal/replica.ts';
+import { toCausewayError, type CausewayError } from '../errors.ts';
+import type { RegionNode } from '../node/region-node.ts';
+import type { Clock, PeerConnection, Store, TransportEvents } from '../ports.ts';
+
+/** What the driver drives: the pure node, as it sees it. */
+export type DrivenNode = Pick<
+  RegionNode,
+  | 'start'
+  | 'linkOpened'
+  | 'linkFrame'
+  | 'linkClosed'
+  | 'flush'
+  | 'tick'
+  | 'nextTickMs'
+  | 'takeOutputs'
+  | 'takeStoreBatch'
+  | 'isStoreBatchDue'
+  | 'storeCommitted'
+  | 'peers'
+>;
+
+export interface DriverOptions {
+  readonly node: DrivenNode;
+  /** Null when nothing is kept over a restart. */
+  readonly store: Store | null;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** An accepted connection has shown who it is. */
+  readonly proved: (linkId: number) => void;
+  /** The node cannot go on. Called at most once; after it the driver does nothing more. */
+  readonly failed: (error: CausewayError) => void;
+}
+
+/** Batches are written behind at most this often. */
+const STORE_EVERY_MS = 40;
+/** How often a stop looks whether the peers have everything. */
+const DRAIN_LOOK_MS = 10;
+
+/**
+ * Runs a `RegionNode` on real sockets, a real store and real time. A turn is what happens in one round of the event loop:
+ * however many requests and frames came in, the node is flushed once, right after them (`setImmediate`, never a timer), so
+ * that nothing waits and many small writes leave as one frame. Timers only acknowledge, expire and write behind; they are
+ * as slow as the node allows.
+ */
+export class NodeDriver implements TransportEvents {
+  readonly #node: DrivenNode;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #options: DriverOptions;
+  readonly #links: Map<number, PeerConnection> = new Map();
+  /** Accepted connections that have sent nothing that the node took. */
+  readonly #strangers: Set<number> = new Set();
+  #isTurnOpen = false;
+  #timer: NodeJS.Timeout | null = null;
+  #timerDueMs = Infinity;
+  #storedAtMs = -Infinity;
+  #isCommitting = false;
+  #whenCommitted: (() => void) | null = null;
+  #isOver = false;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.#node = options.node;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** Lets time begin. */
+  start(): void {
+    this.#guarded(() => this.#node.start(this.#now()));
+    this.#arm();
+  }
+
+  /** Something happened in this turn: requests were run. The node is flushed at its end. */
+  touch(): void {
+    if (this.#isTurnOpen || this.#isOver) return;
+    this.#isTurnOpen = true;
+    setImmediate(() => this.#endTurn());
+  }
+
+  /** The node cannot go on: its store failed, or it threw, which is a bug of ours. Nothing is done after it. */
+  fail(thrown: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#options.failed(toCausewayError(thrown));
+  }
+
+  opened(connection: PeerConnection): void {
+    this.#links.set(connection.id, connection);
+    if (connection.dialledNode === null) this.#strangers.add(connection.id);
+    this.#guarded(() => this.#node.linkOpened(connection.id, connection.kind, this.#now()));
+    this.touch();
+  }
+
+  frame(connection: PeerConnection, frame: Uint8Array): void {
+    this.#guarded(() => this.#node.linkFrame(connection.id, frame, this.#now()));
+    if (this.#strangers.size > 0 && this.#strangers.delete(connection.id)) this.#judge(connection);
+    this.touch();
+  }
+
+  closed(connection: PeerConnection, reason: string): void {
+    this.#links.delete(connection.id);
+    this.#strangers.delete(connection.id);
+    this.#log.info('peer link closed', { link: connection.id, kind: connection.kind, reason });
+    this.#guarded(() => this.#node.linkClosed(connection.id, this.#now()));
+    this.touch();
+  }
+
+  /** Fulfilled when every connected peer has said that it has all that is here, or after the time. */
+  async drain(withinMs: number): Promise<void> {
+    const untilMs = this.#clock.monotonicMs() + withinMs;
+    for (;;) {
+      this.#endTurn();
+      const isDrained = this.#node
+        .peers(this.#clock.wallMs())
+        .every((peer) => !peer.connected || peer.lagTransactions === 0);
+      if (this.#isOver || isDrained || this.#clock.monotonicMs() >= untilMs) return;
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    }
+  }
+
+  /** Stops the timers and writes what was not written yet. Fulfilled when it is on disk, or cannot be. */
+  async stop(): Promise<void> {
+    this.#endTurn();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    while (!this.#isOver) {
+      this.#commitIfDue(-Infinity);
+      if (!this.#isCommitting) break;
+      await new Promise<void>((resolve) => (this.#whenCommitted = resolve));
+    }
+    this.#isOver = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #now(): Now {
+    return { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() };
+  }
+
+  #endTurn(): void {
+    this.#isTurnOpen = false;
+    if (this.#isOver) return;
+    this.#guarded(() => this.#node.flush(this.#now()));
+    this.#handOut();
+    this.#commitIfDue(STORE_EVERY_MS);
+    this.#arm();
+  }
+
+  #tick(): void {
+    this.#timer = null;
+    this.#timerDueMs = Infinity;
+    if (this.#isOver) return;
+    this.#guarded(() => this.#node.tick(this.#now()));
+    this.#endTurn();
+  }
+
+  /** Sends what the node wants sent and closes what it wants closed. Returns the connections that it closed. */
+  #handOut(): number[] {
+    if (this.#isOver) return [];
+    const { sends, closes } = this.#node.takeOutputs();
+    for (const { link, frame } of sends) this.#links.get(link)?.send(frame);
+    for (const { link, reason } of closes) this.#close(link, reason);
+    return closes.map(({ link }) => link);
+  }
+
+  #close(link: number, reason: string): void {
+    const connection = this.#links.get(link);
+    if (connection === undefined) return;
+    this.#log.warn('peer link refused', { link, kind: connection.kind, reason });
+    connection.close(reason);
+  }
+
+  /** A first frame that the node did not answer by closing the connection was a good hello. */
+  #judge(connection: PeerConnection): void {
+    if (!this.#handOut().includes(connection.id) && !this.#isOver) this.#options.proved(connection.id);
+  }
+
+  #commitIfDue(everyMs: number): void {
+    const store = this.#options.store;
+    if (this.#isOver || store === null || this.#isCommitting || !this.#node.isStoreBatchDue) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#storedAtMs < everyMs) return;
+    this.#guarded(() => {
+      const batch = this.#node.takeStoreBatch();
+      if (batch === null) return;
+      this.#storedAtMs = nowMs;
+      this.#isCommitting = true;
+      store.commit(batch, (error) => this.#committed(error));
+    });
+  }
+
+  #committed(error: CausewayError | null): void {
+    this.#isCommitting = false;
+    if (error === null) this.#guarded(() => this.#node.storeCommitted());
+    else this.fail(error);
+    this.touch();
+    this.#whenCommitted?.();
+  }
+
+  /** Sets the timer for when the node wants time to pass, or a batch may be written. */
+  #arm(): void {
+    if (this.#isOver) return;
+    const nowMs = this.#clock.monotonicMs();
+    const isBatchWaiting = this.#options.store !== null && !this.#isCommitting && this.#node.isStoreBatchDue;
+    const batchDueMs = isBatchWaiting ? this.#storedAtMs + STORE_EVERY_MS : Infinity;
+    const dueMs = Math.max(nowMs + 1, Math.min(nowMs + this.#node.nextTickMs(), batchDueMs));
+    // A timer that is nearly right is left alone: this runs at the end of every turn.
+    if (this.#timer !== null && this.#timerDueMs <= dueMs + 1) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timerDueMs = dueMs;
+    this.#timer = setTimeout(() => this.#tick(), dueMs - nowMs);
+  }
+
+  #guarded(run: () => void): void {
+    if (this.#isOver) return;
+    try {
+      run();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+}
