@@ -4,6 +4,7 @@ export type ErrorCode =
   | 'WRONGTYPE'
   | 'NOAUTH'
   | 'NOPROTO'
+  | 'WRONGPASS'
   | 'LOADING'
   | 'CLOCKSKEW'
   | 'OOM'

@@ -29,6 +29,7 @@ export type CommandGroup =
   | 'server'
   | 'pubsub'
   | 'transactions'
+  | 'scripting'
   | 'causeway';
 
 /**

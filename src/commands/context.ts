@@ -24,6 +24,9 @@ export interface Args {
  */
 export interface Reply {
   readonly respVersion: 2 | 3;
+  /** A position to which `truncate` takes the output back. */
+  mark(): number;
+  truncate(mark: number): void;
   /** `+OK` */
   ok(): void;
   simple(text: string): void;

@@ -3,7 +3,7 @@
  * channels a notification is published: `__keyspace@0__:key` and `__keyevent@0__:event`.
  */
 const LETTERS = 'g$lshzxetdmnKE';
-const BITS: ReadonlyMap<string, number> = new Map([...LETTERS].map((letter, index) => [letter, 1 << index]));
+const BITS: ReadonlyMap<string, number> = new Map(LETTERS.split('').map((letter, index) => [letter, 1 << index]));
 
 /** What `A` stands for: every class but `m` (a missed key) and `n` (a new one). */
 const ALL_LETTERS = 'g$lshzxetd';
@@ -36,7 +36,12 @@ export function parseNotificationClasses(text: string): number | null {
 
 /** The classes in the order in which Redis writes them. */
 export function notificationClassesText(bits: number): string {
-  let text = (bits & ALL) === ALL ? 'A' : [...ALL_LETTERS].filter((letter) => bits & notificationBit(letter)).join('');
+  let text =
+    (bits & ALL) === ALL
+      ? 'A'
+      : ALL_LETTERS.split('')
+          .filter((letter) => bits & notificationBit(letter))
+          .join('');
   for (const letter of 'nKEm') if (bits & notificationBit(letter)) text += letter;
   return text;
 }

@@ -1,11 +1,15 @@
-import type { ClientRegistry } from './client-registry.ts';
+import { ClientRegistry } from './client-registry.ts';
 import type { CommandIndex } from './command-index.ts';
-import type { ParameterTable } from './parameters.ts';
-import type { PubsubHub } from './pubsub-hub.ts';
-import type { ServerSettings } from './server-settings.ts';
-import type { ServerStats } from './server-stats.ts';
-import type { Slowlog } from './slowlog.ts';
-import type { WatchRegistry } from './watch-registry.ts';
+import type { Engine } from './engine.ts';
+import { KeyspaceNotifier } from './keyspace-notifier.ts';
+import { parameterRows } from './parameter-rows.ts';
+import { ParameterTable } from './parameters.ts';
+import { PubsubHub } from './pubsub-hub.ts';
+import { ServerSettings } from './server-settings.ts';
+import { ServerStats } from './server-stats.ts';
+import { Slowlog } from './slowlog.ts';
+import { WaitingClients } from './waiting-clients.ts';
+import { WatchRegistry } from './watch-registry.ts';
 
 /** Clocks of the server that are not the time that commands judge expiry by. */
 export interface ServerTime {
@@ -23,9 +27,6 @@ export interface ProcessFacts {
   readonly startedAtMs: number;
   /** 40 hex digits, chosen at the start. */
   readonly runId: string;
-  /** What RESP is served on, 0 before. */
-  readonly port: number;
-  readonly bind: string;
   /** `Linux 6.1 x86_64` */
   readonly system: string;
   /** `v24.1.0` */
@@ -38,6 +39,8 @@ export interface ProcessFacts {
   cpu(): { readonly userSeconds: number; readonly systemSeconds: number };
   /** Begins to stop the process in good order. */
   shutdown(): void;
+  /** Tells the operator of an error of ours that a client met. */
+  reportInternal(error: unknown, commandName: string): void;
 }
 
 /** Until when requests wait, CLIENT PAUSE. */
@@ -48,22 +51,59 @@ export interface Pause {
 }
 
 /** All that the server knows beside the keyspace and the node: what connection and server commands work on. */
-export interface ServerState {
-  readonly clients: ClientRegistry;
+export class ServerState {
   readonly commands: CommandIndex;
-  readonly settings: ServerSettings;
-  readonly parameters: ParameterTable;
-  readonly stats: ServerStats;
-  readonly slowlog: Slowlog;
-  readonly hub: PubsubHub;
-  readonly watches: WatchRegistry;
+  readonly engine: Engine;
   readonly time: ServerTime;
   readonly facts: ProcessFacts;
-  /** Keys that this node found to be expired since it started. */
-  readonly expiredKeys: number;
-  pause: Pause | null;
-  /** Wakes those who wait for a changed `pause`. */
-  pauseChanged(): void;
-  /** Ends a wait now: `null` answers as at its time limit, an error answers with it. */
-  unblock(sessionId: number, error: { readonly code: string; readonly message: string } | null): boolean;
+  readonly clients: ClientRegistry = new ClientRegistry();
+  readonly settings: ServerSettings = new ServerSettings();
+  readonly parameters: ParameterTable;
+  readonly stats: ServerStats = new ServerStats();
+  readonly slowlog: Slowlog = new Slowlog();
+  readonly hub: PubsubHub = new PubsubHub();
+  readonly watches: WatchRegistry = new WatchRegistry();
+  readonly waiting: WaitingClients;
+  readonly notifier: KeyspaceNotifier;
+  #pause: Pause | null = null;
+  /** Called after every change of the pause: the driver runs, or will run, what waited. */
+  onPauseChanged: (pause: Pause | null) => void = () => undefined;
+
+  constructor(options: { commands: CommandIndex; engine: Engine; time: ServerTime; facts: ProcessFacts }) {
+    this.commands = options.commands;
+    this.engine = options.engine;
+    this.time = options.time;
+    this.facts = options.facts;
+    this.parameters = new ParameterTable(parameterRows, this.settings);
+    this.waiting = new WaitingClients(this.clients, options.engine.node);
+    this.notifier = new KeyspaceNotifier(this.hub, this.settings);
+    this.stats.sampleRate(options.time.monotonicMs());
+    options.engine.listen({
+      keyChanged: (key, event) => {
+        if (event?.classLetter !== 'x') this.watches.touch(key);
+        if (event !== null) this.notifier.notify(event.classLetter, event.event, key);
+      },
+      flushed: () => this.watches.touchAll(),
+      message: (channel, message) => this.hub.deliver(channel, message),
+    });
+  }
+
+  /** What requests have to wait for now, null for nothing. */
+  get pause(): Pause | null {
+    return this.#pause;
+  }
+
+  setPause(pause: Pause | null): void {
+    this.#pause = pause;
+    this.onPauseChanged(pause);
+  }
+
+  /** Undoes all that a client asked for that reaches beyond its connection: it is closed, or RESET. */
+  leave(client: Parameters<PubsubHub['leave']>[0]): void {
+    client.dropQueue();
+    this.watches.unwatchAll(client);
+    this.hub.leave(client);
+    this.clients.monitors.delete(client);
+    client.monitoring = false;
+  }
 }

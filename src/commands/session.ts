@@ -8,6 +8,8 @@ export interface ClientConnection {
   readonly address: string;
   /** `address:port` of our end. */
   readonly localAddress: string;
+  /** The socket, as the system numbers it; -1 where it has no number. */
+  readonly descriptor: number;
   /** Where the replies to the client's own requests go. */
   readonly reply: Reply;
   /**
@@ -17,6 +19,8 @@ export interface ClientConnection {
   beginPush(): Reply;
   endPush(): void;
   setRespVersion(version: 2 | 3): void;
+  /** Runs the requests that waited while the session was blocked or paused. */
+  resume(): void;
   /** Runs no more requests, sends what was replied and closes. */
   closeAfterReply(): void;
   /** Closes at once. */
@@ -68,6 +72,10 @@ export class Session {
   queuedBytes = 0;
   /** A request of the open MULTI was refused: EXEC will be, too. */
   queueFailed = false;
+  /** One of them writes. */
+  queueWrites = false;
+  /** A request of this session is running: what is pushed to it comes after the reply. */
+  running = false;
   /** EXEC is running this session's requests: nothing may wait. */
   inExec = false;
 
@@ -113,5 +121,18 @@ export class Session {
     this.queue = null;
     this.queuedBytes = 0;
     this.queueFailed = false;
+    this.queueWrites = false;
+  }
+
+  /** Adds a request to the open MULTI. */
+  enqueue(command: QueuedCommand): void {
+    this.queue?.push(command);
+    this.queuedBytes += command.bytes;
+    this.queueWrites ||= command.entry.writes;
+  }
+
+  noteWrite(origin: Origin, seq: number): void {
+    this.lastWriteOrigin = origin;
+    this.lastWriteSeq = seq;
   }
 }

@@ -1,0 +1,42 @@
+import { ByteRange, latin1Of } from '../base/bytes.ts';
+import type { Args } from './context.ts';
+
+/** The arguments of a request, copied into one buffer: what MULTI keeps until EXEC. */
+export class CopiedArgs implements Args {
+  readonly count: number;
+  readonly #ranges: readonly ByteRange[];
+
+  constructor(args: Args) {
+    this.count = args.count;
+    const buf = new Uint8Array(bytesOf(args));
+    const ranges: ByteRange[] = [];
+    let at = 0;
+    for (let i = 0; i < args.count; i++) {
+      const { buf: from, start, end } = args.range(i);
+      buf.set(from.subarray(start, end), at);
+      ranges.push(new ByteRange(buf, at, at + end - start));
+      at += end - start;
+    }
+    this.#ranges = ranges;
+  }
+
+  range(index: number): ByteRange {
+    return this.#ranges[index] as ByteRange;
+  }
+
+  text(index: number): string {
+    const { buf, start, end } = this.range(index);
+    return latin1Of(buf, start, end);
+  }
+
+  word(index: number): string {
+    return this.text(index).replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+  }
+}
+
+/** Bytes of all arguments together. */
+export function bytesOf(args: Args): number {
+  let bytes = 0;
+  for (let i = 0; i < args.count; i++) bytes += args.range(i).length;
+  return bytes;
+}

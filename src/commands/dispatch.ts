@@ -1,0 +1,285 @@
+import { AssertionFailed } from '../base/assert.ts';
+import { CausewayError, toCausewayError } from '../errors.ts';
+import type { TransactionWriter } from '../keyspace/keyspace.ts';
+import type { CommandEntry } from './command-index.ts';
+import type { Args } from './context.ts';
+import { bytesOf, CopiedArgs } from './copied-args.ts';
+import type { Engine } from './engine.ts';
+import { ExecutionContext } from './execution-context.ts';
+import { feedMonitors } from './monitor-feed.ts';
+import { refuse, wrongArity } from './refusals.ts';
+import { isForeignProtocol, onlyPubsubAllowed, unknownCommand } from './request-errors.ts';
+import type { ServerState } from './server-state.ts';
+import type { QueuedCommand, Session } from './session.ts';
+
+/** What became of a request. */
+export const Outcome = {
+  /** It is answered, also when the answer is an error. */
+  Done: 0,
+  /** It was not run, because requests have to wait: to be given again later. */
+  Paused: 1,
+  /** It runs, and the session runs nothing else until it is answered. */
+  Blocked: 2,
+  /** It is no request of a Redis client: to be closed at once, unanswered. */
+  Foreign: 3,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+/** Run at once inside MULTI. */
+const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+/** What a RESP2 client may send while it listens. */
+const PUBSUB_CONTEXT: ReadonlySet<string> = new Set([
+  'ping',
+  'subscribe',
+  'unsubscribe',
+  'psubscribe',
+  'punsubscribe',
+  'quit',
+  'reset',
+]);
+
+/**
+ * Runs requests: finds the row, checks what is to be checked before, runs the command in a transaction of the engine if
+ * it writes, and keeps the figures. A command that throws leaves its error as its only reply.
+ */
+export class Dispatcher {
+  readonly #server: ServerState;
+  readonly #engine: Engine;
+  readonly #context: ExecutionContext;
+  readonly #exec: CommandEntry | undefined;
+  /** The command that `transact` runs: fields instead of a closure for each request. */
+  #running: CommandEntry | null = null;
+  #queue: readonly QueuedCommand[] = [];
+  #turnWallMs = 0;
+  #turnMonotonicMs = 0;
+  /** When the command before ended, and so the next one begins. */
+  #lastMonotonicMs = 0;
+
+  constructor(server: ServerState, unit: () => number) {
+    this.#server = server;
+    this.#engine = server.engine;
+    this.#context = new ExecutionContext(server, unit);
+    this.#exec = server.commands.findFullName('exec');
+  }
+
+  /** Reads the clocks: to be called before the requests of one readable event. */
+  beginTurn(): void {
+    this.#turnWallMs = this.#server.time.wallMs();
+    this.#turnMonotonicMs = this.#server.time.monotonicMs();
+    this.#lastMonotonicMs = this.#turnMonotonicMs;
+  }
+
+  /** Wall-clock milliseconds now, without a look at the clock. */
+  #wallMs(): number {
+    return this.#turnWallMs + Math.floor(this.#lastMonotonicMs - this.#turnMonotonicMs);
+  }
+
+  /** Runs one request. Throws only when an invariant of ours is broken. */
+  execute(session: Session, args: Args): Outcome {
+    const entry = this.#server.commands.findRequest(args);
+    if (entry === undefined) return this.#unknown(session, args);
+    const { reply } = session.connection;
+    const mark = reply.mark();
+    const refusal = this.#refusalOf(session, entry, args);
+    if (refusal === null && this.#mustWait(entry, session)) return Outcome.Paused;
+    session.lastCommand = entry.fullName;
+    session.lastActiveAtMs = this.#wallMs();
+    if (refusal !== null) {
+      entry.rejectedCalls++;
+      this.#reject(session, entry === this.#exec ? this.#aborted(session, refusal) : refusal);
+    } else if (session.queue !== null && !NEVER_QUEUED.has(entry.fullName)) {
+      this.#enqueue(session, entry, args);
+    } else {
+      this.#run(session, entry, args);
+    }
+    applyReplyMode(session, mark);
+    return session.blocked === null ? Outcome.Done : Outcome.Blocked;
+  }
+
+  #unknown(session: Session, args: Args): Outcome {
+    if (isForeignProtocol(args)) return Outcome.Foreign;
+    const { reply } = session.connection;
+    const mark = reply.mark();
+    const container = this.#server.commands.find(args.range(0));
+    const needsPassword = !session.authenticated && container === undefined;
+    this.#reject(session, needsPassword ? noAuthentication() : unknownCommand(args, container !== undefined));
+    applyReplyMode(session, mark);
+    return Outcome.Done;
+  }
+
+  /** Why a request is not run, null when it is. */
+  #refusalOf(session: Session, entry: CommandEntry, args: Args): CausewayError | null {
+    if (!entry.acceptsCount(args.count)) return wrongArity(entry.fullName);
+    if (!session.authenticated && !entry.allowedUnauthenticated) return noAuthentication();
+    if (session.queue !== null && !entry.allowedInMulti) return refuse('Command not allowed inside a transaction');
+    if (session.respVersion === 2 && session.subscribed && !PUBSUB_CONTEXT.has(entry.fullName)) {
+      return onlyPubsubAllowed(entry.fullName);
+    }
+    if (entry === this.#exec && session.queue !== null) {
+      return this.#engine.refusal(
+        session.queueWrites,
+        session.queue.every((queued) => queued.entry.allowedWhileLoading),
+      );
+    }
+    return this.#engine.refusal(entry.writes, entry.allowedWhileLoading);
+  }
+
+  #mustWait(entry: CommandEntry, session: Session): boolean {
+    const { pause } = this.#server;
+    if (pause === null || entry.fullName === 'client|unpause') return false;
+    if (pause.mode === 'all') return true;
+    return entry.writes || (entry === this.#exec && session.queueWrites);
+  }
+
+  /** Answers with an error before anything was run; an open MULTI is spoilt by it. */
+  #reject(session: Session, error: CausewayError): void {
+    if (session.queue !== null) session.queueFailed = true;
+    this.#answerError(session, error);
+  }
+
+  #answerError(session: Session, error: CausewayError): void {
+    this.#server.stats.countError(error.code);
+    session.connection.reply.error(error.code, error.message);
+  }
+
+  /** An EXEC that cannot run ends its transaction. */
+  #aborted(session: Session, cause: CausewayError): CausewayError {
+    session.dropQueue();
+    this.#server.watches.unwatchAll(session);
+    const reason = cause.code === 'ERR' ? cause.message : `${cause.code} ${cause.message}`;
+    return new CausewayError('EXECABORT', `Transaction discarded because of: ${reason}`);
+  }
+
+  #enqueue(session: Session, entry: CommandEntry, args: Args): void {
+    const bytes = bytesOf(args);
+    const limit = this.#server.settings.queryBufferBytesMax;
+    if (session.queuedBytes + bytes > limit) {
+      this.#reject(session, refuse(`transaction is too large (limit client-query-buffer-limit ${limit})`));
+      return;
+    }
+    session.enqueue({ entry, args: new CopiedArgs(args), bytes });
+    session.connection.reply.simple('QUEUED');
+  }
+
+  #run(session: Session, entry: CommandEntry, args: Args): void {
+    const nowMs = this.#engine.nowMs(this.#wallMs());
+    const context = this.#context;
+    context.begin(session, nowMs);
+    const { reply } = session.connection;
+    const mark = reply.mark();
+    session.running = true;
+    try {
+      if (entry === this.#exec && session.queue !== null) {
+        this.#runExec(session, nowMs);
+      } else {
+        context.args = args;
+        this.#running = entry;
+        if (entry.writes) this.#transact(session, nowMs, this.#runInTransaction);
+        else entry.spec.run(context);
+      }
+    } catch (thrown) {
+      reply.truncate(mark);
+      this.#failed(session, entry, thrown);
+    } finally {
+      session.running = false;
+    }
+    this.#account(session, entry, args);
+  }
+
+  readonly #runInTransaction = (tx: TransactionWriter): void => {
+    this.#context.setTransaction(tx);
+    this.#running?.spec.run(this.#context);
+  };
+
+  /** Notes what the session wrote last, also when the command failed after writing. */
+  #transact(session: Session, nowMs: number, run: (tx: TransactionWriter) => void): void {
+    try {
+      const seq = this.#engine.transact(nowMs, run);
+      if (seq > 0) session.noteWrite(this.#engine.origin, seq);
+    } finally {
+      this.#context.setTransaction(null);
+    }
+  }
+
+  #failed(session: Session, entry: CommandEntry, thrown: unknown): void {
+    if (thrown instanceof AssertionFailed) throw thrown;
+    entry.failedCalls++;
+    const error = toCausewayError(thrown);
+    if (error.code === 'Internal') this.#server.facts.reportInternal(thrown, entry.fullName);
+    this.#answerError(session, error);
+  }
+
+  /** Figures, SLOWLOG and MONITOR of a command that has run. */
+  #account(session: Session, entry: CommandEntry, args: Args): void {
+    const server = this.#server;
+    const endMs = server.time.monotonicMs();
+    const usec = (endMs - this.#lastMonotonicMs) * 1000;
+    this.#lastMonotonicMs = endMs;
+    entry.calls++;
+    entry.latency.add(usec);
+    server.stats.commandsProcessed++;
+    const { slowlogSlowerThanUsec, slowlogLengthMax } = server.settings;
+    if (slowlogSlowerThanUsec >= 0 && usec >= slowlogSlowerThanUsec && entry.slowlogged) {
+      const client = { address: session.connection.address, name: session.name };
+      server.slowlog.add(args, this.#wallMs(), usec, client, slowlogLengthMax);
+    }
+    if (server.clients.monitors.size > 0 && entry.monitored) feedMonitors(server, session, args, this.#wallMs());
+  }
+
+  /** EXEC of an open MULTI: all of its requests at one time and in one transaction, or none. */
+  #runExec(session: Session, nowMs: number): void {
+    const queue = session.queue ?? [];
+    const { queueFailed, queueWrites } = session;
+    const holds = this.#server.watches.holds(session, nowMs);
+    session.dropQueue();
+    this.#server.watches.unwatchAll(session);
+    if (queueFailed) throw new CausewayError('EXECABORT', 'Transaction discarded because of previous errors.');
+    if (!holds) {
+      session.connection.reply.nullArray();
+      return;
+    }
+    session.connection.reply.array(queue.length);
+    this.#queue = queue;
+    session.inExec = true;
+    try {
+      if (queueWrites) this.#transact(session, nowMs, this.#runQueueInTransaction);
+      else this.#runQueue();
+    } finally {
+      session.inExec = false;
+      this.#queue = [];
+    }
+  }
+
+  readonly #runQueueInTransaction = (tx: TransactionWriter): void => {
+    this.#context.setTransaction(tx);
+    this.#runQueue();
+  };
+
+  #runQueue(): void {
+    const context = this.#context;
+    const { session, reply } = context;
+    for (const { entry, args } of this.#queue) {
+      const mark = reply.mark();
+      context.args = args;
+      try {
+        entry.spec.run(context);
+      } catch (thrown) {
+        reply.truncate(mark);
+        this.#failed(session, entry, thrown);
+      }
+      this.#account(session, entry, args);
+    }
+  }
+}
+
+function noAuthentication(): CausewayError {
+  return new CausewayError('NOAUTH', 'Authentication required.');
+}
+
+/** CLIENT REPLY: takes back what was not to be said. */
+function applyReplyMode(session: Session, mark: number): void {
+  if (session.replyMode === 'on') return;
+  if (session.replyMode === 'off' || session.replyMode === 'skip') session.connection.reply.truncate(mark);
+  if (session.replyMode === 'skip') session.replyMode = 'on';
+  else if (session.replyMode === 'skip-next') session.replyMode = 'skip';
+}

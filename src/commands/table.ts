@@ -1,0 +1,45 @@
+import { causewayCommands } from './causeway.ts';
+import { clientCommands } from './client.ts';
+import { commandCommands } from './command.ts';
+import type { CommandSpec } from './command-spec.ts';
+import { configCommands } from './config.ts';
+import { connectionCommands } from './connection.ts';
+import { expireCommands } from './expire.ts';
+import { genericCommands } from './generic.ts';
+import { hashCommands } from './hash.ts';
+import { infoCommands } from './info.ts';
+import { latencyCommands } from './latency.ts';
+import { memoryCommands } from './memory.ts';
+import { objectCommands } from './object.ts';
+import { pubsubCommands } from './pubsub.ts';
+import { scanCommands } from './scan.ts';
+import { serverCommands } from './server.ts';
+import { setCommands } from './set.ts';
+import { slowlogCommands } from './slowlog-commands.ts';
+import { stringCommands } from './string.ts';
+import { transactionCommands } from './transactions.ts';
+import { waitCommands } from './wait.ts';
+
+/** Every command that is offered, a row each. */
+export const commandTable: readonly CommandSpec[] = [
+  ...stringCommands,
+  ...hashCommands,
+  ...setCommands,
+  ...genericCommands,
+  ...expireCommands,
+  ...scanCommands,
+  ...connectionCommands,
+  ...clientCommands,
+  ...serverCommands,
+  ...commandCommands,
+  ...configCommands,
+  ...infoCommands,
+  ...objectCommands,
+  ...memoryCommands,
+  ...slowlogCommands,
+  ...latencyCommands,
+  ...pubsubCommands,
+  ...transactionCommands,
+  ...waitCommands,
+  ...causewayCommands,
+];
