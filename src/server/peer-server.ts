@@ -1,0 +1,176 @@
+import { LmdbStore } from '../adapters/lmdb-store.ts';
+import type { Log } from '../adapters/pino-log.ts';
+import { systemClock } from '../adapters/system-clock.ts';
+import { SystemEntropy } from '../adapters/system-entropy.ts';
+import { WsTransport, type DialTarget } from '../adapters/ws-transport.ts';
+import { STAMP_EPOCH_MS } from '../clock/stamp.ts';
+import { CausewayError, toCausewayError } from '../errors.ts';
+import { RegionNode } from '../node/region-node.ts';
+import type { LinkKind, Store } from '../ports.ts';
+import { peerCodec } from '../wire/peer-codec.ts';
+import { NodeDriver } from './driver.ts';
+import type { NodeConfig } from './node-config.ts';
+import { limitsOf } from './server-limits.ts';
+import type { PeerAddress } from './server-types.ts';
+import { dials } from './topology.ts';
+
+/** Digest of the rules that all members must share. There is one set of rules yet, so it has a name instead. */
+const RULES = 'lww-1';
+const START_ID_BYTES = 16;
+const MS_PER_SECOND = 1000;
+
+export interface PeerServerOptions {
+  readonly log: Log;
+  /** The node cannot go on. Called at most once. */
+  readonly failed: (error: CausewayError) => void;
+}
+
+/** A node with its store and its peers, and without clients: what the server and an embedded node have in common. */
+export class PeerServer {
+  readonly node: RegionNode;
+  readonly driver: NodeDriver;
+  readonly entropy: SystemEntropy = new SystemEntropy();
+  readonly #config: NodeConfig;
+  readonly #log: Log;
+  readonly #store: Store | null;
+  readonly #transport: WsTransport;
+  /** By node id. */
+  readonly #urls: Map<string, string>;
+  /** Nodes whose dials fail, so that this is said once and not at each. */
+  readonly #unreachable: Set<number> = new Set();
+  /** Unix milliseconds from which this incarnation is this start's alone. */
+  readonly #ownFromMs: number;
+
+  /** Opens the store and puts in what it holds. Throws STORE or CONFIG. */
+  static async open(config: NodeConfig, options: PeerServerOptions): Promise<PeerServer> {
+    const store = config.dataDir === null ? null : new LmdbStore(config.dataDir);
+    try {
+      return new PeerServer(config, store, options);
+    } catch (error) {
+      await closeStore(store);
+      throw restoreError(error, config.dataDir);
+    }
+  }
+
+  private constructor(config: NodeConfig, store: Store | null, options: PeerServerOptions) {
+    const limits = limitsOf(config.limits);
+    this.#config = config;
+    this.#log = options.log;
+    this.#store = store;
+    this.#urls = new Map(config.members.flatMap(({ id, url }) => (url === null ? [] : [[id, url] as const])));
+    const image = store?.load() ?? null;
+    const second = Math.max(1, Math.floor((systemClock.wallMs() - STAMP_EPOCH_MS) / MS_PER_SECOND));
+    // Above every one before, and at least the seconds since 2020, so that an empty or restored disk reuses none.
+    const incarnation = store === null ? second : store.nextIncarnation(second);
+    // Whoever starts with an empty disk, or with none, must not share its second with another start: that may be as
+    // forgetful, and would take the same incarnation.
+    const isForgetful = incarnation === second && (image === null || image.meta === null);
+    this.#ownFromMs = isForgetful ? STAMP_EPOCH_MS + (second + 1) * MS_PER_SECOND : 0;
+    this.node = new RegionNode({
+      identity: {
+        clusterId: config.clusterId,
+        nodeId: config.nodeId,
+        region: config.region,
+        nodeNumber: config.nodeNumber,
+        incarnation,
+        startId: Buffer.from(this.entropy.bytes(START_ID_BYTES)).toString('hex'),
+        rules: RULES,
+      },
+      members: [{ nodeNumber: config.nodeNumber, id: config.nodeId, region: config.region }, ...config.members],
+      limits: limits.replication,
+      codec: peerCodec,
+      stampBound: image?.stampBound ?? 0,
+      raiseStampBound: (stampBound) => this.#raiseStampBound(stampBound),
+      hasStore: store !== null,
+    });
+    this.driver = new NodeDriver({
+      node: this.node,
+      store,
+      clock: systemClock,
+      log: options.log,
+      proved: (link) => this.#transport.proved(link),
+      failed: options.failed,
+    });
+    if (image !== null) this.node.restore(image);
+    this.#transport = new WsTransport(
+      {
+        ...config.peer,
+        entropy: this.entropy,
+        limits: limits.transport,
+        dialFailed: (nodeNumber, kind, reason) => this.#dialFailed(nodeNumber, kind, reason),
+      },
+      {
+        opened: (connection) => {
+          if (connection.dialledNode !== null) this.#unreachable.delete(connection.dialledNode);
+          this.driver.opened(connection);
+        },
+        frame: (connection, frame) => this.driver.frame(connection, frame),
+        closed: (connection, reason) => this.driver.closed(connection, reason),
+      },
+    );
+  }
+
+  /** Listens for peers, dials them and lets time begin. Returns the port. Throws PORTBUSY or CONFIG. */
+  async start(): Promise<number> {
+    const waitMs = this.#ownFromMs - systemClock.wallMs();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const port = await this.#transport.listen();
+    this.driver.start();
+    this.#dial();
+    return port;
+  }
+
+  setPeers(peers: readonly PeerAddress[]): void {
+    const known = new Set(this.#config.members.map((member) => member.id));
+    for (const { id, url } of peers) if (known.has(id)) this.#urls.set(id, url);
+    this.#dial();
+  }
+
+  /** Gives the peers what they lack, within the time; then nobody is heard any more and the store is closed. */
+  async close(drainMs: number): Promise<void> {
+    await this.driver.drain(drainMs);
+    await this.#transport.close(`${this.#config.nodeId} is stopping`);
+    await this.driver.stop();
+    await closeStore(this.#store);
+  }
+
+  #dial(): void {
+    const targets: DialTarget[] = [];
+    for (const member of this.#config.members) {
+      const url = this.#urls.get(member.id);
+      if (url !== undefined && dials(this.#config, member)) targets.push({ nodeNumber: member.nodeNumber, url });
+    }
+    this.#transport.setTargets(targets);
+  }
+
+  #dialFailed(nodeNumber: number, kind: LinkKind, reason: string): void {
+    const peer = this.node.names(nodeNumber) ?? String(nodeNumber);
+    if (this.#unreachable.has(nodeNumber)) return this.#log.debug('peer not reached', { peer, kind, reason });
+    this.#unreachable.add(nodeNumber);
+    this.#log.warn('peer not reached, dialling on', { peer, kind, reason });
+  }
+
+  #raiseStampBound(stampBound: number): void {
+    try {
+      this.#store?.raiseStampBound(stampBound);
+    } catch (error) {
+      this.driver.fail(error);
+      throw error;
+    }
+  }
+}
+
+function closeStore(store: Store | null): Promise<void> {
+  return new Promise((resolve) => (store === null ? resolve() : store.close(resolve)));
+}
+
+function restoreError(error: unknown, dataDir: string | null): CausewayError {
+  const cause = toCausewayError(error);
+  if (cause.code === 'STORE' || cause.code === 'CONFIG') return cause;
+  return new CausewayError(
+    'STORE',
+    `what ${dataDir ?? 'the store'} holds cannot be read: ${cause.message}; ` +
+      'move the folder away and start again, the node is then filled from its peers',
+    { cause: error },
+  );
+}
