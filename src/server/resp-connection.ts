@@ -1,0 +1,295 @@
+import type { Socket } from 'node:net';
+import { OUTPUT_PAUSE_BYTES } from '../base/client-limits.ts';
+import { Outcome } from '../commands/dispatch.ts';
+import type { Reply } from '../commands/context.ts';
+import type { ClientConnection, Session } from '../commands/session.ts';
+import { ReplyWriter } from '../wire/resp/reply-writer.ts';
+import { Parsed, RequestParser } from '../wire/resp/request-parser.ts';
+import { OutputGuard } from './output-guard.ts';
+import type { RespServices } from './resp-services.ts';
+import type { TurnParticipant } from './resp-turns.ts';
+
+/** How long a connection that we end may take to take what it was sent. */
+const LINGER_MS = 1000;
+/** The longest time that one timer can be set for. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** One client connection: bytes to requests, replies to bytes, and the rules of when to read, to wait and to give up. */
+export class RespConnection implements ClientConnection, TurnParticipant {
+  readonly address: string;
+  readonly localAddress: string;
+  readonly descriptor: number;
+  readonly reply: ReplyWriter;
+  readonly session: Session;
+  readonly #services: RespServices;
+  readonly #socket: Socket;
+  readonly #parser: RequestParser;
+  readonly #guard: OutputGuard = new OutputGuard();
+  /** Pushes that came while a request was running. */
+  #pushes: ReplyWriter | null = null;
+  /** Requests wait: for CLIENT PAUSE, or for the client to take its output. */
+  #isPaused = false;
+  #isDraining = false;
+  #isClosing = false;
+  #isClosed = false;
+  #waitTimer: NodeJS.Timeout | null = null;
+
+  constructor(services: RespServices, socket: Socket, descriptor: number) {
+    this.#services = services;
+    this.#socket = socket;
+    this.descriptor = descriptor;
+    this.address = addressText(socket.remoteAddress, socket.remotePort);
+    this.localAddress = addressText(socket.localAddress, socket.localPort);
+    this.reply = new ReplyWriter(services.chunks);
+    const { settings } = services.state;
+    this.#parser = new RequestParser({
+      get bulkBytesMax() {
+        return settings.bulkBytesMax;
+      },
+    });
+    this.session = services.state.clients.open(this, services.state.time.wallMs());
+    socket.on('error', (error) => this.close(error.message));
+    socket.on('end', () => this.#ended());
+    socket.on('drain', () => this.#drained());
+    socket.on('close', () => this.close('closed'));
+  }
+
+  // ── what is received ──
+
+  /** Takes `bytes` bytes from the shared read buffer. */
+  receive(bytes: number): void {
+    const { readBuffer, state, turns } = this.#services;
+    if (this.#isClosing) return;
+    state.stats.netInputBytes += bytes;
+    turns.run(() => {
+      this.#parser.feed(readBuffer.bytes, readBuffer.start, readBuffer.start + bytes);
+      this.#runRequests();
+      this.#parser.keep();
+      this.#checkQueryBytes();
+      this.flush();
+    });
+  }
+
+  /** Runs requests that waited. */
+  continueRequests(): void {
+    if (this.#isClosing) return;
+    this.#isPaused = false;
+    this.#runRequests();
+    this.#parser.keep();
+    this.flush();
+  }
+
+  #runRequests(): void {
+    const { dispatcher, args, touched } = this.#services;
+    const { session } = this;
+    dispatcher.beginTurn();
+    let ran = 0;
+    while (!this.#isClosing && session.blocked === null && !this.#isPaused && this.#mayReply()) {
+      const parsed = this.#parser.next(args);
+      if (parsed === Parsed.Incomplete) break;
+      if (parsed === Parsed.Broken) {
+        this.#services.state.stats.countError('ERR');
+        this.reply.error('ERR', this.#parser.failure);
+        this.closeAfterReply();
+        break;
+      }
+      ran++;
+      this.#ranRequest(dispatcher.execute(session, args));
+    }
+    this.#parser.shrink();
+    if (ran > 0) touched();
+  }
+
+  #ranRequest(outcome: Outcome): void {
+    switch (outcome) {
+      case Outcome.Done:
+        break;
+      case Outcome.Blocked:
+        this.#armWait();
+        break;
+      case Outcome.Paused:
+        this.#parser.putBack();
+        this.#isPaused = true;
+        this.#services.paused.add(this);
+        break;
+      case Outcome.Foreign:
+        this.close('POST or Host: is not a request of a Redis client');
+        break;
+    }
+    this.#appendPushes();
+  }
+
+  /** Whether the client takes its output; otherwise no more is made for it, and nothing more is read from it. */
+  #mayReply(): boolean {
+    if (this.reply.length <= OUTPUT_PAUSE_BYTES) return !this.#isDraining;
+    this.flush();
+    if (this.#isClosing) return false;
+    if (this.#socket.writableLength <= OUTPUT_PAUSE_BYTES) return true;
+    this.#isDraining = true;
+    this.#socket.pause();
+    return false;
+  }
+
+  #drained(): void {
+    if (!this.#isDraining) return;
+    this.#isDraining = false;
+    this.#socket.resume();
+    this.#services.turns.continueLater(this);
+  }
+
+  #checkQueryBytes(): void {
+    const { settings, stats } = this.#services.state;
+    if (this.#parser.pendingBytes <= settings.queryBufferBytesMax) return;
+    stats.queryBufferDisconnections++;
+    this.close(`query buffer is over client-query-buffer-limit ${settings.queryBufferBytesMax}`);
+  }
+
+  // ── waiting ──
+
+  resume(): void {
+    if (this.#waitTimer !== null) clearTimeout(this.#waitTimer);
+    this.#waitTimer = null;
+    this.#services.turns.continueLater(this);
+  }
+
+  #armWait(): void {
+    const { blocked } = this.session;
+    if (blocked === null || blocked.deadlineMs === Infinity) return;
+    const leftMs = blocked.deadlineMs - this.#services.state.time.monotonicMs();
+    this.#waitTimer = setTimeout(() => this.#waited(), Math.min(Math.max(0, leftMs), TIMER_MS_MAX));
+  }
+
+  #waited(): void {
+    this.#waitTimer = null;
+    const { state, turns } = this.#services;
+    const { blocked } = this.session;
+    if (blocked === null) return;
+    if (blocked.deadlineMs > state.time.monotonicMs()) this.#armWait();
+    else turns.run(() => state.waiting.expire(this.session));
+  }
+
+  // ── what is sent ──
+
+  setRespVersion(version: 2 | 3): void {
+    this.reply.respVersion = version;
+    if (this.#pushes !== null) this.#pushes.respVersion = version;
+  }
+
+  beginPush(): Reply {
+    if (!this.session.running) return this.reply;
+    if (this.#pushes === null) {
+      this.#pushes = new ReplyWriter(this.#services.chunks);
+      this.#pushes.respVersion = this.reply.respVersion;
+    }
+    return this.#pushes;
+  }
+
+  endPush(): void {
+    this.#services.turns.flushLater(this);
+    // Far more than a socket takes at once: it is sent before the end of the turn, so that the limits see what is left.
+    if (this.reply.length > OUTPUT_PAUSE_BYTES && !this.session.running) this.flush();
+    else this.checkOutput();
+  }
+
+  #appendPushes(): void {
+    const pushes = this.#pushes;
+    if (pushes === null || pushes.length === 0) return;
+    const { length } = pushes;
+    const bytes = pushes.detach();
+    this.reply.raw(bytes, 0, length);
+    this.#services.chunks.give(bytes);
+  }
+
+  flush(): void {
+    const { length } = this.reply;
+    if (length > 0 && !this.#isClosed) {
+      const { chunks, state } = this.#services;
+      const bytes = this.reply.detach();
+      state.stats.netOutputBytes += length;
+      this.#socket.write(bytes.subarray(0, length));
+      // The kernel has taken it all: the buffer can be used again.
+      if (this.#socket.writableLength === 0) chunks.give(bytes);
+      this.checkOutput();
+    }
+    if (this.#isClosing) this.#end();
+  }
+
+  /** Disconnects a client whose output grows and is not taken. */
+  checkOutput(): void {
+    if (this.#isClosed) return;
+    const { state } = this.#services;
+    const limit = state.settings.outputLimits[this.session.type];
+    const excess = this.#guard.excess(this.outputBytes, limit, state.time.monotonicMs());
+    if (excess === null) return;
+    state.stats.outputBufferDisconnections++;
+    this.close(excess);
+  }
+
+  get outputBytes(): number {
+    return this.reply.length + (this.#pushes?.length ?? 0) + this.#socket.writableLength;
+  }
+
+  get queryBytes(): number {
+    return this.#parser.pendingBytes;
+  }
+
+  get queryFreeBytes(): number {
+    return this.#parser.freeBytes;
+  }
+
+  // ── the end ──
+
+  /** The client sends nothing more; what it asked for is answered. */
+  #ended(): void {
+    if (this.session.blocked !== null || this.#isPaused) this.close('closed by the client');
+    else this.closeAfterReply();
+  }
+
+  closeAfterReply(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#services.turns.flushLater(this);
+  }
+
+  /** Sends the end; whoever does not take it in time is cut off. */
+  #end(): void {
+    if (this.#isClosed) return;
+    this.#forget('closed');
+    const socket = this.#socket;
+    socket.end();
+    // Reading goes on, into nothing: a socket closed with bytes unread would take the last reply back.
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('end', () => socket.destroy());
+    socket.once('close', () => clearTimeout(timer));
+    if (socket.readableEnded) socket.destroySoon();
+  }
+
+  close(reason: string): void {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#isClosing = true;
+    this.#forget(reason);
+    this.#socket.destroy();
+  }
+
+  #forget(reason: string): void {
+    this.#isClosed = true;
+    const { log, paused, state, turns, connections } = this.#services;
+    if (this.#waitTimer !== null) clearTimeout(this.#waitTimer);
+    this.#waitTimer = null;
+    state.leave(this.session);
+    state.clients.close(this.session);
+    paused.delete(this);
+    turns.drop(this);
+    connections.delete(this);
+    log.debug('client disconnected', { client: this.session.id, address: this.address, reason });
+  }
+}
+
+/** `127.0.0.1:5000`, `[::1]:5000` */
+function addressText(host: string | undefined, port: number | undefined): string {
+  if (host === undefined || port === undefined) return '?:0';
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,172 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { listen } from '../adapters/listen.ts';
+import type { Log } from '../adapters/pino-log.ts';
+import { CommandIndex } from '../commands/command-index.ts';
+import { Dispatcher } from '../commands/dispatch.ts';
+import type { Engine } from '../commands/engine.ts';
+import { type Pause, type ProcessFacts, ServerState } from '../commands/server-state.ts';
+import { commandTable } from '../commands/table.ts';
+import type { Clock, Entropy } from '../ports.ts';
+import { OutputChunks } from '../wire/resp/output-chunks.ts';
+import { RequestArgs } from '../wire/resp/request-args.ts';
+import { RespConnection } from './resp-connection.ts';
+import type { RespServices } from './resp-services.ts';
+import { adoptSocket, SharedReadBuffer } from './resp-socket.ts';
+import { RespTurns } from './resp-turns.ts';
+
+export interface RespServerOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  /** What INFO says of the process, and what SHUTDOWN does. */
+  readonly facts: ProcessFacts;
+  /** Values of CONFIG that differ from the defaults. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Requests were run, or a PUBLISH: called once a readable event, before its replies are sent. */
+  readonly touched: () => void;
+  /** A broken invariant of ours: the node is to stop. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** How often idle clients, soft limits and the rate are looked at. */
+const SWEEP_MS = 1000;
+
+/** Serves RESP on one port: accepts, limits and sweeps connections; what they ask runs on the engine. */
+export class RespServer {
+  /** What the server knows; read by metrics and HTTP. */
+  readonly state: ServerState;
+  readonly #services: RespServices;
+  readonly #log: Log;
+  readonly #failed: (error: unknown) => void;
+  readonly #server: Server;
+  #sweepTimer: NodeJS.Timeout | null = null;
+  #pauseTimer: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(options: RespServerOptions) {
+    const { clock, engine, entropy, facts, log } = options;
+    this.#log = log;
+    this.#failed = options.failed;
+    this.state = new ServerState({ commands: new CommandIndex(commandTable), engine, time: clock, facts });
+    for (const [name, value] of Object.entries(options.parameters ?? {})) this.state.parameters.preset(name, value);
+    this.state.onPauseChanged = (pause) => this.#pauseChanged(pause);
+    this.#services = {
+      state: this.state,
+      dispatcher: new Dispatcher(this.state, () => entropy.unit()),
+      args: new RequestArgs(),
+      chunks: new OutputChunks(),
+      readBuffer: new SharedReadBuffer(),
+      turns: new RespTurns(),
+      connections: new Set(),
+      paused: new Set(),
+      log,
+      touched: options.touched,
+    };
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true }, (socket) =>
+      this.#accept(socket),
+    );
+  }
+
+  /** Listens; port 0 takes a free one. Returns the port. Throws PORTBUSY, CONFIG. */
+  async listen(host: string, port: number): Promise<number> {
+    const bound = await listen(this.#server, host, port, 'RESP');
+    this.state.parameters.preset('bind', host);
+    this.state.parameters.preset('port', String(bound));
+    this.#sweepTimer = setInterval(() => this.#guarded(() => this.#sweep()), SWEEP_MS);
+    this.#sweepTimer.unref();
+    return bound;
+  }
+
+  /** Acknowledgements of other regions have come in: those who wait for them are answered. */
+  progress(): void {
+    if (this.state.clients.blocked.size === 0) return;
+    this.#services.turns.run(() => this.state.waiting.progress());
+  }
+
+  /** Commands a second, between the last two sweeps. */
+  get opsPerSecond(): number {
+    return this.state.stats.opsPerSecond;
+  }
+
+  /** Takes no more connections and cuts off those there are, after sending what was replied. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#sweepTimer !== null) clearInterval(this.#sweepTimer);
+    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer);
+    for (const connection of [...this.#services.connections]) {
+      connection.flush();
+      connection.close('the node stops');
+    }
+    if (!this.#server.listening) return;
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #accept(accepted: Socket): void {
+    const { state, readBuffer, connections } = this.#services;
+    state.stats.connectionsReceived++;
+    if (state.clients.count >= state.settings.clientsMax || this.#isClosed) {
+      state.stats.connectionsRejected++;
+      accepted.on('error', () => undefined);
+      accepted.end('-ERR max number of clients reached\r\n', () => accepted.destroy());
+      return;
+    }
+    let connection: RespConnection | null = null;
+    const adopted = adoptSocket(accepted, readBuffer, (bytes) => this.#guarded(() => connection?.receive(bytes)));
+    if (adopted === null) return;
+    const { socket, descriptor } = adopted;
+    const { tcpKeepaliveSeconds } = state.settings;
+    socket.setNoDelay(true);
+    if (tcpKeepaliveSeconds > 0) socket.setKeepAlive(true, tcpKeepaliveSeconds * 1000);
+    connection = new RespConnection(this.#services, socket, descriptor);
+    connections.add(connection);
+    this.#log.debug('client connected', { client: connection.session.id, address: connection.address });
+    socket.read(0);
+    socket.resume();
+  }
+
+  #sweep(): void {
+    const { connections, args } = this.#services;
+    const { settings, stats, time } = this.state;
+    stats.sampleRate(time.monotonicMs());
+    args.release();
+    const idleBeforeMs = settings.timeoutSeconds > 0 ? time.wallMs() - settings.timeoutSeconds * 1000 : -Infinity;
+    for (const connection of [...connections]) {
+      connection.checkOutput();
+      const { session } = connection;
+      const waits = session.blocked !== null || session.subscribed || session.monitoring;
+      if (!waits && session.lastActiveAtMs < idleBeforeMs) connection.close('idle for longer than timeout');
+    }
+  }
+
+  #pauseChanged(pause: Pause | null): void {
+    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = null;
+    if (pause !== null) {
+      const leftMs = Math.max(0, pause.untilMs - this.state.time.monotonicMs());
+      this.#pauseTimer = setTimeout(() => this.#guarded(() => this.#pauseIsOver()), Math.min(leftMs, 2 ** 31 - 1));
+      return;
+    }
+    const { paused, turns } = this.#services;
+    for (const connection of paused) turns.continueLater(connection);
+    paused.clear();
+  }
+
+  #pauseIsOver(): void {
+    const { pause } = this.state;
+    // A timer may be early, and cannot be set for longer than 24 days.
+    if (pause !== null && pause.untilMs > this.state.time.monotonicMs()) this.#pauseChanged(pause);
+    else this.state.setPause(null);
+  }
+}

@@ -1,0 +1,25 @@
+import type { Log } from '../adapters/pino-log.ts';
+import type { Dispatcher } from '../commands/dispatch.ts';
+import type { ServerState } from '../commands/server-state.ts';
+import type { OutputChunks } from '../wire/resp/output-chunks.ts';
+import type { RequestArgs } from '../wire/resp/request-args.ts';
+import type { RespConnection } from './resp-connection.ts';
+import type { SharedReadBuffer } from './resp-socket.ts';
+import type { RespTurns } from './resp-turns.ts';
+
+/** What all connections of a server share. */
+export interface RespServices {
+  readonly state: ServerState;
+  readonly dispatcher: Dispatcher;
+  /** One cursor for all: requests run one after the other. */
+  readonly args: RequestArgs;
+  readonly chunks: OutputChunks;
+  readonly readBuffer: SharedReadBuffer;
+  readonly turns: RespTurns;
+  readonly connections: Set<RespConnection>;
+  /** Those whose next request waits for CLIENT PAUSE to end. */
+  readonly paused: Set<RespConnection>;
+  readonly log: Log;
+  /** Requests were run: the node is to be flushed at the end of the turn. */
+  readonly touched: () => void;
+}

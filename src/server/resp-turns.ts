@@ -1,0 +1,69 @@
+/** What a connection has put off to the end of the turn. */
+export interface TurnParticipant {
+  /** Runs requests that waited. */
+  continueRequests(): void;
+  /** Sends what is to be sent. */
+  flush(): void;
+}
+
+/**
+ * Requests of different connections never run inside each other: what one causes at another (a message to send, a wait that
+ * is over) is done at the end of the turn, once for each connection however much it was.
+ */
+export class RespTurns {
+  readonly #toFlush: Set<TurnParticipant> = new Set();
+  readonly #toContinue: Set<TurnParticipant> = new Set();
+  #isOpen = false;
+  #isScheduled = false;
+
+  /** Does `work` as a turn, and then what it caused. */
+  run(work: () => void): void {
+    if (this.#isOpen) {
+      work();
+      return;
+    }
+    this.#isOpen = true;
+    try {
+      work();
+      this.#finish();
+    } finally {
+      this.#isOpen = false;
+    }
+  }
+
+  #finish(): void {
+    while (this.#toContinue.size > 0) {
+      const [next] = this.#toContinue;
+      if (next === undefined) break;
+      this.#toContinue.delete(next);
+      next.continueRequests();
+    }
+    for (const participant of this.#toFlush) participant.flush();
+    this.#toFlush.clear();
+  }
+
+  flushLater(participant: TurnParticipant): void {
+    this.#toFlush.add(participant);
+    this.#schedule();
+  }
+
+  continueLater(participant: TurnParticipant): void {
+    this.#toContinue.add(participant);
+    this.#schedule();
+  }
+
+  /** A closed connection does nothing more. */
+  drop(participant: TurnParticipant): void {
+    this.#toFlush.delete(participant);
+    this.#toContinue.delete(participant);
+  }
+
+  #schedule(): void {
+    if (this.#isOpen || this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.run(() => undefined);
+    });
+  }
+}
