@@ -200,12 +200,14 @@ export class ColumnsReader {
     return this.#stamp as Stamp;
   }
 
-  /** Raises `running` by the next transaction's deps changes. Idempotent. */
-  raiseDeps(running: VersionVector): void {
+  /** Raises `running` by the next transaction's deps changes; says whether it has any. Idempotent. */
+  raiseDeps(running: VersionVector): boolean {
     const { deps } = this.#columns;
-    for (let at = this.#depsAt; at < deps.length && deps[at] === this.#transaction; at += 3) {
+    let at = this.#depsAt;
+    for (; at < deps.length && deps[at] === this.#transaction; at += 3) {
       running.raise(deps[at + 1] as Origin, deps[at + 2] as number);
     }
+    return at > this.#depsAt;
   }
 
   /** Reads the next transaction's updates through one reused record, then moves on. */

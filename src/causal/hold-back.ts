@@ -113,8 +113,9 @@ export class HoldBack {
             this.#finish(queue, done);
             continue;
           }
-          held.reader.raiseDeps(deps);
-          if (held.reader.stamp > latestStamp || missingOf(deps, vector, origin) !== null) break;
+          // deps that did not change since the transaction before are met: that one was applied
+          const hasNewDeps = held.reader.raiseDeps(deps);
+          if (held.reader.stamp > latestStamp || (hasNewDeps && missingOf(deps, vector, origin) !== null)) break;
           deliver(held, deps);
           held.nextSeq++;
           queue.waitingSinceMs = monotonicMs;

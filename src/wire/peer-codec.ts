@@ -222,7 +222,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
         first: count(b, 'a sequence'),
         last: count(c, 'a sequence'),
         asked: d === 1,
-        bytes: Uint8Array.from(blob(e, 'transactions')),
+        bytes: new Uint8Array(blob(e, 'transactions')),
       };
     case FrameType['snapshot-begin']:
       return {
