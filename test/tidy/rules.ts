@@ -197,7 +197,9 @@ export function machineTraces(text: string): readonly string[] {
     if (path !== null && !path[0].startsWith('/home/node'))
       traces.push(`line ${index + 1}: a path of one machine, ${path[0]}`);
     const host =
-      /\b(?:registry\.[\w-]+\.[\w.]+|[\w.-]*(?:artifactory|verdaccio|nexus|npmmirror)[\w.-]*\.[a-z]{2,})/i.exec(line);
+      /\b(?:registry\.[\w.-]+|[\w.-]*(?:artifactory|verdaccio|nexus|npmmirror)[\w.-]*)\.(?:org|com|net|io|dev|cn|local|internal)\b/i.exec(
+        line,
+      );
     if (host !== null) traces.push(`line ${index + 1}: a package registry, ${host[0]}`);
   }
   return traces;

@@ -167,6 +167,8 @@ describe('every rule finds what it looks for', () => {
   it('sees traces of a machine', () => {
     expect(machineTraces('see /home/someone/x')).toHaveLength(1);
     expect(machineTraces('"resolved": "https://registry.example.com/a.tgz"')).toHaveLength(1);
-    expect(machineTraces('src/work/x and https://example.com/root/a and /home/node/app')).toEqual([]);
+    expect(
+      machineTraces('src/work/x and https://example.com/root/a and /home/node/app, registry.blocked.size'),
+    ).toEqual([]);
   });
 });
