@@ -30,7 +30,8 @@ function parseConditions(args: Args): ExpireConditions {
         conditions.lt = true;
         break;
       default:
-        throw refuse(`Unsupported option ${args.text(index)}`);
+        // As in Redis, what is quoted ends at a zero byte.
+        throw refuse(`Unsupported option ${args.text(index).split('\0', 1)[0]}`);
     }
   }
   const { nx, xx, gt, lt } = conditions;

@@ -27,7 +27,20 @@ export function differenceText(session: RandomSession, difference: Difference): 
   ].join('\n');
 }
 
+/** How many replies of each command were compared, and how many of those were no errors: a run that only met errors proves nothing. */
+export class Tally {
+  readonly replies: Map<string, number> = new Map();
+  readonly successes: Map<string, number> = new Map();
+
+  count(words: Words, reply: ReplyValue): void {
+    const name = nameOf(words);
+    this.replies.set(name, (this.replies.get(name) ?? 0) + 1);
+    if (reply.kind !== 'error') this.successes.set(name, (this.successes.get(name) ?? 0) + 1);
+  }
+}
+
 class Lockstep {
+  readonly #tally: Tally;
   readonly #redis: Target;
   readonly #ours: Target;
   compared = 0;
@@ -36,7 +49,8 @@ class Lockstep {
   parted = false;
   #popHere = false;
 
-  constructor(redis: Target, ours: Target) {
+  constructor(redis: Target, ours: Target, tally: Tally) {
+    this.#tally = tally;
     this.#redis = redis;
     this.#ours = ours;
   }
@@ -49,6 +63,7 @@ class Lockstep {
     if (!this.goesOn) return;
     if (redis === undefined || ours === undefined) throw new Error('every request has a reply');
     this.compared++;
+    this.#tally.count(words, redis);
     if (sameReply(words, redis, ours)) return;
     if (beyondLongDouble(words, redis, ours)) this.parted = true;
     else this.difference = { words, redis, ours };
@@ -97,6 +112,7 @@ class Lockstep {
     this.#popHere = !this.#popHere;
     const [, key = ''] = words;
     const [popped] = await popper.run([words]);
+    if (popped !== undefined) this.#tally.count(words, popped);
     const elements = chosenElements(words, popped);
     if (elements.length === 0) {
       const [same] = await other.run([words]);
@@ -139,9 +155,14 @@ function chosenElements(words: Words, reply: ReplyValue | undefined): string[] {
 }
 
 /** Runs a session on both and compares every reply, and at the end the whole keyspace. */
-export async function runSession(session: RandomSession, redis: Target, ours: Target): Promise<SessionResult> {
+export async function runSession(
+  session: RandomSession,
+  redis: Target,
+  ours: Target,
+  tally: Tally = new Tally(),
+): Promise<SessionResult> {
   await Promise.all([redis.reset(session.respVersion), ours.reset(session.respVersion)]);
-  const lockstep = new Lockstep(redis, ours);
+  const lockstep = new Lockstep(redis, ours, tally);
   let batch: Words[] = [];
   for (const words of session.requests) {
     if (!RANDOM_CHOICE.has(nameOf(words))) {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { findRedisServer, RealRedis } from '../conformance/real-redis.ts';
-import { differenceText, runSession } from './lockstep.ts';
+import { differenceText, runSession, Tally } from './lockstep.ts';
 import { randomSessions } from './random-commands.ts';
 import { InProcessTarget, RespTarget, type Target } from './targets.ts';
 
@@ -27,16 +27,25 @@ const redis = await RespTarget.open('redis', server.port);
 const ours: Target = values.port === undefined ? new InProcessTarget() : await RespTarget.open('ours', Number(values.port));
 let compared = 0;
 let round = 0;
+const tally = new Tally();
 try {
   for (; compared < wanted; round++) {
     const property = fc.asyncProperty(randomSessions(Number(values.length)), async (session) => {
-      const result = await runSession(session, redis, ours);
+      const result = await runSession(session, redis, ours, tally);
       compared += result.compared;
       if (result.difference !== null) throw new Error(differenceText(session, result.difference));
     });
-    await fc.assert(property, { seed: seed + round, numRuns: 200 });
+    process.stderr.write(`seed ${seed + round}, ${compared} compared\n`);
+    await fc.assert(property, { seed: seed + round, numRuns: 200, interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
+  }
+  for (const [name, replies] of [...tally.replies].sort()) {
+    process.stdout.write(`${name.padEnd(14)} ${replies} replies, ${tally.successes.get(name) ?? 0} of them no errors\n`);
   }
   process.stdout.write(`${compared} replies compared, no difference (redis ${await server.version()}, seeds ${seed} to ${seed + round - 1})\n`);
+} catch (error) {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);
+  process.exitCode = 1;
 } finally {
   redis.close();
   ours.close();
