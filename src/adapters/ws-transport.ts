@@ -13,7 +13,10 @@ export interface DialTarget {
 }
 
 export interface TransportLimits {
-  /** Largest frame that is taken; a larger one closes its connection before it is read. */
+  /**
+   * Largest frame that is taken; a larger one closes its connection before it is read. It has to be above every
+   * transaction that a client can make (values up to 512 MiB), which could not be replicated otherwise.
+   */
   readonly frameBytesMax: number;
   /** How long a dialled node may take to answer, over the slowest link there is. */
   readonly handshakeTimeoutMs: number;
@@ -26,7 +29,7 @@ export interface TransportLimits {
 }
 
 export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
-  frameBytesMax: 64 * 1024 * 1024,
+  frameBytesMax: 1024 * 1024 * 1024,
   handshakeTimeoutMs: 15_000,
   unprovenConnectionsMax: 64,
   unprovenMs: 20_000,

@@ -29,6 +29,8 @@ export interface DriverOptions {
   readonly log: Log;
   /** An accepted connection has shown who it is. */
   readonly proved: (linkId: number) => void;
+  /** A turn is over: peers may have acknowledged what somebody waits for. */
+  readonly turnEnded: () => void;
   /** The node cannot go on. Called at most once; after it the driver does nothing more. */
   readonly failed: (error: CausewayError) => void;
 }
@@ -144,6 +146,7 @@ export class NodeDriver implements TransportEvents {
     if (this.#isOver) return;
     this.#guarded(() => this.#node.flush(this.#now()));
     this.#handOut();
+    this.#guarded(() => this.#options.turnEnded());
     this.#commitIfDue(STORE_EVERY_MS);
     this.#arm();
   }

@@ -21,6 +21,8 @@ const MS_PER_SECOND = 1000;
 
 export interface PeerServerOptions {
   readonly log: Log;
+  /** A turn is over: peers may have acknowledged what somebody waits for. */
+  readonly turnEnded: () => void;
   /** The node cannot go on. Called at most once. */
   readonly failed: (error: CausewayError) => void;
 }
@@ -89,6 +91,7 @@ export class PeerServer {
       clock: systemClock,
       log: options.log,
       proved: (link) => this.#transport.proved(link),
+      turnEnded: options.turnEnded,
       failed: options.failed,
     });
     if (image !== null) this.node.restore(image);

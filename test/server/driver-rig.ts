@@ -114,6 +114,7 @@ export function drivenNode(store: Store | null = null): DriverRig {
     clock: systemClock,
     log: createLog({ level: 'silent', format: 'json' }),
     proved: (link) => proved.push(link),
+    turnEnded: () => node.calls.push('turnEnded'),
     failed: (error) => failures.push(error),
   });
   onTestFinished(() => driver.stop());

@@ -19,10 +19,10 @@ describe('turns', () => {
     driver.touch();
     expect(node.calls).toEqual(['start', 'linkOpened 1 bulk', 'linkFrame 1 a', 'linkFrame 1 b', 'linkFrame 1 c']);
     await NEXT_TURN();
-    expect(node.calls.slice(5)).toEqual(['flush']);
+    expect(node.calls.slice(5)).toEqual(['flush', 'turnEnded']);
     driver.touch();
     await NEXT_TURN();
-    expect(node.calls.slice(6)).toEqual(['flush']);
+    expect(node.calls.slice(7)).toEqual(['flush', 'turnEnded']);
   });
 
   test('what the node wants sent goes to its connections, in order, then it closes what it wants closed', async () => {

@@ -64,7 +64,11 @@ export class PeerRig {
   static async start(config: NodeConfig): Promise<PeerRig> {
     const failures: CausewayError[] = [];
     const log = createLog({ ...config.log, fields: { node: config.nodeId } });
-    const server = await PeerServer.open(config, { log, failed: (error) => failures.push(error) });
+    const server = await PeerServer.open(config, {
+      log,
+      turnEnded: () => undefined,
+      failed: (error) => failures.push(error),
+    });
     return new PeerRig(config, server, await server.start(), failures);
   }
 

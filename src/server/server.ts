@@ -1,0 +1,190 @@
+import type { FastifyHttp } from '../adapters/fastify-http.ts';
+import { createLog, type Log } from '../adapters/pino-log.ts';
+import { systemClock } from '../adapters/system-clock.ts';
+import { CausewayError } from '../errors.ts';
+import { createHttp } from './http.ts';
+import type { NodeConfig } from './node-config.ts';
+import { PeerServer } from './peer-server.ts';
+import { RespServer } from './resp-server.ts';
+import { processFacts } from './server-facts.ts';
+import { limitsOf } from './server-limits.ts';
+import type {
+  NodeStats,
+  PeerAddress,
+  RunningServer,
+  ServerPorts,
+  StartServer,
+  StartServerOptions,
+} from './server-types.ts';
+
+/** How often a starting node looks whether it is ready. */
+const READY_LOOK_MS = 25;
+/** A stop takes at most the sum of these, and the second that connections have to end. */
+const DRAIN_MS_MAX = 1_500;
+const LAST_WRITES_MS_MAX = 2_000;
+
+/** Starts a node with all that is around it. See `StartServer`. */
+export const startServer: StartServer = async (config, options = {}) => {
+  const log = createLog({ ...config.log, fields: { node: config.nodeId } });
+  const server = await NodeServer.open(config, log, options);
+  try {
+    await server.listen();
+    return server;
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+};
+
+/** One node that listens: for clients, for operators and for its peers. */
+class NodeServer implements RunningServer {
+  readonly ready: Promise<void>;
+  readonly #config: NodeConfig;
+  readonly #log: Log;
+  readonly #options: StartServerOptions;
+  readonly #peers: PeerServer;
+  readonly #resp: RespServer;
+  readonly #http: FastifyHttp;
+  #ports: ServerPorts = { resp: 0, http: 0, peer: 0 };
+  #failure: CausewayError | null = null;
+  #closing: Promise<void> | null = null;
+  #readyTimer: NodeJS.Timeout | null = null;
+  #settleReady: (error: CausewayError | null) => void = () => undefined;
+
+  private constructor(config: NodeConfig, log: Log, options: StartServerOptions, peers: PeerServer) {
+    this.#config = config;
+    this.#log = log;
+    this.#options = options;
+    this.#peers = peers;
+    const { node, driver, entropy } = peers;
+    this.#resp = new RespServer({
+      engine: node,
+      clock: systemClock,
+      entropy,
+      log,
+      facts: processFacts(entropy, {
+        // As an operator would: whoever runs this process knows what a stop takes.
+        shutdown: () => process.kill(process.pid, 'SIGTERM'),
+        reportInternal: (error, command) => log.error('a command met an error of ours', { command, error }),
+      }),
+      parameters: limitsOf(config.limits).parameters,
+      touched: () => driver.touch(),
+      failed: (error) => driver.fail(error),
+    });
+    this.#http = createHttp(config.http, {
+      nodeId: config.nodeId,
+      unreadyReasons: () => this.#unreadyReasons(),
+      metrics: () => ({
+        node: node.telemetry(systemClock.wallMs()),
+        isReady: this.#unreadyReasons().length === 0,
+        resp: this.#resp.state,
+      }),
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.#settleReady = (error) => (error === null ? resolve() : reject(error));
+    });
+    // Whoever does not wait for it is not told by way of an unhandled rejection.
+    this.ready.catch(() => undefined);
+  }
+
+  static async open(config: NodeConfig, log: Log, options: StartServerOptions): Promise<NodeServer> {
+    let server: NodeServer | null = null;
+    const peers = await PeerServer.open(config, {
+      log,
+      turnEnded: () => {
+        if (server !== null) server.#resp.progress();
+      },
+      failed: (error) => {
+        if (server !== null) server.#failed(error);
+      },
+    });
+    server = new NodeServer(config, log, options, peers);
+    return server;
+  }
+
+  get ports(): ServerPorts {
+    return this.#ports;
+  }
+
+  async listen(): Promise<void> {
+    const { resp } = this.#config;
+    this.#ports = {
+      http: await this.#http.listen(),
+      resp: await this.#resp.listen(resp.host, resp.port),
+      peer: await this.#peers.start(),
+    };
+    this.#log.info('listening', { ...this.#ports });
+    this.#readyTimer = setInterval(() => this.#lookWhetherReady(), READY_LOOK_MS);
+    this.#lookWhetherReady();
+  }
+
+  setPeers(peers: readonly PeerAddress[]): void {
+    this.#peers.setPeers(peers);
+  }
+
+  stats(): NodeStats {
+    const lagMs: Record<string, number | null> = {};
+    const { node } = this.#peers;
+    const nowMs = systemClock.wallMs();
+    for (const peer of node.peers(nowMs)) {
+      if (peer.region === this.#config.region) continue;
+      // The furthest behind of a region's nodes stands for it; one that is not known makes it unknown.
+      const known = Object.hasOwn(lagMs, peer.region) ? (lagMs[peer.region] ?? null) : 0;
+      lagMs[peer.region] = known === null || peer.lagMs === null ? null : Math.max(known, peer.lagMs);
+    }
+    return { opsPerSecond: this.#resp.opsPerSecond, keys: node.keys.count, lagMs };
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#endReadyLook(new CausewayError('ERR', `${this.#config.nodeId} is stopping`));
+    await this.#resp.close();
+    const written = this.#peers.close(DRAIN_MS_MAX);
+    let late: NodeJS.Timeout | undefined;
+    const giveUp = new Promise<'late'>((resolve) => {
+      late = setTimeout(() => resolve('late'), DRAIN_MS_MAX + LAST_WRITES_MS_MAX);
+    });
+    if ((await Promise.race([written, giveUp])) === 'late') {
+      this.#log.error('the last writes did not reach the disk in time; the peers have them, or nobody');
+    }
+    clearTimeout(late);
+    await this.#http.close();
+    this.#log.info('stopped');
+  }
+
+  #unreadyReasons(): string[] {
+    if (this.#failure !== null) return [`failed: ${this.#failure.message}`];
+    if (this.#closing !== null) return ['stopping'];
+    return this.#peers.node.unreadyReasons(systemClock.wallMs());
+  }
+
+  #lookWhetherReady(): void {
+    if (this.#unreadyReasons().length > 0) return;
+    this.#log.info('ready');
+    this.#endReadyLook(null);
+  }
+
+  #endReadyLook(error: CausewayError | null): void {
+    if (this.#readyTimer !== null) clearInterval(this.#readyTimer);
+    this.#readyTimer = null;
+    this.#settleReady(error);
+  }
+
+  /** The node cannot go on, and must not: not even to serve what it has. */
+  #failed(error: CausewayError): void {
+    this.#failure = error;
+    this.#log.fatal('the node cannot go on', { code: error.code, error });
+    this.#endReadyLook(error);
+    void this.#resp.close();
+    const { onFatal } = this.#options;
+    if (onFatal !== undefined) return onFatal(error);
+    // Nobody takes care of it, so it ends the process, with its message and exit code 1.
+    setImmediate(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,191 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { NodeConfig } from '../../src/server/node-config.ts';
+import type { ServerPorts } from '../../src/server/server-types.ts';
+import { until } from '../adapters/transport-rig.ts';
+import { configOf, temporaryFolder } from './peer-rig.ts';
+import { clientOf, introduceServers, ServerRig } from './server-rig.ts';
+
+async function cluster(size: number): Promise<readonly [ServerRig, ...ServerRig[]]> {
+  const starts = Array.from({ length: size }, (_, index) => ServerRig.start(configOf(index, size)));
+  const [first, ...others] = await Promise.all(starts);
+  if (first === undefined) throw new Error('an empty cluster');
+  await introduceServers([first, ...others]);
+  return [first, ...others];
+}
+
+/** A node in a process of its own; `shell` is run before it in the same process. */
+async function child(
+  config: NodeConfig,
+  shell = 'true',
+): Promise<{ process: ChildProcess; ports: ServerPorts; errors: () => string }> {
+  const script = `${shell}; exec "$0" "$@"`;
+  const args = ['-c', script, process.execPath, join(import.meta.dirname, 'server-child.ts'), JSON.stringify(config)];
+  const started = spawn('sh', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void started.kill('SIGKILL'));
+  let errors = '';
+  started.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const [line] = (await Promise.race([once(started.stdout, 'data'), once(started, 'exit')])) as [Buffer | number];
+  if (!(line instanceof Buffer)) throw new Error(`the node ended: ${errors}`);
+  return { process: started, ports: JSON.parse(line.toString()) as ServerPorts, errors: () => errors };
+}
+
+describe('a whole node', () => {
+  test('serves clients, replicates to the other regions, and WAIT hears of it', async () => {
+    const rigs = await cluster(3);
+    const [first, second, third] = rigs.map((rig) => rig.client());
+    if (first === undefined || second === undefined || third === undefined) throw new Error('no clients');
+    expect(await first.set('key', 'value')).toBe('OK');
+    expect(await first.wait(2, 20_000)).toBe(2);
+    expect([await second.get('key'), await third.get('key')]).toEqual(['value', 'value']);
+    await Promise.all([first.incrby('counter', 5), second.incrby('counter', 7), third.incrby('counter', 9)]);
+    await expect
+      .poll(() => Promise.all([first, second, third].map((client) => client.get('counter'))), { timeout: 30_000 })
+      .toEqual(['21', '21', '21']);
+  });
+
+  test('PUBLISH reaches subscribers in another region', async () => {
+    const rigs = await cluster(2);
+    const [subscriber, publisher] = [rigs[0].client(), rigs[1]?.client()];
+    const heard: string[] = [];
+    subscriber.on('message', (channel: string, message: string) => heard.push(`${channel}: ${message}`));
+    await subscriber.subscribe('news');
+    await publisher?.publish('news', 'hello');
+    await until(() => heard.length > 0, 'the message');
+    expect(heard).toEqual(['news: hello']);
+  });
+
+  test('health, readiness and metrics of what really happened', async () => {
+    const rigs = await cluster(2);
+    const client = rigs[0].client();
+    await client.set('key', 'value');
+    await client.get('key');
+    await client.get('nothing');
+    await client.wait(1, 20_000);
+    expect((await rigs[0].http('/healthz')).status).toBe(200);
+    const ready = await rigs[0].http('/readyz');
+    expect([ready.status, await ready.json()]).toEqual([200, { node: 'us-east-1/a', ready: true, reasons: [] }]);
+    const metrics = await (await rigs[0].http('/metrics')).text();
+    for (const line of [
+      'causeway_ready 1',
+      'causeway_keys 1',
+      'causeway_keyspace_hits_total 1',
+      'causeway_keyspace_misses_total 1',
+      'causeway_commands_total{command="set"} 1',
+      'causeway_peer_connected{peer="eu-west-1/a",region="eu-west-1"} 1',
+      'causeway_replication_lag_transactions{peer="eu-west-1/a",region="eu-west-1"} 0',
+    ]) {
+      expect(metrics.split('\n')).toContain(line);
+    }
+    const stats = rigs[0].server.stats();
+    expect(stats).toEqual({ opsPerSecond: expect.any(Number) as unknown, keys: 1, lagMs: { 'eu-west-1': 0 } });
+  });
+
+  test('a node that hears of no peer is not ready at first, says whom it waits for, and then serves alone', async () => {
+    const rig = await ServerRig.start(configOf(0, 3));
+    const answer = await rig.http('/readyz');
+    const { reasons } = (await answer.json()) as { reasons: string[] };
+    expect(answer.status).toBe(503);
+    expect(reasons.join('; ')).toContain('eu-west-1/a');
+    await expect(rig.client().get('key')).rejects.toThrow(/^LOADING /);
+    await rig.server.ready;
+    expect(await rig.client().set('key', 'alone')).toBe('OK');
+  });
+
+  test.each(['resp', 'http', 'peer'] as const)(
+    'a busy %s port is named, and everything else is given back',
+    async (which) => {
+      const other = createServer().listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const { port } = other.address() as AddressInfo;
+      const dataDir = temporaryFolder();
+      const config = configOf(0, 1, { dataDir });
+      const start = ServerRig.start({ ...config, [which]: { host: '127.0.0.1', port } });
+      await expect(start).rejects.toMatchObject({
+        code: 'PORTBUSY',
+        message: expect.stringContaining(`port ${port} `) as unknown,
+      });
+      other.close();
+      const rig = await ServerRig.start({ ...config, [which]: { host: '127.0.0.1', port } });
+      expect(rig.server.ports[which]).toBe(port);
+    },
+  );
+});
+
+describe('the end', () => {
+  test('a close answers what was asked, refuses what comes after, and can be asked for twice', async () => {
+    const rig = await ServerRig.start(configOf(0, 1, { dataDir: temporaryFolder() }));
+    await rig.server.ready;
+    const client = rig.client();
+    await client.ping();
+    const startMs = performance.now();
+    await Promise.all([rig.server.close(), rig.server.close()]);
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+    await expect(client.ping()).rejects.toThrow(/closed/i);
+    await expect(clientOf(rig.server.ports.resp).ping()).rejects.toThrow(/closed|refused/i);
+    await expect(rig.http('/healthz')).rejects.toThrow('fetch failed');
+    const again = await ServerRig.start(rig.config);
+    await again.server.ready;
+  });
+
+  test('SIGTERM: the process ends by itself, and everything that was written is there at the next start', async () => {
+    const config = configOf(0, 1, { dataDir: temporaryFolder() });
+    const first = await child(config);
+    const client = clientOf(first.ports.resp);
+    const writes = Array.from({ length: 2000 }, (_, index) => client.set(`key:${index}`, `value ${index}`));
+    await Promise.all(writes);
+    first.process.kill('SIGTERM');
+    const [code] = (await once(first.process, 'exit')) as [number | null];
+    expect(code).toBe(0);
+    const second = await child(config);
+    const reader = clientOf(second.ports.resp);
+    expect(await reader.dbsize()).toBe(2000);
+    expect(await reader.get('key:1999')).toBe('value 1999');
+  });
+
+  test('kill -9: what a peer has seen comes back, in a new incarnation', async () => {
+    const config = configOf(1, 2, { dataDir: temporaryFolder(), peer: { host: '127.0.0.1', port: await freePort() } });
+    const url = `ws://127.0.0.1:${config.peer.port}`;
+    const peer = await ServerRig.start(configOf(0, 2));
+    peer.server.setPeers([{ id: config.nodeId, url }]);
+    const first = await child(config);
+    const writer = clientOf(first.ports.resp);
+    for (let i = 0; i < 300; i++) await writer.set(`key:${i}`, `value ${i}`);
+    expect(await writer.wait(1, 20_000)).toBe(1);
+    first.process.kill('SIGKILL');
+    await once(first.process, 'exit');
+    const second = await child(config);
+    const reader = clientOf(second.ports.resp);
+    expect(await reader.dbsize()).toBe(300);
+    await reader.set('key:0', 'of the new life');
+    expect(await reader.wait(1, 20_000)).toBe(1);
+    expect(await peer.client().get('key:0')).toBe('of the new life');
+  });
+
+  test('a disk that takes no more ends the process with exit code 1 and says what to do', async () => {
+    const config = configOf(0, 1, { dataDir: temporaryFolder(), log: { level: 'error', format: 'json' } });
+    const node = await child(config, 'ulimit -f 2048');
+    const client = clientOf(node.ports.resp);
+    const ended = once(node.process, 'exit') as Promise<[number | null]>;
+    let isOver = false;
+    void ended.then(() => (isOver = true));
+    for (let i = 0; !isOver && i < 100_000; i++)
+      await client.set(`key:${i}`, 'x'.repeat(10_000)).catch(() => undefined);
+    const [code] = await ended;
+    expect(code).toBe(1);
+    expect(node.errors()).toMatch(/the store in .* failed: .*start again/);
+    expect(node.errors()).toContain('"level":"fatal"');
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
