@@ -19,7 +19,7 @@ export interface AdminServer {
 export interface AdminServerOptions {
   readonly listen: Address;
   readonly routes: readonly AdminRoute[];
-  /** Values of the Host header that are taken besides the loopback's own, such as `wan:7000` in containers. */
+  /** Hosts that it is asked by besides those of the loopback, such as `wan` or `wan:6520` in containers. */
   readonly allowedHosts?: readonly string[];
 }
 
@@ -44,7 +44,7 @@ class Refusal extends Error {
  * (against DNS rebinding), an Origin is refused, and a POST must be `application/json`, which no form can send.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const hosts = new Set(options.allowedHosts ?? []);
+  const hosts = new Set(['127.0.0.1', 'localhost', '[::1]', ...(options.allowedHosts ?? [])]);
   const server = createServer((request, response) => {
     void answer(request, response, options.routes, hosts);
   });
@@ -61,7 +61,6 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   });
   const bound = server.address();
   const port = bound !== null && typeof bound === 'object' ? bound.port : options.listen.port;
-  for (const name of ['127.0.0.1', 'localhost', '[::1]']) hosts.add(`${name}:${port}`);
   return {
     url: `http://${formatAddress({ host, port })}`,
     async close() {
@@ -97,7 +96,9 @@ async function answer(
 }
 
 function routeOf(request: IncomingMessage, routes: readonly AdminRoute[], hosts: ReadonlySet<string>): AdminRoute {
-  if (!hosts.has(request.headers.host ?? '')) throw new Refusal(403, 'this Host is not served');
+  // The port may be another here than where a container publishes it.
+  const host = request.headers.host ?? '';
+  if (!hosts.has(host) && !hosts.has(host.replace(/:\d+$/, ''))) throw new Refusal(403, 'this Host is not served');
   if (request.headers.origin !== undefined) throw new Refusal(403, 'not for browsers');
   const onPath = routes.filter((route) => route.path === request.url);
   if (onPath.length === 0) {

@@ -14,7 +14,7 @@ test('an empty file is a shaper on a free port of the loopback that is told its 
 test('reads forwards, bandwidth and the administrator’s address', () => {
   const config = parseShaperConfig(
     `
-admin: { listen: "0.0.0.0:7000", allowedHosts: ["wan:7000"] }
+admin: { listen: "0.0.0.0:7000", allowedHosts: ["wan"] }
 scale: 0.5
 jitter: true
 bandwidth: [{ from: us-east-1, to: eu-west-1, mbitPerSecond: 100 }]
@@ -24,7 +24,7 @@ forwards:
     'wan.yaml',
   );
   expect(config).toEqual({
-    admin: { listen: { host: '0.0.0.0', port: 7_000 }, allowedHosts: ['wan:7000'] },
+    admin: { listen: { host: '0.0.0.0', port: 7_000 }, allowedHosts: ['wan'] },
     scale: 0.5,
     hasJitter: true,
     bytesPerMs: new Map([['us-east-1>eu-west-1', 12_500]]),

@@ -1,0 +1,122 @@
+import type { Topology } from '../server/topology.ts';
+import type { PlannedNode } from './cluster-plan.ts';
+import type { NodeProcess } from './node-process.ts';
+import type { ReadyFile } from './ready-file.ts';
+import { tableOf } from './table.ts';
+import { bold, programPrefix, type Terminal } from './usage.ts';
+
+/** What `up` shows: lines that stay, and below them one that is rewritten each second. */
+export class ClusterBoard {
+  readonly #terminal: Terminal;
+  /** Lines on the terminal that the next output replaces. */
+  #liveLines = 0;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** Lines that stay. */
+  say(text: string): void {
+    this.#clearLive();
+    this.#terminal.write(`${text}\n`);
+  }
+
+  /** How each region does now: one line, or one a region where that is too long for the terminal. */
+  showLive(parts: readonly string[]): void {
+    const { isTty } = this.#terminal;
+    const columns = this.#terminal.columns();
+    const line = parts.join(' | ');
+    if (!isTty) {
+      this.#terminal.write(`${line}\n`);
+      return;
+    }
+    const lines = line.length < columns ? [line] : parts.map((part) => part.slice(0, columns - 1));
+    this.#clearLive();
+    this.#terminal.write(`${lines.join('\n')}\n`);
+    this.#liveLines = lines.length;
+  }
+
+  #clearLive(): void {
+    if (this.#liveLines > 0) this.#terminal.write(`\u001b[${this.#liveLines}A\u001b[J`);
+    this.#liveLines = 0;
+  }
+}
+
+/** Where to connect, how far the regions are apart, and what to try first. */
+export function welcomeText(options: {
+  ready: ReadyFile;
+  readyFile: string;
+  topology: Topology;
+  wanScale: number;
+  tookMs: number;
+  terminal: Terminal;
+}): string {
+  const { ready, terminal } = options;
+  const regions = [...new Set(ready.nodes.map((node) => node.region))];
+  const rows = ready.nodes.map((node) => [node.id, node.resp, `http://${node.http}/metrics`]);
+  const title = `Causeway: ${regions.length} ${regions.length === 1 ? 'region' : 'regions'} on this machine, ready in ${(options.tookMs / 1_000).toFixed(1)} s`;
+  const portOf = (index: number): string => ready.nodes.at(index)?.resp.split(':').at(-1) ?? '';
+  return [
+    bold(terminal, title),
+    '',
+    tableOf(['node', 'redis', 'http'], rows, '  '),
+    ...distanceLines(regions, options.topology, options.wanScale),
+    bold(terminal, 'Try'),
+    `  redis-cli -p ${portOf(0)} SET greeting hello`,
+    `  redis-cli -p ${portOf(-1)} GET greeting`,
+    `  ${programPrefix()} inspect greeting --ready-file ${options.readyFile}`,
+    '',
+    'Ctrl-C stops everything.',
+  ].join('\n');
+}
+
+function distanceLines(regions: readonly string[], topology: Topology, scale: number): string[] {
+  const pairs = regions.flatMap((from, index) => regions.slice(index + 1).map((to) => ({ from, to })));
+  if (pairs.length === 0) return [];
+  const widest = 6;
+  const shown = pairs.slice(0, widest).map(({ from, to }) => {
+    return `  ${from} to ${to}: ${(topology.oneWayMs(from, to) * scale).toFixed(1)} ms one way`;
+  });
+  const more = pairs.length > widest ? [`  and ${pairs.length - widest} more (\`wan links\`)`] : [];
+  return [...shown, ...more, ''];
+}
+
+/** One part a region: `us-east-1 1,200 ops/s, 34 keys, lag eu 36 ap 118 ms`. */
+export function liveParts(nodes: readonly NodeProcess[]): string[] {
+  const regions = [...new Set(nodes.map((node) => node.plan.region))];
+  const short = shortNames(nodes.map((node) => node.plan));
+  return regions.map((region) => {
+    const own = nodes.filter((node) => node.plan.region === region);
+    const stats = own.flatMap((node) => (node.stats === null ? [] : [node.stats]));
+    const absent = own.length - stats.length;
+    if (stats.length === 0) return `${region} ${own.map((node) => node.state).join(', ')}`;
+    const opsPerSecond = stats.reduce((sum, one) => sum + one.opsPerSecond, 0);
+    const keys = Math.max(...stats.map((one) => one.keys));
+    const lags = regions
+      .filter((other) => other !== region)
+      .map((other) => {
+        const known = stats.map((one) => one.lagMs[other] ?? null);
+        const isKnown = known.every((lag) => lag !== null);
+        return `${short.get(other) ?? other} ${isKnown ? Math.round(Math.max(...known)) : '?'}`;
+      });
+    const lagText = lags.length === 0 ? '' : `, lag ${lags.join(' ')} ms`;
+    const absentText = absent === 0 ? '' : ` (${absent} of ${own.length} nodes away)`;
+    return `${region}${absentText} ${grouped(opsPerSecond)} ops/s, ${grouped(keys)} keys${lagText}`;
+  });
+}
+
+/** `eu` for `eu-west-1` where no other region begins so. */
+function shortNames(plans: readonly PlannedNode[]): Map<string, string> {
+  const regions = [...new Set(plans.map((plan) => plan.region))];
+  const areaOf = (region: string): string => region.split('-')[0] ?? region;
+  return new Map(
+    regions.map((region) => {
+      const isAlone = regions.filter((other) => areaOf(other) === areaOf(region)).length === 1;
+      return [region, isAlone ? areaOf(region) : region];
+    }),
+  );
+}
+
+function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}

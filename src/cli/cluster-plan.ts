@@ -1,0 +1,61 @@
+import { formatAddress } from '../server/address.ts';
+import { nodeNameOf, regionOf, type NodeName, type Topology } from '../server/topology.ts';
+import { UsageError } from './usage.ts';
+
+/** Fixed ports lie in base … base + 49: one for RESP a node from the start, one for HTTP a node from the middle. */
+const HTTP_OFFSET = 25;
+export const NODES_MAX: number = HTTP_OFFSET;
+
+export const LOOPBACK = '127.0.0.1';
+
+/** The options of `up`, as commander gives them. */
+export interface UpOptions {
+  readonly regions: readonly string[];
+  readonly nodesPerRegion: number;
+  /** 0 takes free ports. */
+  readonly portBase: number;
+  readonly wanScale: number;
+  readonly wanJitter: boolean;
+  readonly dataDir?: string;
+  readonly readyFile?: string;
+}
+
+/** A node that `up` is to run; ports are 0 where any free one will do. */
+export interface PlannedNode extends NodeName {
+  readonly respPort: number;
+  readonly httpPort: number;
+}
+
+/** Every node of the cluster, region by region as they were named. Throws a usage error for what cannot be. */
+export function planNodes(options: UpOptions, topology: Topology): PlannedNode[] {
+  const { regions, nodesPerRegion, portBase } = options;
+  for (const region of regions) {
+    if (!topology.regions.has(region)) {
+      throw new UsageError(
+        `--regions: unknown region "${region}"; there are ${[...topology.regions.keys()].join(', ')}`,
+      );
+    }
+  }
+  const count = regions.length * nodesPerRegion;
+  if (count > NODES_MAX) {
+    throw new UsageError(
+      `${regions.length} regions of ${nodesPerRegion} nodes are ${count} nodes, and ${NODES_MAX} fit into the ports base … base+49`,
+    );
+  }
+  return regions.flatMap((region, regionIndex) => {
+    return Array.from({ length: nodesPerRegion }, (_, letterIndex): PlannedNode => {
+      const place = regionIndex * nodesPerRegion + letterIndex;
+      const letter = String.fromCharCode('a'.charCodeAt(0) + letterIndex);
+      return {
+        ...nodeNameOf(topology, `${regionOf(topology, region).name}/${letter}`),
+        respPort: portBase === 0 ? 0 : portBase + place,
+        httpPort: portBase === 0 ? 0 : portBase + HTTP_OFFSET + place,
+      };
+    });
+  });
+}
+
+/** `127.0.0.1:PORT` */
+export function loopback(port: number): string {
+  return formatAddress({ host: LOOPBACK, port });
+}

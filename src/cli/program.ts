@@ -1,0 +1,211 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { toCausewayError } from '../errors.ts';
+import { ENVIRONMENT_TABLE } from '../server/config-table.ts';
+import type { StartServer } from '../server/server-types.ts';
+import { NODE_ACTIONS } from './node-actions.ts';
+import { packageRoot, programEntry } from './package-root.ts';
+import {
+  EXIT_FAILED,
+  EXIT_OK,
+  EXIT_USAGE,
+  integerOption,
+  listOption,
+  numberOption,
+  standardTerminal,
+  UsageError,
+  type Terminal,
+} from './usage.ts';
+
+/** What a program is made of, where it is not the real thing: for tests. */
+export interface ProgramParts {
+  /** The script by which `up` starts its children. */
+  readonly entry?: string;
+  readonly startServer?: StartServer;
+}
+
+/** Region names that `up` starts when it is told none. */
+const DEFAULT_REGIONS = ['us-east-1', 'eu-west-1', 'ap-southeast-1'];
+const READY_FILE_HELP = 'what `causeway up --ready-file` wrote';
+
+/**
+ * Runs one command line (without the program's own name) to its end and gives the exit code: 0, 1 for a failure, 2 for
+ * a wrong command line. Errors are one line on standard error, `causeway: CODE message`.
+ */
+export async function run(argv: readonly string[], parts: ProgramParts = {}): Promise<number> {
+  const exit = { code: EXIT_OK };
+  const program = buildProgram(exit, parts);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exit.code;
+  } catch (thrown) {
+    // Help and version arrive here too, with 0; commander has printed what there is to say.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    const error = toCausewayError(thrown);
+    process.stderr.write(`causeway: ${error.code} ${error.message.replaceAll('\n', '; ')}\n`);
+    if (error.code === 'Internal' && process.env['CAUSEWAY_DEBUG'] !== undefined) console.error(thrown);
+    return thrown instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  }
+}
+
+/** Where an action leaves the exit code. */
+interface Exit {
+  code: number;
+}
+
+/** What commands get from the options of the program itself. */
+function terminalOf(program: Command): Terminal {
+  return standardTerminal(program.opts<{ color: boolean }>().color);
+}
+
+/** Each command loads its own part of the program only when it is run. */
+function buildProgram(exit: Exit, parts: ProgramParts): Command {
+  const program = new Command('causeway')
+    .description('A geo-replicated cache that speaks the Redis protocol.')
+    .version(readVersion(), '-v, --version')
+    .option('--no-color', 'no colours on a terminal either')
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`causeway: CONFIG ${text.replace(/^error: /, '')}`),
+    })
+    .showSuggestionAfterError(false)
+    .helpCommand(false);
+  addUp(program, exit, parts);
+  addServe(program, exit, parts);
+  addWan(program);
+  addNode(program);
+  addReplay(program);
+  addInspect(program, exit);
+  return program;
+}
+
+function addUp(program: Command, exit: Exit, parts: ProgramParts): void {
+  program
+    .command('up')
+    .description('start a cluster on this machine: a process a node, and the WAN between the regions')
+    .option('--regions <names>', 'regions of regions/topology.yaml', listOption, DEFAULT_REGIONS)
+    .option('--nodes-per-region <count>', 'nodes in each region', integerOption(1, 26), 1)
+    .option(
+      '--port-base <port>',
+      'all fixed ports lie in port … port+49; 0 takes free ones',
+      integerOption(0, 65_486),
+      6_400,
+    )
+    .option('--wan-scale <factor>', 'factor on the measured delays', numberOption(0, 100), 1)
+    .option('--wan-jitter', 'vary delays as they varied when measured', false)
+    .option('--data-dir <dir>', 'keep the data there; a temporary folder otherwise')
+    .option('--ready-file <file>', 'write there (JSON) what runs where, once every node is ready')
+    .action(async (options) => {
+      const { runUp } = await import('./up-command.ts');
+      exit.code = await runUp(options, terminalOf(program), parts.entry ?? programEntry());
+    });
+}
+
+function addServe(program: Command, exit: Exit, parts: ProgramParts): void {
+  const environment = ENVIRONMENT_TABLE.map((row) => `  ${row.name.padEnd(22)}${row.help}`);
+  program
+    .command('serve')
+    .description('run one node')
+    .requiredOption('--config <file>', "the region's file, such as regions/eu-west-1.yaml")
+    .requiredOption('--node <letter>', 'which of its nodes')
+    .addHelpText('after', `\nThe environment overrides the file:\n${environment.join('\n')}`)
+    .action(async (options) => {
+      const { runServe } = await import('./serve-command.ts');
+      const { startServer } =
+        parts.startServer === undefined ? await import('../server/server.ts') : { startServer: parts.startServer };
+      exit.code = await runServe(options, startServer);
+    });
+  program
+    .command('wan-shaper', { hidden: true })
+    .description('run the WAN between regions')
+    .option('--config <file>', 'administrative address, scale, forwards')
+    .action(async (options) => {
+      const { runWanShaper } = await import('./wan-shaper-command.ts');
+      exit.code = await runWanShaper(options);
+    });
+}
+
+function addWan(program: Command): void {
+  const wan = program.command('wan').description('steer the WAN of a running cluster').helpCommand(false);
+  const withAdmin = (command: Command): Command =>
+    command
+      .option('--ready-file <file>', READY_FILE_HELP)
+      .option('--admin <url>', "the shaper's administrative address")
+      .exitOverride();
+  const oneDirection = new Option('--one-direction', 'only from A to B').default(false);
+  withAdmin(wan.command('links').description('show the links between regions')).action(async (options) => {
+    const { wanLinks } = await import('./wan-command.ts');
+    await wanLinks(options, terminalOf(program));
+  });
+  for (const [name, description] of [
+    ['cut', 'cut the link between two regions: both ways and noticed, or one way and silent'],
+    ['heal', 'put a link back to what was measured'],
+  ] as const) {
+    withAdmin(wan.command(`${name} <a> <b>`).description(description))
+      .addOption(oneDirection)
+      .action(async (a, b, options) => {
+        const { wanSteer } = await import('./wan-command.ts');
+        await wanSteer(name, a, b, options, terminalOf(program));
+      });
+  }
+  withAdmin(wan.command('slow <a> <b>').description('set the one-way delay of a link'))
+    .requiredOption('--one-way-ms <ms>', 'the delay from now on, absolute', numberOption(0, 600_000))
+    .addOption(oneDirection)
+    .action(async (a, b, options) => {
+      const { wanSteer } = await import('./wan-command.ts');
+      await wanSteer('slow', a, b, options, terminalOf(program));
+    });
+}
+
+function addNode(program: Command): void {
+  const node = program.command('node').description('act on nodes of a running cluster').helpCommand(false);
+  node
+    .command('list')
+    .description('show the nodes')
+    .requiredOption('--ready-file <file>', READY_FILE_HELP)
+    .action(async (options) => {
+      const { nodeList } = await import('./node-command.ts');
+      nodeList(options.readyFile, terminalOf(program));
+    });
+  for (const [action, { help }] of Object.entries(NODE_ACTIONS)) {
+    node
+      .command(`${action} <id>`)
+      .description(help)
+      .requiredOption('--ready-file <file>', READY_FILE_HELP)
+      .action(async (id, options) => {
+        const { nodeAct } = await import('./node-command.ts');
+        await nodeAct(action, id, options.readyFile, terminalOf(program));
+      });
+  }
+}
+
+function addReplay(program: Command): void {
+  program
+    .command('replay <file>')
+    .description('play price rows (CSV) into the cluster, as quote:SYMBOL hashes')
+    .option('--speed <days>', 'trading days a second', numberOption(0.01, 1_000_000), 10)
+    .option('--ready-file <file>', READY_FILE_HELP)
+    .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .action(async (file, options) => {
+      const { runReplay } = await import('./replay-command.ts');
+      await runReplay(file, options, terminalOf(program));
+    });
+}
+
+function addInspect(program: Command, exit: Exit): void {
+  program
+    .command('inspect <key>')
+    .description('show a key in every region: value, dots, stamps, who wins and why')
+    .option('--ready-file <file>', READY_FILE_HELP)
+    .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .action(async (key, options) => {
+      const { runInspect } = await import('./inspect-command.ts');
+      exit.code = await runInspect(key, options, terminalOf(program));
+    });
+}
+
+function readVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return `causeway ${manifest.version} (Node ${process.versions.node})`;
+}
