@@ -22,14 +22,18 @@ const { values, positionals } = parseArgs({
 
 const chosen = BENCHES.filter((bench) => positionals.includes(bench.name));
 if (values.help || chosen.length !== positionals.length || chosen.length === 0) {
-  console.log(`npm run bench -- NAME … [--small] [--seconds 30] [--rate 2000] [--operations 10000000] [--port-base 7400] [--json FOLDER]\n`);
+  console.log(
+    `npm run bench -- NAME … [--small] [--seconds 30] [--rate 2000] [--operations 10000000] [--port-base 7400] [--json FOLDER]\n`,
+  );
   for (const bench of BENCHES) console.log(`  ${bench.name.padEnd(12)} ${bench.summary}`);
   process.exit(values.help ? 0 : 2);
 }
 
 let passed = true;
 for (const bench of chosen) {
-  console.log(`── ${bench.name}: ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`);
+  console.log(
+    `── ${bench.name}: ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
+  );
   const result = await bench.run({
     small: values.small,
     seconds: Number(values.seconds),

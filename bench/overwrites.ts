@@ -33,7 +33,10 @@ async function measure(cluster: BenchCluster, operations: number): Promise<Bench
   const share = Math.floor(operations / cluster.nodes.length);
   const done = cluster.nodes.map(() => 0);
   const sample = (): void => {
-    samples.push({ done: done.reduce((sum, each) => sum + each, 0), bytes: cluster.nodes.map((node) => residentBytes(node.pid)) });
+    samples.push({
+      done: done.reduce((sum, each) => sum + each, 0),
+      bytes: cluster.nodes.map((node) => residentBytes(node.pid)),
+    });
   };
   const startMs = performance.now();
   const timer = setInterval(sample, SAMPLE_EVERY_MS);
@@ -45,7 +48,11 @@ async function measure(cluster: BenchCluster, operations: number): Promise<Bench
   const digests = new Set(await Promise.all(cluster.nodes.map(async (node) => await ask(node.resp, 'CW.DIGEST'))));
   const total = share * cluster.nodes.length;
   const quarter = (from: number, at: number): number =>
-    mean(samples.filter(({ done: when }) => when > total * from && when <= total * (from + 0.25)).map(({ bytes }) => bytes[at] ?? NaN));
+    mean(
+      samples
+        .filter(({ done: when }) => when > total * from && when <= total * (from + 0.25))
+        .map(({ bytes }) => bytes[at] ?? NaN),
+    );
   const rows = cluster.nodes.map((node, at) => {
     const second = quarter(0.25, at);
     const last = quarter(0.75, at);

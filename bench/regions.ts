@@ -39,7 +39,9 @@ export const regions: Bench = {
 async function measure(cluster: BenchCluster, options: BenchOptions): Promise<BenchResult> {
   const seconds = options.small ? 3 : options.seconds;
   const writesPerSecond = options.rate;
-  const replyAtMs: Float64Array[] = REGIONS.map(() => new Float64Array(Math.ceil((writesPerSecond * (seconds + 5)) / REGIONS.length)));
+  const replyAtMs: Float64Array[] = REGIONS.map(
+    () => new Float64Array(Math.ceil((writesPerSecond * (seconds + 5)) / REGIONS.length)),
+  );
   const sent = REGIONS.map(() => 0);
   const replied = REGIONS.map(() => 0);
   const lags: number[][][] = REGIONS.map(() => REGIONS.map(() => []));
@@ -93,7 +95,8 @@ async function measure(cluster: BenchCluster, options: BenchOptions): Promise<Be
       writer.send(bytes);
     }
   });
-  const cpuShare = shaper === undefined ? NaN : (cpuSeconds(shaper) - cpuAtStart) / ((performance.now() - startMs) / 1000);
+  const cpuShare =
+    shaper === undefined ? NaN : (cpuSeconds(shaper) - cpuAtStart) / ((performance.now() - startMs) / 1000);
   await settled(cluster);
   const equal = await digests(cluster);
   for (const connection of connections) connection.close();
@@ -103,7 +106,9 @@ async function measure(cluster: BenchCluster, options: BenchOptions): Promise<Be
       if (fromAt === toAt) return [];
       const samples = lags[fromAt]?.[toAt] ?? [];
       const oneWayMs = oneWay(from, to);
-      return [{ from, to, oneWayMs, p50Ms: quantile(samples, 0.5), p99Ms: quantile(samples, 0.99), samples: samples.length }];
+      return [
+        { from, to, oneWayMs, p50Ms: quantile(samples, 0.5), p99Ms: quantile(samples, 0.99), samples: samples.length },
+      ];
     }),
   );
   const rows = figures.map((each) => [
@@ -115,8 +120,10 @@ async function measure(cluster: BenchCluster, options: BenchOptions): Promise<Be
     each.p99Ms - each.oneWayMs,
     String(each.samples),
   ]);
-  const achieved = mean(replied) * REGIONS.length / seconds;
-  const passed = equal && figures.every((each) => each.samples > 0 && each.p50Ms <= each.oneWayMs + 2 && each.p99Ms <= each.oneWayMs + 10);
+  const achieved = (mean(replied) * REGIONS.length) / seconds;
+  const passed =
+    equal &&
+    figures.every((each) => each.samples > 0 && each.p50Ms <= each.oneWayMs + 2 && each.p99Ms <= each.oneWayMs + 10);
   const text = [
     `visibility lag, ${achieved.toFixed(0)} writes/s in all (asked for ${writesPerSecond}), ${seconds} s, SET of 64 B; from the reply read to the notification read, one clock`,
     table(['pair', 'one way ms', 'p50 ms', 'p50 − limit', 'p99 ms', 'p99 − limit', 'samples'], rows),
@@ -132,7 +139,12 @@ function keyOf(at: number, sent: number[]): string {
 }
 
 /** Calls `send` with how many are due, about every millisecond, for so many seconds. */
-async function paced(startMs: number, seconds: number, perSecond: number, send: (count: number) => void): Promise<void> {
+async function paced(
+  startMs: number,
+  seconds: number,
+  perSecond: number,
+  send: (count: number) => void,
+): Promise<void> {
   let done = 0;
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {

@@ -25,7 +25,9 @@ const ENTRY = fileURLToPath(new URL('../../bin/causeway.js', import.meta.url));
 export async function startCluster(options: readonly string[]): Promise<BenchCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
   const readyFile = join(folder, 'ready.json');
-  const child = spawn(process.execPath, [ENTRY, 'up', '--ready-file', readyFile, ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [ENTRY, 'up', '--ready-file', readyFile, ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-4_000)));
   child.stderr.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-4_000)));

@@ -59,7 +59,8 @@ export function parseDecimal(text: string): bigint | null {
   const digits = mantissa.replace('.', '');
   const decimals = point < 0 ? 0 : mantissa.length - point - 1;
   const shift = exponent - decimals + FRACTION_DIGITS;
-  const units = shift >= 0 ? BigInt(digits) * 10n ** BigInt(shift) : roundedDivide(BigInt(digits), 10n ** BigInt(-shift));
+  const units =
+    shift >= 0 ? BigInt(digits) * 10n ** BigInt(shift) : roundedDivide(BigInt(digits), 10n ** BigInt(-shift));
   return negative ? -units : units;
 }
 

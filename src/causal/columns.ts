@@ -32,7 +32,13 @@ interface Parts {
   readonly base: boolean;
 }
 
-const parts = (key: boolean, field: boolean, value: boolean, at: boolean, base: boolean): Parts => ({ key, field, value, at, base });
+const parts = (key: boolean, field: boolean, value: boolean, at: boolean, base: boolean): Parts => ({
+  key,
+  field,
+  value,
+  at,
+  base,
+});
 
 const PARTS: readonly (Parts | null)[] = (() => {
   const table: (Parts | null)[] = Array.from({ length: UPDATE_KIND_MAX + 1 }, () => null);
@@ -85,7 +91,11 @@ export class ColumnsBuilder {
     const has = PARTS[update.kind] as Parts;
     this.#counts[this.#counts.length - 1] = (this.#counts[this.#counts.length - 1] as number) + 1;
     this.#kinds.push(update.kind);
-    for (const [wanted, range] of [[has.key, update.key] as const, [has.field, update.field] as const, [has.value, update.value] as const]) {
+    for (const [wanted, range] of [
+      [has.key, update.key] as const,
+      [has.field, update.field] as const,
+      [has.value, update.value] as const,
+    ]) {
       if (!wanted) continue;
       this.#lengths.push(range.length);
       this.#blob.range(range);
@@ -122,7 +132,8 @@ const refuse = (what: string): never => {
 
 /** Checks columns from outside whole before anything of them is applied; throws PROTOCOL. */
 export function checkColumns(columns: Columns, transactions: number): void {
-  if (columns.stamps.length !== transactions || columns.counts.length !== transactions) refuse('the count of transactions differs');
+  if (columns.stamps.length !== transactions || columns.counts.length !== transactions)
+    refuse('the count of transactions differs');
   let stamp = 0;
   for (const step of columns.stamps) {
     if (!Number.isSafeInteger(step) || step <= 0) refuse('a stamp does not rise');
@@ -175,7 +186,8 @@ function checkUpdates(columns: Columns): void {
       if (!Number.isSafeInteger(seq) || seq < 0) refuse('a base has no sequence');
     }
   }
-  if (lengths !== columns.lengths.length || numbers !== columns.numbers.length) refuse('there are parts that no update has');
+  if (lengths !== columns.lengths.length || numbers !== columns.numbers.length)
+    refuse('there are parts that no update has');
   if (bytes !== columns.blob.length) refuse('the lengths do not add up to the bytes');
 }
 

@@ -63,7 +63,8 @@ export class HoldBack {
 
   get transactions(): number {
     let count = 0;
-    for (const queue of this.#queues.values()) for (const held of queue.chunks) count += held.chunk.last - held.nextSeq + 1;
+    for (const queue of this.#queues.values())
+      for (const held of queue.chunks) count += held.chunk.last - held.nextSeq + 1;
     return count;
   }
 
@@ -103,7 +104,7 @@ export class HoldBack {
     done: (chunk: Chunk) => void,
   ): void {
     const latestStamp = stampOfMs(wallMs + this.#options.skewMsMax);
-    for (let progress = true; progress; ) {
+    for (let progress = true; progress;) {
       progress = false;
       for (const [origin, queue] of this.#queues) {
         const deps = running(origin);

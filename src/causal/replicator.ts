@@ -4,6 +4,7 @@ import { VersionVector } from '../clock/version-vector.ts';
 import { CausewayError } from '../errors.ts';
 import { ColumnsReader } from './columns.ts';
 import type { Row } from './members.ts';
+import { MissingCauses } from './missing-causes.ts';
 import {
   PEER_PROTOCOL,
   type Codec,
@@ -16,7 +17,7 @@ import {
 } from './peer-frames.ts';
 import { PeerSession } from './peer-session.ts';
 import type { Now, Replica } from './replica.ts';
-import { Sender } from './sender.ts';
+import type { Sender } from './sender.ts';
 import { SnapshotReceiver, type Snapshot } from './snapshot-receiver.ts';
 import { Sources } from './sources.ts';
 
@@ -32,6 +33,9 @@ export interface ReplicatorHost {
   /** The highest sequence made by this node in this incarnation. */
   lastSeqOf(): number;
 }
+
+/** No node has this number. */
+const NO_NODE = 0;
 
 interface Link {
   readonly kind: 'bulk' | 'control';
@@ -51,8 +55,7 @@ export class Replicator {
   readonly #receiver: SnapshotReceiver = new SnapshotReceiver();
   /** Newest incarnation known of each node. */
   readonly #incarnations: Map<number, number> = new Map();
-  /** What was asked for and when, by the origin that is missing. */
-  readonly #asks: Map<Origin, { upTo: number; atMs: number }> = new Map();
+  readonly #missing: MissingCauses;
   #rowsDue = false;
   #ownRow: Row | null = null;
   #rewind = false;
@@ -63,6 +66,7 @@ export class Replicator {
     this.#sender = sender;
     this.#host = host;
     this.#sources = new Sources(replica);
+    this.#missing = new MissingCauses(replica);
     this.#incarnations.set(replica.identity.nodeNumber, replica.identity.incarnation);
   }
 
@@ -101,7 +105,7 @@ export class Replicator {
   linkClosed(link: number): void {
     const state = this.#links.get(link);
     this.#links.delete(link);
-    const session = state?.node == null ? undefined : this.#sessions.get(state.node);
+    const session = this.#sessions.get(state?.node ?? NO_NODE);
     if (session === undefined) return;
     if (session.bulk === link) {
       session.bulk = null;
@@ -198,14 +202,16 @@ export class Replicator {
       throw new CausewayError('PROTOCOL', `hello refused: ${why}`);
     };
     if (frame.protocol !== PEER_PROTOCOL) refuse(`peer protocol ${frame.protocol}, this node speaks ${PEER_PROTOCOL}`);
-    if (frame.clusterId !== identity.clusterId) refuse(`cluster "${frame.clusterId}", this node is of "${identity.clusterId}"`);
+    if (frame.clusterId !== identity.clusterId)
+      refuse(`cluster "${frame.clusterId}", this node is of "${identity.clusterId}"`);
     if (frame.kind !== kind) refuse(`a ${frame.kind} connection on the ${kind} path`);
     const member = members.get(frame.nodeNumber);
     if (member === undefined || member.id !== frame.nodeId || frame.nodeNumber === identity.nodeNumber) {
       refuse(`${frame.nodeId} with number ${frame.nodeNumber} is no other member of the topology here`);
     }
     if (frame.rules !== identity.rules) refuse('the classes and rules differ: give every region the same classes file');
-    if (frame.incarnation < (this.#incarnations.get(frame.nodeNumber) ?? 0)) refuse(`incarnation ${frame.incarnation} is superseded`);
+    if (frame.incarnation < (this.#incarnations.get(frame.nodeNumber) ?? 0))
+      refuse(`incarnation ${frame.incarnation} is superseded`);
     this.#checkClaims(new VersionVector(frame.applied));
     return frame.nodeNumber;
   }
@@ -260,8 +266,10 @@ export class Replicator {
   #transactions(session: PeerSession, frame: TransactionsFrame, now: Now): void {
     const { replica } = this.#sender;
     const { origin, first, last } = frame;
-    if (!replica.isMemberOrigin(origin) || first < 1 || last < first) throw new CausewayError('PROTOCOL', 'transactions of no member');
-    if (origin === replica.origin && last > this.#host.lastSeqOf()) throw new CausewayError('PROTOCOL', 'transactions of ours that we never made');
+    if (!replica.isMemberOrigin(origin) || first < 1 || last < first)
+      throw new CausewayError('PROTOCOL', 'transactions of no member');
+    if (origin === replica.origin && last > this.#host.lastSeqOf())
+      throw new CausewayError('PROTOCOL', 'transactions of ours that we never made');
     if (replica.vector.contains(origin, last)) return;
     const columns = this.#codec.decodeColumns(frame.bytes, last - first + 1);
     const chunk = { origin, first, last, bytes: frame.bytes, atMs: now.monotonicMs };
@@ -277,10 +285,12 @@ export class Replicator {
     session.echoAtMs = now.monotonicMs;
     if (frame.echoMs >= 0) session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs));
     for (const row of frame.rows) {
-      if (this.#replica.members.get(row.node) === undefined) throw new CausewayError('PROTOCOL', `a row of ${row.node}, which is no member`);
+      if (this.#replica.members.get(row.node) === undefined)
+        throw new CausewayError('PROTOCOL', `a row of ${row.node}, which is no member`);
       if (row.node === this.#replica.identity.nodeNumber) continue;
       this.#checkClaims(row.applied);
-      if (row.node === session.member.nodeNumber) session.clockOffsetMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.wallMs;
+      if (row.node === session.member.nodeNumber)
+        session.clockOffsetMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.wallMs;
       for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
         const node = row.incarnations[at] as number;
         if (node !== this.#replica.identity.nodeNumber) this.#sawIncarnation(node, row.incarnations[at + 1] as number);
@@ -340,12 +350,15 @@ export class Replicator {
     for (const [peer, session] of this.#sessions) {
       if (!session.isUp) continue;
       // our own earlier incarnations: what of them a kill -9 took from us comes back from whoever has it
-      const nodes = [...(nodesFrom.get(peer) ?? []), this.#replica.identity.nodeNumber].sort((left, right) => left - right);
+      const nodes = [...(nodesFrom.get(peer) ?? []), this.#replica.identity.nodeNumber].sort(
+        (left, right) => left - right,
+      );
       const key = nodes.join(' ');
       if (session.ourWant === key) continue;
       session.ourWant = key;
       const after: [Origin, number][] = [];
-      for (const [origin] of vector.dots()) if (nodes.includes(nodeOf(origin))) after.push([origin, holdBack.tail(origin, vector.get(origin))]);
+      for (const [origin] of vector.dots())
+        if (nodes.includes(nodeOf(origin))) after.push([origin, holdBack.tail(origin, vector.get(origin))]);
       for (const [origin, seq] of vector.entries()) if (incarnationOf(origin) === 0) after.push([origin, seq]);
       this.#sendControl(session, { type: 'want', nodes, after });
     }
@@ -361,16 +374,18 @@ export class Replicator {
     const { limits } = this.#replica;
     for (const session of [...this.#sessions.values()]) {
       const silentMs = now.monotonicMs - session.heardAtMs;
-      if (silentMs > limits.silentMsMax && (session.bulk !== null || session.control !== null)) this.#closeSilent(session, silentMs);
+      if (silentMs > limits.silentMsMax && (session.bulk !== null || session.control !== null))
+        this.#closeSilent(session, silentMs);
     }
     if (this.#rewind && this.#replica.holdBack.bytes < limits.holdBackBytesMax / 2) this.#rewindAll();
     if (this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
-    this.#askMissing(now);
+    for (const [session, fetch] of this.#missing.ask(this.#sessions, now)) this.#sendControl(session, fetch);
     let isOwed = false;
     for (const session of this.#sessions.values()) {
       if (!session.isUp) continue;
       const sinceMs = now.monotonicMs - session.rowsAtMs;
-      if (sinceMs >= limits.heartbeatMs || (this.#rowsDue && sinceMs >= limits.rowsEveryMs - 1)) this.#sendRows(session, now);
+      if (sinceMs >= limits.heartbeatMs || (this.#rowsDue && sinceMs >= limits.rowsEveryMs - 1))
+        this.#sendRows(session, now);
       else isOwed = true;
     }
     this.#rowsDue &&= isOwed;
@@ -396,30 +411,13 @@ export class Replicator {
     this.#chooseSources();
   }
 
-  #askMissing(now: Now): void {
-    const { holdBack, vector, limits } = this.#replica;
-    if (holdBack.bytes === 0) {
-      this.#asks.clear();
-      return;
-    }
-    for (const wait of holdBack.waits(vector, (origin) => this.#replica.running(origin))) {
-      if (wait.missing === null || now.monotonicMs - wait.sinceMs < limits.askAfterMs) continue;
-      const [origin, upTo] = wait.missing;
-      const after = holdBack.tail(origin, vector.get(origin));
-      if (after >= upTo) continue;
-      const session = this.#sessions.get(wait.sender);
-      const ask = this.#asks.get(origin);
-      const againMs = 100 + (session?.rttMs ?? 500) * 2;
-      if (session?.isUp !== true || (ask !== undefined && ask.upTo >= upTo && now.monotonicMs - ask.atMs < againMs)) continue;
-      this.#asks.set(origin, { upTo, atMs: now.monotonicMs });
-      this.#sendControl(session, { type: 'fetch', origin, after, upTo });
-    }
-  }
-
   #sendRows(session: PeerSession, now: Now): void {
     const own = this.#refreshOwnRow(now);
     const rows: Row[] = [];
-    for (const row of [own, ...this.#replica.members.others().map((member) => this.#replica.members.row(member.nodeNumber))]) {
+    for (const row of [
+      own,
+      ...this.#replica.members.others().map((member) => this.#replica.members.row(member.nodeNumber)),
+    ]) {
       if (row === null || row.node === session.member.nodeNumber || session.rowsSent.get(row.node) === row) continue;
       session.rowsSent.set(row.node, row);
       rows.push(row);

@@ -34,7 +34,7 @@ export class Sender {
     const windowBytes = this.replica.limits.windowBytes;
     this.#pumpAsked(session);
     while (session.snapshot !== null && session.inFlightBytes < windowBytes) this.#pumpSnapshot(session);
-    for (let sent = true; sent && session.inFlightBytes < windowBytes; ) sent = this.#pumpRound(session);
+    for (let sent = true; sent && session.inFlightBytes < windowBytes;) sent = this.#pumpRound(session);
   }
 
   /** One chunk of each wanted origin; says whether there was any. */

@@ -38,8 +38,16 @@ export class Sources {
   usual(member: Member, isUp: (node: number) => boolean): number | null {
     const { identity, members } = this.#replica;
     if (member.region !== identity.region) {
-      const mates = [identity.nodeNumber, ...members.others().filter((mate) => mate.region === identity.region).map((mate) => mate.nodeNumber)];
-      const live = mates.filter((mate) => mate === identity.nodeNumber || isUp(mate)).sort((left, right) => left - right);
+      const mates = [
+        identity.nodeNumber,
+        ...members
+          .others()
+          .filter((mate) => mate.region === identity.region)
+          .map((mate) => mate.nodeNumber),
+      ];
+      const live = mates
+        .filter((mate) => mate === identity.nodeNumber || isUp(mate))
+        .sort((left, right) => left - right);
       const gateway = live[Math.floor(member.nodeNumber / 64) % live.length];
       if (gateway !== undefined && gateway !== identity.nodeNumber) return gateway;
     }
@@ -103,13 +111,21 @@ export class Sources {
     return true;
   }
 
-  #beginLag(node: number, current: number | null, sessions: ReadonlyMap<number, PeerSession>, monotonicMs: number): void {
+  #beginLag(
+    node: number,
+    current: number | null,
+    sessions: ReadonlyMap<number, PeerSession>,
+    monotonicMs: number,
+  ): void {
     this.#lags.delete(node);
     const holder = this.#bestHolder(node, sessions, current);
     if (holder === null || !this.#isAhead(node, holder)) return;
     const row = this.#replica.members.row(holder);
     if (row === null) return;
-    this.#lags.set(node, { target: [...row.applied.dots()].filter(([origin]) => nodeOf(origin) === node), sinceMs: monotonicMs });
+    this.#lags.set(node, {
+      target: [...row.applied.dots()].filter(([origin]) => nodeOf(origin) === node),
+      sinceMs: monotonicMs,
+    });
   }
 
   #isAhead(node: number, peer: number): boolean {

@@ -14,7 +14,7 @@ const NODE_NUMBER_MAX = 2 ** 20 - 1;
 
 export function nodeNumber(value: number): NodeNumber {
   assert(isNodeNumber(value), `node number ${value} is within 1..${NODE_NUMBER_MAX}`);
-  return value as NodeNumber;
+  return value;
 }
 
 export function isNodeNumber(value: unknown): value is NodeNumber {
@@ -23,7 +23,10 @@ export function isNodeNumber(value: unknown): value is NodeNumber {
 
 /** The origin of a node's incarnation (1 … 2^32 − 1). Incarnation 0 names no stream: see `floorOf`. */
 export function originOf(node: NodeNumber, incarnation: number): Origin {
-  assert(Number.isInteger(incarnation) && incarnation >= 0 && incarnation < INCARNATIONS, 'incarnation is a 32-bit number');
+  assert(
+    Number.isInteger(incarnation) && incarnation >= 0 && incarnation < INCARNATIONS,
+    'incarnation is a 32-bit number',
+  );
   return (node * INCARNATIONS + incarnation) as Origin;
 }
 

@@ -45,7 +45,8 @@ export class VersionVector {
     if (incarnation <= (this.#entries.get(floor) ?? 0)) return false;
     this.#entries.set(floor, incarnation);
     for (const origin of this.#entries.keys()) {
-      if (origin !== floor && floorOf(origin) === floor && incarnationOf(origin) < incarnation) this.#entries.delete(origin);
+      if (origin !== floor && floorOf(origin) === floor && incarnationOf(origin) < incarnation)
+        this.#entries.delete(origin);
     }
     return true;
   }

@@ -91,7 +91,8 @@ export class Entry {
     const written = this.string.write(update.value.toLatin1(), context, flush);
     if (!written) return others || counted;
     this.expiries?.dropBase(context.origin, context.seq);
-    if (update.atMs !== Infinity) (this.expiries ??= new Expiries()).add(update.atMs, context.origin, context.seq, context);
+    if (update.atMs !== Infinity)
+      (this.expiries ??= new Expiries()).add(update.atMs, context.origin, context.seq, context);
     return true;
   }
 
@@ -105,7 +106,8 @@ export class Entry {
     const onRegister = update.baseOrigin !== 0;
     if (onRegister) {
       this.#removeOthers(ContentType.String, context);
-      const isCurrent = this.string.isLive && this.string.origin === update.baseOrigin && this.string.seq === update.baseSeq;
+      const isCurrent =
+        this.string.isLive && this.string.origin === update.baseOrigin && this.string.seq === update.baseSeq;
       if (!isCurrent) return false;
     }
     (this.expiries ??= new Expiries()).add(update.atMs, update.baseOrigin, update.baseSeq, context);
@@ -173,7 +175,13 @@ export class Entry {
 
   /** Whether anything is kept, visible or not. */
   get isEmpty(): boolean {
-    return this.string.stamp === 0 && this.string.increments === null && this.hash === null && this.set === null && this.expiries === null;
+    return (
+      this.string.stamp === 0 &&
+      this.string.increments === null &&
+      this.hash === null &&
+      this.set === null &&
+      this.expiries === null
+    );
   }
 
   /** Whether something hidden is left that a new write must remove first (RULES V7), given that nothing is visible. */
@@ -219,7 +227,7 @@ export class Entry {
 
   /** Whether a register written by `context` met a live one that it had not seen: a conflict (DESIGN section 3). */
   isConcurrentSet(context: UpdateContext): boolean {
-    return this.string.isLive && !covers(context, this.string.origin as Origin, this.string.seq);
+    return this.string.isLive && !covers(context, this.string.origin, this.string.seq);
   }
 
   /** Merges a snapshot's entry of the same key by dot (RULES D6); null is an absent one. */

@@ -14,7 +14,14 @@ export interface ExpiryWrite {
 }
 
 /** `atMs` is −1 for Infinity, which not every format can carry. */
-export type ExpiryState = [atMs: number, baseOrigin: number, baseSeq: number, stamp: number, origin: number, seq: number];
+export type ExpiryState = [
+  atMs: number,
+  baseOrigin: number,
+  baseSeq: number,
+  stamp: number,
+  origin: number,
+  seq: number,
+];
 
 /**
  * The expiries of a key (RULES V3): every one that no other has seen; the view is the latest time of them. PERSIST is infinity.
@@ -39,7 +46,8 @@ export class Expiries {
   /** The latest time on a base, Infinity where there is none. */
   view(baseOrigin: number, baseSeq: number): number {
     let latestMs = -Infinity;
-    for (const write of this.#writes) if (isOn(write, baseOrigin, baseSeq) && write.atMs > latestMs) latestMs = write.atMs;
+    for (const write of this.#writes)
+      if (isOn(write, baseOrigin, baseSeq) && write.atMs > latestMs) latestMs = write.atMs;
     return latestMs === -Infinity ? Infinity : latestMs;
   }
 
@@ -81,9 +89,11 @@ export class Expiries {
   /** Merges a snapshot's by dot (RULES D6); the caller then keeps the base that won. */
   merge(other: Expiries | null, sides: MergeSides): void {
     const theirs = other === null ? [] : other.#writes;
-    const same = (left: ExpiryWrite, right: ExpiryWrite): boolean => left.origin === right.origin && left.seq === right.seq;
+    const same = (left: ExpiryWrite, right: ExpiryWrite): boolean =>
+      left.origin === right.origin && left.seq === right.seq;
     this.#retain(
-      (write) => theirs.some((their) => same(their, write)) || !sides.remote.contains(write.origin as Origin, write.seq),
+      (write) =>
+        theirs.some((their) => same(their, write)) || !sides.remote.contains(write.origin as Origin, write.seq),
     );
     for (const write of theirs) {
       if (!sides.local.contains(write.origin as Origin, write.seq)) this.#writes.push(write);

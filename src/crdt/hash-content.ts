@@ -119,7 +119,10 @@ export class HashContent {
     let latest: { stamp: number; origin: number } | null = null;
     for (let at = 0; at < this.fields.size; at++) {
       const candidate = this.fields.valueAt(at).latest();
-      if (candidate !== null && (latest === null || compareWrites(candidate.stamp, candidate.origin, latest.stamp, latest.origin) > 0)) {
+      if (
+        candidate !== null &&
+        (latest === null || compareWrites(candidate.stamp, candidate.origin, latest.stamp, latest.origin) > 0)
+      ) {
         latest = candidate;
       }
     }
@@ -154,7 +157,11 @@ export class HashContent {
     const states: FieldState[] = [];
     for (let at = 0; at < this.fields.size; at++) {
       const field = this.fields.valueAt(at);
-      states.push([this.fields.keyAt(at), field.writes.toState(), field.increments === null ? null : field.increments.toState()]);
+      states.push([
+        this.fields.keyAt(at),
+        field.writes.toState(),
+        field.increments === null ? null : field.increments.toState(),
+      ]);
     }
     return states;
   }

@@ -116,7 +116,12 @@ export class Increments {
 
   /** Each run's origin and sequences, for explaining. */
   describe(): { origin: number; first: number; last: number; text: string }[] {
-    return this.#runs.map((run) => ({ origin: run.origin, first: run.first, last: run.last, text: sumText(null, run.integer, run.units) }));
+    return this.#runs.map((run) => ({
+      origin: run.origin,
+      first: run.first,
+      last: run.last,
+      text: sumText(null, run.integer, run.units),
+    }));
   }
 
   /** Whether all runs are stable and folded, so that a fold would change nothing. */
@@ -139,7 +144,8 @@ export class Increments {
     const firstOf = new Map<number, number>();
     for (const run of theirs) firstOf.set(run.origin, Math.min(run.first, firstOf.get(run.origin) ?? Infinity));
     this.#retain(
-      (run) => !sides.remote.contains(run.origin as Origin, run.last) || (firstOf.get(run.origin) ?? Infinity) <= run.first,
+      (run) =>
+        !sides.remote.contains(run.origin as Origin, run.last) || (firstOf.get(run.origin) ?? Infinity) <= run.first,
     );
     for (const run of theirs) {
       if (sides.local.contains(run.origin as Origin, run.last)) continue;
@@ -149,7 +155,14 @@ export class Increments {
   }
 
   toState(): RunState[] {
-    return this.#runs.map((run) => [run.origin, run.first, run.last, run.stamp, run.integer.toString(), run.units.toString()]);
+    return this.#runs.map((run) => [
+      run.origin,
+      run.first,
+      run.last,
+      run.stamp,
+      run.integer.toString(),
+      run.units.toString(),
+    ]);
   }
 
   static fromState(state: readonly RunState[]): Increments {

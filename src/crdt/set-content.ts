@@ -66,7 +66,8 @@ export class SetContent {
     let latest: { stamp: number; origin: number } | null = null;
     for (let at = 0; at < this.members.size; at++) {
       const add = this.members.valueAt(at).best;
-      if (add !== null && (latest === null || compareWrites(add.stamp, add.origin, latest.stamp, latest.origin) > 0)) latest = add;
+      if (add !== null && (latest === null || compareWrites(add.stamp, add.origin, latest.stamp, latest.origin) > 0))
+        latest = add;
     }
     return latest;
   }
@@ -93,7 +94,8 @@ export class SetContent {
 
   toState(): MemberState[] {
     const states: MemberState[] = [];
-    for (let at = 0; at < this.members.size; at++) states.push([this.members.keyAt(at), this.members.valueAt(at).toState()]);
+    for (let at = 0; at < this.members.size; at++)
+      states.push([this.members.keyAt(at), this.members.valueAt(at).toState()]);
     return states;
   }
 

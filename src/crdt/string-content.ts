@@ -61,7 +61,13 @@ export class StringContent {
     return true;
   }
 
-  increment(amount: Amount, baseOrigin: number, baseSeq: number, context: UpdateContext, flush: FlushMark | null): boolean {
+  increment(
+    amount: Amount,
+    baseOrigin: number,
+    baseSeq: number,
+    context: UpdateContext,
+    flush: FlushMark | null,
+  ): boolean {
     if (!this.#isCurrentBase(baseOrigin, baseSeq, context, flush)) return false;
     (this.increments ??= new Increments()).add(amount, context);
     return true;
@@ -130,7 +136,8 @@ export class StringContent {
   latest(): { stamp: number; origin: number } | null {
     const inIncrements = this.increments?.latest() ?? null;
     if (this.value === null) return inIncrements;
-    if (inIncrements !== null && compareWrites(inIncrements.stamp, inIncrements.origin, this.stamp, this.origin) > 0) return inIncrements;
+    if (inIncrements !== null && compareWrites(inIncrements.stamp, inIncrements.origin, this.stamp, this.origin) > 0)
+      return inIncrements;
     return { stamp: this.stamp, origin: this.origin };
   }
 

@@ -91,7 +91,8 @@ export class ObservedWrites<V> {
   /** Merges a snapshot's writes by dot (RULES D6). */
   merge(other: ObservedWrites<V> | undefined, sides: MergeSides): void {
     const theirs = other?.all() ?? [];
-    const inTheirs = (write: Write<V>): boolean => theirs.some((their) => their.origin === write.origin && their.seq === write.seq);
+    const inTheirs = (write: Write<V>): boolean =>
+      theirs.some((their) => their.origin === write.origin && their.seq === write.seq);
     this.retain((write) => inTheirs(write) || !sides.remote.contains(write.origin as Origin, write.seq));
     for (const write of theirs) {
       if (!sides.local.contains(write.origin as Origin, write.seq)) this.insert(write);

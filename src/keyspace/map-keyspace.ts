@@ -126,7 +126,8 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   #textInto(text: string, into: ByteRange): void {
-    if (text.length > this.#scratch.length) this.#scratch = new Uint8Array(Math.max(text.length, this.#scratch.length * 2));
+    if (text.length > this.#scratch.length)
+      this.#scratch = new Uint8Array(Math.max(text.length, this.#scratch.length * 2));
     writeLatin1(text, this.#scratch, 0);
     into.set(this.#scratch, 0, text.length);
   }
@@ -151,7 +152,8 @@ export class MapKeyspace implements KeyspaceReader {
   digest(nowMs: number): string {
     const digest = new Digest();
     for (let slot = 0; slot < this.#entries.length; slot++) {
-      if (this.#isVisible(slot, nowMs)) digest.add(present(this.#keys[slot], 'visible slots have keys'), this.entryAt(slot));
+      if (this.#isVisible(slot, nowMs))
+        digest.add(present(this.#keys[slot], 'visible slots have keys'), this.entryAt(slot));
     }
     return digest.hex();
   }
@@ -237,7 +239,8 @@ export class MapKeyspace implements KeyspaceReader {
 
   #applyFlush(update: Update, context: UpdateContext): boolean {
     const mark = { stamp: context.stamp, origin: context.origin, seq: context.seq };
-    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0) this.#flush = mark;
+    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0)
+      this.#flush = mark;
     for (const [key, slot] of [...this.#slots]) {
       this.#beforeChange(slot);
       const entry = this.entryAt(slot);
@@ -350,7 +353,8 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   #raiseFlush(mark: FlushMark): void {
-    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0) this.#flush = mark;
+    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0)
+      this.#flush = mark;
   }
 
   #mergeEntry(slot: Slot, key: string, other: Entry | null, sides: MergeSides): void {

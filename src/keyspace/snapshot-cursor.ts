@@ -18,7 +18,7 @@ export class SnapshotCursor {
   readonly #source: SnapshotSource;
   readonly #end: number;
   readonly #copied: Set<Slot> = new Set();
-  #copies: SnapshotEntry[] = [];
+  readonly #copies: SnapshotEntry[] = [];
   #position = 0;
 
   constructor(source: SnapshotSource) {

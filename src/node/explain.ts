@@ -1,7 +1,7 @@
 import { dotText, type NodeNames } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import { msOfStamp, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
-import { ContentType, type Entry } from '../crdt/entry.ts';
+import type { ContentType, Entry } from '../crdt/entry.ts';
 import type { Increments } from '../crdt/increments.ts';
 import type { Write } from '../crdt/writes.ts';
 
@@ -14,16 +14,25 @@ type Line = [name: string, value: string];
 
 /** Says of a key all that is kept of it: every unsuperseded write with its dot and stamp, the rule, the winner. */
 export function explainEntry(entry: Entry | undefined, names: NodeNames, nowMs: number): Line[] {
-  if (entry === undefined) return [['type', 'none'], ['state', 'nothing is kept of this key']];
+  if (entry === undefined)
+    return [
+      ['type', 'none'],
+      ['state', 'nothing is kept of this key'],
+    ];
   const explainer = new Explainer(names);
   const isExpired = entry.expiryMs <= nowMs;
   const lines: Line[] = [['type', isExpired ? 'none' : typeName(entry.type)]];
-  if (isExpired) lines.push(['state', `expired at ${isoText(entry.expiryMs)}; hidden everywhere, kept until every member's clock has passed it`]);
+  if (isExpired)
+    lines.push([
+      'state',
+      `expired at ${isoText(entry.expiryMs)}; hidden everywhere, kept until every member's clock has passed it`,
+    ]);
   explainer.string(entry, lines);
   explainer.hash(entry, lines);
   explainer.set(entry, lines);
   explainer.expiries(entry, lines);
-  if (entry.hasSeveralTypes) lines.push(['rule', 'a key shows the type of its latest surviving write; the others are hidden until stable']);
+  if (entry.hasSeveralTypes)
+    lines.push(['rule', 'a key shows the type of its latest surviving write; the others are hidden until stable']);
   return lines;
 }
 
@@ -51,10 +60,19 @@ class Explainer {
   string(entry: Entry, lines: Line[]): void {
     const { string } = entry;
     if (string.isLive) {
-      lines.push(['winner', `${shown(string.text())} by ${this.#dot(string.origin, string.seq)} stamp ${this.#stamp(string.stamp)}`]);
-      lines.push(['rule', 'string: the latest write by (stamp, origin) wins; increments count on the write they were made on']);
+      lines.push([
+        'winner',
+        `${shown(string.text())} by ${this.#dot(string.origin, string.seq)} stamp ${this.#stamp(string.stamp)}`,
+      ]);
+      lines.push([
+        'rule',
+        'string: the latest write by (stamp, origin) wins; increments count on the write they were made on',
+      ]);
     } else if (string.isTombstone) {
-      lines.push(['removed', `by ${this.#dot(string.origin, string.seq)} stamp ${this.#stamp(string.stamp)}, kept until stable`]);
+      lines.push([
+        'removed',
+        `by ${this.#dot(string.origin, string.seq)} stamp ${this.#stamp(string.stamp)}, kept until stable`,
+      ]);
     }
     if (string.increments !== null) {
       if (!string.isLive) lines.push(['winner', `${string.text()} (a counter without a register)`]);
@@ -64,7 +82,8 @@ class Explainer {
 
   #increments(name: string, increments: Increments, lines: Line[]): void {
     for (const run of increments.describe()) {
-      const dots = run.first === run.last ? this.#dot(run.origin, run.first) : `${this.#dot(run.origin, run.first)}..${run.last}`;
+      const dots =
+        run.first === run.last ? this.#dot(run.origin, run.first) : `${this.#dot(run.origin, run.first)}..${run.last}`;
       lines.push([name, `${run.text} by ${dots}`]);
     }
   }
@@ -72,12 +91,18 @@ class Explainer {
   hash(entry: Entry, lines: Line[]): void {
     if (entry.hash === null) return;
     const { fields } = entry.hash;
-    lines.push(['rule', `hash of ${fields.size}: field by field, the latest unsuperseded write of each; increments add up`]);
+    lines.push([
+      'rule',
+      `hash of ${fields.size}: field by field, the latest unsuperseded write of each; increments add up`,
+    ]);
     for (let at = 0; at < Math.min(fields.size, SHOWN_PARTS); at++) {
       const name = shown(fields.keyAt(at));
       const field = fields.valueAt(at);
       for (const write of field.writes.all()) {
-        lines.push([write === field.writes.best ? `field ${name}` : `field ${name} (loser)`, this.#write(write, shown(write.value))]);
+        lines.push([
+          write === field.writes.best ? `field ${name}` : `field ${name} (loser)`,
+          this.#write(write, shown(write.value)),
+        ]);
       }
       if (field.increments !== null) this.#increments(`field ${name} increment`, field.increments, lines);
     }
@@ -89,7 +114,8 @@ class Explainer {
     const { members } = entry.set;
     lines.push(['rule', `set of ${members.size}: an add wins over a concurrent removal`]);
     for (let at = 0; at < Math.min(members.size, SHOWN_PARTS); at++) {
-      for (const add of members.valueAt(at).all()) lines.push([`member ${shown(members.keyAt(at))}`, this.#write(add, 'added')]);
+      for (const add of members.valueAt(at).all())
+        lines.push([`member ${shown(members.keyAt(at))}`, this.#write(add, 'added')]);
     }
     this.#more(members.size, lines);
   }

@@ -26,7 +26,8 @@ export class Persistence {
   restore(image: StoredImage): void {
     if (image.meta === null) return;
     const meta = this.#codec.decodeMeta(image.meta);
-    for (const [key, state] of image.entries) this.#keyspace.restore(latin1Of(key, 0, key.length), this.#codec.decodeState(state));
+    for (const [key, state] of image.entries)
+      this.#keyspace.restore(latin1Of(key, 0, key.length), this.#codec.decodeState(state));
     this.#keyspace.restoreFlush(meta.flush);
     const { vector, stable, log } = this.#replica;
     vector.merge(new VersionVector(meta.vector));
@@ -53,7 +54,9 @@ export class Persistence {
     this.#inFlight = this.#replica.vector.clone();
     return {
       clear,
-      entries: entries.map(([key, state]) => [latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)] as const),
+      entries: entries.map(
+        ([key, state]) => [latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)] as const,
+      ),
       meta: this.#codec.encodeMeta(this.#meta()),
       stampBound,
     };
@@ -63,7 +66,10 @@ export class Persistence {
     const { vector, stable } = this.#replica;
     return {
       vector: [...vector.entries()],
-      running: [...this.#replica.runningEntries()].map(([origin, deps]): [Origin, [Origin, number][]] => [origin, [...deps.entries()]]),
+      running: [...this.#replica.runningEntries()].map(([origin, deps]): [Origin, [Origin, number][]] => [
+        origin,
+        [...deps.entries()],
+      ]),
       stable: [...stable.entries()],
       flush: this.#keyspace.flushMark,
     };

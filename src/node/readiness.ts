@@ -1,4 +1,4 @@
-import { VersionVector } from '../clock/version-vector.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 
@@ -35,7 +35,8 @@ export class Readiness {
   tick(now: Now): void {
     if (this.#isStarted) return;
     for (const [node, session] of this.#replicator.sessions) {
-      if (session.isUp && session.helloApplied !== null && !this.#targets.has(node)) this.#targets.set(node, session.helloApplied);
+      if (session.isUp && session.helloApplied !== null && !this.#targets.has(node))
+        this.#targets.set(node, session.helloApplied);
     }
     this.#isStarted = this.#startReasons(now).length === 0;
   }
@@ -46,8 +47,10 @@ export class Readiness {
     if (this.#replicator.isReceivingSnapshot) reasons.push('syncing: a snapshot is on its way');
     for (const member of this.#replica.members.others()) {
       const target = this.#targets.get(member.nodeNumber);
-      if (target === undefined && graceMs > 0) reasons.push(`starting: waiting up to ${Math.ceil(graceMs / 1000)} s to hear from ${member.id}`);
-      else if (target !== undefined && !this.#replica.vector.covers(target)) reasons.push(`syncing: catching up with ${member.id}`);
+      if (target === undefined && graceMs > 0)
+        reasons.push(`starting: waiting up to ${Math.ceil(graceMs / 1000)} s to hear from ${member.id}`);
+      else if (target !== undefined && !this.#replica.vector.covers(target))
+        reasons.push(`syncing: catching up with ${member.id}`);
     }
     return reasons;
   }
@@ -62,7 +65,8 @@ export class Readiness {
     const leastSilentMs = Math.min(...others.map((member) => members.silentMs(member.nodeNumber, now.monotonicMs)));
     const aloneMs = Math.min(leastSilentMs, now.monotonicMs - this.#beganMs);
     if (others.length > 0 && aloneMs > NO_PEER_MS) reasons.push(`no peer heard for ${Math.round(aloneMs / 1000)} s`);
-    if (holdBack.transactions > HELD_BACK_TRANSACTIONS) reasons.push(`lag: ${holdBack.transactions} transactions are held back`);
+    if (holdBack.transactions > HELD_BACK_TRANSACTIONS)
+      reasons.push(`lag: ${holdBack.transactions} transactions are held back`);
     if (this.#replicator.isAheadOfPeers(now)) reasons.push('clock: ahead of most peers');
     return reasons;
   }

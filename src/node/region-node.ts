@@ -11,7 +11,7 @@ import { Replicator } from '../causal/replicator.ts';
 import { Sender } from '../causal/sender.ts';
 import type { Snapshot } from '../causal/snapshot-receiver.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
-import { incarnationOf, nodeOf, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Engine, EngineEvents } from '../commands/engine.ts';
@@ -23,7 +23,10 @@ import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
 import { EXPIRED, eventOf } from './change-events.ts';
+import { ClosedIncarnations } from './closed-incarnations.ts';
 import { explainEntry } from './explain.ts';
+import { NodeCounters, NodeReport } from './node-report.ts';
+import { Outbox, type NodeOutputs } from './outbox.ts';
 import { Persistence } from './persistence.ts';
 import { Readiness } from './readiness.ts';
 import type { NodeTelemetry } from './telemetry.ts';
@@ -41,12 +44,6 @@ export interface RegionNodeOptions {
   readonly raiseStampBound: (stampBound: number) => void;
   /** Whether a store takes batches; without one everything applied counts as durable. */
   readonly hasStore: boolean;
-}
-
-/** What the driver is to do, in this order. */
-export interface NodeOutputs {
-  readonly sends: readonly { readonly link: number; readonly frame: Uint8Array }[];
-  readonly closes: readonly { readonly link: number; readonly reason: string }[];
 }
 
 /** Keys looked at in one tick for expiry, purge and forgetting: bounds the pause. */
@@ -87,28 +84,24 @@ export class RegionNode implements Engine, NodeView {
   #now: Now = { wallMs: 0, monotonicMs: 0 };
   #nowMs = 0;
   #expiredKeys = 0;
-  #appliedTotal = 0;
-  #snapshotsSent = 0;
-  #snapshotsReceived = 0;
-  #refusedFrames = 0;
-  #sends: { link: number; frame: Uint8Array }[] = [];
-  #closes: { link: number; reason: string }[] = [];
-  readonly #encoded: Map<Uint8Array, Uint8Array> = new Map();
-  readonly #linkBytes: Map<number, number> = new Map();
-  /** Closed incarnations that become retired once the transaction that closed them is stable. */
-  #closing: { node: NodeNumber; incarnation: number; origin: Origin; seq: number }[] = [];
+  readonly #counters: NodeCounters = new NodeCounters();
+  readonly #report: NodeReport;
+  readonly #outbox: Outbox;
+  readonly #closed: ClosedIncarnations;
 
   constructor(options: RegionNodeOptions) {
     this.#options = options;
     const { identity, limits, codec } = options;
     this.#stampBound = options.stampBound;
     this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
+    this.#outbox = new Outbox(codec);
+    this.#closed = new ClosedIncarnations(this.#replica);
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
     this.names = (node) => this.#nodeNames.get(node);
     this.#sender = new Sender(this.#replica, this.#keyspace, (link, frame) => this.#send(link, frame));
     this.#replicator = new Replicator(this.#replica, codec, this.#sender, {
       send: (link, frame) => void this.#send(link, frame),
-      closeLink: (link, reason) => void this.#closes.push({ link, reason }),
+      closeLink: (link, reason) => this.#outbox.close(link, reason),
       deliver: (now) => this.#deliver(now),
       mergeSnapshot: (snapshot) => this.#mergeSnapshot(snapshot),
       nextStamp: (wallMs) => this.#nextStamp(wallMs),
@@ -116,6 +109,7 @@ export class RegionNode implements Engine, NodeView {
     });
     this.#persistence = new Persistence(this.#replica, this.#keyspace, codec);
     this.#readiness = new Readiness(this.#replica, this.#replicator);
+    this.#report = new NodeReport(this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
     this.#transaction = new LocalTransaction(this.#keyspace, {
@@ -168,7 +162,9 @@ export class RegionNode implements Engine, NodeView {
 
   refusal(write: boolean, allowedWhileLoading: boolean): CausewayError | null {
     if (!allowedWhileLoading && !this.#readiness.isStarted) {
-      return new CausewayError('LOADING', 'Causeway is loading the dataset in memory and catching up with its peers', { retry: 'later' });
+      return new CausewayError('LOADING', 'Causeway is loading the dataset in memory and catching up with its peers', {
+        retry: 'later',
+      });
     }
     if (write && this.#replicator.isAheadOfPeers(this.#now)) {
       const { skewMsMax } = this.#options.limits;
@@ -228,7 +224,13 @@ export class RegionNode implements Engine, NodeView {
     if (this.#builder.transactionCount === 0) return;
     const bytes = this.#options.codec.encodeColumns(this.#builder.take());
     const { origin } = this.#replica;
-    this.#replica.log.append({ origin, first: this.#builtFrom, last: this.#lastSeq, bytes, atMs: this.#now.monotonicMs });
+    this.#replica.log.append({
+      origin,
+      first: this.#builtFrom,
+      last: this.#lastSeq,
+      bytes,
+      atMs: this.#now.monotonicMs,
+    });
   }
 
   // ── seen from the driver ──
@@ -253,14 +255,13 @@ export class RegionNode implements Engine, NodeView {
 
   linkFrame(link: number, bytes: Uint8Array, now: Now): void {
     this.#at(now);
-    const closesBefore = this.#closes.length;
+    const closesBefore = this.#outbox.closeCount;
     this.#replicator.linkFrame(link, bytes, now);
-    if (this.#closes.length > closesBefore) this.#refusedFrames++;
+    if (this.#outbox.closeCount > closesBefore) this.#counters.refusedFrames++;
   }
 
   linkClosed(link: number, now: Now): void {
     this.#at(now);
-    this.#linkBytes.delete(link);
     this.#replicator.linkClosed(link);
   }
 
@@ -269,7 +270,6 @@ export class RegionNode implements Engine, NodeView {
     this.#at(now);
     this.#sealChunk();
     this.#replicator.pump();
-    this.#encoded.clear();
   }
 
   /** Time passes: acknowledgements, expiry, forgetting. To be called after `nextTickMs`. */
@@ -284,13 +284,12 @@ export class RegionNode implements Engine, NodeView {
     this.#replicator.refreshAlone(now);
     this.#replicator.tick(now);
     members.raiseStable(stable, vector);
-    this.#retireClosed();
+    if (this.#closed.retire()) this.#vectorChanged = true;
     log.truncate(stable, now.monotonicMs);
     const nowMs = this.nowMs(now.wallMs);
     this.#keyspace.expireDue(nowMs, FORGET_BUDGET, () => this.#expiredKeys++);
     this.#keyspace.purgeExpired(msOfStamp(members.clockFloor()), FORGET_BUDGET);
     this.#keyspace.forgetStable(stable, FORGET_BUDGET);
-    this.#encoded.clear();
   }
 
   /** Milliseconds until the next `tick` is wanted. */
@@ -303,17 +302,13 @@ export class RegionNode implements Engine, NodeView {
   }
 
   takeOutputs(): NodeOutputs {
-    const outputs = { sends: this.#sends, closes: this.#closes };
-    this.#sends = [];
-    this.#closes = [];
-    return outputs;
+    return this.#outbox.take();
   }
 
   /** What is to be written behind, null for nothing; at most one batch is on its way. */
   takeStoreBatch(): StoreBatch | null {
     if (this.#context !== null) return null;
-    const batch = this.#persistence.take(this.#stampBound);
-    return batch;
+    return this.#persistence.take(this.#stampBound);
   }
 
   get isStoreBatchDue(): boolean {
@@ -331,20 +326,8 @@ export class RegionNode implements Engine, NodeView {
   }
 
   #send(link: number, frame: PeerFrame): number {
-    const bytes = frame.type === 'transactions' && !frame.asked ? this.#encodeShared(frame.bytes, frame) : this.#options.codec.encodeFrame(frame);
-    if (frame.type === 'snapshot-end') this.#snapshotsSent++;
-    this.#sends.push({ link, frame: bytes });
-    this.#linkBytes.set(link, (this.#linkBytes.get(link) ?? 0) + bytes.length);
-    return bytes.length;
-  }
-
-  #encodeShared(key: Uint8Array, frame: PeerFrame): Uint8Array {
-    let bytes = this.#encoded.get(key);
-    if (bytes === undefined) {
-      bytes = this.#options.codec.encodeFrame(frame);
-      this.#encoded.set(key, bytes);
-    }
-    return bytes;
+    if (frame.type === 'snapshot-end') this.#counters.snapshotsSent++;
+    return this.#outbox.send(link, frame);
   }
 
   // ── delivery ──
@@ -372,14 +355,12 @@ export class RegionNode implements Engine, NodeView {
     this.#replica.vector.raise(origin, held.nextSeq);
     this.#replica.clock.see(stamp);
     this.#vectorChanged = true;
-    this.#appliedTotal++;
+    this.#counters.applied++;
     this.#replicator.noteProgress();
   }
 
   #applyUpdate(update: Update, context: UpdateContext): void {
-    if (update.kind === UpdateKind.CloseIncarnations) {
-      this.#closing.push({ node: nodeOf(context.origin), incarnation: update.atMs, origin: context.origin, seq: context.seq });
-    }
+    if (update.kind === UpdateKind.CloseIncarnations) this.#closed.note(update.atMs, context);
     this.#keyspace.apply(update, context);
     if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
   }
@@ -407,38 +388,19 @@ export class RegionNode implements Engine, NodeView {
     stable.merge(snapshot.stable);
     clock.see(snapshot.stamp);
     this.#vectorChanged = true;
-    this.#snapshotsReceived++;
+    this.#counters.snapshotsReceived++;
   }
 
   // ── incarnations (RULES D8) ──
 
   #closeEarlierIncarnations(): void {
     const incarnation = this.#replicator.closableIncarnation();
-    if (incarnation === null || this.#closing.some((closing) => closing.node === this.#options.identity.nodeNumber)) return;
+    if (incarnation === null || this.#closed.isClosing(this.#options.identity.nodeNumber)) return;
     this.#transactWallMs = this.#now.wallMs;
-    const context = this.#openTransaction();
+    this.#closed.note(incarnation, this.#openTransaction());
     this.#transaction.closeIncarnations(incarnation);
-    this.#closing.push({ node: this.#options.identity.nodeNumber, incarnation, origin: context.origin, seq: context.seq });
     this.#closeTransaction();
     this.#writtenSeq = 0;
-  }
-
-  /**
-   * Retires incarnations whose closing is stable. That it is stable is known here, or from a transaction whose deps have the floor:
-   * its origin knew, and all that came before it is here.
-   */
-  #retireClosed(): void {
-    const { stable, vector } = this.#replica;
-    const floors = new VersionVector();
-    for (const closing of this.#closing) {
-      if (stable.contains(closing.origin, closing.seq)) floors.raise(originOf(closing.node, 0), closing.incarnation);
-    }
-    for (const [, deps] of this.#replica.runningEntries()) floors.mergeFloors(deps);
-    for (const [floor, incarnation] of floors.changesSince(vector)) {
-      this.#replica.retireBelow(nodeOf(floor), incarnation);
-      this.#closing = this.#closing.filter((closing) => closing.node !== nodeOf(floor) || closing.incarnation > incarnation);
-      this.#vectorChanged = true;
-    }
   }
 
   // ── what it says of itself: NodeView ──
@@ -477,56 +439,10 @@ export class RegionNode implements Engine, NodeView {
   }
 
   peers(_nowMs: number): PeerStatus[] {
-    return this.#replica.members.others().map((member) => this.#peerStatus(member));
-  }
-
-  #peerStatus(member: Member): PeerStatus {
-    const session = this.#replicator.sessions.get(member.nodeNumber);
-    const row = this.#replica.members.row(member.nodeNumber);
-    const behind = this.#sender.behind(row?.applied);
-    const silentMs = this.#replica.members.silentMs(member.nodeNumber, this.#now.monotonicMs);
-    return {
-      id: member.id,
-      region: member.region,
-      connected: session?.isUp ?? false,
-      lagTransactions: behind.transactions,
-      lagBytes: behind.bytes,
-      lagMs: row === null ? null : behind.oldestAtMs === Infinity ? 0 : Math.max(0, this.#now.monotonicMs - behind.oldestAtMs),
-      rttMs: session?.isUp === true ? session.rttMs : null,
-      silentMs: silentMs === Infinity ? null : silentMs,
-    };
+    return this.#report.peers(this.#now);
   }
 
   telemetry(_nowMs: number): NodeTelemetry {
-    const { holdBack, vector, log, clock } = this.#replica;
-    const waits = holdBack.waits(vector, (origin) => this.#replica.running(origin));
-    let logTransactions = 0;
-    for (const origin of log.origins()) logTransactions += log.behind(origin, 0).transactions;
-    return {
-      peers: this.#replica.members.others().map((member) => {
-        const session = this.#replicator.sessions.get(member.nodeNumber);
-        return {
-          ...this.#peerStatus(member),
-          clockOffsetMs: session?.clockOffsetMs ?? null,
-          sentBytes: session?.sentBytes ?? 0,
-          receivedBytes: session?.receivedBytes ?? 0,
-        };
-      }),
-      keys: this.#keyspace.count,
-      tombstones: this.#keyspace.entryCount - this.#keyspace.count,
-      holdBackTransactions: holdBack.transactions,
-      holdBackBytes: holdBack.bytes,
-      pausedOrigins: waits.filter((wait) => wait.missing === null).length,
-      logTransactions,
-      logBytes: log.bytes,
-      clockAheadMs: Math.max(0, msOfStamp(clock.last) - this.#now.wallMs),
-      conflicts: [{ keyClass: '*', count: this.#keyspace.conflicts }],
-      madeTotal: this.#lastSeq,
-      appliedTotal: this.#appliedTotal,
-      expiredKeysTotal: this.#expiredKeys,
-      snapshotsSentTotal: this.#snapshotsSent,
-      snapshotsReceivedTotal: this.#snapshotsReceived,
-      refusedFramesTotal: this.#refusedFrames,
-    };
+    return this.#report.telemetry(this.#now, this.#lastSeq, this.#expiredKeys);
   }
 }

@@ -8,12 +8,14 @@ const refuse = (what: string): never => {
 };
 
 function list(value: unknown, length: number | null, what: string): readonly unknown[] {
-  if (!Array.isArray(value) || (length !== null && value.length !== length)) return refuse(`${what} has the wrong shape`);
+  if (!Array.isArray(value) || (length !== null && value.length !== length))
+    return refuse(`${what} has the wrong shape`);
   return value as readonly unknown[];
 }
 
 function dot(stamp: unknown, origin: unknown, seq: unknown): void {
-  if (!isStamp(stamp) || !isOrigin(origin) || !Number.isSafeInteger(seq) || (seq as number) < 1) refuse('a write has no dot');
+  if (!isStamp(stamp) || !isOrigin(origin) || !Number.isSafeInteger(seq) || (seq as number) < 1)
+    refuse('a write has no dot');
 }
 
 function text(value: unknown, what: string): void {
@@ -28,7 +30,8 @@ function runs(value: unknown): void {
     const [origin, first, last, stamp, integer, units] = list(part, 6, 'an increment');
     dot(stamp, origin, first);
     dot(stamp, origin, last);
-    if (typeof integer !== 'string' || typeof units !== 'string' || !AMOUNT.test(integer) || !AMOUNT.test(units)) refuse('an increment has no amount');
+    if (typeof integer !== 'string' || typeof units !== 'string' || !AMOUNT.test(integer) || !AMOUNT.test(units))
+      refuse('an increment has no amount');
   }
 }
 

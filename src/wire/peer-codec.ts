@@ -85,14 +85,14 @@ function numbers(value: unknown, lengthMax: number, what: string): readonly numb
 }
 
 /** A vector travels flat: origin, sequence, origin, sequence … */
-const flat = (entries: VectorEntries): number[] => entries.flatMap(([from, seq]) => [from, seq]);
+const flat = (pairs: VectorEntries): number[] => pairs.flatMap(([from, seq]) => [from, seq]);
 
 function vector(value: unknown): VectorEntries {
   const list = numbers(value, ORIGINS_MAX * 2, 'a vector');
   if (list.length % 2 !== 0) refuse('a vector is no list of pairs');
-  const entries: [Origin, number][] = [];
-  for (let at = 0; at < list.length; at += 2) entries.push([origin(list[at]), count(list[at + 1], 'a sequence')]);
-  return entries;
+  const pairs: [Origin, number][] = [];
+  for (let at = 0; at < list.length; at += 2) pairs.push([origin(list[at]), count(list[at + 1], 'a sequence')]);
+  return pairs;
 }
 
 function running(value: unknown): [Origin, VectorEntries][] {
@@ -108,16 +108,17 @@ function flushMark(value: unknown): FlushMark | null {
   return { stamp: stamp(at), origin: origin(from), seq: count(seq, 'a sequence') };
 }
 
-const flatFlush = (flush: FlushMark | null): number[] | null => (flush === null ? null : [flush.stamp, flush.origin, flush.seq]);
+const flatFlush = (flush: FlushMark | null): number[] | null =>
+  flush === null ? null : [flush.stamp, flush.origin, flush.seq];
 
-const flatRow = (row: Row): unknown[] => [
-  row.node,
-  row.incarnation,
-  row.stamp,
-  row.wallMs,
-  flat([...row.applied.entries()]),
-  flat([...row.durable.entries()]),
-  row.incarnations,
+const flatRow = (of: Row): unknown[] => [
+  of.node,
+  of.incarnation,
+  of.stamp,
+  of.wallMs,
+  flat([...of.applied.entries()]),
+  flat([...of.durable.entries()]),
+  of.incarnations,
 ];
 
 function row(value: unknown): Row {

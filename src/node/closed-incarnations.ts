@@ -1,0 +1,50 @@
+import type { Replica } from '../causal/replica.ts';
+import { nodeOf, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { UpdateContext } from '../crdt/update.ts';
+
+interface Closing {
+  readonly node: NodeNumber;
+  readonly incarnation: number;
+  readonly origin: Origin;
+  readonly seq: number;
+}
+
+/** Incarnations that a transaction closed and that are retired once that transaction is stable (RULES D8). */
+export class ClosedIncarnations {
+  readonly #replica: Replica;
+  #closings: Closing[] = [];
+
+  constructor(replica: Replica) {
+    this.#replica = replica;
+  }
+
+  /** A transaction said that every incarnation of its origin's node below this one is closed. */
+  note(incarnation: number, context: UpdateContext): void {
+    this.#closings.push({ node: nodeOf(context.origin), incarnation, origin: context.origin, seq: context.seq });
+  }
+
+  isClosing(node: NodeNumber): boolean {
+    return this.#closings.some((closing) => closing.node === node);
+  }
+
+  /**
+   * Retires what can be; says whether anything was. That a closing is stable is known here, or from a transaction whose deps have
+   * the floor: its origin knew, and all that came before it is here.
+   */
+  retire(): boolean {
+    const { stable, vector } = this.#replica;
+    const floors = new VersionVector();
+    for (const closing of this.#closings) {
+      if (stable.contains(closing.origin, closing.seq)) floors.raise(originOf(closing.node, 0), closing.incarnation);
+    }
+    for (const [, deps] of this.#replica.runningEntries()) floors.mergeFloors(deps);
+    const raised = floors.changesSince(vector);
+    for (const [floor, incarnation] of raised) {
+      const node = nodeOf(floor);
+      this.#replica.retireBelow(node, incarnation);
+      this.#closings = this.#closings.filter((closing) => closing.node !== node || closing.incarnation > incarnation);
+    }
+    return raised.length > 0;
+  }
+}

@@ -1,0 +1,88 @@
+import type { Member } from '../causal/members.ts';
+import type { Now, Replica } from '../causal/replica.ts';
+import type { Replicator } from '../causal/replicator.ts';
+import type { Sender } from '../causal/sender.ts';
+import { msOfStamp } from '../clock/stamp.ts';
+import type { PeerStatus } from '../commands/node-view.ts';
+import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { NodeTelemetry } from './telemetry.ts';
+
+/** What a node counts of itself since its start. */
+export class NodeCounters {
+  applied: number = 0;
+  snapshotsSent: number = 0;
+  snapshotsReceived: number = 0;
+  refusedFrames: number = 0;
+}
+
+/** What a node says of itself and its peers, for CW.PEERS and the metrics. Reads only. */
+export class NodeReport {
+  readonly #replica: Replica;
+  readonly #replicator: Replicator;
+  readonly #sender: Sender;
+  readonly #keyspace: MapKeyspace;
+  readonly #counters: NodeCounters;
+
+  constructor(replica: Replica, replicator: Replicator, sender: Sender, keyspace: MapKeyspace, counters: NodeCounters) {
+    this.#replica = replica;
+    this.#replicator = replicator;
+    this.#sender = sender;
+    this.#keyspace = keyspace;
+    this.#counters = counters;
+  }
+
+  peers(now: Now): PeerStatus[] {
+    return this.#replica.members.others().map((member) => this.#peer(member, now));
+  }
+
+  #peer(member: Member, now: Now): PeerStatus {
+    const session = this.#replicator.sessions.get(member.nodeNumber);
+    const row = this.#replica.members.row(member.nodeNumber);
+    const behind = this.#sender.behind(row?.applied);
+    const silentMs = this.#replica.members.silentMs(member.nodeNumber, now.monotonicMs);
+    const oldestMs = behind.oldestAtMs === Infinity ? 0 : Math.max(0, now.monotonicMs - behind.oldestAtMs);
+    return {
+      id: member.id,
+      region: member.region,
+      connected: session?.isUp ?? false,
+      lagTransactions: behind.transactions,
+      lagBytes: behind.bytes,
+      lagMs: row === null ? null : oldestMs,
+      rttMs: session?.isUp === true ? session.rttMs : null,
+      silentMs: silentMs === Infinity ? null : silentMs,
+    };
+  }
+
+  telemetry(now: Now, made: number, expiredKeys: number): NodeTelemetry {
+    const { holdBack, vector, log, clock, members } = this.#replica;
+    const waits = holdBack.waits(vector, (origin) => this.#replica.running(origin));
+    let logTransactions = 0;
+    for (const origin of log.origins()) logTransactions += log.behind(origin, 0).transactions;
+    return {
+      peers: members.others().map((member) => {
+        const session = this.#replicator.sessions.get(member.nodeNumber);
+        return {
+          ...this.#peer(member, now),
+          clockOffsetMs: session?.clockOffsetMs ?? null,
+          sentBytes: session?.sentBytes ?? 0,
+          receivedBytes: session?.receivedBytes ?? 0,
+        };
+      }),
+      keys: this.#keyspace.count,
+      tombstones: this.#keyspace.entryCount - this.#keyspace.count,
+      holdBackTransactions: holdBack.transactions,
+      holdBackBytes: holdBack.bytes,
+      pausedOrigins: waits.filter((wait) => wait.missing === null).length,
+      logTransactions,
+      logBytes: log.bytes,
+      clockAheadMs: Math.max(0, msOfStamp(clock.last) - now.wallMs),
+      conflicts: [{ keyClass: '*', count: this.#keyspace.conflicts }],
+      madeTotal: made,
+      appliedTotal: this.#counters.applied,
+      expiredKeysTotal: expiredKeys,
+      snapshotsSentTotal: this.#counters.snapshotsSent,
+      snapshotsReceivedTotal: this.#counters.snapshotsReceived,
+      refusedFramesTotal: this.#counters.refusedFrames,
+    };
+  }
+}
