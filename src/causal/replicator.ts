@@ -379,7 +379,7 @@ export class Replicator {
     }
     if (this.#rewind && this.#replica.holdBack.bytes < limits.holdBackBytesMax / 2) this.#rewindAll();
     if (this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
-    for (const [session, fetch] of this.#missing.ask(this.#sessions, now)) this.#sendControl(session, fetch);
+    for (const [session, frame] of this.#missing.ask(this.#sessions, now)) this.#sendControl(session, frame);
     let isOwed = false;
     for (const session of this.#sessions.values()) {
       if (!session.isUp) continue;
