@@ -3,7 +3,8 @@ import { CausewayError } from '../errors.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { REDIS_VERSION } from './redis-version.ts';
-import { notAnInteger, refuse, wrongArity } from './refusals.ts';
+import { integerArgumentWithin } from './numbers.ts';
+import { refuse, wrongArity } from './refusals.ts';
 import { setClientName } from './client-name.ts';
 
 function ping({ args, reply, session }: CommandContext): void {
@@ -18,8 +19,7 @@ function ping({ args, reply, session }: CommandContext): void {
 }
 
 function select({ args, reply }: CommandContext): void {
-  const index = parseInteger(args.range(1));
-  if (index === null || index < -(2n ** 31n) || index >= 2n ** 31n) throw notAnInteger();
+  const index = integerArgumentWithin(args, 1, -(2n ** 31n), 2n ** 31n - 1n);
   if (index !== 0n) throw refuse('DB index is out of range');
   reply.ok();
 }
