@@ -17,8 +17,6 @@ export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly frameBytesMax: number;
-  /** Whether one more connection may come in. */
-  readonly hasRoom: () => boolean;
   readonly accepted: (webSocket: WebSocket, socket: Socket, kind: LinkKind) => void;
 }
 
@@ -67,7 +65,6 @@ export class WsListener {
     if (request.headers.origin !== undefined) return refuse(socket, 403, 'not for browsers');
     if (kind === null) return refuse(socket, 404, `paths are ${Object.values(PEER_PATHS).join(' and ')}`);
     if (!offersProtocol(request)) return refuse(socket, 400, `this node speaks ${PEER_PROTOCOL}`);
-    if (!this.#options.hasRoom()) return refuse(socket, 503, 'too many connections have not said who they are');
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       // Our server makes plain sockets only, and ws has typed what it is given more widely.
       this.#options.accepted(webSocket, socket as Socket, kind);

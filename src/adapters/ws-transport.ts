@@ -20,7 +20,7 @@ export interface TransportLimits {
   readonly frameBytesMax: number;
   /** How long a dialled node may take to answer, over the slowest link there is. */
   readonly handshakeTimeoutMs: number;
-  /** Accepted connections that have not proved who they are, at once. */
+  /** Accepted connections that have not proved who they are, at once. The oldest makes room for one more. */
   readonly unprovenConnectionsMax: number;
   /** How long an accepted connection may take to prove who it is. */
   readonly unprovenMs: number;
@@ -49,6 +49,7 @@ export interface TransportOptions {
 type Diallers = Readonly<Record<LinkKind, Dialler>>;
 
 interface Guard {
+  readonly connection: WsConnection;
   readonly timer: NodeJS.Timeout;
   stopCounting(): void;
 }
@@ -79,7 +80,6 @@ export class WsTransport {
       host: options.host,
       port: options.port,
       frameBytesMax: this.#limits.frameBytesMax,
-      hasRoom: () => !this.#isClosed && this.#unproven.size < this.#limits.unprovenConnectionsMax,
       accepted: (webSocket, socket, kind) => this.#accepted(webSocket, socket, kind),
     });
   }
@@ -165,6 +165,12 @@ export class WsTransport {
   }
 
   #accepted(webSocket: WebSocket, socket: Socket, kind: LinkKind): void {
+    // A member proves who it is within a round trip; whoever only wants to keep the places taken does not.
+    const [oldest] = this.#unproven.values();
+    if (oldest !== undefined && this.#unproven.size >= this.#limits.unprovenConnectionsMax) {
+      this.proved(oldest.connection.id);
+      oldest.connection.close('too many connections have not said who they are');
+    }
     const connection = this.#open(webSocket, socket, kind, null);
     if (connection !== null) this.#guard(connection, socket);
   }
@@ -179,7 +185,7 @@ export class WsTransport {
     };
     socket.on('data', count);
     const timer = setTimeout(() => connection.close(`did not say who it is within ${unprovenMs} ms`), unprovenMs);
-    this.#unproven.set(connection.id, { timer, stopCounting: () => socket.off('data', count) });
+    this.#unproven.set(connection.id, { connection, timer, stopCounting: () => socket.off('data', count) });
   }
 
   #open(webSocket: WebSocket, socket: Socket, kind: LinkKind, dialledNode: number | null): WsConnection | null {

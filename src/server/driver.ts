@@ -3,6 +3,7 @@ import type { Now } from '../causal/replica.ts';
 import { toCausewayError, type CausewayError } from '../errors.ts';
 import type { RegionNode } from '../node/region-node.ts';
 import type { Clock, PeerConnection, Store, TransportEvents } from '../ports.ts';
+import { DriverLog } from './driver-log.ts';
 
 /** What the driver drives: the pure node, as it sees it. */
 export type DrivenNode = Pick<
@@ -49,7 +50,7 @@ const DRAIN_LOOK_MS = 10;
 export class NodeDriver implements TransportEvents {
   readonly #node: DrivenNode;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #log: DriverLog;
   readonly #options: DriverOptions;
   readonly #links: Map<number, PeerConnection> = new Map();
   /** Accepted connections that have sent nothing that the node took. */
@@ -66,7 +67,7 @@ export class NodeDriver implements TransportEvents {
     this.#options = options;
     this.#node = options.node;
     this.#clock = options.clock;
-    this.#log = options.log;
+    this.#log = new DriverLog(options.log, options.clock);
   }
 
   /** Lets time begin. */
@@ -99,14 +100,13 @@ export class NodeDriver implements TransportEvents {
 
   frame(connection: PeerConnection, frame: Uint8Array): void {
     this.#guarded(() => this.#node.linkFrame(connection.id, frame, this.#now()));
-    if (this.#strangers.size > 0 && this.#strangers.delete(connection.id)) this.#judge(connection);
+    if (this.#strangers.size > 0 && this.#strangers.has(connection.id)) this.#judge(connection);
     this.touch();
   }
 
   closed(connection: PeerConnection, reason: string): void {
     this.#links.delete(connection.id);
-    this.#strangers.delete(connection.id);
-    this.#log.info('peer link closed', { link: connection.id, kind: connection.kind, reason });
+    this.#log.closed(connection, reason, this.#strangers.delete(connection.id));
     this.#guarded(() => this.#node.linkClosed(connection.id, this.#now()));
     this.touch();
   }
@@ -171,13 +171,15 @@ export class NodeDriver implements TransportEvents {
   #close(link: number, reason: string): void {
     const connection = this.#links.get(link);
     if (connection === undefined) return;
-    this.#log.warn('peer link refused', { link, kind: connection.kind, reason });
+    this.#log.refused(connection, reason);
     connection.close(reason);
   }
 
   /** A first frame that the node did not answer by closing the connection was a good hello. */
   #judge(connection: PeerConnection): void {
-    if (!this.#handOut().includes(connection.id) && !this.#isOver) this.#options.proved(connection.id);
+    if (this.#handOut().includes(connection.id) || this.#isOver) return;
+    this.#strangers.delete(connection.id);
+    this.#options.proved(connection.id);
   }
 
   #commitIfDue(everyMs: number): void {

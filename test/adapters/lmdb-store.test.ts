@@ -81,6 +81,25 @@ describe('the folder of the store', () => {
   });
 });
 
+test('a store that is overwritten again and again does not grow, also after it was read', async () => {
+  const folder = temporaryFolder();
+  const batch = (round: number): Parameters<typeof committed>[1] =>
+    batchOf({
+      entries: Array.from({ length: 500 }, (_, index) => entry(`key:${index}`, `${round} ${'x'.repeat(200)}`)),
+    });
+  const first = new LmdbStore(folder);
+  await committed(first, batch(0));
+  await closed(first);
+  const store = openedIn(folder);
+  // A walk that is given up must not keep its old pages alive.
+  for (const [key] of store.load().entries) if (key.length > 0) break;
+  const size = (): number => statSync(join(folder, 'image', 'data.mdb')).size;
+  for (let round = 1; round <= 30; round++) await committed(store, batch(round));
+  const settled = size();
+  for (let round = 31; round <= 120; round++) await committed(store, batch(round));
+  expect(size()).toBeLessThanOrEqual(settled * 1.2);
+});
+
 describe('crashes', () => {
   test('kill -9 in the middle of commits leaves the end of one batch', async () => {
     const folder = temporaryFolder();

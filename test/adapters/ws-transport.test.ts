@@ -294,18 +294,20 @@ describe('hostile and broken peers', () => {
     await stillServes(accepter);
   });
 
-  test('strangers are few: beyond the limit they are refused, until one has proved who it is', async () => {
+  test('strangers are few: the oldest makes room for one more, whoever has proved who it is stays', async () => {
     const accepter = await new Recorder({ limits }).listen();
-    for (let i = 0; i < 4; i++) await dialRaw(accepter.port);
-    await expect(dialRaw(accepter.port)).rejects.toThrow('503');
-    const first = accepter.opens[0];
-    if (first === undefined) throw new Error('no connection');
-    accepter.transport.proved(first.id);
-    await dialRaw(accepter.port);
-    await expect(dialRaw(accepter.port)).rejects.toThrow('503');
-    accepter.opens[1]?.close('not one of us');
-    await until(() => accepter.closes.length === 1, 'the end');
-    await dialRaw(accepter.port);
+    const strangers: WebSocket[] = [];
+    const closes: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      const webSocket = await dialRaw(accepter.port);
+      webSocket.on('close', (_code, reason) => closes.push(`${i}: ${reason.toString()}`));
+      strangers.push(webSocket);
+      await until(() => accepter.opens.length === i + 1, 'the connection');
+      if (i === 0) accepter.transport.proved(accepter.opens[0]?.id ?? 0);
+    }
+    await until(() => closes.length === 1, 'the end of the oldest stranger');
+    expect(closes).toEqual(['1: too many connections have not said who they are']);
+    expect(accepter.open).toHaveLength(5);
   });
 
   test('a stranger that says nothing in time is closed', async () => {

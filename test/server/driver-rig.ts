@@ -4,9 +4,10 @@ import { systemClock } from '../../src/adapters/system-clock.ts';
 import { latin1Bytes } from '../../src/base/bytes.ts';
 import type { PeerStatus } from '../../src/commands/node-view.ts';
 import type { CausewayError } from '../../src/errors.ts';
-import type { NodeOutputs } from '../../src/node/region-node.ts';
 import type { LinkKind, PeerConnection, Store, StoreBatch } from '../../src/ports.ts';
 import { NodeDriver, type DrivenNode } from '../../src/server/driver.ts';
+
+type NodeOutputs = ReturnType<DrivenNode['takeOutputs']>;
 
 /** A node that does what the test says and writes down what it was told. */
 export class ScriptedNode implements DrivenNode {
@@ -104,7 +105,8 @@ export interface DriverRig {
   readonly failures: CausewayError[];
 }
 
-export function drivenNode(store: Store | null = null): DriverRig {
+/** A driver of a scripted node; `write` gets what it logs. */
+export function drivenNode(store: Store | null = null, write: (line: string) => void = () => undefined): DriverRig {
   const node = new ScriptedNode();
   const proved: number[] = [];
   const failures: CausewayError[] = [];
@@ -112,7 +114,7 @@ export function drivenNode(store: Store | null = null): DriverRig {
     node,
     store,
     clock: systemClock,
-    log: createLog({ level: 'silent', format: 'json' }),
+    log: createLog({ level: 'info', format: 'json', destination: { write } }),
     proved: (link) => proved.push(link),
     turnEnded: () => node.calls.push('turnEnded'),
     failed: (error) => failures.push(error),

@@ -90,6 +90,24 @@ describe('who an accepted connection is', () => {
     expect(proved).toEqual([2]);
     expect(bad.closeReason).toBe('hello refused');
   });
+
+  test('strangers that are refused all day are not told of one by one', async () => {
+    const lines: string[] = [];
+    const { node, driver } = drivenNode(null, (line) => lines.push(line));
+    driver.start();
+    for (let id = 1; id <= 100; id++) {
+      const stranger = new FakeConnection(id, 'bulk', null);
+      driver.opened(stranger);
+      node.outputs = { sends: [], closes: [{ link: id, reason: 'hello refused' }] };
+      driver.frame(stranger, latin1Bytes('nonsense'));
+      driver.closed(stranger, 'hello refused');
+    }
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.length).toBeLessThan(30);
+    driver.opened(new FakeConnection(500, 'bulk', 65));
+    driver.closed(new FakeConnection(500, 'bulk', 65), 'cut');
+    expect(lines.at(-1)).toContain('cut');
+  });
 });
 
 describe('writing behind', () => {
