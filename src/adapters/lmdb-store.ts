@@ -17,6 +17,7 @@ const OWNER = 'owner';
 const INCARNATION = 'incarnation';
 const STAMP_BOUND = 'stampBound';
 const IMAGE = Buffer.from('image');
+const IMAGE_BOUND = Buffer.from('stampBound');
 
 /** Folders open in this very process: LMDB would hand the same environment out a second time. */
 const openFolders = new Set<string>();
@@ -62,7 +63,11 @@ export class LmdbStore implements Store {
       this.#image = open<Uint8Array, Uint8Array>({ path: imageFolder, overlappingSync: false, maxDbs: 4, ...binary });
       this.#entries = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'entries', ...binary });
       this.#meta = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'meta', ...binary });
-      this.#stampBound = numberOf(promises.get(STAMP_BOUND), this.#folder);
+      const boundInImage = Number(this.#meta.get(IMAGE_BOUND)?.toString() ?? '0');
+      this.#stampBound = Math.max(
+        numberOf(promises.get(STAMP_BOUND), this.#folder),
+        numberOf(boundInImage, this.#folder),
+      );
       makePrivate(promisesFolder);
       makePrivate(imageFolder);
     } catch (error) {
@@ -101,12 +106,10 @@ export class LmdbStore implements Store {
 
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
     try {
-      // The image never holds a stamp above the bound, in whatever order the two environments reach the disk.
-      this.raiseStampBound(batch.stampBound);
       this.#guarded(() => {
         const written = this.#image.batch(() => this.#write(batch));
         this.#commitsInFlight++;
-        void this.#finish(written, done);
+        void this.#finish(written, batch.stampBound, done);
       });
     } catch (error) {
       const failure = storeError(error, this.#folder);
@@ -133,6 +136,8 @@ export class LmdbStore implements Store {
       else void this.#entries.put(storeKey, storeValueOf(key, state, block));
     }
     void this.#meta.put(IMAGE, block.add(batch.meta));
+    // a bound that rides in a batch spares the synchronous write that would stop the event loop
+    void this.#meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(this.#stampBound, batch.stampBound))));
   }
 
   *#storedEntries(): Generator<readonly [key: Uint8Array, state: Uint8Array]> {
@@ -147,7 +152,11 @@ export class LmdbStore implements Store {
     }
   }
 
-  async #finish(written: Promise<boolean>, done: (error: CausewayError | null) => void): Promise<void> {
+  async #finish(
+    written: Promise<boolean>,
+    stampBound: number,
+    done: (error: CausewayError | null) => void,
+  ): Promise<void> {
     let failure: CausewayError | null = null;
     try {
       await written;
@@ -155,6 +164,7 @@ export class LmdbStore implements Store {
       failure = this.#fail(await commitCause(error));
     }
     this.#commitsInFlight--;
+    if (failure === null) this.#stampBound = Math.max(this.#stampBound, stampBound);
     done(failure);
     if (this.#commitsInFlight === 0) this.#whenIdle?.();
   }

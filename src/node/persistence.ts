@@ -1,5 +1,7 @@
+import { present } from '../base/assert.ts';
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import { nodeOf, type Origin } from '../clock/origin.ts';
+import type { Origin } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Codec, NodeMeta } from '../causal/peer-frames.ts';
 import type { Replica } from '../causal/replica.ts';
@@ -14,7 +16,7 @@ export class Persistence {
   readonly #replica: Replica;
   readonly #keyspace: MapKeyspace;
   readonly #codec: Codec;
-  #inFlight: VersionVector | null = null;
+  #inFlight: { readonly vector: VersionVector; readonly stampBound: Stamp } | null = null;
 
   constructor(replica: Replica, keyspace: MapKeyspace, codec: Codec) {
     this.#replica = replica;
@@ -47,11 +49,10 @@ export class Persistence {
     return this.#inFlight !== null;
   }
 
-  /** The next batch, null when there is nothing to write or one is on its way. */
-  take(stampBound: number): StoreBatch | null {
-    if (!this.isDue) return null;
+  /** The next batch, with a bound that is durable once it is. Not while one is on its way. */
+  take(stampBound: Stamp): StoreBatch {
     const { clear, entries } = this.#keyspace.takeDirty();
-    this.#inFlight = this.#replica.vector.clone();
+    this.#inFlight = { vector: this.#replica.vector.clone(), stampBound };
     return {
       clear,
       entries: entries.map(
@@ -75,15 +76,11 @@ export class Persistence {
     };
   }
 
-  /** The batch taken last is on disk. */
-  committed(): void {
-    if (this.#inFlight === null) return;
-    this.#replica.durable = this.#inFlight;
+  /** The batch taken last is on disk; returns its bound. */
+  committed(): Stamp {
+    const batch = present(this.#inFlight, 'a batch is on its way');
+    this.#replica.durable = batch.vector;
     this.#inFlight = null;
-  }
-
-  /** Whether this node made the origin in an earlier life. */
-  isOwnEarlier(origin: Origin): boolean {
-    return nodeOf(origin) === this.#replica.identity.nodeNumber && origin !== this.#replica.origin;
+    return batch.stampBound;
   }
 }

@@ -48,7 +48,6 @@ export interface RegionNodeOptions {
 
 /** Keys looked at in one tick for expiry, purge and forgetting: bounds the pause. */
 const FORGET_BUDGET = 2_000;
-const STAMP_BOUND_AHEAD_MS = 500;
 
 /**
  * One node: the one place where keyspace, causal replication and commands meet. A pure step machine with two drivers, the server
@@ -212,11 +211,20 @@ export class RegionNode implements Engine, NodeView {
   #nextStamp(wallMs: number): Stamp {
     const stamp = this.#replica.clock.next(wallMs);
     if (stamp >= this.#stampBound) {
-      // never beyond the physical time plus the limit, so that a restart is not paused by its peers (RULES D3)
-      this.#stampBound = Math.max(stampOfMs(wallMs + STAMP_BOUND_AHEAD_MS), stamp + STAMP_COUNTERS);
+      this.#stampBound = this.#boundFor(stamp, wallMs);
       this.#options.raiseStampBound(this.#stampBound);
     }
     return stamp;
+  }
+
+  /** A bound for some time to come, never beyond the physical time plus the limit, so that a restart is not paused by its peers (RULES D3). */
+  #boundFor(stamp: Stamp, wallMs: number): Stamp {
+    return Math.max(stampOfMs(wallMs + this.#options.limits.skewMsMax), stamp + STAMP_COUNTERS) as Stamp;
+  }
+
+  /** Whether the durable bound is nearly used up: a batch is then written for it alone, so that no write has to wait for the disk. */
+  #isBoundLow(): boolean {
+    return this.#stampBound < stampOfMs(this.#now.wallMs + this.#options.limits.skewMsMax / 2);
   }
 
   /** The own transactions of this turn become one chunk of the log, encoded once for all peers. */
@@ -307,18 +315,19 @@ export class RegionNode implements Engine, NodeView {
 
   /** What is to be written behind, null for nothing; at most one batch is on its way. */
   takeStoreBatch(): StoreBatch | null {
-    if (this.#context !== null) return null;
-    return this.#persistence.take(this.#stampBound);
+    if (this.#context !== null || !this.isStoreBatchDue) return null;
+    return this.#persistence.take(this.#boundFor(this.#replica.clock.last, this.#now.wallMs));
   }
 
   get isStoreBatchDue(): boolean {
-    return this.#persistence.isDue;
+    return this.#persistence.isDue || (this.#isBoundLow() && !this.#persistence.isInFlight);
   }
 
   /** The batch taken last is on disk. */
   storeCommitted(): void {
-    this.#persistence.committed();
-    this.#replicator.noteProgress();
+    const before = this.#replica.durable;
+    this.#stampBound = Math.max(this.#stampBound, this.#persistence.committed());
+    if (!before.covers(this.#replica.durable)) this.#replicator.noteProgress();
   }
 
   #at(now: Now): void {
