@@ -7,6 +7,7 @@ import type { CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
 import { integerArgument } from './numbers.ts';
 import { refuse, syntaxError } from './refusals.ts';
+import { subcommandSyntax } from './request-errors.ts';
 
 function onOrOff({ args }: CommandContext, index: number): boolean {
   const word = args.word(index);
@@ -46,7 +47,7 @@ function clientReply({ args, reply, session }: CommandContext): void {
 }
 
 function clientPause({ args, reply, server }: CommandContext): void {
-  if (args.count > 4) throw syntaxError();
+  if (args.count > 4) throw subcommandSyntax(args);
   const mode = args.count === 4 ? args.word(3) : 'ALL';
   if (mode !== 'WRITE' && mode !== 'ALL') throw refuse('CLIENT PAUSE mode must be WRITE or ALL');
   const durationMs = Number(integerArgument(args, 2, 'timeout is not an integer or out of range'));
@@ -62,7 +63,7 @@ function clientPause({ args, reply, server }: CommandContext): void {
 }
 
 function clientUnblock({ args, reply, server }: CommandContext): void {
-  if (args.count > 4) throw syntaxError();
+  if (args.count > 4) throw subcommandSyntax(args);
   const how = args.count === 4 ? args.word(3) : 'TIMEOUT';
   if (how !== 'TIMEOUT' && how !== 'ERROR') throw refuse('CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   const session = server.clients.get(Number(integerArgument(args, 2)));

@@ -37,9 +37,9 @@ export function replyCommandInfo(reply: Reply, entry: CommandEntry): void {
   const categories = categoriesOf(entry);
   reply.set(categories.length);
   for (const category of categories) reply.simple(`@${category}`);
-  reply.array(0);
+  reply.set(0);
   replyKeySpecs(reply, entry);
-  reply.array(subcommands?.size ?? 0);
+  reply.set(subcommands?.size ?? 0);
   if (subcommands !== null) for (const subcommand of subcommands) replyCommandInfo(reply, subcommand);
 }
 

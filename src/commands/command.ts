@@ -106,7 +106,7 @@ export const commandCommands: readonly CommandSpec[] = [
       row('info', -2, 'Get array of specific command details, or all when no argument is given', info),
       row('docs', -2, 'Get array of specific command documentation', docs),
       row('list', -2, 'Get an array of command names', list),
-      row('getkeys', -3, 'Extract keys given a full command', getKeys),
+      row('getkeys', -4, 'Extract keys given a full command', getKeys),
       helpOf('command', 'server', [
         '(no subcommand)',
         '    Return details about all commands.',

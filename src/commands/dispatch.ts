@@ -7,6 +7,8 @@ import { bytesOf, CopiedArgs } from './copied-args.ts';
 import type { Engine } from './engine.ts';
 import { ExecutionContext } from './execution-context.ts';
 import { feedMonitors } from './monitor-feed.ts';
+import { NewKeyWriter } from './new-key-writer.ts';
+import { notificationBit } from './notification-classes.ts';
 import { refuse, wrongArity } from './refusals.ts';
 import { isForeignProtocol, onlyPubsubAllowed, unknownCommand } from './request-errors.ts';
 import type { ServerState } from './server-state.ts';
@@ -24,6 +26,8 @@ export const Outcome = {
   Foreign: 3,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+const NEW_KEY = notificationBit('n');
 
 /** Run at once inside MULTI. */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
@@ -187,9 +191,17 @@ export class Dispatcher {
   }
 
   readonly #runInTransaction = (tx: TransactionWriter): void => {
-    this.#context.setTransaction(tx);
+    this.#useTransaction(tx);
     this.#running?.spec.run(this.#context);
   };
+
+  #useTransaction(tx: TransactionWriter): void {
+    const { notifier, settings } = this.#server;
+    const announcesNewKeys = (settings.notifyClasses & NEW_KEY) !== 0;
+    this.#context.setTransaction(
+      announcesNewKeys ? new NewKeyWriter(tx, this.#context.nowMs, this.#engine.keys, notifier) : tx,
+    );
+  }
 
   /** Notes what the session wrote last, also when the command failed after writing. */
   #transact(session: Session, nowMs: number, run: (tx: TransactionWriter) => void): void {
@@ -251,7 +263,7 @@ export class Dispatcher {
   }
 
   readonly #runQueueInTransaction = (tx: TransactionWriter): void => {
-    this.#context.setTransaction(tx);
+    this.#useTransaction(tx);
     this.#runQueue();
   };
 

@@ -4,15 +4,19 @@ import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
 import { patternOf } from './patterns.ts';
-import { overLimit, wrongArity } from './refusals.ts';
+import { overLimit } from './refusals.ts';
+import { subcommandSyntax } from './request-errors.ts';
 
-/** What a change of subscriptions is answered with, one for each channel. */
+/** What a change of subscriptions is answered with, one for each channel. CLIENT REPLY OFF does not keep it back. */
 function confirm({ reply, session }: CommandContext, kind: string, channel: string | null): void {
-  reply.push(3);
-  reply.bulkText(kind);
-  if (channel === null) reply.null();
-  else reply.bulkText(channel);
-  reply.integer(session.subscriptionCount);
+  const isPush = session.replyMode !== 'on';
+  const into = isPush ? session.connection.beginPush() : reply;
+  into.push(3);
+  into.bulkText(kind);
+  if (channel === null) into.null();
+  else into.bulkText(channel);
+  into.integer(session.subscriptionCount);
+  if (isPush) session.connection.endPush();
 }
 
 function checkCount({ args, session }: CommandContext): void {
@@ -77,7 +81,7 @@ function publish({ args, reply, server, tx }: CommandContext): void {
 }
 
 function listChannels({ args, reply, server }: CommandContext): void {
-  if (args.count > 3) throw wrongArity('pubsub|channels');
+  if (args.count > 3) throw subcommandSyntax(args);
   const glob = args.count === 3 ? patternOf(args.range(2)) : null;
   const names = [...server.hub.channels()].filter((name) => glob === null || glob.matchesText(name));
   reply.array(names.length);

@@ -28,6 +28,12 @@ export function unknownCommand(args: Args, isContainer: boolean): CausewayError 
   return refuse(`unknown command '${name}', with args beginning with: ${beginning}`);
 }
 
+/** A subcommand that takes arguments in some numbers only. */
+export function subcommandSyntax(args: Args): CausewayError {
+  const subcommand = shortText(args, 1, ECHO_CHARS_MAX);
+  return refuse(`unknown subcommand or wrong number of arguments for '${subcommand}'. Try ${args.word(0)} HELP.`);
+}
+
 /** In RESP2 a client that listens cannot tell a reply from a message. */
 export function onlyPubsubAllowed(commandName: string): CausewayError {
   return refuse(

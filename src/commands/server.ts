@@ -2,6 +2,7 @@ import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
 import { refuse, syntaxError } from './refusals.ts';
+import { subcommandSyntax } from './request-errors.ts';
 
 function time({ reply, server }: CommandContext): void {
   const nowMs = server.time.wallMs();
@@ -27,7 +28,8 @@ function flush(context: CommandContext): void {
 /** There are no functions, so that all of them are gone. */
 function flushFunctions({ args, reply }: CommandContext): void {
   const mode = args.count > 2 ? args.word(2) : 'SYNC';
-  if (args.count > 3 || (mode !== 'ASYNC' && mode !== 'SYNC')) {
+  if (args.count > 3) throw subcommandSyntax(args);
+  if (mode !== 'ASYNC' && mode !== 'SYNC') {
     throw refuse('FUNCTION FLUSH only supports SYNC|ASYNC option');
   }
   reply.ok();

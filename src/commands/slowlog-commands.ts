@@ -3,12 +3,13 @@ import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
 import { clamped, integerArgument } from './numbers.ts';
-import { refuse, wrongArity } from './refusals.ts';
+import { refuse } from './refusals.ts';
+import { subcommandSyntax } from './request-errors.ts';
 
 const COUNT_DEFAULT = 10;
 
 function slowlogGet({ args, reply, server }: CommandContext): void {
-  if (args.count > 3) throw wrongArity('slowlog|get');
+  if (args.count > 3) throw subcommandSyntax(args);
   const message = 'count should be greater than or equal to -1';
   const count = args.count === 3 ? clamped(integerArgument(args, 2, message), 2 ** 31) : COUNT_DEFAULT;
   if (count < -1) throw refuse(message);

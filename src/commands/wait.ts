@@ -38,7 +38,7 @@ export const waitCommands: readonly CommandSpec[] = [
   {
     name: 'wait',
     arity: 3,
-    flags: ['noscript', 'blocking'],
+    flags: ['noscript'],
     group: 'generic',
     summary: "Wait until other regions have applied the connection's last write",
     run: wait,
