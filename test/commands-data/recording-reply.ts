@@ -18,6 +18,13 @@ export class RecordingReply implements Reply {
     this.respVersion = respVersion;
   }
 
+  mark(): number {
+    throw new Error('commands do not take replies back');
+  }
+  truncate(): void {
+    this.mark();
+  }
+
   /** The one reply. */
   take(): ReplyValue {
     if (this.#done === null || this.#open.length > 0) throw new Error('the command did not finish its reply');

@@ -34,7 +34,12 @@ function readReply(buf: Buffer, at: number): { reply: ReplyValue; next: number }
   return readItems(buf, next, kind, Number(line) * (kind === 'map' ? 2 : 1));
 }
 
-function readItems(buf: Buffer, from: number, kind: AggregateKind, count: number): { reply: ReplyValue; next: number } | null {
+function readItems(
+  buf: Buffer,
+  from: number,
+  kind: AggregateKind,
+  count: number,
+): { reply: ReplyValue; next: number } | null {
   const items: ReplyValue[] = [];
   let at = from;
   for (let index = 0; index < count; index++) {

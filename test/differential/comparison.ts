@@ -1,5 +1,7 @@
 import { replyText, sorted, type ReplyValue } from '../conformance/reply-value.ts';
-import type { Words } from './random-commands.ts';
+
+/** One request to both servers. */
+export type Words = readonly string[];
 
 /** Clocks are read a moment apart. */
 const SECONDS_TOLERANCE = 2;
@@ -50,7 +52,9 @@ function sameTime(redis: ReplyValue, ours: ReplyValue, tolerance: number, shift:
 function sameForm(redis: ReplyValue, ours: ReplyValue): boolean {
   if (redis.kind !== ours.kind) return false;
   if (!('items' in redis) || !('items' in ours)) return redis.kind === 'bulk';
-  return redis.items.length === ours.items.length && redis.items.every((item, index) => sameItem(item, ours.items[index]));
+  return (
+    redis.items.length === ours.items.length && redis.items.every((item, index) => sameItem(item, ours.items[index]))
+  );
 }
 
 function sameItem(redis: ReplyValue, ours: ReplyValue | undefined): boolean {

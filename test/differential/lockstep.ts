@@ -1,6 +1,6 @@
 import { quoted, replyText, type ReplyValue } from '../conformance/reply-value.ts';
-import { beyondLongDouble, nameOf, RANDOM_CHOICE, sameReply } from './comparison.ts';
-import type { RandomSession, Words } from './random-commands.ts';
+import { beyondLongDouble, nameOf, RANDOM_CHOICE, sameReply, type Words } from './comparison.ts';
+import type { RandomSession } from './random-commands.ts';
 import type { Target } from './targets.ts';
 
 /** Where the two differ. */
@@ -48,9 +48,14 @@ class Lockstep {
   /** The two hold different numbers, rightly: there is nothing more to compare. */
   parted = false;
   #popHere = false;
+  #queued: Words[] = [];
+  readonly #isRecorded: boolean;
+  readonly #shiftMs: number;
 
   constructor(redis: Target, ours: Target, tally: Tally) {
     this.#tally = tally;
+    this.#isRecorded = redis.recordedAtMs !== null;
+    this.#shiftMs = redis.recordedAtMs === null ? 0 : Date.now() - redis.recordedAtMs;
     this.#redis = redis;
     this.#ours = ours;
   }
@@ -62,11 +67,32 @@ class Lockstep {
   #check(words: Words, redis: ReplyValue | undefined, ours: ReplyValue | undefined): void {
     if (!this.goesOn) return;
     if (redis === undefined || ours === undefined) throw new Error('every request has a reply');
+    const queued = this.#followTransaction(words, redis);
+    if (queued !== null && 'items' in redis && 'items' in ours && redis.items.length === ours.items.length) {
+      for (const [index, inner] of queued.entries()) this.#compare(inner, redis.items[index], ours.items[index]);
+    } else {
+      this.#compare(words, redis, ours);
+    }
+  }
+
+  #compare(words: Words, redis: ReplyValue | undefined, ours: ReplyValue | undefined): void {
+    if (redis === undefined || ours === undefined || !this.goesOn) return;
     this.compared++;
     this.#tally.count(words, redis);
-    if (sameReply(words, redis, ours)) return;
+    if (sameReply(words, redis, ours, this.#shiftMs)) return;
     if (beyondLongDouble(words, redis, ours)) this.parted = true;
     else this.difference = { words, redis, ours };
+  }
+
+  /** Gives the requests that an EXEC has run, null for anything else. */
+  #followTransaction(words: Words, redis: ReplyValue): readonly Words[] | null {
+    if (redis.kind === 'simple' && redis.text === 'QUEUED') {
+      this.#queued.push(words);
+      return null;
+    }
+    const name = nameOf(words);
+    if (name === 'MULTI' && redis.kind === 'simple') this.#queued = [];
+    return name === 'EXEC' && redis.kind === 'array' ? this.#queued : null;
   }
 
   async both(requests: readonly Words[]): Promise<[redis: ReplyValue[], ours: ReplyValue[]]> {
@@ -84,7 +110,7 @@ class Lockstep {
     }
     const [redis, ours] = await this.both([words]);
     if (!this.goesOn || name === 'RANDOMKEY') return;
-    await this.#chosenExist(words, this.#redis, ours[0]);
+    if (!this.#isRecorded) await this.#chosenExist(words, this.#redis, ours[0]);
     await this.#chosenExist(words, this.#ours, redis[0]);
   }
 
@@ -106,10 +132,10 @@ class Lockstep {
     };
   }
 
-  /** Each server pops in turn; what one popped is removed from the other. */
+  /** Each server pops in turn (a recording always is the one); what one popped is removed from the other. */
   async #pop(words: Words): Promise<void> {
     const [popper, other] = this.#popHere ? [this.#ours, this.#redis] : [this.#redis, this.#ours];
-    this.#popHere = !this.#popHere;
+    this.#popHere = !this.#popHere && !this.#isRecorded;
     const [, key = ''] = words;
     const [popped] = await popper.run([words]);
     if (popped !== undefined) this.#tally.count(words, popped);

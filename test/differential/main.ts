@@ -23,25 +23,35 @@ if (executable === null) throw new Error('there is no redis-server on the path t
 const server = await RealRedis.start(executable);
 const wanted = Number(values.commands);
 const seed = Number(values.seed);
-const redis = await RespTarget.open('redis', server.port);
-const ours: Target = values.port === undefined ? new InProcessTarget() : await RespTarget.open('ours', Number(values.port));
+const redis = await RespTarget.open(server.port);
+const ours: Target = values.port === undefined ? new InProcessTarget() : await RespTarget.open(Number(values.port));
+const sessions = randomSessions({ requestsMax: Number(values.length), withServer: values.port !== undefined });
 let compared = 0;
 let round = 0;
 const tally = new Tally();
 try {
   for (; compared < wanted; round++) {
-    const property = fc.asyncProperty(randomSessions(Number(values.length)), async (session) => {
+    const property = fc.asyncProperty(sessions, async (session) => {
       const result = await runSession(session, redis, ours, tally);
       compared += result.compared;
       if (result.difference !== null) throw new Error(differenceText(session, result.difference));
     });
     process.stderr.write(`seed ${seed + round}, ${compared} compared\n`);
-    await fc.assert(property, { seed: seed + round, numRuns: 200, interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true });
+    await fc.assert(property, {
+      seed: seed + round,
+      numRuns: 200,
+      interruptAfterTimeLimit: 60_000,
+      markInterruptAsFailure: true,
+    });
   }
-  for (const [name, replies] of [...tally.replies].sort()) {
-    process.stdout.write(`${name.padEnd(14)} ${replies} replies, ${tally.successes.get(name) ?? 0} of them no errors\n`);
+  for (const [name, replies] of [...tally.replies].sort(([left], [right]) => (left < right ? -1 : 1))) {
+    process.stdout.write(
+      `${name.padEnd(14)} ${replies} replies, ${tally.successes.get(name) ?? 0} of them no errors\n`,
+    );
   }
-  process.stdout.write(`${compared} replies compared, no difference (redis ${await server.version()}, seeds ${seed} to ${seed + round - 1})\n`);
+  process.stdout.write(
+    `${compared} replies compared, no difference (redis ${await server.version()}, seeds ${seed} to ${seed + round - 1})\n`,
+  );
 } catch (error) {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);

@@ -1,7 +1,5 @@
 import fc from 'fast-check';
-
-/** One request to both servers. */
-export type Words = readonly string[];
+import { nameOf, RANDOM_CHOICE, type Words } from './comparison.ts';
 
 /** A session: the protocol it speaks and what it sends, from an empty keyspace on. */
 export interface RandomSession {
@@ -49,7 +47,10 @@ const value = fc.oneof(
   { weight: 1, arbitrary: float },
 );
 /** Near the start or beyond what Redis allows: our own limit is lower than Redis's. */
-const offset = mostly(fc.integer({ min: 0, max: 20 }).map(String), fc.oneof(notIntegers, word('-1', '536870912', '9223372036854775807')));
+const offset = mostly(
+  fc.integer({ min: 0, max: 20 }).map(String),
+  fc.oneof(notIntegers, word('-1', '536870912', '9223372036854775807')),
+);
 /** What is appended must not make a number of more binary places. */
 const tail = fc.oneof({ weight: 4, arbitrary: letters }, { weight: 1, arbitrary: word('0', '.5') });
 const member = mostly(
@@ -130,7 +131,11 @@ const strings = [
 
 const scanPattern = word('*', 's*', '?1', '[a-h]*', '[^s]*', 'h1', '\\*', 's[', '**1', '', 'k\\*y', 's[[]1]');
 const bigCount = option('COUNT', sometimes(word('0', '-1', 'abc', '1.5'), word('1000', '9223372036854775807')));
-const scanOptions = options(option('MATCH', scanPattern), bigCount, option('TYPE', word('string', 'HASH', 'set', 'zset')));
+const scanOptions = options(
+  option('MATCH', scanPattern),
+  bigCount,
+  option('TYPE', word('string', 'HASH', 'set', 'zset')),
+);
 const allOfIt: fc.Arbitrary<Words> = fc.constant(['COUNT', '100000']);
 const cursor = sometimes(word('abc', '-', ' 0', '18446744073709551616', '1.5', '0x'), word('0', '0', ''));
 const generics = [
@@ -143,7 +148,12 @@ const generics = [
   request('RANDOMKEY'),
   request('RENAME', anyKey, anyKey),
   request('RENAMENX', anyKey, anyKey),
-  request('COPY', anyKey, anyKey, options(flag('REPLACE'), option('DB', word('0', '0', '16', '-1', 'abc', '2147483648')))),
+  request(
+    'COPY',
+    anyKey,
+    anyKey,
+    options(flag('REPLACE'), option('DB', word('0', '0', '16', '-1', 'abc', '2147483648'))),
+  ),
   request('SCAN', cursor, scanOptions, allOfIt),
   request('HSCAN', hashKey, cursor, scanOptions, allOfIt),
   request('SSCAN', setKey, cursor, scanOptions, allOfIt),
@@ -162,7 +172,10 @@ const expiries = [
 ];
 
 const fieldValue = fc.oneof(value, float);
-const sampleCount = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: -8, max: 12 }).map(String) }, { weight: 1, arbitrary: word('9223372036854775807', '-9223372036854775808', 'abc', '4611686018427387904') });
+const sampleCount = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: -8, max: 12 }).map(String) },
+  { weight: 1, arbitrary: word('9223372036854775807', '-9223372036854775808', 'abc', '4611686018427387904') },
+);
 const hashes = [
   request('HSET', hashKey, pairsOf(member, fieldValue)),
   request('HMSET', hashKey, pairsOf(member, fieldValue)),
@@ -183,7 +196,8 @@ const hashes = [
   request('HRANDFIELD', hashKey, sampleCount, cased('WITHVALUES')),
 ];
 
-const numkeys = fc.oneof({ weight: 6, arbitrary: word('1', '2', '3') }, { weight: 1, arbitrary: word('0', '-1', 'abc', '99') });
+const counted = keysOf(setKey).map((keys) => [String(keys.length), ...keys]);
+const numkeys = word('0', '-1', 'abc', '1', '2', '99');
 const sets = [
   request('SADD', setKey, manyMembers),
   request('SADD', setKey, manyMembers),
@@ -199,7 +213,8 @@ const sets = [
   request('SINTERSTORE', setKey, keysOf(setKey)),
   request('SUNIONSTORE', setKey, keysOf(setKey)),
   request('SDIFFSTORE', setKey, keysOf(setKey)),
-  request('SINTERCARD', numkeys, keysOf(setKey), options(option('LIMIT', integer), flag('BAD'))),
+  request('SINTERCARD', counted, options(option('LIMIT', mostly(word('0', '1', '2'), integer)))),
+  request('SINTERCARD', numkeys, keysOf(setKey), options(flag('BAD'))),
   request('SRANDMEMBER', setKey),
   request('SRANDMEMBER', setKey, sampleCount),
   request('SPOP', setKey),
@@ -208,13 +223,13 @@ const sets = [
 
 /** Now and then an argument too few or too many. */
 function mangled(requests: fc.Arbitrary<Words>): fc.Arbitrary<Words> {
-  return fc.tuple(requests, fc.integer({ min: 0, max: 59 }), member).map(([words, luck, extra]) => {
+  return fc.tuple(requests, fc.integer({ min: 0, max: 59 }), word('a', '1', '')).map(([words, luck, extra]) => {
     if (luck === 0 && words.length > 1) return words.slice(0, -1);
     return luck === 1 ? [...words, extra] : words;
   });
 }
 
-const anyRequest = mangled(
+const dataRequest = mangled(
   fc.oneof(
     { weight: 6, arbitrary: fc.oneof(...strings) },
     { weight: 3, arbitrary: fc.oneof(...generics) },
@@ -224,10 +239,61 @@ const anyRequest = mangled(
   ),
 );
 
-/** Random sessions of up to `requestsMax` requests over all data commands. */
-export function randomSessions(requestsMax: number): fc.Arbitrary<RandomSession> {
+/** What a server has around the data commands. */
+const serverRequest = mangled(
+  fc.oneof(
+    request('PING'),
+    request('PING', letters),
+    request('ECHO', value),
+    request('SELECT', word('0', '0', '16', '-1', 'abc', '2147483648')),
+    request(
+      'CLIENT',
+      word('GETNAME', 'SETNAME', 'NOSUCH', 'REPLY'),
+      options(word('a', 'b c', '').map((name) => [name])),
+    ),
+    request('CONFIG', word('GET', 'NOSUCH'), word('nosuchparameter')),
+    request('HELLO', word('1', '4', 'abc'), fc.constant('SETNAME'), letters),
+    request('NOSUCH', smallInteger),
+    request('nosuch\r\ncommand', word('a b', '', 'c'), options(word('d', '').map((text) => [text]))),
+    request('PUBLISH', letters, letters),
+    request('FLUSHALL'),
+    request('FLUSHDB', word('ASYNC', 'SYNC', 'BAD')),
+    request('WATCH', keysOf(anyKey)),
+    request('UNWATCH'),
+    request('EXEC'),
+    request('DISCARD'),
+  ),
+);
+
+const plainRequest = dataRequest.filter((words) => !RANDOM_CHOICE.has(nameOf(words)));
+/** Nothing chosen at random inside, so that an EXEC is compared element by element. */
+const transaction: fc.Arbitrary<Words[]> = fc
+  .tuple(
+    fc.array(fc.oneof({ weight: 9, arbitrary: plainRequest }, { weight: 1, arbitrary: serverRequest }), {
+      maxLength: 6,
+    }),
+    fc.oneof({ weight: 5, arbitrary: request('EXEC') }, { weight: 1, arbitrary: request('DISCARD') }),
+  )
+  .map(([requests, end]) => [['MULTI'], ...requests, end]);
+
+export interface SessionOptions {
+  readonly requestsMax: number;
+  /** Connection commands and transactions, too, which need a server around the commands. */
+  readonly withServer: boolean;
+}
+
+/** Random sessions over all commands that Redis has, too. */
+export function randomSessions({ requestsMax, withServer }: SessionOptions): fc.Arbitrary<RandomSession> {
+  const single = (requests: fc.Arbitrary<Words>): fc.Arbitrary<Words[]> => requests.map((words) => [words]);
+  const group = withServer
+    ? fc.oneof(
+        { weight: 30, arbitrary: single(dataRequest) },
+        { weight: 2, arbitrary: single(serverRequest) },
+        { weight: 2, arbitrary: transaction },
+      )
+    : single(dataRequest);
   return fc.record({
     respVersion: fc.constantFrom(2 as const, 3 as const),
-    requests: fc.array(anyRequest, { minLength: 1, maxLength: requestsMax, size: 'max' }),
+    requests: fc.array(group, { minLength: 1, maxLength: requestsMax, size: 'max' }).map((groups) => groups.flat()),
   });
 }

@@ -4,7 +4,8 @@ import { RespConnection } from '../conformance/resp-connection.ts';
 
 /** Something that answers requests as Redis does. */
 export interface Target {
-  readonly name: string;
+  /** Unix milliseconds at which its replies were recorded; null where they are made now. */
+  readonly recordedAtMs: number | null;
   /** Begins anew: no keys, and replies of this version. */
   reset(respVersion: 2 | 3): Promise<void>;
   /** Replies in the order of the requests. */
@@ -14,20 +15,19 @@ export interface Target {
 
 /** A server on a port. */
 export class RespTarget implements Target {
-  readonly name: string;
+  readonly recordedAtMs = null;
   readonly #connection: RespConnection;
 
-  private constructor(name: string, connection: RespConnection) {
-    this.name = name;
+  private constructor(connection: RespConnection) {
     this.#connection = connection;
   }
 
-  static async open(name: string, port: number): Promise<RespTarget> {
-    return new RespTarget(name, await RespConnection.open(port));
+  static async open(port: number): Promise<RespTarget> {
+    return new RespTarget(await RespConnection.open(port));
   }
 
   async reset(respVersion: 2 | 3): Promise<void> {
-    await this.run([['HELLO', String(respVersion)], ['FLUSHALL']]);
+    await this.run([['DISCARD'], ['UNWATCH'], ['HELLO', String(respVersion)], ['FLUSHALL']]);
   }
 
   async run(requests: readonly (readonly string[])[]): Promise<ReplyValue[]> {
@@ -41,7 +41,7 @@ export class RespTarget implements Target {
 
 /** The commands in this process, without a server around them. */
 export class InProcessTarget implements Target {
-  readonly name = 'in process';
+  readonly recordedAtMs = null;
   #node: Harness = new Harness();
   #seed = 1;
 
