@@ -20,6 +20,12 @@ export const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
 /** Replies that a client has not taken yet: past it no more of its requests are run until it takes some. */
 export const OUTPUT_PAUSE_BYTES: number = 1024 * 1024;
 
+/**
+ * What is written for one client before any of it is sent, a reply that repeats a long value (MGET of the same key) included.
+ * Above every output limit's default and the longest argument. Past it: error instead of the reply.
+ */
+export const REPLY_BYTES_MAX: number = 288 * 1024 * 1024;
+
 /** Connections at a time (CONFIG maxclients). Past it: `ERR max number of clients reached`, close. */
 export const CLIENTS_DEFAULT = 10_000;
 /** A pattern of KEYS, SCAN, PSUBSCRIBE and the like: matching costs at most pattern × text. Past it: error. */

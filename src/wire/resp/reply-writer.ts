@@ -1,4 +1,6 @@
 import type { ByteRange } from '../../base/bytes.ts';
+import { REPLY_BYTES_MAX } from '../../base/client-limits.ts';
+import { CausewayError } from '../../errors.ts';
 import type { OutputChunks } from './output-chunks.ts';
 
 const NONE = new Uint8Array(0);
@@ -68,6 +70,9 @@ export class ReplyWriter {
     if (this.#length === 0 && this.#buf.length === 0) {
       this.#buf = this.#chunks.take();
       if (needed <= this.#buf.length) return;
+    }
+    if (needed > REPLY_BYTES_MAX) {
+      throw new CausewayError('ERR', `reply is too large (limit reply-bytes-max ${REPLY_BYTES_MAX})`);
     }
     const old = this.#buf;
     const grown = new Uint8Array(Math.max(needed, old.length * 2));
