@@ -10,7 +10,7 @@ export interface ReplicationLimits {
   readonly skewMsMax: number;
   /** Bytes sent to a peer and not yet taken by it; past it the peer's cursor waits. */
   readonly windowBytes: number;
-  /** Bytes of updates of one chunk; past it a turn's transactions become several. */
+  /** Bytes of updates of one chunk and of one frame of a snapshot; past it there are several. One transaction or entry is never split. */
   readonly chunkBytesMax: number;
   /** How long a head is held back before its causes are asked of whoever sent it. */
   readonly askAfterMs: number;

@@ -14,9 +14,6 @@ export interface SnapshotStore {
   readonly flushMark: FlushMark | null;
 }
 
-/** Bytes that an entry of a snapshot is reckoned with in the window before it is encoded. */
-const SNAPSHOT_ENTRY_BYTES = 128;
-
 /** Moves the peers' cursors through the log as their windows allow: what was asked for first, then a snapshot, then the streams. */
 export class Sender {
   readonly replica: Replica;
@@ -107,18 +104,16 @@ export class Sender {
 
   #pumpSnapshot(session: PeerSession): void {
     const { snapshot } = session;
+    const { limits } = this.replica;
     if (snapshot === null || session.bulk === null) return;
-    const entries = snapshot.cursor.next(this.replica.limits.snapshotEntriesPerFrame);
+    const entries = snapshot.cursor.next(limits.snapshotEntriesPerFrame, limits.chunkBytesMax);
     if (entries === null) {
       session.sentBytes += this.#send(session.bulk, { type: 'snapshot-end', count: snapshot.count });
       this.dropSnapshot(session);
       return;
     }
     snapshot.count += entries.length;
-    session.sentBytes += Math.max(
-      this.#send(session.bulk, { type: 'snapshot-entries', entries }),
-      entries.length === 0 ? SNAPSHOT_ENTRY_BYTES : 0,
-    );
+    session.sentBytes += this.#send(session.bulk, { type: 'snapshot-entries', entries });
   }
 
   dropSnapshot(session: PeerSession): void {

@@ -34,15 +34,36 @@ export class SnapshotCursor {
     if (state !== null) this.#copies.push(state);
   }
 
-  /** The next entries of the cut, about `budget` of them; null at the end. */
-  next(budget: number): SnapshotEntry[] | null {
-    const entries = this.#copies.splice(0, budget);
-    while (entries.length < budget && this.#position < this.#end) {
-      const slot = this.#position++;
-      if (this.#copied.delete(slot)) continue;
-      const state = this.#source.stateAt(slot);
-      if (state !== null) entries.push(state);
+  /** The next entries of the cut, at least one, until `entriesMax` or about `bytesMax` are reached; null at the end. */
+  next(entriesMax: number, bytesMax: number): SnapshotEntry[] | null {
+    const entries: SnapshotEntry[] = [];
+    for (let bytes = 0; entries.length < entriesMax && bytes < bytesMax;) {
+      const entry = this.#copies.pop() ?? this.#nextInPlace();
+      if (entry === null) break;
+      entries.push(entry);
+      bytes += approximateBytes(entry);
     }
     return entries.length === 0 ? null : entries;
   }
+
+  #nextInPlace(): SnapshotEntry | null {
+    while (this.#position < this.#end) {
+      const slot = this.#position++;
+      if (this.#copied.delete(slot)) continue;
+      const entry = this.#source.stateAt(slot);
+      if (entry !== null) return entry;
+    }
+    return null;
+  }
+}
+
+/** Bytes reckoned for a write beside its text: stamp and dot. */
+const WRITE_BYTES = 24;
+
+/** About how long an entry is once it is encoded. */
+function approximateBytes([key, [string, hash, set]]: SnapshotEntry): number {
+  let bytes = key.length + WRITE_BYTES + (string?.[0]?.length ?? 0);
+  for (const [field, writes] of hash ?? []) bytes += field.length + WRITE_BYTES + (writes[0]?.[0].length ?? 0);
+  for (const [member] of set ?? []) bytes += member.length + WRITE_BYTES;
+  return bytes;
 }
