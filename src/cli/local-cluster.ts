@@ -17,6 +17,7 @@ import type { ReadyFile } from './ready-file.ts';
 const SHAPER_WITHIN_MS = 30_000;
 /** Longer than a node that is alone waits for peers. */
 const READY_WITHIN_MS = 90_000;
+const READYZ_WITHIN_MS = 2_000;
 /** What nodes are given to stop in order, and then the shaper: together under the 5 s that `up` promises. */
 const NODES_STOP_MS = 3_500;
 const SHAPER_STOP_MS = 700;
@@ -60,7 +61,7 @@ export class LocalCluster {
     await this.#checkPorts();
     await Promise.all([this.#startShaper(), ...this.#nodes.map((node) => node.launch(this.#launchOf(node)))]);
     await this.#connect();
-    await Promise.all(this.#nodes.map((node) => node.untilReady(READY_WITHIN_MS)));
+    await Promise.all(this.#nodes.map(untilReady));
   }
 
   /** What the ready file says, `admin` being where `up` itself is asked. */
@@ -153,7 +154,7 @@ export class LocalCluster {
       this.#options.onChange();
       await this.#connect();
     }
-    await node.untilReady(READY_WITHIN_MS);
+    await untilReady(node);
     this.#options.onNotice(`${node.id} is ready again`);
     this.#options.onChange();
     return `${node.id} is ready`;
@@ -244,6 +245,29 @@ export class LocalCluster {
       await checkPort(node.respPort, `Redis clients of ${node.id}`);
       await checkPort(node.httpPort, `HTTP of ${node.id}`);
     }
+  }
+}
+
+/** Throws what the node said when it ended, or ERR with the reasons that it gives for not being ready. */
+async function untilReady(node: NodeProcess): Promise<void> {
+  try {
+    await node.untilReady(READY_WITHIN_MS);
+  } catch (error) {
+    if (!(error instanceof CausewayError) || error.retry !== 'later') throw error;
+    const reasons = await unreadyReasons(node);
+    throw new CausewayError('ERR', `${error.message}: ${reasons}`, { retry: 'later', cause: error });
+  }
+}
+
+/** What the node itself says under /readyz. */
+async function unreadyReasons(node: NodeProcess): Promise<string> {
+  try {
+    const url = `http://${loopback(node.ports?.http ?? 0)}/readyz`;
+    const response = await fetch(url, { signal: AbortSignal.timeout(READYZ_WITHIN_MS) });
+    const { reasons } = (await response.json()) as { reasons?: readonly string[] };
+    return reasons?.join(', ') ?? 'it gives no reason';
+  } catch (error) {
+    return `it does not say why (${error instanceof Error ? error.message : String(error)})`;
   }
 }
 

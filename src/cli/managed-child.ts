@@ -22,7 +22,7 @@ export class ManagedChild {
   readonly #process: ChildProcess;
   readonly #logFile: string;
   readonly #exited: Promise<string>;
-  #failure: CausewayError | null = null;
+  #complaint: CausewayError | null = null;
   #hasExited = false;
 
   constructor(options: ManagedChildOptions) {
@@ -37,7 +37,7 @@ export class ManagedChild {
     this.#process.on('message', (raw) => {
       const message = readChildMessage(raw);
       if (message === null) return;
-      if (message.type === 'failed') this.#failure = new CausewayError(message.code as ErrorCode, message.message);
+      if (message.type === 'failed') this.#complaint = new CausewayError(message.code as ErrorCode, message.message);
       options.onMessage(message);
     });
     this.#exited = new Promise((resolve) => {
@@ -61,9 +61,14 @@ export class ManagedChild {
     return this.#exited;
   }
 
+  /** What it said of its own failure, if it did. */
+  get complaint(): CausewayError | null {
+    return this.#complaint;
+  }
+
   /** Why it ended: what it said itself, else the end of its log. */
   failure(how: string): CausewayError {
-    if (this.#failure !== null) return this.#failure;
+    if (this.#complaint !== null) return this.#complaint;
     const lines = readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN);
     return new CausewayError('Internal', [`ended with ${how}`, ...lines].join('\n'));
   }

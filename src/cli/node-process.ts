@@ -141,7 +141,8 @@ export class NodeProcess {
     const error = new CausewayError(code, `${this.id}: ${message}`);
     life.listening.reject(error);
     life.ready.reject(error);
-    this.#onExit(this, how);
+    const { complaint } = life.child;
+    this.#onExit(this, complaint === null ? how : `${how}, ${complaint.code} ${complaint.message}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { basename, relative } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { CausewayError } from '../errors.ts';
 
@@ -65,7 +66,9 @@ export function listOption(text: string): string[] {
 
 /** How the user calls this program, for commands to try. */
 export function programPrefix(): string {
-  return process.env['npm_lifecycle_event'] === undefined ? 'causeway' : 'npm run -s causeway --';
+  if (process.env['npm_lifecycle_event'] !== undefined) return 'npm run -s causeway --';
+  const script = process.argv[1] ?? '';
+  return basename(script) === 'causeway' ? 'causeway' : `node ${relative(process.cwd(), script)}`;
 }
 
 /** Text from outside without what would start a line or steer a terminal. */

@@ -1,12 +1,18 @@
+import { createServer, type Server } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAKE, isAlive, REAL, runToEnd, Workshop } from './programs.ts';
+import { addressOf } from '../../src/server/address.ts';
+import { askAdmin } from '../../src/wan/admin-client.ts';
+import type { ForwardStatus } from '../../src/wan/shaper.ts';
+import { withClient } from '../../src/cli/cluster-nodes.ts';
+import { FAKE, isAlive, REAL, runToEnd, Workshop, type RunningProgram } from './programs.ts';
 
 let workshop: Workshop;
+let up: RunningProgram;
 beforeAll(async () => {
   workshop = new Workshop();
-  await workshop.up();
+  up = await workshop.up();
 });
 afterAll(async () => workshop.clean());
 
@@ -15,6 +21,13 @@ const nodeOf = (id: string) => {
   if (node === undefined) throw new Error(id);
   return node;
 };
+
+/** Takes the port of `host:port` away. */
+async function squat(address: string): Promise<Server> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(addressOf(address, 'squat'), resolve));
+  return server;
+}
 
 describe('node', () => {
   const ID = 'eu-west-1/a';
@@ -77,11 +90,40 @@ describe('node', () => {
     expect((await workshop.command(['node', 'start', ID])).code).toBe(0);
   });
 
+  test('a node that cannot go on says why, and up with it', async () => {
+    await withClient(addressOf(nodeOf(ID).resp, ID), async (client) => client.send('FATAL'));
+    while (nodeOf(ID).pid !== null) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(up.output).toMatch(
+      /eu-west-1\/a has ended \(exit code 1, STORE the disk is gone\); its log: \S+eu-west-1-a\.log/,
+    );
+    expect((await workshop.command(['node', 'start', ID])).code).toBe(0);
+  });
+
   test('two starts at once are one', async () => {
     await workshop.command(['node', 'kill', ID]);
     const both = await Promise.all([workshop.command(['node', 'start', ID]), workshop.command(['node', 'start', ID])]);
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
     expect(isAlive(nodeOf(ID).pid)).toBe(true);
+  });
+
+  test('start says which of its ports was taken meanwhile; a taken peer port is replaced and everyone told', async () => {
+    const { resp } = nodeOf(ID);
+    const forwardsTo = async (): Promise<string> => {
+      const { forwards } = (await askAdmin(workshop.ready().wan, '/links')) as { forwards: ForwardStatus[] };
+      return forwards.find((forward) => forward.to === ID)?.target ?? '';
+    };
+    const peer = await forwardsTo();
+    await workshop.command(['node', 'kill', ID]);
+    const squatters = [await squat(resp), await squat(peer)];
+    const refused = await workshop.command(['node', 'start', ID]);
+    expect(refused).toMatchObject({ code: 1, errors: `causeway: PORTBUSY ${ID}: cannot listen on ${resp}\n` });
+    expect(nodeOf(ID)).toMatchObject({ state: 'stopped', pid: null });
+
+    squatters[0]?.close();
+    expect((await workshop.command(['node', 'start', ID])).output).toBe(`${ID} is ready\n`);
+    squatters[1]?.close();
+    expect(nodeOf(ID).resp).toBe(resp);
+    expect(await forwardsTo()).not.toBe(peer);
   });
 
   test('an unknown node and a missing ready file are named', async () => {

@@ -45,7 +45,7 @@ describe('up', () => {
     expect(up.output).toContain('us-east-1 to eu-west-1: 35.3 ms one way');
     const port = ready.nodes[0]?.resp.split(':')[1];
     expect(up.output).toContain(`redis-cli -p ${port} SET greeting hello`);
-    expect(up.output).toContain(`causeway inspect greeting --ready-file ${workshop.readyFile}`);
+    expect(up.output).toContain(`node test/cli/fake-program.ts inspect greeting --ready-file ${workshop.readyFile}`);
     await up.until(() =>
       /^us-east-1 \d+ ops\/s, 1,234 keys, lag eu 7 ap 7 ms \| eu-west-1 .* \| ap-southeast-1 /m.test(up.output),
     );
