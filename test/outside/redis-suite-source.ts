@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execute } from './execute.ts';
@@ -42,7 +51,11 @@ async function fetchFromDebian(folder: string): Promise<string | null> {
     mkdirSync(join(lists, 'partial'), { recursive: true });
     const sources = join(work, 'source.sources');
     writeFileSync(sources, readFileSync(DEBIAN_SOURCES, 'utf8').replaceAll(/^Types:.*$/gm, 'Types: deb-src'));
-    const options = [`Dir::Etc::sourcelist=${sources}`, 'Dir::Etc::sourceparts=/dev/null', `Dir::State::Lists=${lists}`];
+    const options = [
+      `Dir::Etc::sourcelist=${sources}`,
+      'Dir::Etc::sourceparts=/dev/null',
+      `Dir::State::Lists=${lists}`,
+    ];
     const apt = async (...args: string[]): Promise<boolean> => {
       const flags = options.flatMap((option) => ['-o', option]);
       return succeeds(work, 'apt-get', ...flags, '-qq', ...args);

@@ -43,7 +43,8 @@ interface Target {
 export async function run(): Promise<SuiteResult> {
   if (findProgram('tclsh') === null) return absentTool('redis-suite', 'tclsh');
   const suite = await findRedisSuite();
-  if (suite === null) return absentTool('redis-suite', `test suite of Redis ${SUITE_VERSION} (REDIS_SUITE names its folder)`);
+  if (suite === null)
+    return absentTool('redis-suite', `test suite of Redis ${SUITE_VERSION} (REDIS_SUITE names its folder)`);
   const node = await SingleNode.start();
   try {
     return await runUnits(suite, node, UNITS, PASSED_MIN);
