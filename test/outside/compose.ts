@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { smoke, type SmokeCheck, type SmokeNode } from './smoke.ts';
+import { absentTool, type SuiteResult } from './suite-result.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const REGIONS = ['us-east-1', 'eu-west-1', 'ap-southeast-1'] as const;
@@ -12,17 +13,6 @@ const WAN_PORT = 6520;
 const UP_DEADLINE_MS = 600_000;
 const READY_DEADLINE_MS = 120_000;
 const CONDITION_DEADLINE_MS = 30_000;
-
-/** What a suite of test/outside found. */
-export interface SuiteResult {
-  readonly name: string;
-  readonly passed: number;
-  readonly failed: number;
-  /** One line each: what failed, or which absent tool kept the suite from running. */
-  readonly notes: readonly string[];
-  /** The tool that is absent, so that nothing was tested; in CI that is a failure. */
-  readonly absent: string | null;
-}
 
 interface Finished {
   readonly code: number | null;
@@ -35,10 +25,7 @@ interface Finished {
 /** Brings docker-compose.yml up as it is, on free ports, runs the smoke and more, and takes it down again. */
 export async function run(): Promise<SuiteResult> {
   const compose = await findCompose();
-  if (compose === null) {
-    const notes = ['compose: not run, no container engine with compose is reached'];
-    return { name: 'compose', passed: 0, failed: 0, notes, absent: 'docker compose' };
-  }
+  if (compose === null) return absentTool('compose', 'container engine with compose');
   const cluster = new ComposeCluster(compose, `causeway-test-${process.pid}`);
   const checks: SmokeCheck[] = [];
   try {
