@@ -2,20 +2,14 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { loadTopology } from '../src/server/topology.ts';
-import { DEFAULT_WAIT_POLICY } from '../src/wan/departures.ts';
+import type { Bench, BenchOptions, BenchResult } from './support/bench.ts';
+import { table } from './support/figures.ts';
 import { Shaper, type ForwardRequest, type ForwardStatus } from '../src/wan/shaper.ts';
-
-/**
- * How late the WAN shaper is, and what it costs: frames that carry their time of sending cross it between three regions, both ways.
- *
- *   node bench/wan.ts [frames a second in all, one or more] [--seconds N] [--poll-share N]
- *
- * 4000 frames a second are what 2000 writes a second make in three regions when nothing is batched.
- */
 
 const NODES = ['us-east-1/a', 'eu-west-1/a', 'ap-southeast-1/a'] as const;
 const FRAME_BYTES = 256;
 const TICK_MS = 2;
+const SHAPER_ARGUMENT = '--wan-bench-shaper';
 
 interface Lateness {
   readonly framesPerSecond: number;
@@ -39,11 +33,8 @@ interface ChildReply {
 }
 
 /** The shaper in a process of its own, as `up` runs it. */
-async function runShaper(pollShareMax: number): Promise<void> {
-  const shaper = new Shaper({
-    topology: loadTopology('regions'),
-    waitPolicy: { ...DEFAULT_WAIT_POLICY, pollShareMax },
-  });
+function runShaper(): void {
+  const shaper = new Shaper({ topology: loadTopology('regions') });
   process.on('disconnect', () => process.exit(0));
   process.on('message', (request: ChildRequest) => {
     void (async () => {
@@ -60,10 +51,10 @@ async function ask(child: ChildProcess, request: ChildRequest): Promise<ChildRep
   return (await reply)[0];
 }
 
-/** Measures how late frames arrive that are sent evenly over all six directions. */
-export async function measureWan(framesPerSecond: number, seconds: number, pollShareMax: number): Promise<Lateness> {
+/** How late frames arrive that carry their time of sending, sent evenly over all six directions between three regions. */
+async function measureWan(framesPerSecond: number, seconds: number): Promise<Lateness> {
   const topology = loadTopology('regions');
-  const child = fork(import.meta.filename, ['--shaper', String(pollShareMax)]);
+  const child = fork(import.meta.filename, [SHAPER_ARGUMENT], { execArgv: [] });
   const lateMs: number[] = [];
   let isOrdered = true;
 
@@ -142,29 +133,38 @@ export async function measureWan(framesPerSecond: number, seconds: number, pollS
   };
 }
 
-function option(name: string, fallback: number): number {
-  const index = process.argv.indexOf(name);
-  return index < 0 ? fallback : Number(process.argv[index + 1]);
-}
+/** Frames a second in all: near idle, light, and what 2000 writes a second make in three regions unbatched. */
+const RATES = [60, 600, 4_000];
+/** The shaper's promise under load. */
+const CPU_SHARE_MAX = 0.25;
+/** Its own tolerance and the grain of two readings of the clock. */
+const EARLY_MS_MAX = 0.2;
 
-async function main(): Promise<void> {
-  const seconds = option('--seconds', 5);
-  const pollShareMax = option('--poll-share', DEFAULT_WAIT_POLICY.pollShareMax);
-  const given = process.argv
-    .slice(2)
-    .filter((argument, index, all) => /^\d+$/.test(argument) && !all[index - 1]?.startsWith('--'));
-  const rates = given.length > 0 ? given.map(Number) : [60, 600, 4_000];
-  console.log(`lateness beyond the one-way delay, ms (poll share ${pollShareMax}, ${seconds} s a row)`);
-  console.log('frames/s   earliest      mean       p50       p99       max   shaper CPU   in order');
-  for (const rate of rates) {
-    const row = await measureWan(rate, seconds, pollShareMax);
-    const figures = [row.earliestMs, row.meanMs, row.p50Ms, row.p99Ms, row.maxMs].map((ms) =>
-      ms.toFixed(3).padStart(9),
-    );
-    const cpu = `${(row.shaperCpuShare * 100).toFixed(1)} %`.padStart(12);
-    console.log(`${String(rate).padStart(8)} ${figures.join(' ')} ${cpu}   ${row.isOrdered ? 'yes' : 'NO'}`);
-  }
-}
+export const wan: Bench = {
+  name: 'wan',
+  summary: 'how late the WAN shaper is beyond the delay, and what it costs',
+  run: async (options: BenchOptions): Promise<BenchResult> => {
+    const seconds = options.small ? 1 : Math.min(options.seconds, 10);
+    const rows: Lateness[] = [];
+    for (const rate of options.small ? [600] : RATES) rows.push(await measureWan(rate, seconds));
+    const isRight = rows.every((row) => row.isOrdered && row.earliestMs > -EARLY_MS_MAX);
+    const passed = isRight && rows.every((row) => row.shaperCpuShare < CPU_SHARE_MAX);
+    const figures = rows.map((row) => [
+      row.framesPerSecond,
+      row.earliestMs,
+      row.meanMs,
+      row.p50Ms,
+      row.p99Ms,
+      row.maxMs,
+      `${(row.shaperCpuShare * 100).toFixed(1)} %`,
+    ]);
+    const text = [
+      `lateness of ${FRAME_BYTES}-byte frames over six directions beyond the one-way delay, ms, ${seconds} s a row`,
+      table(['frames/s', 'earliest', 'mean', 'p50', 'p99', 'max', 'shaper CPU'], figures),
+      `${isRight ? 'all in order, none early' : 'OUT OF ORDER OR EARLY'}; bar: shaper under ${CPU_SHARE_MAX * 100} % of a core: ${passed ? 'met' : 'NOT met'}`,
+    ].join('\n');
+    return { text, json: rows, passed };
+  },
+};
 
-if (process.argv[2] === '--shaper') await runShaper(Number(process.argv[3]));
-else if (import.meta.main) await main();
+if (process.argv[2] === SHAPER_ARGUMENT) runShaper();
