@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { quantile, table } from '../../bench/support/figures.ts';
+
+const ENTRY = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
+
+/** Runs benches small, on free ports, and returns what they printed. Figures are not judged here: the machine is shared. */
+async function run(...args: string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [ENTRY, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+  child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output };
+}
+
+describe('benches', () => {
+  it('regions measures every pair and checks that all regions agree', async () => {
+    const { output } = await run('regions', '--small', '--port-base', '0');
+    expect(output).toMatch(/us-east-1 → ap-southeast-1 +117\.88 +\d+\.\d\d/);
+    expect(output.match(/ → /g)).toHaveLength(6);
+    expect(output).toContain('digests equal');
+  });
+
+  it('overwrites counts the keys and compares the digests', async () => {
+    const { output } = await run('overwrites', '--small', '--port-base', '0');
+    expect(output).toContain('60000 overwrites of 10000 keys');
+    expect(output).toContain('keys and digests equal');
+  });
+
+  it('an unknown name is a usage error that lists the benches', async () => {
+    const { code, output } = await run('nonsense');
+    expect(code).toBe(2);
+    expect(output).toContain('overwrites');
+  });
+});
+
+describe('figures', () => {
+  it('a quantile is by nearest rank', () => {
+    expect(quantile([5, 1, 4, 2, 3], 0.5)).toBe(3);
+    expect(quantile([5, 1, 4, 2, 3], 0.99)).toBe(5);
+    expect(quantile([], 0.5)).toBeNaN();
+  });
+
+  it('a table lines text up to the left and numbers to the right', () => {
+    expect(
+      table(
+        ['a', 'n'],
+        [
+          ['x', 1],
+          ['long', 22.5],
+        ],
+      ),
+    ).toBe('a         n\n----  -----\nx      1.00\nlong  22.50');
+  });
+});
