@@ -61,6 +61,7 @@ export function encodeRequest(words: readonly string[]): Buffer {
 export class RespConnection {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
+  readonly #pushes: ReplyValue[] = [];
   readonly #waiting: { resolve: (reply: ReplyValue) => void; reject: (error: Error) => void }[] = [];
 
   private constructor(socket: Socket) {
@@ -87,13 +88,22 @@ export class RespConnection {
       const read = readReply(this.#received, at);
       if (read === null) break;
       at = read.next;
-      this.#waiting.shift()?.resolve(read.reply);
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) this.#pushes.push(read.reply);
+      else waiting.resolve(read.reply);
     }
     this.#received = this.#received.subarray(at);
   }
 
   #fail(error: Error): void {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  /** The next reply that nothing asked for: a message of a subscription. */
+  async push(): Promise<ReplyValue> {
+    const first = this.#pushes.shift();
+    if (first !== undefined) return first;
+    return await new Promise<ReplyValue>((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
   /** Sends requests in one write and gives the replies in their order. */

@@ -7,6 +7,7 @@ export type Words = readonly string[];
 const SECONDS_TOLERANCE = 2;
 
 const UNORDERED = new Set(['KEYS', 'SMEMBERS', 'SINTER', 'SUNION', 'SDIFF', 'HKEYS', 'HVALS']);
+const SCANS = new Set(['SCAN', 'HSCAN', 'SSCAN']);
 const TIMES_SECONDS = new Set(['TTL', 'EXPIRETIME']);
 const TIMES_MS = new Set(['PTTL', 'PEXPIRETIME']);
 /** What is chosen at random: compared by its form here, and by membership by whoever has both servers. */
@@ -22,23 +23,21 @@ export function nameOf(words: Words): string {
 export function sameReply(words: Words, redis: ReplyValue, ours: ReplyValue, shiftMs = 0): boolean {
   if (replyText(redis) === replyText(ours)) return true;
   const name = nameOf(words);
-  if (UNORDERED.has(name)) return replyText(sorted(redis)) === replyText(sorted(ours));
-  if (name === 'HGETALL') return replyText(sorted(redis, true)) === replyText(sorted(ours, true));
-  if (name === 'SCAN' || name === 'SSCAN') return sameScan(redis, ours, false);
-  if (name === 'HSCAN') return sameScan(redis, ours, true);
+  if (replyText(inOrder(words, redis)) === replyText(inOrder(words, ours))) return true;
   if (TIMES_SECONDS.has(name)) return sameTime(redis, ours, SECONDS_TOLERANCE, shiftMs / 1000);
   if (TIMES_MS.has(name)) return sameTime(redis, ours, SECONDS_TOLERANCE * 1000, shiftMs);
   return RANDOM_CHOICE.has(name) && sameForm(redis, ours);
 }
 
-function sameScan(redis: ReplyValue, ours: ReplyValue, pairs: boolean): boolean {
-  if (!('items' in redis) || !('items' in ours)) return false;
-  const [theirCursor, theirElements] = redis.items;
-  const [ourCursor, ourElements] = ours.items;
-  if (theirCursor === undefined || theirElements === undefined) return false;
-  if (ourCursor === undefined || ourElements === undefined) return false;
-  if (replyText(theirCursor) !== replyText(ourCursor)) return false;
-  return replyText(sorted(theirElements, pairs)) === replyText(sorted(ourElements, pairs));
+/** The reply with its elements in a fixed order, where a command may give them in any. */
+export function inOrder(words: Words, reply: ReplyValue): ReplyValue {
+  const name = nameOf(words);
+  if (UNORDERED.has(name)) return sorted(reply);
+  if (name === 'HGETALL') return sorted(reply, true);
+  if (!SCANS.has(name) || !('items' in reply)) return reply;
+  const [cursor, elements] = reply.items;
+  if (cursor === undefined || elements === undefined) return reply;
+  return { kind: reply.kind, items: [cursor, sorted(elements, name === 'HSCAN')] };
 }
 
 function sameTime(redis: ReplyValue, ours: ReplyValue, tolerance: number, shift: number): boolean {
