@@ -13,6 +13,9 @@ import { refuse, syntaxError } from './refusals.ts';
 /** Hashes and sets up to this size are given whole, as Redis gives small ones. */
 const WHOLE_SIZE_MAX = 128;
 
+/** A call of SCAN looks at this many places at least before it gives up finding keys, and at ten times its COUNT, as Redis does. */
+const PLACES_MIN = 4096;
+
 /** Where elements are pointed at for the time of one call. */
 const element = new ByteRange();
 const companion = new ByteRange();
@@ -24,16 +27,17 @@ interface ScanOptions {
   typeName: string | null;
 }
 
-const CURSOR = /^(?:[+-]?[0-9]{1,20})?$/;
+const CURSOR = /^[+-]?[0-9]{0,20}$/;
 const CURSOR_MAX = 2n ** 64n - 1n;
 
 /** A cursor as Redis reads one: any unsigned 64-bit number; ours are small, so one that is not exact was never given out. */
 function parseCursor(args: Args, index: number): number {
   const text = args.text(index);
   if (!CURSOR.test(text)) throw refuse('invalid cursor');
-  const value = BigInt(text.replace(/^[+-]/, '') || '0');
-  if (value > CURSOR_MAX) throw refuse('invalid cursor');
-  return Number(value);
+  const digits = text.replace(/^[+-]/, '');
+  const value = BigInt(digits === '' ? '0' : digits);
+  if (value > CURSOR_MAX || (digits === '' && text !== '')) throw refuse('invalid cursor');
+  return Number(text.startsWith('-') && value > 0n ? CURSOR_MAX + 1n - value : value);
 }
 
 function parseOptions(args: Args, from: number, offersType: boolean): ScanOptions {
@@ -55,19 +59,32 @@ function parseOptions(args: Args, from: number, offersType: boolean): ScanOption
   return options;
 }
 
-function scan(context: CommandContext): void {
-  const { args, keys, nowMs, reply } = context;
-  const cursor = parseCursor(args, 1);
-  const { count, glob, typeName } = parseOptions(args, 2, true);
+/** Keys from a cursor on that pass the filters, and the next cursor. */
+function gatherKeys(context: CommandContext, cursor: number, options: ScanOptions): { next: number; slots: Slot[] } {
+  const { keys, nowMs } = context;
+  const { count, glob, typeName } = options;
   const slots: Slot[] = [];
-  let next = 0;
-  if (Number.isSafeInteger(cursor)) {
-    next = keys.scan(cursor, count, nowMs, (slot) => {
-      if (typeName !== null && typeNames[keys.typeOf(slot)] !== typeName) return;
-      if (glob !== null) keys.keyInto(slot, element);
-      if (glob === null || glob.matches(element)) slots.push(slot);
-    });
-  }
+  let met = 0;
+  const visit = (slot: Slot): void => {
+    met++;
+    if (typeName !== null && typeNames[keys.typeOf(slot)] !== typeName) return;
+    if (glob !== null) keys.keyInto(slot, element);
+    if (glob === null || glob.matches(element)) slots.push(slot);
+  };
+  let next = cursor;
+  let placesLeft = Math.max(count * 10, PLACES_MIN);
+  do {
+    next = keys.scan(next, count, nowMs, visit);
+    placesLeft -= count;
+  } while (next !== 0 && met < count && placesLeft > 0);
+  return { next, slots };
+}
+
+function scan(context: CommandContext): void {
+  const { args, keys, reply } = context;
+  const cursor = parseCursor(args, 1);
+  const options = parseOptions(args, 2, true);
+  const { next, slots } = Number.isSafeInteger(cursor) ? gatherKeys(context, cursor, options) : { next: 0, slots: [] };
   reply.array(2);
   reply.bulkText(String(next));
   reply.array(slots.length);

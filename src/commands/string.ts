@@ -4,8 +4,8 @@ import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { counterCommands } from './counter.ts';
 import { lcsCommands } from './lcs.ts';
-import { checkKey, exists, lookupForRead, lookupTypeForRead, lookupTypeForWrite } from './lookup.ts';
-import { wrongArity, wrongType } from './refusals.ts';
+import { checkKey, exists, lookupForRead, lookupTypeForRead } from './lookup.ts';
+import { wrongArity } from './refusals.ts';
 import { expiryOptionMs, parseStringOptions, type ExpiryForm } from './string-options.ts';
 import { stringRangeCommands } from './string-range.ts';
 
@@ -68,11 +68,8 @@ function set(context: CommandContext): void {
     options.expiry === null
       ? Infinity
       : expiryOptionMs(args.range(options.expiryIndex), options.expiry, context.nowMs, 'set');
-  const slot = keys.find(key, hash, context.nowMs);
-  if (options.get) {
-    if (slot !== NO_SLOT && keys.typeOf(slot) !== ContentType.String) throw wrongType();
-    replyString(context, slot);
-  }
+  const slot = options.get ? lookupTypeForRead(context, key, ContentType.String) : keys.find(key, hash, context.nowMs);
+  if (options.get) replyString(context, slot);
   if (options.condition !== null && (options.condition === 'NX') === (slot !== NO_SLOT)) {
     if (!options.get) reply.null();
     return;
@@ -112,7 +109,7 @@ function getset(context: CommandContext): void {
   const key = args.range(1);
   checkKey(key);
   const hash = keys.hashOf(key);
-  replyString(context, lookupTypeForWrite(context, key, hash, ContentType.String));
+  replyString(context, lookupTypeForRead(context, key, ContentType.String));
   setUntil(context, key, hash, args.range(2), Infinity);
 }
 
