@@ -22,9 +22,10 @@ export const OUTPUT_PAUSE_BYTES: number = 1024 * 1024;
 
 /**
  * What is written for one client before any of it is sent, a reply that repeats a long value (MGET of the same key) included.
- * Above every output limit's default and the longest argument. Past it: error instead of the reply.
+ * Above every output limit's default and some of the longest arguments, so that of pushes only the client that is too slow for
+ * them hears, by being disconnected. Past it: error instead of the reply.
  */
-export const REPLY_BYTES_MAX: number = 288 * 1024 * 1024;
+export const REPLY_BYTES_MAX: number = 384 * 1024 * 1024;
 
 /** Connections at a time (CONFIG maxclients). Past it: `ERR max number of clients reached`, close. */
 export const CLIENTS_DEFAULT = 10_000;

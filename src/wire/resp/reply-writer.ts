@@ -75,7 +75,7 @@ export class ReplyWriter {
       throw new CausewayError('ERR', `reply is too large (limit reply-bytes-max ${REPLY_BYTES_MAX})`);
     }
     const old = this.#buf;
-    const grown = new Uint8Array(Math.max(needed, old.length * 2));
+    const grown = new Uint8Array(Math.min(Math.max(needed, old.length * 2), REPLY_BYTES_MAX));
     grown.set(old.subarray(0, this.#length));
     this.#buf = grown;
     this.#chunks.give(old);
