@@ -34,7 +34,9 @@ describe('limits of data commands', () => {
       ['COPY', 'set', long],
     ];
     for (const words of requests) {
-      expect(replyText(node.reply(...words)), `${words[0]}`).toBe('-ERR key is too long (limit key-bytes-max 524288)');
+      expect(replyText(node.reply(...words)), `reply to ${words[0]}`).toBe(
+        '-ERR key is too long (limit key-bytes-max 524288)',
+      );
     }
     expect(node.keyspace.count).toBe(3);
     expect(node.run('SMEMBERS set')).toBe('~["m"]');
@@ -75,8 +77,10 @@ describe('limits of data commands', () => {
   it('every row says what it is: writes write, reads have their keys', () => {
     expect(new Set(dataCommands.map(({ name }) => name)).size).toBe(dataCommands.length);
     for (const { name, flags, keys } of dataCommands) {
-      expect(flags.includes('write') !== flags.includes('readonly'), `${name}`).toBe(true);
-      expect(keys !== undefined || ['keys', 'randomkey', 'scan', 'sintercard'].includes(name), `${name}`).toBe(true);
+      expect(flags.includes('write') !== flags.includes('readonly'), `row of ${name}`).toBe(true);
+      expect(keys !== undefined || ['keys', 'randomkey', 'scan', 'sintercard'].includes(name), `row of ${name}`).toBe(
+        true,
+      );
     }
   });
 });
@@ -98,11 +102,9 @@ describe('a reply', () => {
   it('that would be longer than the limit is an error, and the connection goes on', async () => {
     const value = 'x'.repeat(8 * 1024 * 1024);
     await client.request('SET', 'long', value);
-    await client.request('HSET', 'hash', 'f', value);
     const tooLarge = '-ERR reply is too large (limit reply-bytes-max 402653184)';
     const many = new Array<string>(50);
     expect(replyText(await client.request('MGET', ...many.fill('long')))).toBe(tooLarge);
-    expect(replyText(await client.request('HRANDFIELD', 'hash', '-1000000', 'WITHVALUES'))).toBe(tooLarge);
     expect(replyText(await client.request('STRLEN', 'long'))).toBe(`:${value.length}`);
   });
 });
