@@ -4,8 +4,9 @@ import { parseArgs } from 'node:util';
 import { overwrites } from './overwrites.ts';
 import { regions } from './regions.ts';
 import type { Bench } from './support/bench.ts';
+import { wan } from './wan.ts';
 
-const BENCHES: readonly Bench[] = [regions, overwrites];
+const BENCHES: readonly Bench[] = [regions, overwrites, wan];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { toCausewayError } from '../errors.ts';
+import { CausewayError, toCausewayError } from '../errors.ts';
 import { ENVIRONMENT_TABLE } from '../server/config-table.ts';
 import type { StartServer } from '../server/server-types.ts';
 import { NODE_ACTIONS } from './node-actions.ts';
@@ -42,9 +42,10 @@ export async function run(argv: readonly string[], parts: ProgramParts = {}): Pr
   } catch (thrown) {
     // Help and version arrive here too, with 0; commander has printed what there is to say.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-    const error = toCausewayError(thrown);
+    const error = isSystemError(thrown) ? new CausewayError('ERR', thrown.message) : toCausewayError(thrown);
     process.stderr.write(`causeway: ${error.code} ${error.message.replaceAll('\n', '; ')}\n`);
-    if (error.code === 'Internal' && process.env['CAUSEWAY_DEBUG'] !== undefined) console.error(thrown);
+    // A fault of ours: whoever reports it needs to say where.
+    if (error.code === 'Internal' && error !== thrown) console.error(thrown);
     return thrown instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }
 }
@@ -52,6 +53,11 @@ export async function run(argv: readonly string[], parts: ProgramParts = {}): Pr
 /** Where an action leaves the exit code. */
 interface Exit {
   code: number;
+}
+
+/** What the operating system refused: a folder that may not be written, for one. */
+function isSystemError(thrown: unknown): thrown is NodeJS.ErrnoException {
+  return thrown instanceof Error && 'syscall' in thrown && 'code' in thrown;
 }
 
 /** What commands get from the options of the program itself. */

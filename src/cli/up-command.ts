@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { CausewayError } from '../errors.ts';
 import { explainZodError } from '../server/explain-zod-error.ts';
@@ -13,7 +14,7 @@ import { NODE_ACTIONS, type NodeAction } from './node-actions.ts';
 import { regionsFolder } from './package-root.ts';
 import { removeReadyFile, writeReadyFile } from './ready-file.ts';
 import { listenForStop } from './stop-request.ts';
-import { EXIT_OK, type Terminal } from './usage.ts';
+import { EXIT_OK, UsageError, type Terminal } from './usage.ts';
 
 const LIVE_EVERY_MS = 1_000;
 const SECOND_SIGNAL_EXIT_CODE = 130;
@@ -28,10 +29,12 @@ export async function runUp(options: UpOptions, terminal: Terminal, entry: strin
   const startedMs = performance.now();
   const topology = loadTopology(regionsFolder());
   const nodes = planNodes(options, topology);
+  const { readyFile: askedFile } = options;
+  if (askedFile !== undefined && !existsSync(dirname(resolve(askedFile)))) {
+    throw new UsageError(`--ready-file: there is no folder ${dirname(resolve(askedFile))}`);
+  }
   const folder = await DataFolder.open(options.dataDir);
-  const readyFiles = [
-    ...new Set([folder.readyFile, ...(options.readyFile === undefined ? [] : [resolve(options.readyFile)])]),
-  ];
+  const readyFiles = [...new Set([folder.readyFile, ...(askedFile === undefined ? [] : [resolve(askedFile)])])];
   // What an `up` that was killed has left says nothing of this one.
   for (const path of readyFiles) removeReadyFile(path);
 

@@ -109,6 +109,8 @@ describe('up', () => {
     [['--port-base', '65500'], 2, /Expected a whole number of 0 to 65486/],
     [['--regions', ''], 2, /Expected names/],
     [['--speed', '1'], 2, /CONFIG unknown option '--speed'/],
+    [['--ready-file', '/none/ready.json'], 2, /CONFIG --ready-file: there is no folder \/none/],
+    [['--data-dir', '/dev/null/data'], 1, /ERR ENOTDIR: not a directory, mkdir/],
   ])('up %j is refused with exit code %d', async (args, expectedCode, message) => {
     const { code, errors } = await workshop.start(['up', ...args]).finished;
     expect(errors).toMatch(message);
