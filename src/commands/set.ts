@@ -29,11 +29,13 @@ function sadd(context: CommandContext): void {
   const { args, keys, reply, tx } = context;
   const key = args.range(1);
   const hash = keys.hashOf(key);
-  lookupTypeForWrite(context, key, hash, ContentType.Set);
+  let slot = lookupTypeForWrite(context, key, hash, ContentType.Set);
   checkKey(key);
   let added = 0;
   for (let index = 2; index < args.count; index++) {
-    if (!hasMember(context, key, hash, args.range(index))) added++;
+    // an update ends the life of a slot
+    if (index > 2) slot = keys.find(key, hash, context.nowMs);
+    if (slot === NO_SLOT || !keys.setAt(slot).has(args.range(index))) added++;
     tx.setAdd(key, hash, args.range(index));
   }
   if (added > 0) context.notify('s', 'sadd', key);
