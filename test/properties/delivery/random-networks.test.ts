@@ -1,0 +1,36 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runOptions } from '../../support/fast-check-runs.ts';
+import { network, steps } from './arbitraries.ts';
+import { RandomRun } from './random-run.ts';
+import { noCounts, type WireCounts } from './wire-tap.ts';
+
+const total: WireCounts = noCounts();
+const seen = { runs: 0, checks: 0, kills: 0, amnesias: 0, refusals: 0 };
+
+describe('causal delivery over random networks', () => {
+  it('shows everything once, nothing before its causes, loses nothing, and comes to rest equal and empty', () => {
+    fc.assert(
+      fc.property(network, steps, (net, todo) => {
+        const run = new RandomRun(net);
+        run.cluster.run(300);
+        for (const step of todo) run.do(step);
+        run.end();
+        seen.runs++;
+        seen.checks += run.oracle.checks;
+        seen.kills += run.kills;
+        seen.amnesias += run.amnesias;
+        seen.refusals += run.refusals;
+        for (const name of Object.keys(total) as (keyof WireCounts)[]) total[name] += run.tap.counts[name];
+      }),
+      runOptions(50, 20_000),
+    );
+  });
+
+  afterAll(() => {
+    console.log(`random networks: ${JSON.stringify({ ...seen, ...total })}`);
+    for (const [what, count] of Object.entries({ ...seen, ...total })) {
+      expect(count, `a run that shows nothing: no ${what}`).toBeGreaterThan(0);
+    }
+  });
+});

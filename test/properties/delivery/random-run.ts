@@ -1,0 +1,230 @@
+import { latin1Range } from '../../../src/base/bytes.ts';
+import type { ReplicationLimits } from '../../../src/causal/limits.ts';
+import { VersionVector } from '../../../src/clock/version-vector.ts';
+import type { TransactionWriter } from '../../../src/keyspace/keyspace.ts';
+import { SeededRandom } from '../../support/seeded-random.ts';
+import { VirtualCluster, type VirtualNode } from '../../support/virtual-cluster.ts';
+import { DeliveryOracle, tallyKey, Violation } from './delivery-oracle.ts';
+import { WireTap } from './wire-tap.ts';
+
+/** A random network: everything about a run but its steps. */
+export interface Network {
+  readonly seed: number;
+  readonly regions: number;
+  readonly nodesPerRegion: number;
+  /** One-way delays are between these, each message anew; some pairs are slower by `slowMs`. */
+  readonly delayMs: readonly [number, number];
+  readonly slowMs: number;
+  readonly diskMs: number;
+  readonly limits: Partial<ReplicationLimits>;
+}
+
+/** One step. `node`, `other` and `value` are taken modulo what there is. */
+export interface Step {
+  readonly kind:
+    | 'write'
+    | 'burst'
+    | 'run'
+    | 'cut'
+    | 'cutNodes'
+    | 'heal'
+    | 'reset'
+    | 'kill'
+    | 'restart'
+    | 'restartEmpty'
+    | 'clock'
+    | 'pause'
+    | 'resume'
+    | 'slow';
+  readonly node: number;
+  readonly other: number;
+  readonly value: number;
+}
+
+/** A step or state that went wrong, with the run that led to it. */
+export class RandomRun {
+  readonly cluster: VirtualCluster;
+  readonly oracle: DeliveryOracle = new DeliveryOracle();
+  readonly tap: WireTap = new WireTap();
+  readonly #random: SeededRandom;
+  readonly #network: Network;
+  readonly #slow: Map<string, number> = new Map();
+  #written = 0;
+  kills = 0;
+  amnesias = 0;
+  refusals = 0;
+
+  constructor(network: Network) {
+    this.#network = network;
+    this.#random = new SeededRandom(network.seed);
+    const [least, most] = network.delayMs;
+    this.cluster = new VirtualCluster({
+      regions: ['us', 'eu', 'ap', 'sa', 'af'].slice(0, network.regions),
+      nodesPerRegion: network.nodesPerRegion,
+      limits: network.limits,
+      diskMs: network.diskMs,
+      delayMs: (from, to) =>
+        least + this.#random.unit() * (most - least) + (this.#slow.get(`${from.region}>${to.region}`) ?? 0),
+    });
+    this.cluster.observer = {
+      settled: (node) => this.oracle.settled(node),
+      carried: (from, to, _kind, frame) => this.tap.carried(from, to, frame),
+      committed: (node, batch) => this.oracle.committed(this.cluster, node, batch),
+    };
+    this.tap.onFrame = (from, _to, frame) => {
+      if (frame.type === 'snapshot-begin') {
+        this.oracle.checkStable(this.cluster, `a snapshot of ${from.id}`, new VersionVector(frame.stable));
+      } else if (frame.type === 'rows') {
+        const own = frame.rows.find((row) => row.node === from.member.nodeNumber);
+        if (own !== undefined) this.oracle.checkDurable(from, own.durable);
+      }
+    };
+  }
+
+  #nodeOf(index: number): VirtualNode {
+    return this.cluster.node(index % this.cluster.nodes.length);
+  }
+
+  do(step: Step): void {
+    const { cluster } = this;
+    const node = this.#nodeOf(step.node);
+    const other = this.#nodeOf(step.other);
+    switch (step.kind) {
+      case 'write':
+        this.#write(node, step.value);
+        break;
+      case 'burst':
+        for (let count = 0; count < 5 + (step.value % 20); count++) this.#write(node, step.value + count * 7);
+        break;
+      case 'run':
+        cluster.run(step.value % 400);
+        break;
+      case 'cut':
+        if (node.member.region !== other.member.region) cluster.cut(node.member.region, other.member.region);
+        break;
+      case 'cutNodes':
+        if (node !== other) cluster.cut(node.id, other.id);
+        break;
+      case 'heal':
+        cluster.heal(node.member.region, other.member.region);
+        cluster.heal(node.id, other.id);
+        break;
+      case 'reset':
+        cluster.reset(node, other, step.value % 3 === 0 ? ['bulk'] : step.value % 3 === 1 ? ['control'] : ['bulk', 'control']);
+        break;
+      case 'kill':
+        this.#kill(node, step.value);
+        break;
+      case 'restart':
+        if (!node.isRunning) cluster.restart(node);
+        break;
+      case 'restartEmpty':
+        this.#restartEmpty(node);
+        break;
+      case 'clock':
+        node.clockOffsetMs = ((step.value % 9) - 4) * (step.value % 5 === 0 ? 400 : 60);
+        break;
+      case 'pause':
+        cluster.pause(node);
+        break;
+      case 'resume':
+        cluster.resume(node);
+        break;
+      case 'slow':
+        if (this.#network.slowMs > 0) this.#slow.set(`${node.member.region}>${other.member.region}`, step.value % this.#network.slowMs);
+        break;
+    }
+  }
+
+  #kill(node: VirtualNode, value: number): void {
+    if (!node.isRunning) return;
+    this.kills++;
+    this.cluster.kill(node, { keepBatch: value % 2 === 0 });
+  }
+
+  /** A disk is lost: only while every other node runs and has what it had, for what only it had is gone with it. */
+  #restartEmpty(node: VirtualNode): void {
+    if (node.isRunning) return;
+    const others = this.cluster.nodes.filter((other) => other !== node);
+    if (others.some((other) => !other.isRunning)) return;
+    this.amnesias++;
+    this.cluster.restart(node, { emptyDisk: true });
+  }
+
+  #write(node: VirtualNode, value: number): void {
+    if (!node.isWritable) {
+      this.refusals++;
+      return;
+    }
+    const { origin } = node.core;
+    this.oracle.makes(node, 1, () => {
+      const seq = node.write((tx) => {
+        tx.increment(latin1Range(tallyKey(origin)), 0, 1n);
+        this.#change(tx, node, value);
+      });
+      if (seq === 0) throw new Violation('a write gave no sequence');
+    });
+  }
+
+  #change(tx: TransactionWriter, node: VirtualNode, value: number): void {
+    const key = latin1Range(`k${value % 4}`);
+    const text = latin1Range(`v${this.#written++}`);
+    const part = latin1Range(`f${(value >> 3) % 3}`);
+    switch ((value >> 5) % 10) {
+      case 0:
+      case 1:
+        return tx.set(key, 0, text, Infinity);
+      case 2:
+        return tx.delete(key, 0);
+      case 3:
+        return tx.hashSet(latin1Range(`h${value % 3}`), 0, part, text);
+      case 4:
+        return tx.hashDelete(latin1Range(`h${value % 3}`), 0, part);
+      case 5:
+        return tx.setAdd(latin1Range(`s${value % 3}`), 0, part);
+      case 6:
+        return tx.setRemove(latin1Range(`s${value % 3}`), 0, part);
+      case 7:
+        return tx.hashIncrement(latin1Range(`h${value % 3}`), 0, part, 2n);
+      case 8:
+        return tx.set(latin1Range(`e${value % 3}`), 0, text, node.now().wallMs + 50 + (value % 300));
+      default:
+        return tx.publish(key, text);
+    }
+  }
+
+  /** Ends all faults and lets the cluster come to rest; throws where it does not. */
+  end(): void {
+    const { cluster } = this;
+    cluster.healAll();
+    this.#slow.clear();
+    for (const node of cluster.nodes) {
+      node.clockOffsetMs = 0;
+      if (node.isPaused) cluster.resume(node);
+      if (!node.isRunning) cluster.restart(node);
+    }
+    if (!cluster.runUntil(() => cluster.areReady() && cluster.areEqual(), 60_000)) this.#unrest('did not converge');
+    for (const node of cluster.nodes) this.oracle.settled(node);
+    if (!cluster.runUntil(() => cluster.nodes.every(isDrained), 60_000)) this.#unrest('kept what it could forget');
+    const vectorEntriesMax = cluster.nodes.length * 2;
+    if (!cluster.runUntil(() => cluster.nodes.every((node) => node.vector().size <= vectorEntriesMax), 10_000)) {
+      this.#unrest('did not retire old incarnations');
+    }
+    if (!cluster.areEqual()) this.#unrest('diverged at rest');
+  }
+
+  #unrest(what: string): never {
+    const states = this.cluster.nodes.map((node) => {
+      const { holdBackTransactions, logBytes, tombstones, pausedOrigins } = node.core.telemetry(0);
+      const vector = [...node.vector().entries()].map(([origin, seq]) => `${Math.floor(origin / 2 ** 32)}#${origin % 2 ** 32}:${seq}`);
+      const reasons = node.core.unreadyReasons(0);
+      return `${node.id} ${vector.join(' ')} ${JSON.stringify({ holdBackTransactions, logBytes, tombstones, pausedOrigins, reasons })} ${node.digest()}`;
+    });
+    throw new Violation(`the cluster ${what}:\n${states.join('\n')}`);
+  }
+}
+
+function isDrained(node: VirtualNode): boolean {
+  const { holdBackBytes, logBytes, tombstones } = node.core.telemetry(0);
+  return holdBackBytes === 0 && logBytes === 0 && tombstones === 0;
+}

@@ -1,0 +1,211 @@
+import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
+import type { ReplicationLimits } from '../../src/causal/limits.ts';
+import type { Member } from '../../src/causal/members.ts';
+import type { Now } from '../../src/causal/replica.ts';
+import type { VersionVector } from '../../src/clock/version-vector.ts';
+import type { TransactionWriter } from '../../src/keyspace/keyspace.ts';
+import { RegionNode } from '../../src/node/region-node.ts';
+import type { StoreBatch, StoredImage } from '../../src/ports.ts';
+import { peerCodec } from '../../src/wire/peer-codec.ts';
+
+/** Unix milliseconds at which every virtual run begins. */
+export const VIRTUAL_START_MS = 1_800_000_000_000;
+
+/** A connection between two nodes, as both ends share it. */
+export interface Connection {
+  readonly kind: 'bulk' | 'control';
+  readonly ends: readonly [VirtualNode, VirtualNode];
+  readonly links: readonly [number, number];
+  /** Messages keep their order a direction: the earliest time at which the next may arrive. */
+  readonly freeAtMs: [number, number];
+  open: boolean;
+  readonly path: string;
+}
+
+/** What a node asks of the network and the clock around it. */
+export interface VirtualWorld {
+  readonly timeMs: number;
+  readonly members: readonly Member[];
+  readonly limits: ReplicationLimits;
+  carry(from: VirtualNode, link: number, frame: Uint8Array): void;
+  disconnect(connection: Connection): void;
+  /** A turn of the node ended. */
+  settled(node: VirtualNode): void;
+}
+
+/** What a node of the virtual cluster keeps over a restart. */
+export class Disk {
+  readonly entries: Map<string, Uint8Array> = new Map();
+  meta: Uint8Array | null = null;
+  stampBound = 0;
+  incarnation = 0;
+
+  commit(batch: StoreBatch): void {
+    if (batch.clear) this.entries.clear();
+    for (const [key, state] of batch.entries) {
+      const text = Buffer.from(key).toString('latin1');
+      if (state === null) this.entries.delete(text);
+      else this.entries.set(text, state);
+    }
+    this.meta = batch.meta;
+    this.stampBound = Math.max(this.stampBound, batch.stampBound);
+  }
+
+  image(): StoredImage {
+    return {
+      meta: this.meta,
+      stampBound: this.stampBound,
+      entries: [...this.entries].map(
+        ([key, state]) => [new Uint8Array(Buffer.from(key, 'latin1')), state] as const,
+      ),
+    };
+  }
+
+  /** A copy as a backup would be. */
+  copy(): Disk {
+    const copy = new Disk();
+    for (const [key, state] of this.entries) copy.entries.set(key, state);
+    copy.meta = this.meta;
+    copy.stampBound = this.stampBound;
+    copy.incarnation = this.incarnation;
+    return copy;
+  }
+}
+
+/** One node with its clock, its disk and its connections. */
+export class VirtualNode {
+  readonly member: Member;
+  readonly world: VirtualWorld;
+  disk: Disk = new Disk();
+  /** Added to the virtual wall clock. */
+  clockOffsetMs = 0;
+  core: RegionNode;
+  isRunning = true;
+  /** SIGSTOP: nothing is done, what comes in waits. */
+  isPaused = false;
+  readonly waiting: (() => void)[] = [];
+  links: Map<number, Connection> = new Map();
+  /** Counts the lives of the node, so that events of an earlier life do nothing. */
+  life = 0;
+  /** A batch handed to the disk and not yet acknowledged. */
+  batchInFlight: StoreBatch | null = null;
+
+  constructor(world: VirtualWorld, member: Member) {
+    this.world = world;
+    this.member = member;
+    this.core = this.boot();
+  }
+
+  get id(): string {
+    return this.member.id;
+  }
+
+  boot(): RegionNode {
+    const { world, member } = this;
+    this.disk.incarnation++;
+    const core = new RegionNode({
+      identity: {
+        clusterId: 'virtual',
+        nodeId: member.id,
+        region: member.region,
+        nodeNumber: member.nodeNumber,
+        incarnation: this.disk.incarnation,
+        startId: `${member.id}#${this.disk.incarnation}`,
+        rules: '',
+      },
+      members: world.members,
+      limits: world.limits,
+      codec: peerCodec,
+      stampBound: this.disk.stampBound,
+      raiseStampBound: (bound) => {
+        this.disk.stampBound = bound;
+      },
+      hasStore: true,
+    });
+    core.restore(this.disk.image());
+    core.start(this.now());
+    return core;
+  }
+
+  now(): Now {
+    return {
+      wallMs: Math.floor(VIRTUAL_START_MS + this.world.timeMs + this.clockOffsetMs),
+      monotonicMs: this.world.timeMs,
+    };
+  }
+
+  /** Whether commands that write would be taken now. */
+  get isWritable(): boolean {
+    return this.isRunning && !this.isPaused && this.core.refusal(true, false) === null;
+  }
+
+  /** Runs commands' writes as one transaction and ends the turn. */
+  write(run: (tx: TransactionWriter) => void): number {
+    const seq = this.core.transact(this.core.nowMs(this.now().wallMs), run);
+    this.settle();
+    return seq;
+  }
+
+  set(key: string, value: string, expireAtMs = Infinity): number {
+    return this.write((tx) => tx.set(latin1Range(key), 0, latin1Range(value), expireAtMs));
+  }
+
+  increment(key: string, by = 1n): number {
+    return this.write((tx) => tx.increment(latin1Range(key), 0, by));
+  }
+
+  delete(key: string): number {
+    return this.write((tx) => tx.delete(latin1Range(key), 0));
+  }
+
+  setAdd(key: string, member: string): number {
+    return this.write((tx) => tx.setAdd(latin1Range(key), 0, latin1Range(member)));
+  }
+
+  setRemove(key: string, member: string): number {
+    return this.write((tx) => tx.setRemove(latin1Range(key), 0, latin1Range(member)));
+  }
+
+  get(key: string): string | null {
+    const slot = this.core.keys.find(latin1Range(key), 0, this.core.nowMs(this.now().wallMs));
+    if (slot < 0) return null;
+    const value = new ByteRange();
+    this.core.keys.stringInto(slot, value);
+    return value.toLatin1();
+  }
+
+  /** The members of a set, sorted. */
+  members(key: string): string[] {
+    const slot = this.core.keys.find(latin1Range(key), 0, this.core.nowMs(this.now().wallMs));
+    if (slot < 0) return [];
+    const reader = this.core.keys.setAt(slot);
+    const member = new ByteRange();
+    const members: string[] = [];
+    for (let at = 0; at < reader.size; at++) {
+      reader.at(at, member);
+      members.push(member.toLatin1());
+    }
+    return members.toSorted();
+  }
+
+  digest(): string {
+    return this.core.digest(this.core.nowMs(this.now().wallMs));
+  }
+
+  vector(): VersionVector {
+    return this.core.vector();
+  }
+
+  /** Ends a turn: what the node wants sent goes on its way. */
+  settle(): void {
+    if (!this.isRunning) return;
+    this.core.flush(this.now());
+    const { sends, closes } = this.core.takeOutputs();
+    for (const { link, frame } of sends) this.world.carry(this, link, frame);
+    for (const { link } of closes) {
+      const connection = this.links.get(link);
+      if (connection !== undefined) this.world.disconnect(connection);
+    }
+    this.world.settled(this);
+  }
+}
