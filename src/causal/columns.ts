@@ -1,6 +1,6 @@
 import { ByteWriter } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
-import { isOrigin } from '../clock/origin.ts';
+import { incarnationOf, INCARNATION_MAX, isOrigin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { UPDATE_KIND_MAX, UpdateKind, type Update } from '../crdt/update.ts';
@@ -157,8 +157,11 @@ function checkDeps(deps: readonly number[], transactions: number): void {
     const next = deps[at] as number;
     if (!Number.isInteger(next) || next < index || next >= transactions) refuse('deps are out of order');
     index = next;
-    if (!isOrigin(deps[at + 1])) refuse('deps name no origin');
-    if (!Number.isSafeInteger(deps[at + 2]) || (deps[at + 2] as number) < 1) refuse('deps have no sequence');
+    const origin = deps[at + 1];
+    if (!isOrigin(origin)) return refuse('deps name no origin');
+    const seq = deps[at + 2] as number;
+    if (!Number.isSafeInteger(seq) || seq < 1) refuse('deps have no sequence');
+    if (incarnationOf(origin) === 0 && seq > INCARNATION_MAX) refuse('deps name a floor that no incarnation has');
   }
 }
 
@@ -178,6 +181,7 @@ function checkUpdates(columns: Columns): void {
     if (has.at) {
       const atMs = number();
       if (!Number.isSafeInteger(atMs) || atMs < -1) refuse('a time is not a number');
+      if (kind === UpdateKind.CloseIncarnations && (atMs < 1 || atMs > INCARNATION_MAX)) refuse('a closing of no incarnation');
     }
     if (has.base) {
       const origin = number();
@@ -212,14 +216,26 @@ export class ColumnsReader {
     return this.#stamp as Stamp;
   }
 
-  /** Raises `running` by the next transaction's deps changes; says whether it has any. Idempotent. */
-  raiseDeps(running: VersionVector): boolean {
+  /** Raises `running` by the next transaction's deps changes. Idempotent. */
+  raiseDeps(running: VersionVector): void {
     const { deps } = this.#columns;
-    let at = this.#depsAt;
-    for (; at < deps.length && deps[at] === this.#transaction; at += 3) {
+    for (let at = this.#depsAt; at < deps.length && deps[at] === this.#transaction; at += 3) {
       running.raise(deps[at + 1] as Origin, deps[at + 2] as number);
     }
-    return at > this.#depsAt;
+  }
+
+  /**
+   * The first of the next transaction's deps that `vector` lacks. Only what changed is looked at: the rest was met when the
+   * transaction before was applied. `own` is the stream itself, which is in order anyway; a floor is never waited for.
+   */
+  missingDep(vector: VersionVector, own: Origin): readonly [Origin, number] | null {
+    const { deps } = this.#columns;
+    for (let at = this.#depsAt; at < deps.length && deps[at] === this.#transaction; at += 3) {
+      const origin = deps[at + 1] as Origin;
+      const seq = deps[at + 2] as number;
+      if (origin !== own && incarnationOf(origin) !== 0 && vector.get(origin) < seq) return [origin, seq];
+    }
+    return null;
   }
 
   /** Reads the next transaction's updates through one reused record, then moves on. */

@@ -1,5 +1,5 @@
 import type { Origin } from '../clock/origin.ts';
-import { nodeOf } from '../clock/origin.ts';
+import { incarnationOf, nodeOf } from '../clock/origin.ts';
 import { stampOfMs } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Update } from '../crdt/update.ts';
@@ -46,7 +46,8 @@ export interface HoldBackOptions {
 /**
  * Transactions that came and whose causes did not yet (DESIGN section 4). Per origin, in its order, no gaps. The head is delivered when
  * its deps are within the local vector and its stamp is not too far ahead (RULES D3). The bytes are bounded without ever stopping
- * to read a link: past the bound the newest is dropped, for its sender to send again, unless it was asked for (D2).
+ * to read a link: past the bound the newest is dropped, for its sender to send again. Two things pass the bound (D2): what was
+ * asked for, and the next chunk of an origin of which nothing is held, for the cause that everything here waits for is such a one.
  */
 export class HoldBack {
   readonly #queues: Map<Origin, Queue> = new Map();
@@ -73,14 +74,20 @@ export class HoldBack {
     return Math.max(applied, this.#queues.get(origin)?.last ?? 0);
   }
 
+  /** Whether anything of an origin is held. */
+  holds(origin: Origin): boolean {
+    return this.#queues.has(origin);
+  }
+
   /** Takes a chunk in. `asked`: it was fetched because something waits for it, and passes the bound. */
   take(held: HeldChunk, applied: number, asked: boolean, monotonicMs: number): Taken {
     const { chunk } = held;
     const tail = this.tail(chunk.origin, applied);
     if (chunk.last <= tail) return 'duplicate';
     if (chunk.first > tail + 1) return 'gap';
-    if (!asked && this.#bytes + chunk.bytes.length > this.#options.bytesMax && this.#bytes > 0) return 'full';
     let queue = this.#queues.get(chunk.origin);
+    const passes = asked || queue === undefined;
+    if (!passes && this.#bytes + chunk.bytes.length > this.#options.bytesMax) return 'full';
     if (queue === undefined) {
       queue = { chunks: [], last: applied, waitingSinceMs: monotonicMs };
       this.#queues.set(chunk.origin, queue);
@@ -114,9 +121,9 @@ export class HoldBack {
             this.#finish(queue, done);
             continue;
           }
-          // deps that did not change since the transaction before are met: that one was applied
-          const hasNewDeps = held.reader.raiseDeps(deps);
-          if (held.reader.stamp > latestStamp || (hasNewDeps && missingOf(deps, vector, origin) !== null)) break;
+          if (held.reader.stamp > latestStamp || held.reader.missingDep(vector, origin) !== null) break;
+          // only now: the running deps are those of what is applied, never of a head that waits (RULES D1)
+          held.reader.raiseDeps(deps);
           deliver(held, deps);
           held.nextSeq++;
           queue.waitingSinceMs = monotonicMs;
@@ -142,18 +149,18 @@ export class HoldBack {
   }
 
   /** What each waiting origin waits for. */
-  waits(vector: VersionVector, running: (origin: Origin) => VersionVector): Wait[] {
+  waits(vector: VersionVector): Wait[] {
     const waits: Wait[] = [];
     for (const [origin, queue] of this.#queues) {
       const head = queue.chunks[0];
       if (head === undefined) continue;
-      const missing = missingOf(running(origin), vector, origin);
+      const missing = head.reader.missingDep(vector, origin);
       waits.push({ origin, seq: head.nextSeq, sender: head.sender, missing, sinceMs: queue.waitingSinceMs });
     }
     return waits;
   }
 
-  /** Drops what is held of nodes' incarnations that are superseded or of everything below a snapshot; nothing is lost by it. */
+  /** Drops what is held of origins that are here whole by another way; nothing is lost by it. */
   forget(gone: (origin: Origin, last: number) => boolean): void {
     for (const [origin, queue] of this.#queues) {
       if (!gone(origin, queue.last)) continue;
@@ -162,16 +169,13 @@ export class HoldBack {
     }
   }
 
-  /** Nodes with something held. */
-  nodes(): Set<number> {
-    return new Set([...this.#queues.keys()].map((origin) => nodeOf(origin)));
+  /** Whether anything is held of an incarnation of the node below this one. */
+  holdsBelow(node: number, incarnation: number): boolean {
+    for (const origin of this.#queues.keys()) {
+      if (nodeOf(origin) === node && incarnationOf(origin) < incarnation) return true;
+    }
+    return false;
   }
 }
 
 const SKIPPED: Update = new Update();
-
-/** The first of the deps that the vector lacks; an origin's own earlier transactions are in order anyway. */
-function missingOf(deps: VersionVector, vector: VersionVector, own: Origin): readonly [Origin, number] | null {
-  for (const [origin, seq] of deps.dots()) if (origin !== own && vector.get(origin) < seq) return [origin, seq];
-  return null;
-}

@@ -1,5 +1,5 @@
 import type { NodeNumber, Origin } from '../clock/origin.ts';
-import { incarnationOf, nodeOf, originOf } from '../clock/origin.ts';
+import { nodeOf } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
@@ -32,6 +32,8 @@ interface MemberState {
   heardAtMs: number;
   /** The newest row that counts for stability. */
   counted: Row | null;
+  /** The row that is to count next: kept until it does, or a member that always writes would never have one that counts. */
+  next: Row | null;
 }
 
 /** The rows of all members and what follows from them: who has what, what is stable, whose clock has passed. */
@@ -42,7 +44,7 @@ export class Members {
   constructor(members: readonly Member[], self: NodeNumber) {
     this.#self = self;
     for (const member of members) {
-      this.#states.set(member.nodeNumber, { member, row: null, heardAtMs: -Infinity, counted: null });
+      this.#states.set(member.nodeNumber, { member, row: null, heardAtMs: -Infinity, counted: null, next: null });
     }
   }
 
@@ -92,10 +94,10 @@ export class Members {
   }
 
   #countable(state: MemberState, local: VersionVector): Row | null {
-    const { row } = state;
-    if (row !== null && row !== state.counted) {
-      const own = originOf(row.node, row.incarnation);
-      if (local.get(own) >= row.applied.get(own) && coversOwn(local, row)) state.counted = row;
+    if (state.next === null && state.row !== state.counted) state.next = state.row;
+    while (state.next !== null && coversOwn(local, state.next)) {
+      state.counted = state.next;
+      state.next = state.row === state.counted ? null : state.row;
     }
     return state.counted;
   }
@@ -149,10 +151,10 @@ function isNewer(row: Row, than: Row): boolean {
   return row.incarnation !== than.incarnation ? row.incarnation > than.incarnation : row.stamp > than.stamp;
 }
 
-/** Whether all that the member's earlier incarnations are known (to it) to have made is here too. */
+/** Whether all that the member had made when it said so, in this life and earlier ones, is here (RULES D5). */
 function coversOwn(local: VersionVector, row: Row): boolean {
   for (const [origin, seq] of row.applied.dots()) {
-    if (nodeOf(origin) === row.node && incarnationOf(origin) < row.incarnation && local.get(origin) < seq) return false;
+    if (nodeOf(origin) === row.node && local.get(origin) < seq) return false;
   }
   return true;
 }

@@ -2,12 +2,13 @@ import type { Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { SnapshotCursor } from '../keyspace/snapshot-cursor.ts';
 import type { Member, Row } from './members.ts';
+import type { Now } from './replica.ts';
 
 /** A range of an origin that the peer asked for because something waits for it. */
 export interface AskedRange {
   readonly origin: Origin;
   after: number;
-  readonly upTo: number;
+  upTo: number;
 }
 
 /** A snapshot on its way out. */
@@ -27,6 +28,8 @@ export class PeerSession {
 
   // what goes out
   wanted: Set<number> = new Set();
+  /** Whether it was told that the log no longer reaches back to what it wants. */
+  saidTruncated: boolean = false;
   /** Where its want began, and how far each origin was sent since. */
   after: VersionVector = new VersionVector();
   cursors: Map<Origin, number> = new Map();
@@ -41,11 +44,15 @@ export class PeerSession {
   receivedBytes: number = 0;
   /** What we asked it for last, to say it again only when it changes. */
   ourWant: string | null = null;
+  /** The nodes whose streams we asked it for last. */
+  ourNodes: readonly number[] = [];
   echoMs: number = -1;
   echoAtMs: number = 0;
   rttMs: number | null = null;
-  /** Its wall clock minus ours, milliseconds. */
-  clockOffsetMs: number | null = null;
+  /** When the newest round trip was measured, monotonic milliseconds. */
+  rttAtMs: number = -Infinity;
+  /** Its wall clock minus our monotonic one, milliseconds: a jump of our own wall clock shows at once. */
+  clockBaseMs: number | null = null;
   heardAtMs: number;
   helloApplied: VersionVector | null = null;
 
@@ -67,11 +74,12 @@ export class PeerSession {
     return this.sentBytes - this.takenBytes;
   }
 
-  /** Forgets what belonged to the bulk connection. */
+  /**
+   * Forgets what belonged to the bulk connection. Not what the peer wants: that comes over the other connection, and may be here
+   * before the hello of a new bulk connection is.
+   */
   resetBulk(): void {
-    this.after = new VersionVector();
     this.cursors = new Map();
-    this.wanted = new Set();
     this.asked = [];
     this.sentBytes = 0;
     this.takenBytes = 0;
@@ -87,7 +95,13 @@ export class PeerSession {
     this.ourWant = null;
   }
 
-  sawRoundTrip(rttMs: number): void {
+  /** Its wall clock minus ours, milliseconds; null before it was heard. */
+  clockOffsetMs(now: Now): number | null {
+    return this.clockBaseMs === null ? null : this.clockBaseMs + now.monotonicMs - now.wallMs;
+  }
+
+  sawRoundTrip(rttMs: number, atMs: number): void {
+    this.rttAtMs = atMs;
     this.rttMs = this.rttMs === null ? rttMs : this.rttMs * 0.7 + rttMs * 0.3;
   }
 }

@@ -1,5 +1,5 @@
 import type { NodeNumber, Origin } from '../clock/origin.ts';
-import { isOrigin, nodeOf, originOf } from '../clock/origin.ts';
+import { incarnationOf, isOrigin, nodeOf, originOf } from '../clock/origin.ts';
 import type { HybridClock } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { HoldBack } from './hold-back.ts';
@@ -70,9 +70,10 @@ export class Replica {
     this.#running.set(origin, deps);
   }
 
-  /** Whether transactions of an origin can exist: it belongs to a member of the topology. */
+  /** Whether transactions of an origin can exist: it belongs to a member of the topology, and is no later life of this node. */
   isMemberOrigin(origin: unknown): origin is Origin {
-    return isOrigin(origin) && this.members.get(nodeOf(origin)) !== undefined;
+    if (!isOrigin(origin) || incarnationOf(origin) === 0 || this.members.get(nodeOf(origin)) === undefined) return false;
+    return nodeOf(origin) !== this.identity.nodeNumber || origin <= this.origin;
   }
 
   /** Takes every closed incarnation of a node below `incarnation` out of vectors, deps and log (RULES D8). */
@@ -80,7 +81,6 @@ export class Replica {
     const floor = originOf(node, 0);
     this.vector.raise(floor, incarnation);
     this.stable.raise(floor, incarnation);
-    this.durable.raise(floor, incarnation);
     for (const [origin, deps] of [...this.#running]) {
       deps.raise(floor, incarnation);
       if (this.vector.isRetired(origin)) this.#running.delete(origin);

@@ -1,5 +1,5 @@
-import { incarnationOf, nodeOf, originOf, type Origin } from '../clock/origin.ts';
-import { msOfStamp, type Stamp } from '../clock/stamp.ts';
+import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
+import { msOfStamp, stampOfMs, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { CausewayError } from '../errors.ts';
 import { ColumnsReader } from './columns.ts';
@@ -58,7 +58,12 @@ export class Replicator {
   readonly #missing: MissingCauses;
   #rowsDue = false;
   #ownRow: Row | null = null;
-  #rewind = false;
+  /** The highest sequence that was dropped of an origin, or came after a gap: its stream is to be rewound. */
+  readonly #dropped: Map<Origin, number> = new Map();
+  /** When streams may be rewound again. */
+  #rewindAtMs = -Infinity;
+  /** Whole, but its stamp is too far ahead. */
+  #waitingSnapshot: Snapshot | null = null;
 
   constructor(replica: Replica, codec: Codec, sender: Sender, host: ReplicatorHost) {
     this.#replica = replica;
@@ -75,12 +80,19 @@ export class Replicator {
   }
 
   get isReceivingSnapshot(): boolean {
-    return this.#receiver.isBusy;
+    return this.#receiver.isBusy || this.#waitingSnapshot !== null;
   }
 
   /** Something was applied or became durable: acknowledge soon. */
   noteProgress(): void {
     this.#rowsDue = true;
+  }
+
+  /** Notes the incarnations that the store knew of. */
+  restored(): void {
+    for (const [origin, seq] of this.#replica.vector.entries()) {
+      this.#sawIncarnation(nodeOf(origin), incarnationOf(origin) === 0 ? seq : incarnationOf(origin));
+    }
   }
 
   // ── connections ──
@@ -107,16 +119,31 @@ export class Replicator {
     this.#links.delete(link);
     const session = this.#sessions.get(state?.node ?? NO_NODE);
     if (session === undefined) return;
+    const node = session.member.nodeNumber;
     if (session.bulk === link) {
       session.bulk = null;
       this.#sender.dropSnapshot(session);
       session.resetBulk();
-      this.#receiver.dropFrom(session.member.nodeNumber);
+      this.#dropReceived(node);
     } else if (session.control === link) {
       session.control = null;
       session.resetControl();
+      this.#breakOffLostRequest(session);
     }
     this.#chooseSources();
+  }
+
+  /** With a control connection the request for a snapshot may have been lost: the other connection goes too, to begin anew. */
+  #breakOffLostRequest(session: PeerSession): void {
+    if (session.bulk === null || !this.#receiver.isWaitingFor(session.member.nodeNumber)) return;
+    this.#host.closeLink(session.bulk, 'the control connection was lost while a snapshot was asked for');
+    this.linkClosed(session.bulk);
+  }
+
+  /** A snapshot that does not come to its end: others that offered one are to offer it again. */
+  #dropReceived(node: number): void {
+    if (!this.#receiver.dropFrom(node)) return;
+    for (const session of this.#sessions.values()) session.ourWant = null;
   }
 
   /** Takes one frame; a frame that breaks the protocol closes its connection and changes nothing else. */
@@ -160,6 +187,7 @@ export class Replicator {
     } else {
       session.resetControl();
       session.control = link;
+      this.#breakOffLostRequest(session);
     }
     if (!session.isUp) return;
     session.ourWant = null;
@@ -185,15 +213,16 @@ export class Replicator {
 
   /** From now on nothing is taken from older incarnations of the node directly: their last words are said (RULES D8). */
   #sawIncarnation(node: number, incarnation: number): void {
-    if ((this.#incarnations.get(node) ?? 0) >= incarnation) return;
+    if ((this.#incarnations.get(node) ?? 0) >= incarnation || this.#replica.members.get(node) === undefined) return;
     this.#incarnations.set(node, incarnation);
     this.#rowsDue = true;
     const session = this.#sessions.get(node);
     if (session === undefined || session.incarnation >= incarnation) return;
     this.#sessions.delete(node);
     this.#sender.dropSnapshot(session);
-    this.#receiver.dropFrom(node);
+    this.#dropReceived(node);
     for (const link of [session.bulk, session.control]) if (link !== null) this.#closeReplaced(link);
+    this.#chooseSources();
   }
 
   #checkHello(frame: HelloFrame, kind: 'bulk' | 'control'): number {
@@ -275,7 +304,7 @@ export class Replicator {
     const chunk = { origin, first, last, bytes: frame.bytes, atMs: now.monotonicMs };
     const held = { chunk, reader: new ColumnsReader(columns), sender: session.member.nodeNumber, nextSeq: first };
     const taken = replica.holdBack.take(held, replica.vector.get(origin), frame.asked, now.monotonicMs);
-    if (taken === 'full' || taken === 'gap') this.#rewind = true;
+    if (taken === 'full' || taken === 'gap') this.#dropped.set(origin, Math.max(last, this.#dropped.get(origin) ?? 0));
     if (taken === 'held') this.#host.deliver(now);
   }
 
@@ -283,14 +312,15 @@ export class Replicator {
     session.takenBytes = Math.min(session.sentBytes, Math.max(session.takenBytes, frame.receivedBytes));
     session.echoMs = frame.sentMs;
     session.echoAtMs = now.monotonicMs;
-    if (frame.echoMs >= 0) session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs));
+    if (frame.echoMs >= 0) session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs), now.monotonicMs);
     for (const row of frame.rows) {
       if (this.#replica.members.get(row.node) === undefined)
         throw new CausewayError('PROTOCOL', `a row of ${row.node}, which is no member`);
       if (row.node === this.#replica.identity.nodeNumber) continue;
       this.#checkClaims(row.applied);
+      this.#checkClaims(row.durable);
       if (row.node === session.member.nodeNumber)
-        session.clockOffsetMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.wallMs;
+        session.clockBaseMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.monotonicMs;
       for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
         const node = row.incarnations[at] as number;
         if (node !== this.#replica.identity.nodeNumber) this.#sawIncarnation(node, row.incarnations[at + 1] as number);
@@ -305,16 +335,31 @@ export class Replicator {
     session.wanted = new Set(frame.nodes);
     session.after = after;
     session.cursors = new Map();
-    if (this.#sender.isTruncatedFor(session)) this.#sendControl(session, { type: 'truncated' });
+    session.saidTruncated = false;
+    if (this.#sender.lacksRetired(session)) this.#sayTruncated(session);
+    else this.#sayIfTruncated(session);
+  }
+
+  /** Tells a peer that the log no longer reaches back to what it wants: at its want, and when the log is cut while it is slow. */
+  #sayIfTruncated(session: PeerSession): void {
+    if (!session.saidTruncated && this.#sender.isTruncatedFor(session)) this.#sayTruncated(session);
+  }
+
+  #sayTruncated(session: PeerSession): void {
+    session.saidTruncated = true;
+    this.#sendControl(session, { type: 'truncated' });
   }
 
   #fetch(session: PeerSession, frame: FetchFrame): void {
     if (!this.#replica.isMemberOrigin(frame.origin) || session.asked.length >= 64) return;
-    if (!this.#replica.log.reaches(frame.origin, frame.after)) {
-      this.#sendControl(session, { type: 'truncated' });
+    const { log, vector } = this.#replica;
+    if (!log.reaches(frame.origin, frame.after) || vector.isRetired(frame.origin)) {
+      this.#sayTruncated(session);
       return;
     }
-    session.asked.push({ origin: frame.origin, after: frame.after, upTo: frame.upTo });
+    const pending = session.asked.find((range) => range.origin === frame.origin);
+    if (pending === undefined) session.asked.push({ origin: frame.origin, after: frame.after, upTo: frame.upTo });
+    else pending.upTo = Math.max(pending.upTo, frame.upTo);
   }
 
   #snapshotFrame(session: PeerSession, frame: PeerFrame, now: Now): void {
@@ -324,9 +369,19 @@ export class Replicator {
       if (!this.#replica.isMemberOrigin(origin)) throw new CausewayError('PROTOCOL', 'a snapshot of no member');
     }
     this.#checkClaims(snapshot.vector);
+    if (!snapshot.vector.covers(snapshot.stable)) throw new CausewayError('PROTOCOL', 'a snapshot that lacks what it says to be stable');
+    this.#waitingSnapshot = snapshot;
+    this.#mergeWaiting(now);
+  }
+
+  /** Merges a whole snapshot as soon as its stamp is not too far ahead of the clock here (RULES D3). */
+  #mergeWaiting(now: Now): void {
+    const snapshot = this.#waitingSnapshot;
+    const { vector, holdBack, limits } = this.#replica;
+    if (snapshot === null || snapshot.stamp > stampOfMs(now.wallMs + limits.skewMsMax)) return;
+    this.#waitingSnapshot = null;
     this.#host.mergeSnapshot(snapshot);
-    const { vector } = this.#replica;
-    this.#replica.holdBack.forget((origin, last) => vector.get(origin) >= last);
+    holdBack.forget((origin, last) => vector.get(origin) >= last);
     this.#host.deliver(now);
     this.#rowsDue = true;
     for (const other of this.#sessions.values()) other.ourWant = null;
@@ -356,6 +411,7 @@ export class Replicator {
       const key = nodes.join(' ');
       if (session.ourWant === key) continue;
       session.ourWant = key;
+      session.ourNodes = nodes;
       const after: [Origin, number][] = [];
       for (const [origin] of vector.dots())
         if (nodes.includes(nodeOf(origin))) after.push([origin, holdBack.tail(origin, vector.get(origin))]);
@@ -377,7 +433,9 @@ export class Replicator {
       if (silentMs > limits.silentMsMax && (session.bulk !== null || session.control !== null))
         this.#closeSilent(session, silentMs);
     }
-    if (this.#rewind && this.#replica.holdBack.bytes < limits.holdBackBytesMax / 2) this.#rewindAll();
+    this.#mergeWaiting(now);
+    this.#rewindDropped(now);
+    for (const session of this.#sessions.values()) if (session.isUp) this.#sayIfTruncated(session);
     if (this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
     for (const [session, frame] of this.#missing.ask(this.#sessions, now)) this.#sendControl(session, frame);
     let isOwed = false;
@@ -394,7 +452,7 @@ export class Replicator {
 
   /** Whether a tick is wanted soon rather than at the next heartbeat. */
   get isBusy(): boolean {
-    return this.#rowsDue || this.#rewind || this.#receiver.isBusy || this.#replica.holdBack.bytes > 0;
+    return this.#rowsDue || this.#dropped.size > 0 || this.#receiver.isBusy || this.#replica.holdBack.bytes > 0;
   }
 
   #closeSilent(session: PeerSession, silentMs: number): void {
@@ -405,9 +463,26 @@ export class Replicator {
     }
   }
 
-  #rewindAll(): void {
-    this.#rewind = false;
-    for (const session of this.#sessions.values()) session.ourWant = null;
+  /**
+   * Wants again the streams of which something was dropped: when half of the bound is free, or nothing of them is held so that
+   * their next chunk passes the bound (RULES D2). Not more often than the answer to the time before can be here.
+   */
+  #rewindDropped(now: Now): void {
+    const { holdBack, limits, vector } = this.#replica;
+    const isRoomy = holdBack.bytes < limits.holdBackBytesMax / 2;
+    const nodes = new Set<number>();
+    for (const [origin, last] of this.#dropped) {
+      if (holdBack.tail(origin, vector.get(origin)) >= last) this.#dropped.delete(origin);
+      else if (isRoomy || !holdBack.holds(origin)) nodes.add(nodeOf(origin));
+    }
+    if (nodes.size === 0 || now.monotonicMs < this.#rewindAtMs) return;
+    let rttMs = 0;
+    for (const session of this.#sessions.values()) {
+      if (!session.isUp || !session.ourNodes.some((node) => nodes.has(node))) continue;
+      session.ourWant = null;
+      rttMs = Math.max(rttMs, session.rttMs ?? 0);
+    }
+    this.#rewindAtMs = now.monotonicMs + rttMs + limits.rowsEveryMs;
     this.#chooseSources();
   }
 
@@ -444,10 +519,19 @@ export class Replicator {
       wallMs: now.wallMs,
       applied: vector.clone(),
       durable: durable.clone(),
-      incarnations: [...this.#incarnations].flat(),
+      incarnations: this.#settledIncarnations(),
     };
     members.take(this.#ownRow, now.monotonicMs);
     return this.#ownRow;
+  }
+
+  /**
+   * The newest incarnation known of each node. It is said only once nothing of an older one is held back here: what is held
+   * may still be applied, and the node closes its older incarnations at what everybody then says to have applied (RULES D8).
+   */
+  #settledIncarnations(): number[] {
+    const { holdBack } = this.#replica;
+    return [...this.#incarnations].filter(([node, incarnation]) => !holdBack.holdsBelow(node, incarnation)).flat();
   }
 
   /** Keeps this node's own row fresh where there is nobody to send it to. */
@@ -462,9 +546,10 @@ export class Replicator {
     let heard = 0;
     let behind = 0;
     for (const session of this.#sessions.values()) {
-      if (!session.isUp || session.clockOffsetMs === null) continue;
+      const offsetMs = session.clockOffsetMs(now);
+      if (!session.isUp || offsetMs === null) continue;
       heard++;
-      if (-session.clockOffsetMs > limits.skewMsMax) behind++;
+      if (-offsetMs > limits.skewMsMax) behind++;
     }
     return heard > 0 && behind * 2 > heard;
   }
@@ -476,8 +561,6 @@ export class Replicator {
     for (const [origin, seq] of members.highestOf(identity.nodeNumber)) {
       if (origin !== this.#replica.origin && vector.get(origin) < seq) return null;
     }
-    const floor = originOf(identity.nodeNumber, 0);
-    const open = [...vector.entries()].find(([origin]) => origin === floor)?.[1] ?? 0;
-    return open < identity.incarnation ? identity.incarnation : null;
+    return vector.floor(identity.nodeNumber) < identity.incarnation ? identity.incarnation : null;
   }
 }

@@ -1,4 +1,4 @@
-import { nodeOf } from '../clock/origin.ts';
+import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import type { SnapshotCursor } from '../keyspace/snapshot-cursor.ts';
@@ -29,19 +29,18 @@ export class Sender {
 
   pump(session: PeerSession): void {
     const windowBytes = this.replica.limits.windowBytes;
-    this.#pumpAsked(session);
+    this.#pumpAsked(session, windowBytes);
     while (session.snapshot !== null && session.inFlightBytes < windowBytes) this.#pumpSnapshot(session);
     for (let sent = true; sent && session.inFlightBytes < windowBytes;) sent = this.#pumpRound(session);
   }
 
   /** One chunk of each wanted origin; says whether there was any. */
   #pumpRound(session: PeerSession): boolean {
-    const { log, members } = this.replica;
-    const peerHas = members.row(session.member.nodeNumber)?.applied;
+    const { log } = this.replica;
     let sent = false;
     for (const origin of log.origins()) {
       if (!session.wanted.has(nodeOf(origin)) || origin === this.#currentOriginOf(session)) continue;
-      const known = Math.max(session.cursor(origin), peerHas?.get(origin) ?? 0);
+      const known = this.#known(session, origin);
       if (known >= log.last(origin) || !log.reaches(origin, known)) continue;
       const chunk = log.after(origin, known);
       if (chunk === undefined) continue;
@@ -52,21 +51,29 @@ export class Sender {
     return sent;
   }
 
+  /** How far the peer was sent an origin, or says to have it. A row of an earlier life of it says nothing. */
+  #known(session: PeerSession, origin: Origin): number {
+    const row = this.replica.members.row(session.member.nodeNumber);
+    const has = row !== null && row.incarnation === session.incarnation ? row.applied.get(origin) : 0;
+    return Math.max(session.cursor(origin), has);
+  }
+
   /** The peer's own stream, which it has by definition. */
   #currentOriginOf(session: PeerSession): number {
     return session.member.nodeNumber * 2 ** 32 + session.incarnation;
   }
 
-  #pumpAsked(session: PeerSession): void {
-    for (const range of session.asked) {
+  #pumpAsked(session: PeerSession, windowBytes: number): void {
+    for (let range = session.asked[0]; range !== undefined; range = session.asked[0]) {
       while (range.after < range.upTo) {
+        if (session.inFlightBytes >= windowBytes) return;
         const chunk = this.replica.log.after(range.origin, range.after);
         if (chunk === undefined) break;
         range.after = chunk.last;
         this.#sendChunk(session, chunk, true);
       }
+      session.asked.shift();
     }
-    session.asked = [];
   }
 
   #sendChunk(session: PeerSession, chunk: Chunk, asked: boolean): void {
@@ -80,7 +87,19 @@ export class Sender {
     const { log } = this.replica;
     for (const origin of log.origins()) {
       if (!session.wanted.has(nodeOf(origin)) || origin === this.#currentOriginOf(session)) continue;
-      if (!log.reaches(origin, session.cursor(origin))) return true;
+      if (!log.reaches(origin, this.#known(session, origin))) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Whether the peer, by what it just said it wants, does not know of incarnations that are retired here. Retired is what every
+   * member had on disk, so the peer lost its disk (or is about to learn of it): the log cannot tell it what they made.
+   */
+  lacksRetired(session: PeerSession): boolean {
+    for (const [floor, incarnation] of this.replica.vector.entries()) {
+      const node = nodeOf(floor);
+      if (incarnationOf(floor) === 0 && session.wanted.has(node) && session.after.floor(node) < incarnation) return true;
     }
     return false;
   }

@@ -25,6 +25,11 @@ export class SnapshotReceiver {
     return this.#from !== null;
   }
 
+  /** Whether a peer was asked and nothing of the snapshot came yet. */
+  isWaitingFor(node: number): boolean {
+    return this.#from === node && this.#staged === null;
+  }
+
   /** Whether a snapshot is to be asked of this peer now. */
   begin(node: number): boolean {
     if (this.#from !== null) return false;
@@ -32,10 +37,12 @@ export class SnapshotReceiver {
     return true;
   }
 
-  dropFrom(node: number): void {
-    if (this.#from !== node) return;
+  /** Forgets what came of a snapshot from this peer; says whether one was on its way. */
+  dropFrom(node: number): boolean {
+    if (this.#from !== node) return false;
     this.#from = null;
     this.#staged = null;
+    return true;
   }
 
   /** Takes one frame of the snapshot; returns the whole at its end. */

@@ -1,3 +1,4 @@
+import type { Origin } from '../clock/origin.ts';
 import { nodeOf } from '../clock/origin.ts';
 import type { Member } from './members.ts';
 import type { PeerSession } from './peer-session.ts';
@@ -5,33 +6,48 @@ import type { Replica } from './replica.ts';
 
 interface Lag {
   /** What some peer had when we began to watch: we are behind until we have it. */
-  readonly target: readonly (readonly [origin: number, seq: number])[];
+  readonly target: readonly (readonly [origin: Origin, seq: number])[];
   readonly sinceMs: number;
 }
+
+interface Detour {
+  readonly via: number;
+  readonly sinceMs: number;
+}
+
+type Sessions = ReadonlyMap<number, PeerSession>;
+
+/** A gateway that lagged is tried again after this time at the earliest. */
+const GATEWAY_AGAIN_MS = 1_000;
 
 /**
  * From which peer each node's stream is taken (DESIGN section 4, relay). In the own region from the node itself; of another region
  * one gateway of ours takes the WAN copy and the rest take it from the gateway. Where that way is down, or lags behind what
- * another peer has for a while, the stream comes from that peer until the direct way is as fast again.
+ * another peer has for a while, the stream comes from that peer until the usual way is good again.
  */
 export class Sources {
   readonly #replica: Replica;
   readonly #lags: Map<number, Lag> = new Map();
-  /** Nodes taken by another way because the direct one is slow: the peer used instead. */
-  readonly #rerouted: Map<number, number> = new Map();
+  /** Nodes taken by another way because the usual one is slow. */
+  readonly #detours: Map<number, Detour> = new Map();
+  /** From whom each node's stream was last chosen to come. */
+  readonly #chosen: Map<number, number | null> = new Map();
 
   constructor(replica: Replica) {
     this.#replica = replica;
   }
 
   /** The peer to take `member`'s stream from, null when there is none. */
-  choose(member: Member, sessions: ReadonlyMap<number, PeerSession>): number | null {
-    const isUp = (node: number): boolean => sessions.get(node)?.isUp ?? false;
-    const reroute = this.#rerouted.get(member.nodeNumber);
-    if (reroute !== undefined && isUp(reroute)) return reroute;
-    const usual = this.usual(member, isUp);
-    if (usual !== null) return usual;
-    return this.#bestHolder(member.nodeNumber, sessions, null);
+  choose(member: Member, sessions: Sessions): number | null {
+    const node = member.nodeNumber;
+    const isUp = (peer: number): boolean => sessions.get(peer)?.isUp ?? false;
+    const detour = this.#detours.get(node);
+    const chosen =
+      detour !== undefined && isUp(detour.via)
+        ? detour.via
+        : (this.usual(member, isUp) ?? this.#bestHolder(node, sessions, null));
+    this.#chosen.set(node, chosen);
+    return chosen;
   }
 
   /** The usual way when everything is well. */
@@ -54,30 +70,33 @@ export class Sources {
     return isUp(member.nodeNumber) ? member.nodeNumber : null;
   }
 
-  /** The peer that says it has most of a node's stream. */
-  #bestHolder(node: number, sessions: ReadonlyMap<number, PeerSession>, not: number | null): number | null {
+  /** The peer, the node itself among them, that says it has most of the node's stream. */
+  #bestHolder(node: number, sessions: Sessions, not: number | null): number | null {
     let best: number | null = null;
-    let most = -1;
+    let most: readonly [number, number] = [-1, -1];
     for (const [peer, session] of sessions) {
-      if (!session.isUp || peer === not || peer === node) continue;
-      const held = this.#sumOf(node, peer);
-      if (held > most) {
-        most = held;
-        best = peer;
-      }
+      if (!session.isUp || peer === not) continue;
+      const newest = this.#newestOf(node, peer);
+      if (newest[0] < most[0] || (newest[0] === most[0] && newest[1] <= most[1])) continue;
+      most = newest;
+      best = peer;
     }
     return best;
   }
 
-  #sumOf(node: number, peer: number): number {
-    let sum = 0;
+  /** The newest dot of a node that a peer says it has. */
+  #newestOf(node: number, peer: number): readonly [origin: number, seq: number] {
+    let newest: readonly [number, number] = [0, 0];
     const row = this.#replica.members.row(peer);
-    if (row !== null) for (const [origin, seq] of row.applied.dots()) if (nodeOf(origin) === node) sum += seq;
-    return sum;
+    if (row === null) return newest;
+    for (const [origin, seq] of row.applied.dots()) {
+      if (nodeOf(origin) === node && origin > newest[0]) newest = [origin, seq];
+    }
+    return newest;
   }
 
-  /** Looks for streams that lag behind what another peer has, and for direct ways that are fast again. Says whether anything changed. */
-  watch(sessions: ReadonlyMap<number, PeerSession>, monotonicMs: number): boolean {
+  /** Looks for streams that lag behind what another peer has, and for usual ways that are good again. Says whether anything changed. */
+  watch(sessions: Sessions, monotonicMs: number): boolean {
     let changed = false;
     for (const member of this.#replica.members.others()) {
       if (this.#watchOne(member, sessions, monotonicMs)) changed = true;
@@ -85,38 +104,47 @@ export class Sources {
     return changed;
   }
 
-  #watchOne(member: Member, sessions: ReadonlyMap<number, PeerSession>, monotonicMs: number): boolean {
+  #watchOne(member: Member, sessions: Sessions, monotonicMs: number): boolean {
     const node = member.nodeNumber;
-    const via = this.#rerouted.get(node);
-    if (via !== undefined) {
-      const direct = sessions.get(node);
-      const detour = sessions.get(via);
-      const isFast = direct?.isUp === true && direct.rttMs !== null && direct.rttMs <= (detour?.rttMs ?? 0) * 3 + 150;
-      if (!isFast && detour?.isUp === true) return false;
-      this.#rerouted.delete(node);
+    const detour = this.#detours.get(node);
+    if (detour !== undefined && this.#isOver(member, detour, sessions, monotonicMs)) {
+      this.#detours.delete(node);
       this.#lags.delete(node);
       return true;
     }
-    const current = this.choose(member, sessions);
+    const current = this.#chosen.get(node) ?? null;
     const lag = this.#lags.get(node);
-    if (lag === undefined || lag.target.every(([origin, seq]) => this.#replica.vector.get(origin as never) >= seq)) {
+    if (lag === undefined || lag.target.every(([origin, seq]) => this.#has(origin) >= seq)) {
       this.#beginLag(node, current, sessions, monotonicMs);
       return false;
     }
     if (monotonicMs - lag.sinceMs < this.#replica.limits.rerouteAfterMs) return false;
-    const holder = this.#bestHolder(node, sessions, current);
     this.#lags.delete(node);
-    if (holder === null || holder === current || !this.#isAhead(node, holder)) return false;
-    this.#rerouted.set(node, holder);
+    const holder = this.#bestHolder(node, sessions, current);
+    if (holder === null || !this.#isAhead(node, holder)) return false;
+    this.#detours.set(node, { via: holder, sinceMs: monotonicMs });
     return true;
   }
 
-  #beginLag(
-    node: number,
-    current: number | null,
-    sessions: ReadonlyMap<number, PeerSession>,
-    monotonicMs: number,
-  ): void {
+  /** Whether a detour has had its time: it is down itself, or the usual way is good again by what was heard since. */
+  #isOver(member: Member, detour: Detour, sessions: Sessions, monotonicMs: number): boolean {
+    const via = sessions.get(detour.via);
+    if (via?.isUp !== true) return true;
+    const usual = this.usual(member, (node) => sessions.get(node)?.isUp ?? false);
+    if (usual === null) return false;
+    if (usual === detour.via) return true;
+    const session = sessions.get(usual);
+    if (session === undefined) return false;
+    if (usual === member.nodeNumber) {
+      const isHeardSince = session.rttMs !== null && session.rttAtMs > detour.sinceMs;
+      return isHeardSince && (session.rttMs ?? Infinity) <= (via.rttMs ?? 0) * 3 + 150;
+    }
+    if (monotonicMs - detour.sinceMs < GATEWAY_AGAIN_MS) return false;
+    const [origin, seq] = this.#newestOf(member.nodeNumber, usual);
+    return origin !== 0 && this.#replica.vector.get(origin as Origin) <= seq;
+  }
+
+  #beginLag(node: number, current: number | null, sessions: Sessions, monotonicMs: number): void {
     this.#lags.delete(node);
     const holder = this.#bestHolder(node, sessions, current);
     if (holder === null || !this.#isAhead(node, holder)) return;
@@ -128,11 +156,17 @@ export class Sources {
     });
   }
 
+  /** What came of an origin, held back or applied: another way brings no more of what is held back. */
+  #has(origin: Origin): number {
+    const { holdBack, vector } = this.#replica;
+    return holdBack.tail(origin, vector.get(origin));
+  }
+
   #isAhead(node: number, peer: number): boolean {
     const row = this.#replica.members.row(peer);
     if (row === null) return false;
     for (const [origin, seq] of row.applied.dots()) {
-      if (nodeOf(origin) === node && this.#replica.vector.get(origin) < seq) return true;
+      if (nodeOf(origin) === node && this.#has(origin) < seq) return true;
     }
     return false;
   }

@@ -12,6 +12,9 @@ export type NodeNumber = number & { readonly __brand: 'NodeNumber' };
 const INCARNATIONS = 2 ** 32;
 const NODE_NUMBER_MAX = 2 ** 20 - 1;
 
+/** The highest incarnation there can be. */
+export const INCARNATION_MAX: number = INCARNATIONS - 1;
+
 export function nodeNumber(value: number): NodeNumber {
   assert(isNodeNumber(value), `node number ${value} is within 1..${NODE_NUMBER_MAX}`);
   return value;

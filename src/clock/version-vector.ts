@@ -1,5 +1,5 @@
-import type { Origin } from './origin.ts';
-import { floorOf, incarnationOf } from './origin.ts';
+import type { NodeNumber, Origin } from './origin.ts';
+import { floorOf, incarnationOf, originOf } from './origin.ts';
 
 /**
  * Origin → highest sequence contained with no gap. A node's floor (incarnation 0 of the node) holds the lowest incarnation
@@ -22,6 +22,11 @@ export class VersionVector {
     const seq = this.#entries.get(origin);
     if (seq !== undefined) return seq;
     return this.isRetired(origin) ? Infinity : 0;
+  }
+
+  /** The lowest incarnation of a node that is not retired; 0 where none is. */
+  floor(node: NodeNumber): number {
+    return this.#entries.get(originOf(node, 0)) ?? 0;
   }
 
   isRetired(origin: Origin): boolean {
@@ -66,6 +71,15 @@ export class VersionVector {
     for (const [origin, seq] of other.#entries) {
       if (incarnationOf(origin) === 0) continue;
       if (this.get(origin) < seq) return false;
+    }
+    return true;
+  }
+
+  /** As `covers`, and every floor of `other` is known here too. */
+  includes(other: VersionVector): boolean {
+    for (const [origin, seq] of other.#entries) {
+      const known = incarnationOf(origin) === 0 ? (this.#entries.get(origin) ?? 0) : this.get(origin);
+      if (known < seq) return false;
     }
     return true;
   }

@@ -1,5 +1,5 @@
 import type { Replica } from '../causal/replica.ts';
-import { nodeOf, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import { incarnationOf, nodeOf, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { UpdateContext } from '../crdt/update.ts';
 
@@ -21,6 +21,7 @@ export class ClosedIncarnations {
 
   /** A transaction said that every incarnation of its origin's node below this one is closed. */
   note(incarnation: number, context: UpdateContext): void {
+    if (incarnation > incarnationOf(context.origin)) return;
     this.#closings.push({ node: nodeOf(context.origin), incarnation, origin: context.origin, seq: context.seq });
   }
 
@@ -29,22 +30,26 @@ export class ClosedIncarnations {
   }
 
   /**
-   * Retires what can be; says whether anything was. That a closing is stable is known here, or from a transaction whose deps have
-   * the floor: its origin knew, and all that came before it is here.
+   * Retires what can be; says whether anything was. That a closing is stable is known here; or from a transaction whose deps have
+   * the floor, or a member's row that has it, once all that its maker had then is here, the closing and what it closed with it.
    */
   retire(): boolean {
-    const { stable, vector } = this.#replica;
+    const { stable, vector, members } = this.#replica;
     const floors = new VersionVector();
     for (const closing of this.#closings) {
       if (stable.contains(closing.origin, closing.seq)) floors.raise(originOf(closing.node, 0), closing.incarnation);
     }
     for (const [, deps] of this.#replica.runningEntries()) floors.mergeFloors(deps);
+    for (const member of members.others()) {
+      const row = members.row(member.nodeNumber);
+      if (row !== null && vector.covers(row.applied)) floors.mergeFloors(row.applied);
+    }
     const raised = floors.changesSince(vector);
     for (const [floor, incarnation] of raised) {
       const node = nodeOf(floor);
       this.#replica.retireBelow(node, incarnation);
-      this.#closings = this.#closings.filter((closing) => closing.node !== node || closing.incarnation > incarnation);
     }
+    this.#closings = this.#closings.filter(({ node, incarnation }) => vector.floor(node) < incarnation);
     return raised.length > 0;
   }
 }

@@ -55,7 +55,7 @@ export class NodeReport {
 
   telemetry(now: Now, made: number, expiredKeys: number): NodeTelemetry {
     const { holdBack, vector, log, clock, members } = this.#replica;
-    const waits = holdBack.waits(vector, (origin) => this.#replica.running(origin));
+    const waits = holdBack.waits(vector);
     let logTransactions = 0;
     for (const origin of log.origins()) logTransactions += log.behind(origin, 0).transactions;
     return {
@@ -63,7 +63,7 @@ export class NodeReport {
         const session = this.#replicator.sessions.get(member.nodeNumber);
         return {
           ...this.#peer(member, now),
-          clockOffsetMs: session?.clockOffsetMs ?? null,
+          clockOffsetMs: session?.clockOffsetMs(now) ?? null,
           sentBytes: session?.sentBytes ?? 0,
           receivedBytes: session?.receivedBytes ?? 0,
         };

@@ -42,7 +42,7 @@ export class Persistence {
   /** Whether there is something to write and no batch on its way. */
   get isDue(): boolean {
     if (this.#inFlight !== null) return false;
-    return this.#keyspace.dirtyCount > 0 || !this.#replica.durable.covers(this.#replica.vector);
+    return this.#keyspace.dirtyCount > 0 || !this.#replica.durable.includes(this.#replica.vector);
   }
 
   get isInFlight(): boolean {
