@@ -17,6 +17,10 @@ let redis: RealRedis | null = null;
 beforeAll(async () => {
   own = await startLoneServer();
   if (executable !== null) redis = await RealRedis.start(executable);
+  else
+    process.stderr.write(
+      `\nNO redis-server ON THE PATH: compared only with replies of Redis ${COMPARED_VERSION} in the scripts\n\n`,
+    );
 });
 
 afterAll(async () => {
@@ -35,12 +39,6 @@ describe.each(scripts)('conformance script $name', ({ text }) => {
   });
 });
 
-test('says what it was compared with', async () => {
-  if (redis === null) {
-    process.stderr.write(
-      '\nNO redis-server ON THE PATH: the scripts hold the replies that Redis 7.0.15 gave when they were written\n\n',
-    );
-  }
-  const version = (await redis?.version()) ?? `${COMPARED_VERSION}.15`;
-  expect(version.startsWith(`${COMPARED_VERSION}.`), `redis ${version} is the version to compare with`).toBe(true);
+test.runIf(executable !== null)('the real Redis is of the version that the scripts were written with', async () => {
+  expect(await redis?.version()).toMatch(new RegExp(`^${COMPARED_VERSION}\\.`));
 });
