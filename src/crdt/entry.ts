@@ -6,8 +6,8 @@ import { HashContent, type FieldState } from './hash-content.ts';
 import { parseAmount } from './increments.ts';
 import { SetContent, type MemberState } from './set-content.ts';
 import { StringContent, type FlushMark, type StringState } from './string-content.ts';
-import { compareWrites, covers, UpdateKind, type Update, type UpdateContext } from './update.ts';
-import type { MergeSides } from './writes.ts';
+import { compareWrites, covers, UpdateKind, type StampedDot, type Update, type UpdateContext } from './update.ts';
+import type { FlushedSides } from './writes.ts';
 
 /** What a key shows. */
 export const ContentType = { None: 0, String: 1, Hash: 2, Set: 3 } as const;
@@ -97,9 +97,8 @@ export class Entry {
   }
 
   #delete(context: UpdateContext): boolean {
-    const changed = this.string.removeCoveredIncrements(context);
     this.expiries?.removeCovered(context);
-    return this.#removeOthers(ContentType.String, context) || changed;
+    return this.#removeOthers(ContentType.None, context);
   }
 
   #expire(update: Update, context: UpdateContext): boolean {
@@ -123,9 +122,9 @@ export class Entry {
     return changed;
   }
 
-  /** FLUSHALL: registers below the mark, and what the deps cover of the rest. */
-  flush(mark: FlushMark, context: UpdateContext): void {
-    this.string.flush(mark);
+  /** FLUSHALL: registers below the mark (null when a later FLUSHALL came before it), and what the deps cover of the rest. */
+  flush(mark: FlushMark | null, context: UpdateContext): void {
+    if (mark !== null) this.string.flush(mark);
     this.hash?.removeCovered(context);
     this.set?.removeCovered(context);
     this.expiries?.removeCovered(context);
@@ -154,17 +153,22 @@ export class Entry {
 
   #latestType(): ContentType {
     let type: ContentType = ContentType.None;
-    let best: { stamp: number; origin: number } | null = null;
-    const consider = (candidate: { stamp: number; origin: number } | null, candidateType: ContentType): void => {
-      if (candidate === null) return;
-      if (best !== null && compareWrites(candidate.stamp, candidate.origin, best.stamp, best.origin) < 0) return;
+    let best: StampedDot | null = null;
+    for (const candidateType of [ContentType.String, ContentType.Hash, ContentType.Set]) {
+      const candidate = this.#latestOf(candidateType);
+      if (candidate === null) continue;
+      if (best !== null && compareWrites(candidate.stamp, candidate.origin, best.stamp, best.origin) < 0) continue;
       best = candidate;
       type = candidateType;
-    };
-    consider(this.string.latest(), ContentType.String);
-    consider(this.hash?.latest() ?? null, ContentType.Hash);
-    consider(this.set?.latest() ?? null, ContentType.Set);
+    }
     return type;
+  }
+
+  /** The latest surviving write of a type. */
+  #latestOf(type: ContentType): StampedDot | null {
+    if (type === ContentType.String) return this.string.latest();
+    if (type === ContentType.Hash) return this.hash?.latest() ?? null;
+    return this.set?.latest() ?? null;
   }
 
   #visibleExpiryMs(): number {
@@ -190,12 +194,11 @@ export class Entry {
   }
 
   /**
-   * Forgets what is stable and does not show: tombstones, losing writes, losing types, covered expiries. Returns whether there
+   * Forgets what is stable and does not show: tombstones, losing writes, covered expiries. Returns whether there
    * is nothing left to forget later. Any transaction still to come covers all that is stable, so nobody can tell the difference.
    */
-  settle(stable: VersionVector): boolean {
-    this.#forgetLosingTypes(stable);
-    this.string.settle(stable);
+  settle(stable: VersionVector, flush: FlushMark | null): boolean {
+    this.string.settle(stable, flush);
     this.hash?.settle(stable);
     this.set?.settle(stable);
     this.expiries?.settle(stable);
@@ -209,7 +212,7 @@ export class Entry {
       this.string.isSettled(stable) &&
       (this.hash === null || this.hash.isSettled) &&
       (this.set === null || this.set.isSettled) &&
-      (this.expiries === null || this.expiries.isSettled())
+      (this.expiries === null || this.expiries.isSettled)
     );
   }
 
@@ -217,8 +220,12 @@ export class Entry {
     return (this.string.shows ? 1 : 0) + (this.hash === null ? 0 : 1) + (this.set === null ? 0 : 1) > 1;
   }
 
-  /** What loses and is stable is removed as any later operation on the key would remove it (RULES V6). */
-  #forgetLosingTypes(stable: VersionVector): void {
+  /**
+   * Removes what loses as any later operation on the key would remove it (RULES V6). To be called only when all that was ever
+   * applied to the key is stable, removals too: who has not seen the winner, or the removal of what beat it, may still write to
+   * a loser, and it wins again as a whole.
+   */
+  forgetLosingTypes(stable: VersionVector): void {
     if (!this.hasSeveralTypes) return;
     const seenAllStable: UpdateContext = { origin: 0 as Origin, seq: 0, stamp: 0 as Stamp, deps: stable };
     this.#removeOthers(this.type, seenAllStable);
@@ -231,7 +238,7 @@ export class Entry {
   }
 
   /** Merges a snapshot's entry of the same key by dot (RULES D6); null is an absent one. */
-  merge(other: Entry | null, sides: MergeSides): void {
+  merge(other: Entry | null, sides: FlushedSides): void {
     this.string.merge(other?.string, sides);
     if (other !== null && other.hash !== null) this.hash ??= new HashContent();
     this.hash?.merge(other?.hash ?? null, sides);

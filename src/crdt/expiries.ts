@@ -1,6 +1,6 @@
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import { covers, type UpdateContext } from './update.ts';
+import { compareWrites, covers, type UpdateContext } from './update.ts';
 import type { MergeSides } from './writes.ts';
 
 /** One write of an expiry: when, on which register (0:0 = everything else of the key), and its dot. */
@@ -65,18 +65,28 @@ export class Expiries {
     this.#retain((write) => !isOn(write, baseOrigin, baseSeq));
   }
 
-  /** Forgets stable ones that do not show: those below the view of their base, and an only Infinity. */
+  /** Forgets stable ones that do not show: those below the view of their base, all but one of equals, and an only Infinity. */
   settle(stable: VersionVector): void {
     if (this.#writes.length === 0) return;
     const isStable = (write: ExpiryWrite): boolean => stable.contains(write.origin as Origin, write.seq);
-    this.#retain((write) => !isStable(write) || write.atMs >= this.view(write.baseOrigin, write.baseSeq));
-    const onBase = (write: ExpiryWrite): number =>
-      this.#writes.filter((other) => isOn(other, write.baseOrigin, write.baseSeq)).length;
-    this.#retain((write) => !isStable(write) || write.atMs !== Infinity || onBase(write) > 1);
+    this.#retain(
+      (write) => !isStable(write) || !this.#others(write).some((other) => hides(other, write, isStable(other))),
+    );
+    this.#retain((write) => !isStable(write) || write.atMs !== Infinity || this.#others(write).length > 0);
   }
 
-  isSettled(): boolean {
-    return this.#writes.length === 0 || (this.#writes.length === 1 && this.#writes[0]?.atMs !== Infinity);
+  get isSettled(): boolean {
+    return this.#writes.every((write) => write.atMs !== Infinity && this.#others(write).length === 0);
+  }
+
+  /** The latest time of all, whatever it is on. */
+  get latestMs(): number {
+    return this.#writes.reduce((latestMs, write) => Math.max(latestMs, write.atMs), -Infinity);
+  }
+
+  /** The others on the base of a write. */
+  #others(write: ExpiryWrite): ExpiryWrite[] {
+    return this.#writes.filter((other) => other !== write && isOn(other, write.baseOrigin, write.baseSeq));
   }
 
   #retain(keep: (write: ExpiryWrite) => boolean): boolean {
@@ -118,6 +128,12 @@ export class Expiries {
     }
     return expiries;
   }
+}
+
+/** Whether a stable write is not needed beside another: it is earlier, or as late and not the one of equals that stays. */
+function hides(other: ExpiryWrite, stable: ExpiryWrite, isOtherStable: boolean): boolean {
+  if (other.atMs !== stable.atMs) return other.atMs > stable.atMs;
+  return !isOtherStable || compareWrites(other.stamp, other.origin, stable.stamp, stable.origin) > 0;
 }
 
 function isOn(write: ExpiryWrite, baseOrigin: number, baseSeq: number): boolean {

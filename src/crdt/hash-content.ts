@@ -1,7 +1,7 @@
 import { IndexedMap } from '../base/indexed-map.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Increments, sumText, type Amount, type RunState } from './increments.ts';
-import { compareWrites, type UpdateContext } from './update.ts';
+import { compareWrites, type StampedDot, type UpdateContext } from './update.ts';
 import { ObservedWrites, type MergeSides, type WriteState } from './writes.ts';
 
 export type FieldState = [field: string, writes: WriteState<string>[], runs: RunState[] | null];
@@ -43,7 +43,7 @@ export class Field {
     return written || counted;
   }
 
-  latest(): { stamp: number; origin: number } | null {
+  latest(): StampedDot | null {
     const best = this.writes.best;
     const counted = this.increments?.latest() ?? null;
     if (best === null || counted === null) return best ?? counted;
@@ -115,8 +115,8 @@ export class HashContent {
     return this.#unsettled.size === 0;
   }
 
-  latest(): { stamp: number; origin: number } | null {
-    let latest: { stamp: number; origin: number } | null = null;
+  latest(): StampedDot | null {
+    let latest: StampedDot | null = null;
     for (let at = 0; at < this.fields.size; at++) {
       const candidate = this.fields.valueAt(at).latest();
       if (

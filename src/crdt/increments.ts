@@ -1,7 +1,7 @@
 import { FRACTION_UNIT, formatDecimal, parseDecimal } from '../base/decimal.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import { compareWrites, covers, type UpdateContext } from './update.ts';
+import { compareWrites, covers, type StampedDot, type UpdateContext } from './update.ts';
 import type { MergeSides } from './writes.ts';
 
 /** An amount: an integer part and units of 10^-17; `decimal` says that it is to be shown as a decimal. */
@@ -66,7 +66,17 @@ export class Increments {
   }
 
   add(amount: Amount, context: UpdateContext): void {
-    this.#push({ origin: context.origin, first: context.seq, last: context.seq, stamp: context.stamp, ...amount });
+    const run = { origin: context.origin, first: context.seq, last: context.seq, stamp: context.stamp, ...amount };
+    const before = this.#runs.at(-1);
+    // several increments of one transaction have one dot, so they are one run
+    if (before !== undefined && before.origin === run.origin && before.first === run.first) {
+      this.#runs.pop();
+      this.#integer -= before.integer;
+      this.#units -= before.units;
+      this.#push(joined(before, run));
+    } else {
+      this.#push(run);
+    }
   }
 
   #push(run: Run): void {
@@ -106,12 +116,12 @@ export class Increments {
   }
 
   /** The latest write by (stamp, origin), for the order between types. */
-  latest(): { stamp: number; origin: number } | null {
+  latest(): StampedDot | null {
     let latest: Run | null = null;
     for (const run of this.#runs) {
       if (latest === null || compareWrites(run.stamp, run.origin, latest.stamp, latest.origin) > 0) latest = run;
     }
-    return latest;
+    return latest === null ? null : { stamp: latest.stamp, origin: latest.origin, seq: latest.last };
   }
 
   /** Each run's origin and sequences, for explaining. */

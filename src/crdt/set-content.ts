@@ -1,6 +1,6 @@
 import { IndexedMap } from '../base/indexed-map.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import { compareWrites, type UpdateContext } from './update.ts';
+import { compareWrites, type StampedDot, type UpdateContext } from './update.ts';
 import { ObservedWrites, type MergeSides, type WriteState } from './writes.ts';
 
 export type MemberState = [member: string, adds: WriteState<null>[]];
@@ -62,8 +62,8 @@ export class SetContent {
     return this.#unsettled.size === 0;
   }
 
-  latest(): { stamp: number; origin: number } | null {
-    let latest: { stamp: number; origin: number } | null = null;
+  latest(): StampedDot | null {
+    let latest: StampedDot | null = null;
     for (let at = 0; at < this.members.size; at++) {
       const add = this.members.valueAt(at).best;
       if (add !== null && (latest === null || compareWrites(add.stamp, add.origin, latest.stamp, latest.origin) > 0))

@@ -1,15 +1,11 @@
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Increments, sumText, type Amount, type RunState } from './increments.ts';
-import { compareWrites, covers, type UpdateContext } from './update.ts';
-import type { MergeSides } from './writes.ts';
+import { compareWrites, covers, type StampedDot, type UpdateContext } from './update.ts';
+import type { FlushedSides, MergeSides } from './writes.ts';
 
 /** A stamped record of a FLUSHALL: a tombstone in the string slot of every key (RULES V2). */
-export interface FlushMark {
-  readonly stamp: number;
-  readonly origin: number;
-  readonly seq: number;
-}
+export type FlushMark = StampedDot;
 
 export type StringState = [value: string | null, stamp: number, origin: number, seq: number, runs: RunState[] | null];
 
@@ -76,8 +72,8 @@ export class StringContent {
   #isCurrentBase(baseOrigin: number, baseSeq: number, context: UpdateContext, flush: FlushMark | null): boolean {
     if (this.value !== null) return this.origin === baseOrigin && this.seq === baseSeq;
     if (baseOrigin !== 0) return false;
-    if (this.stamp !== 0 && !covers(context, this.origin, this.seq)) return false;
-    return flush === null || covers(context, flush.origin, flush.seq);
+    const holder = this.#holder(flush);
+    return holder === null || covers(context, holder.origin, holder.seq);
   }
 
   /**
@@ -118,9 +114,12 @@ export class StringContent {
     this.increments = null;
   }
 
-  /** Forgets a stable tombstone and folds stable increments. */
-  settle(stable: VersionVector): void {
-    if (this.isTombstone && stable.contains(this.origin as Origin, this.seq)) {
+  /**
+   * Forgets a stable tombstone and folds stable increments. A tombstone above a FLUSHALL stays for as long as that is kept in
+   * mind: without it the flush would hold the slot, and drop increments that had seen the tombstone only.
+   */
+  settle(stable: VersionVector, flush: FlushMark | null): void {
+    if (this.isTombstone && flush === null && stable.contains(this.origin as Origin, this.seq)) {
       this.stamp = 0;
       this.origin = 0;
       this.seq = 0;
@@ -133,39 +132,50 @@ export class StringContent {
   }
 
   /** The latest surviving write, for the order between types (RULES V6). */
-  latest(): { stamp: number; origin: number } | null {
+  latest(): StampedDot | null {
     const inIncrements = this.increments?.latest() ?? null;
     if (this.value === null) return inIncrements;
     if (inIncrements !== null && compareWrites(inIncrements.stamp, inIncrements.origin, this.stamp, this.origin) > 0)
       return inIncrements;
-    return { stamp: this.stamp, origin: this.origin };
+    return { stamp: this.stamp, origin: this.origin, seq: this.seq };
   }
 
   /** Merges a snapshot's string by dot (RULES D6). `other` undefined is an empty one. */
-  merge(other: StringContent | undefined, sides: MergeSides): void {
+  merge(other: StringContent | undefined, sides: FlushedSides): void {
     const their = other ?? new StringContent();
-    const sameSlot = their.origin === this.origin && their.seq === this.seq;
-    if (sameSlot) {
-      const dead = this.value === null || their.value === null;
-      if (this.stamp !== 0 && dead && (this.value !== null || their.value !== null)) {
-        // one side saw the register removed: whatever counted on it is gone, what counts on the empty base is that side's
-        if (this.value !== null) this.increments = their.increments;
-        this.value = null;
-        return;
-      }
-      this.#mergeIncrements(their.increments, sides);
+    const mineHolds = this.#holder(sides.localFlush);
+    const theirsHolds = their.#holder(sides.remoteFlush);
+    if (mineHolds?.origin === theirsHolds?.origin && mineHolds?.seq === theirsHolds?.seq) {
+      this.#mergeSameSlot(their, sides);
       return;
     }
-    const keepMine = this.stamp !== 0 && !sides.remote.contains(this.origin as Origin, this.seq);
-    const keepTheirs = their.stamp !== 0 && !sides.local.contains(their.origin as Origin, their.seq);
+    const keepMine = mineHolds !== null && !sides.remote.contains(mineHolds.origin as Origin, mineHolds.seq);
+    const keepTheirs = theirsHolds !== null && !sides.local.contains(theirsHolds.origin as Origin, theirsHolds.seq);
     const theirsWins =
-      keepTheirs && (!keepMine || compareWrites(their.stamp, their.origin, this.stamp, this.origin) > 0);
+      keepTheirs &&
+      (!keepMine || compareWrites(theirsHolds.stamp, theirsHolds.origin, mineHolds.stamp, mineHolds.origin) > 0);
     if (theirsWins) {
-      // their slot is news here, so nothing counted here can have been made on it
+      // what holds their slot is news here, so nothing counted here can have been made on it
       this.#take(their, their.increments);
     } else if (!keepMine) {
       this.#dropSlots(their, sides);
     }
+  }
+
+  /** What holds the slot: what is in it, or the FLUSHALL that emptied it; null for nothing. */
+  #holder(flush: FlushMark | null): StampedDot | null {
+    if (flush !== null && compareWrites(this.stamp, this.origin, flush.stamp, flush.origin) < 0) return flush;
+    return this.stamp === 0 ? null : this;
+  }
+
+  #mergeSameSlot(their: StringContent, sides: MergeSides): void {
+    if ((this.value === null) === (their.value === null)) {
+      this.#mergeIncrements(their.increments, sides);
+      return;
+    }
+    // one side saw the register removed: what counted on it is gone, what counts on the empty base is that side's
+    if (this.value !== null) this.increments = their.increments;
+    this.value = null;
   }
 
   /** Neither slot survives as it is: each was removed by what the other side saw; what counts on the empty base is merged. */

@@ -7,7 +7,7 @@ import type { VersionVector } from '../clock/version-vector.ts';
 export const UpdateKind = {
   /** Register := value, expiry `at` (Infinity for none). */
   Set: 1,
-  /** Removes every content and expiry that the deps cover; leaves a string of any kind untouched. */
+  /** Removes every content and expiry that the deps cover; a register becomes a tombstone at its own place in the order. */
   Delete: 2,
   /** As Delete, and a stamped tombstone in the string's slot: the origin saw a live register there (RULES V2). */
   DeleteString: 3,
@@ -55,6 +55,13 @@ export interface UpdateContext {
   readonly stamp: Stamp;
   /** The version vector of the origin when the transaction was made. */
   readonly deps: VersionVector;
+}
+
+/** A write's place in the total order and its dot. */
+export interface StampedDot {
+  readonly stamp: number;
+  readonly origin: number;
+  readonly seq: number;
 }
 
 /** Whether the transaction had seen the dot (its own earlier writes included): what it removes or supersedes. */

@@ -1,6 +1,6 @@
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Origin } from '../clock/origin.ts';
-import { compareWrites, covers, type UpdateContext } from './update.ts';
+import { compareWrites, covers, type StampedDot, type UpdateContext } from './update.ts';
 
 /** One write: its value, its stamp and its dot. */
 export interface Write<V> {
@@ -104,4 +104,10 @@ export class ObservedWrites<V> {
 export interface MergeSides {
   readonly local: VersionVector;
   readonly remote: VersionVector;
+}
+
+/** The two sides of a merge with the FLUSHALL that each keeps in mind. */
+export interface FlushedSides extends MergeSides {
+  readonly localFlush: StampedDot | null;
+  readonly remoteFlush: StampedDot | null;
 }

@@ -58,5 +58,5 @@ function isPlain(entry: Entry): boolean {
   if (entry.string.isTombstone || entry.string.increments !== null || entry.hasSeveralTypes) return false;
   if (entry.hash !== null && !entry.hash.isSettled) return false;
   if (entry.set !== null && !entry.set.isSettled) return false;
-  return entry.expiries === null || entry.expiries.isSettled();
+  return entry.expiries === null || entry.expiries.isSettled;
 }

@@ -132,12 +132,15 @@ export class LocalTransaction implements TransactionWriter {
     this.#commit();
   }
 
-  /** Removes what is hidden of a key that shows nothing, so that the write starts anew (RULES V7). */
+  /**
+   * Removes what is hidden of a key that shows nothing, so that the write starts anew (RULES V7): here, and where it is still
+   * kept when it was purged here.
+   */
   #clearHidden(key: ByteRange, hash: number): void {
-    const entry = this.#keyspace.entryOf(key);
-    if (entry === undefined || !entry.hasResidue) return;
     if (this.#keyspace.find(key, hash, this.nowMs) >= 0) return;
-    this.delete(key, hash);
+    const entry = this.#keyspace.entryOf(key);
+    const mayBeKeptElsewhere = entry === undefined && this.#keyspace.forgetsKeys;
+    if (mayBeKeptElsewhere || entry?.hasResidue === true) this.delete(key, hash);
   }
 
   #setBase(entry: Entry | undefined): void {

@@ -4,11 +4,12 @@ import type { VersionVector } from '../clock/version-vector.ts';
 import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
-import type { MergeSides } from '../crdt/writes.ts';
+import type { FlushedSides, MergeSides } from '../crdt/writes.ts';
 import { ContainerReaders } from './container-readers.ts';
 import { Digest } from './digest.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
 import { ForgetQueue } from './forget-queue.ts';
+import { QuietKeys } from './quiet-keys.ts';
 import { NO_SLOT, type HashReader, type KeyspaceReader, type SetReader, type Slot } from './keyspace.ts';
 import { SnapshotCursor, type SnapshotEntry } from './snapshot-cursor.ts';
 
@@ -34,8 +35,12 @@ export class MapKeyspace implements KeyspaceReader {
   readonly #free: Slot[] = [];
   readonly #expiryQueue: ExpiryQueue = new ExpiryQueue();
   readonly #forgetQueue: ForgetQueue = new ForgetQueue();
-  /** Keys found expired, hidden for good, whose metadata waits for the members' clocks (RULES D9). */
+  /** Keys found expired, hidden for good, and keys that show nothing and have an expiry: with its time. */
   readonly #expired: Map<string, number> = new Map();
+  /** Those of `#expired` that are quiet: they go when the members' clocks have passed the time (RULES D9). */
+  readonly #purgeable: Map<string, number> = new Map();
+  readonly #quietKeys: QuietKeys = new QuietKeys();
+  #forgetsKeys = false;
   readonly #snapshots: Set<SnapshotCursor> = new Set();
   readonly #readers: ContainerReaders = new ContainerReaders();
   #dirty: Set<string> = new Set();
@@ -195,20 +200,30 @@ export class MapKeyspace implements KeyspaceReader {
     for (const snapshot of this.#snapshots) snapshot.beforeChange(slot);
   }
 
-  /** Keeps counts, the expiry index and the list of changes true to an entry that changed; removes it when it holds nothing. */
   #afterChange(slot: Slot, key: string, entry: Entry): void {
+    this.#reindex(slot, key, entry);
+    if (entry.hasSeveralTypes) this.#quietKeys.note(key);
+  }
+
+  /** Keeps counts, the expiry index and the list of changes true to an entry that changed; removes it when it holds nothing. */
+  #reindex(slot: Slot, key: string, entry: Entry): void {
     if (this.collectsDirty) this.#dirty.add(key);
     this.#uncount(slot);
+    this.#expired.delete(key);
+    this.#purgeable.delete(key);
     if (entry.isEmpty) {
       this.#slots.delete(key);
       this.#entries[slot] = null;
       this.#keys[slot] = null;
       this.#free.push(slot);
-      this.#expired.delete(key);
+      this.#quietKeys.drop(key);
       return;
     }
-    this.#expired.delete(key);
-    if (entry.type === ContentType.None) return;
+    if (entry.type === ContentType.None) {
+      // what is left after the last field or member went: nobody will ever see it, so it goes as if it had expired
+      if (entry.expiries !== null) this.#waitForPurge(key, entry.expiries.latestMs);
+      return;
+    }
     this.#counted[slot] = true;
     this.#count++;
     if (entry.expiryMs === Infinity) return;
@@ -216,6 +231,11 @@ export class MapKeyspace implements KeyspaceReader {
     this.#countedExpiring.add(slot);
     this.#expiryQueue.push(entry.expiryMs, key);
     if (this.#expiryQueue.size > 64 + this.#expiringCount * 4) this.#rebuildExpiryQueue();
+  }
+
+  #waitForPurge(key: string, expiryMs: number): void {
+    this.#expired.set(key, expiryMs);
+    this.#quietKeys.note(key);
   }
 
   /** Slots counted in `expiringCount`. */
@@ -239,12 +259,13 @@ export class MapKeyspace implements KeyspaceReader {
 
   #applyFlush(update: Update, context: UpdateContext): boolean {
     const mark = { stamp: context.stamp, origin: context.origin, seq: context.seq };
-    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0)
-      this.#flush = mark;
+    const isLatest =
+      this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) >= 0;
+    if (isLatest) this.#flush = mark;
     for (const [key, slot] of [...this.#slots]) {
       this.#beforeChange(slot);
       const entry = this.entryAt(slot);
-      entry.flush(mark, context);
+      entry.flush(isLatest ? mark : null, context);
       entry.refresh();
       this.#afterChange(slot, key, entry);
     }
@@ -272,21 +293,23 @@ export class MapKeyspace implements KeyspaceReader {
       const { expiryMs } = this.entryAt(slot);
       if (expiryMs > nowMs) continue;
       this.#uncount(slot);
-      this.#expired.set(key, expiryMs);
+      this.#waitForPurge(key, expiryMs);
       this.onChange(key, null);
       onExpired(key);
     }
   }
 
-  /** Drops up to `budget` expired keys whose expiry every member's clock has passed, with all that is known of them (RULES D9). */
+  /**
+   * Drops up to `budget` expired keys with all that is known of them (RULES D9), when every member's clock has passed the expiry
+   * and all that was applied to them is stable: then whoever writes to one has seen all of it and sees it expired.
+   */
   purgeExpired(membersClockMs: number, budget: number): void {
     let looked = 0;
-    for (const [key, expiryMs] of this.#expired) {
+    for (const [key, expiryMs] of this.#purgeable) {
       if (looked++ >= budget) return;
       if (expiryMs >= membersClockMs) continue;
-      const slot = this.#slots.get(key);
-      this.#expired.delete(key);
-      if (slot === undefined) continue;
+      const slot = present(this.#slots.get(key), 'what waits to be purged is kept');
+      this.#forgetsKeys = true;
       this.#beforeChange(slot);
       this.#entries[slot] = new Entry();
       this.#afterChange(slot, key, this.entryAt(slot));
@@ -297,22 +320,51 @@ export class MapKeyspace implements KeyspaceReader {
     return this.#expired.size;
   }
 
-  /** Forgets what is stable of up to `budget` keys that changed (tombstones, losers, folded increments). */
-  forgetStable(stable: VersionVector, budget: number): void {
+  /**
+   * Whether a key that is not here may still be known elsewhere: some were purged here, and not everywhere at once. Who writes to
+   * such a key says that it starts anew (RULES V7).
+   */
+  get forgetsKeys(): boolean {
+    return this.#forgetsKeys;
+  }
+
+  /**
+   * Forgets what is stable of up to `budget` keys that changed (tombstones, losers, folded increments). `vector` is all that is
+   * applied here.
+   */
+  forgetStable(vector: VersionVector, stable: VersionVector, budget: number): void {
     if (this.#flush !== null && stable.contains(this.#flush.origin as never, this.#flush.seq)) this.#flush = null;
+    this.#quietKeys.drain(vector, stable, budget, (key) => this.#quiet(key, stable));
     this.#forgetQueue.drain(stable, budget, (key) => {
       const slot = this.#slots.get(key);
       if (slot === undefined) return true;
       this.#beforeChange(slot);
       const entry = this.entryAt(slot);
-      const settled = entry.settle(stable);
-      if (this.#expired.has(key)) {
-        if (this.collectsDirty) this.#dirty.add(key);
-      } else {
-        this.#afterChange(slot, key, entry);
-      }
+      const settled = entry.settle(stable, this.#flush);
+      this.#afterForgetting(slot, key, entry);
       return settled;
     });
+  }
+
+  /** All that was applied to a key is stable. */
+  #quiet(key: string, stable: VersionVector): void {
+    const slot = present(this.#slots.get(key), 'what waits to be quiet is kept');
+    const expiryMs = this.#expired.get(key);
+    if (expiryMs !== undefined) this.#purgeable.set(key, expiryMs);
+    const entry = this.entryAt(slot);
+    if (!entry.hasSeveralTypes) return;
+    this.#beforeChange(slot);
+    entry.forgetLosingTypes(stable);
+    this.#afterForgetting(slot, key, entry);
+  }
+
+  /** Forgetting changes nothing that shows: a key that was found expired stays so. */
+  #afterForgetting(slot: Slot, key: string, entry: Entry): void {
+    if (this.#expired.has(key) && !entry.isEmpty) {
+      if (this.collectsDirty) this.#dirty.add(key);
+    } else {
+      this.#reindex(slot, key, entry);
+    }
   }
 
   /** Entries that wait for stability before something of them can be forgotten. */
@@ -341,14 +393,16 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
   mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
+    const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
     if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
     for (const [key, slot] of [...this.#slots]) {
       const state = entries.get(key);
-      this.#mergeEntry(slot, key, state === undefined ? null : Entry.fromState(state), sides);
+      this.#mergeEntry(slot, key, state === undefined ? null : Entry.fromState(state), flushed);
     }
     for (const [key, state] of entries) {
-      if (!this.#slots.has(key)) this.#mergeEntry(this.#slotOf(key), key, Entry.fromState(state), sides);
+      if (!this.#slots.has(key)) this.#mergeEntry(this.#slotOf(key), key, Entry.fromState(state), flushed);
     }
+    this.#forgetsKeys = true;
     this.onChange(null, null);
   }
 
@@ -357,12 +411,10 @@ export class MapKeyspace implements KeyspaceReader {
       this.#flush = mark;
   }
 
-  #mergeEntry(slot: Slot, key: string, other: Entry | null, sides: MergeSides): void {
+  #mergeEntry(slot: Slot, key: string, other: Entry | null, sides: FlushedSides): void {
     this.#beforeChange(slot);
     const entry = this.entryAt(slot);
     entry.merge(other, sides);
-    if (this.#flush !== null) entry.string.flush(this.#flush);
-    entry.refresh();
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.noteMerged(key, entry);
   }
@@ -378,6 +430,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   restoreFlush(flush: FlushMark | null): void {
     this.#flush = flush;
+    this.#forgetsKeys = true;
   }
 
   get dirtyCount(): number {

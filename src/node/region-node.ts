@@ -297,7 +297,7 @@ export class RegionNode implements Engine, NodeView {
     const nowMs = this.nowMs(now.wallMs);
     this.#keyspace.expireDue(nowMs, FORGET_BUDGET, () => this.#expiredKeys++);
     this.#keyspace.purgeExpired(msOfStamp(members.clockFloor()), FORGET_BUDGET);
-    this.#keyspace.forgetStable(stable, FORGET_BUDGET);
+    this.#keyspace.forgetStable(vector, stable, FORGET_BUDGET);
   }
 
   /** Milliseconds until the next `tick` is wanted. */

@@ -1,0 +1,160 @@
+import type { Origin } from '../../../src/clock/origin.ts';
+import { HybridClock, msOfStamp, stampOfMs, type Stamp } from '../../../src/clock/stamp.ts';
+import { VersionVector } from '../../../src/clock/version-vector.ts';
+import type { EntryState } from '../../../src/crdt/entry.ts';
+import type { UpdateContext } from '../../../src/crdt/update.ts';
+import { LocalTransaction } from '../../../src/keyspace/local-transaction.ts';
+import { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
+import { peerCodec } from '../../../src/wire/peer-codec.ts';
+import { effectOf, updateOf, type Effect, type Transaction } from './transaction.ts';
+
+/** What a replica said of itself: it has this, and what it makes later has a higher stamp. */
+interface Row {
+  readonly vector: VersionVector;
+  readonly stamp: Stamp;
+}
+
+/**
+ * One replica as a node has it, without network: a real keyspace and real local transactions, and beside them the plain list of
+ * what it applied, from which a test can say what it has to show.
+ */
+export class VirtualReplica {
+  readonly origin: Origin;
+  readonly keyspace: MapKeyspace = new MapKeyspace();
+  readonly vector: VersionVector = new VersionVector();
+  readonly stable: VersionVector = new VersionVector();
+  readonly history: Set<Transaction> = new Set();
+  readonly #clock: HybridClock = new HybridClock(0 as Stamp);
+  /** Rows of every replica, the newest one that counts (RULES D5). */
+  readonly #rows: Map<Origin, Row> = new Map();
+  #wallMs: number;
+  #seq = 0;
+
+  constructor(origin: Origin, wallMs: number) {
+    this.origin = origin;
+    this.#wallMs = wallMs;
+  }
+
+  /** What commands run at: the later of wall clock and hybrid clock. */
+  get nowMs(): number {
+    return Math.max(this.#wallMs, msOfStamp(this.#clock.last));
+  }
+
+  passMs(ms: number): void {
+    this.#wallMs += ms;
+  }
+
+  /** Runs writes as one transaction; null when nothing was written. */
+  transact(run: (tx: LocalTransaction, nowMs: number) => void): Transaction | null {
+    const nowMs = this.nowMs;
+    const effects: Effect[] = [];
+    let context: UpdateContext | null = null;
+    const open = (): UpdateContext => {
+      if (context !== null) return context;
+      const deps = new VersionVector([...this.vector.entries()].filter(([origin]) => origin !== this.origin));
+      context = { origin: this.origin, seq: ++this.#seq, stamp: this.#clock.next(nowMs), deps };
+      return context;
+    };
+    const tx = new LocalTransaction(this.keyspace, { open, record: (update) => effects.push(effectOf(update)) });
+    tx.nowMs = nowMs;
+    run(tx, nowMs);
+    if (effects.length === 0) return null;
+    const transaction = { ...open(), effects };
+    this.vector.raise(this.origin, transaction.seq);
+    this.history.add(transaction);
+    return transaction;
+  }
+
+  /** Makes the next transaction carry a stamp of at least this one. */
+  seeStamp(stamp: Stamp): void {
+    this.#clock.see(stamp);
+  }
+
+  canApply(transaction: Transaction): boolean {
+    const { origin, seq, deps } = transaction;
+    return this.vector.get(origin) === seq - 1 && this.vector.covers(deps);
+  }
+
+  apply(transaction: Transaction): void {
+    if (!this.canApply(transaction)) throw new Error('applied out of causal order');
+    for (const effect of transaction.effects) this.keyspace.apply(updateOf(effect), transaction);
+    this.vector.raise(transaction.origin, transaction.seq);
+    this.#clock.see(transaction.stamp);
+    this.history.add(transaction);
+  }
+
+  // ── stability ──
+
+  row(): Row {
+    return { vector: this.vector.clone(), stamp: this.#clock.next(this.#wallMs) };
+  }
+
+  /** Takes another's row in; it counts only when all that the other had made is here (RULES D5). */
+  hear(from: Origin, row: Row): void {
+    if (this.vector.get(from) < row.vector.get(from)) return;
+    const known = this.#rows.get(from);
+    if (known === undefined || row.stamp > known.stamp) this.#rows.set(from, row);
+  }
+
+  /** Raises `stable` to what all of the members have said they have. */
+  raiseStable(members: readonly Origin[]): void {
+    const least = this.vector.clone();
+    for (const member of members) {
+      if (member !== this.origin) least.lowerTo(this.#rows.get(member)?.vector ?? new VersionVector());
+    }
+    this.stable.merge(least);
+  }
+
+  /** The time that every member's clock has passed, with all that it made before here. */
+  #clockFloorMs(members: readonly Origin[]): number {
+    let least = this.nowMs;
+    for (const member of members) {
+      if (member !== this.origin) least = Math.min(least, msOfStamp(this.#rows.get(member)?.stamp ?? (0 as Stamp)));
+    }
+    return least;
+  }
+
+  forget(): void {
+    this.keyspace.forgetStable(this.vector, this.stable, 1_000);
+  }
+
+  /** What a tick does (RULES D9). */
+  purge(members: readonly Origin[]): void {
+    this.keyspace.expireDue(this.nowMs, 1_000, () => {});
+    this.keyspace.purgeExpired(this.#clockFloorMs(members), 1_000);
+    this.forget();
+  }
+
+  // ── snapshots ──
+
+  /** Takes another's snapshot in as it comes over the wire (RULES D6). */
+  merge(from: VirtualReplica): void {
+    const sides = { local: this.vector.clone(), remote: from.vector.clone() };
+    this.keyspace.mergeSnapshot(snapshotOf(from.keyspace), from.keyspace.flushMark, sides);
+    this.vector.merge(from.vector);
+    this.stable.merge(from.stable);
+    this.#clock.see(from.#clock.last);
+    for (const transaction of from.history) this.history.add(transaction);
+  }
+}
+
+/** A whole snapshot of a keyspace, carried by the wire's codec. */
+export function snapshotOf(keyspace: MapKeyspace): Map<string, EntryState> {
+  const cursor = keyspace.openSnapshot();
+  const entries = new Map<string, EntryState>();
+  for (let part = cursor.next(2, Infinity); part !== null; part = cursor.next(2, Infinity)) {
+    const frame = peerCodec.decodeFrame(peerCodec.encodeFrame({ type: 'snapshot-entries', entries: part }));
+    if (frame.type !== 'snapshot-entries') throw new Error('the codec turned entries into something else');
+    for (const [key, state] of frame.entries) entries.set(key, state);
+  }
+  keyspace.closeSnapshot(cursor);
+  return entries;
+}
+
+/** 2027-01-15: where virtual clocks begin. */
+export const START_MS = 1_800_000_000_000;
+
+/** A stamp near the start, for schedules that give stamps by hand. */
+export function stampAt(stepMs: number): Stamp {
+  return stampOfMs(START_MS + stepMs);
+}
