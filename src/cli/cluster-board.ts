@@ -1,7 +1,7 @@
 import type { Topology } from '../server/topology.ts';
 import type { PlannedNode } from './cluster-plan.ts';
-import type { NodeProcess } from './node-process.ts';
-import type { ReadyFile } from './ready-file.ts';
+import type { NodeStats } from '../server/server-types.ts';
+import type { NodeState, ReadyFile } from './ready-file.ts';
 import { tableOf } from './table.ts';
 import { bold, programPrefix, type Terminal } from './usage.ts';
 
@@ -81,10 +81,19 @@ function distanceLines(regions: readonly string[], topology: Topology, scale: nu
   return [...shown, ...more, ''];
 }
 
+/** What one node says of itself, for the live line; `stats` is null while it does not run. */
+export interface LiveNode {
+  readonly plan: Pick<PlannedNode, 'region'>;
+  readonly state: NodeState;
+  readonly stats: NodeStats | null;
+}
+
+/** With more regions than this to lag behind, the worst is shown. */
+const LAGS_SHOWN_MAX = 3;
+
 /** One part a region: `us-east-1 1,200 ops/s, 34 keys, lag eu 36 ap 118 ms`. */
-export function liveParts(nodes: readonly NodeProcess[]): string[] {
+export function liveParts(nodes: readonly LiveNode[]): string[] {
   const regions = [...new Set(nodes.map((node) => node.plan.region))];
-  const short = shortNames(nodes.map((node) => node.plan));
   return regions.map((region) => {
     const own = nodes.filter((node) => node.plan.region === region);
     const stats = own.flatMap((node) => (node.stats === null ? [] : [node.stats]));
@@ -92,22 +101,33 @@ export function liveParts(nodes: readonly NodeProcess[]): string[] {
     if (stats.length === 0) return `${region} ${own.map((node) => node.state).join(', ')}`;
     const opsPerSecond = stats.reduce((sum, one) => sum + one.opsPerSecond, 0);
     const keys = Math.max(...stats.map((one) => one.keys));
-    const lags = regions
-      .filter((other) => other !== region)
-      .map((other) => {
-        const known = stats.map((one) => one.lagMs[other] ?? null);
-        const isKnown = known.every((lag) => lag !== null);
-        return `${short.get(other) ?? other} ${isKnown ? Math.round(Math.max(...known)) : '?'}`;
-      });
-    const lagText = lags.length === 0 ? '' : `, lag ${lags.join(' ')} ms`;
     const absentText = absent === 0 ? '' : ` (${absent} of ${own.length} nodes away)`;
-    return `${region}${absentText} ${grouped(opsPerSecond)} ops/s, ${grouped(keys)} keys${lagText}`;
+    return `${region}${absentText} ${grouped(opsPerSecond)} ops/s, ${grouped(keys)} keys${lagText(region, regions, stats)}`;
   });
 }
 
+function lagText(region: string, regions: readonly string[], stats: readonly NodeStats[]): string {
+  const short = shortNames(regions);
+  const lags = regions
+    .filter((other) => other !== region)
+    .map((other) => {
+      const known = stats.map((one) => one.lagMs[other] ?? null);
+      const lagMs = known.every((lag) => lag !== null) ? Math.round(Math.max(...known)) : null;
+      return { name: short.get(other) ?? other, lagMs };
+    });
+  if (lags.length === 0) return '';
+  const shown = lags.length <= LAGS_SHOWN_MAX ? lags : [lags.reduce(worse)];
+  const text = shown.map(({ name, lagMs }) => `${name} ${lagMs ?? '?'}`).join(' ');
+  return `, ${shown.length === lags.length ? 'lag' : 'worst lag'} ${text} ms`;
+}
+
+/** The one that is further behind; unknown is furthest. */
+function worse<T extends { readonly lagMs: number | null }>(a: T, b: T): T {
+  return (a.lagMs ?? Infinity) >= (b.lagMs ?? Infinity) ? a : b;
+}
+
 /** `eu` for `eu-west-1` where no other region begins so. */
-function shortNames(plans: readonly PlannedNode[]): Map<string, string> {
-  const regions = [...new Set(plans.map((plan) => plan.region))];
+function shortNames(regions: readonly string[]): Map<string, string> {
   const areaOf = (region: string): string => region.split('-')[0] ?? region;
   return new Map(
     regions.map((region) => {

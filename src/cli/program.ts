@@ -6,6 +6,7 @@ import { ENVIRONMENT_TABLE } from '../server/config-table.ts';
 import type { StartServer } from '../server/server-types.ts';
 import { NODE_ACTIONS } from './node-actions.ts';
 import { packageRoot, programEntry } from './package-root.ts';
+import { RespError } from './resp-client.ts';
 import {
   EXIT_FAILED,
   EXIT_OK,
@@ -13,6 +14,7 @@ import {
   integerOption,
   listOption,
   numberOption,
+  printable,
   standardTerminal,
   UsageError,
   type Terminal,
@@ -42,6 +44,11 @@ export async function run(argv: readonly string[], parts: ProgramParts = {}): Pr
   } catch (thrown) {
     // Help and version arrive here too, with 0; commander has printed what there is to say.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    if (thrown instanceof RespError) {
+      // What the node answered begins with a code already.
+      process.stderr.write(`causeway: ${printable(thrown.message)}\n`);
+      return EXIT_FAILED;
+    }
     const error = isSystemError(thrown) ? new CausewayError('ERR', thrown.message) : toCausewayError(thrown);
     process.stderr.write(`causeway: ${error.code} ${error.message.replaceAll('\n', '; ')}\n`);
     // A fault of ours: whoever reports it needs to say where.

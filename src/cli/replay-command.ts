@@ -12,6 +12,8 @@ export interface ReplayOptions extends NodesOptions {
   readonly speed: number;
 }
 
+/** Rows sent and not answered yet, before it waits for the answers. */
+const IN_FLIGHT_MAX = 500;
 const PROGRESS_EVERY_MS = 1_000;
 /** Longer than any healthy link; a link that was cut or slowed on purpose may take longer, and that is then said. */
 const AGREE_WITHIN_MS = 10_000;
@@ -60,27 +62,36 @@ async function play(
   const startedMs = performance.now();
   let shownMs = startedMs;
   let written = 0;
+  let inFlight: Promise<void>[] = [];
   for (const [index, day] of days.entries()) {
     const dueMs = startedMs + (index * 1_000) / daysPerSecond;
     const leftMs = dueMs - performance.now();
     if (leftMs >= 1) await later(leftMs);
-    const today = byDay.get(day) ?? [];
-    await Promise.all(
-      today.map(async (row) => {
-        const target = regions[symbols.indexOf(row.symbol) % regions.length];
-        await target?.client.send('HSET', `quote:${row.symbol}`, ...row.fields.flat());
-        if (target !== undefined) target.writes += 1;
-      }),
-    );
-    written += today.length;
+    for (const row of byDay.get(day) ?? []) {
+      const target = regions[symbols.indexOf(row.symbol) % regions.length];
+      if (target !== undefined) inFlight.push(write(row, target));
+      written += 1;
+    }
+    // A node that is slow to answer does not slow the market down, but it is not left behind without bound either.
+    if (inFlight.length >= IN_FLIGHT_MAX || index === days.length - 1) {
+      await Promise.all(inFlight);
+      inFlight = [];
+    }
     const nowMs = performance.now();
     if (nowMs - shownMs < PROGRESS_EVERY_MS) continue;
     shownMs = nowMs;
-    terminal.write(
-      `${terminal.isTty ? '\r' : ''}${day}  ${written} of ${rows.length} rows${terminal.isTty ? '' : '\n'}`,
-    );
+    const progress = `${day}  ${written} of ${rows.length} rows`;
+    terminal.write(terminal.isTty ? `\r${progress}` : `${progress}\n`);
   }
   if (terminal.isTty) terminal.write('\r\u001b[K');
+}
+
+function write(row: PriceRow, target: Target): Promise<void> {
+  target.writes += 1;
+  const done = target.client.send('HSET', `quote:${row.symbol}`, ...row.fields.flat()).then(() => undefined);
+  // Waited for later, with others.
+  done.catch(() => undefined);
+  return done;
 }
 
 /** The targets, one of each region before the second of any. */

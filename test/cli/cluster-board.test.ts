@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ClusterBoard } from '../../src/cli/cluster-board.ts';
+import { ClusterBoard, liveParts, type LiveNode } from '../../src/cli/cluster-board.ts';
 import { tableOf } from '../../src/cli/table.ts';
 import type { Terminal } from '../../src/cli/usage.ts';
 
@@ -41,6 +41,36 @@ test('a terminal that is too narrow gets a line a region, cut to its width', () 
   board.showLive(['region-one', 'two']);
   board.say('end');
   expect(out.text).toBe('region-\ntwo\n\u001b[2A\u001b[Jend\n');
+});
+
+const node = (region: string, lagMs: Record<string, number | null> | null, state = 'running'): LiveNode => ({
+  plan: { region },
+  state: state as LiveNode['state'],
+  stats: lagMs === null ? null : { opsPerSecond: 1_000.4, keys: 20_000, lagMs },
+});
+
+test('a part a region: what its nodes serve together, and the lag of the slowest to each other region', () => {
+  const parts = liveParts([
+    node('us-east-1', { 'eu-west-1': 35.4, 'eu-west-2': 1 }),
+    node('us-east-1', { 'eu-west-1': 40.6, 'eu-west-2': null }),
+    node('eu-west-1', { 'us-east-1': 0, 'eu-west-2': 0 }),
+    node('eu-west-1', null, 'paused'),
+    node('eu-west-2', null, 'stopped'),
+  ]);
+  expect(parts).toEqual([
+    'us-east-1 2,001 ops/s, 20,000 keys, lag eu-west-1 41 eu-west-2 ? ms',
+    'eu-west-1 (1 of 2 nodes away) 1,000 ops/s, 20,000 keys, lag us 0 eu-west-2 0 ms',
+    'eu-west-2 stopped',
+  ]);
+});
+
+test('of many regions the one that is furthest behind is shown', () => {
+  const others = ['eu-west-1', 'eu-west-2', 'sa-east-1', 'ap-south-1'];
+  const near = { 'eu-west-1': 1, 'eu-west-2': 2, 'sa-east-1': 50, 'ap-south-1': 3 };
+  const worst = (lagMs: Record<string, number | null>): string | undefined =>
+    liveParts([node('us-east-1', lagMs), ...others.map((region) => node(region, {}))])[0];
+  expect(worst(near)).toBe('us-east-1 1,000 ops/s, 20,000 keys, worst lag sa 50 ms');
+  expect(worst({ ...near, 'eu-west-2': null })).toBe('us-east-1 1,000 ops/s, 20,000 keys, worst lag eu-west-2 ? ms');
 });
 
 test('a table has columns of equal width, figures to the right', () => {

@@ -223,6 +223,13 @@ describe('replay and inspect', () => {
     expect(alone.code).toBe(0);
   });
 
+  test('replay ends with what a node answered, when it refuses', async () => {
+    const file = join(workshop.folder, 'wrong.csv');
+    writeFileSync(file, 'Date,Open,High,Low,Close,Volume,Stock\n2020-01-01,1,1,1,1,1,WRONG\n');
+    const refused = await workshop.command(['replay', file]);
+    expect(refused).toMatchObject({ code: 1, errors: 'causeway: WRONGTYPE not a hash\n' });
+  });
+
   test('inspect prints what each node says and ends with 1 when they differ', async () => {
     const same = await workshop.command(['inspect', 'greeting']);
     expect(same.output).toBe(

@@ -36,6 +36,7 @@ async function startFake(config: NodeConfig, options: StartServerOptions = {}): 
         return `*4\r\n${['key', argument, 'value', value].map(bulk).join('')}`;
       }
       case 'HSET':
+        if (argument === 'quote:WRONG') return '-WRONGTYPE not a hash\r\n';
         stored.set(
           argument,
           rest.filter((_, index) => index % 2 === 1),
