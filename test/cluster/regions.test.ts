@@ -63,6 +63,18 @@ describe('three regions', () => {
     expect(new Set(keys).size).toBe(1);
   });
 
+  test('a way that is cut without anyone being told is gone round too, and the link recovers', async () => {
+    await cluster.cut('us-east-1', 'ap-southeast-1', { oneDirection: true });
+    await east.send('SET', 'silently', '1');
+    await asia.send('SET', 'the other way', '1');
+    await until(async () => shows(asia, 'silently', '1'));
+    await until(async () => shows(east, 'the other way', '1'));
+    await cluster.heal('us-east-1', 'ap-southeast-1');
+    await east.send('SET', 'healed', '1');
+    await until(async () => shows(asia, 'healed', '1'));
+    expect(cluster.ready().nodes.map((node) => node.state)).toEqual(['running', 'running', 'running']);
+  });
+
   test('replay plays prices into all regions, inspect explains a quote and says that all agree', async () => {
     const replay = await runToEnd(REAL, [
       'replay',
