@@ -182,6 +182,7 @@ export class Replicator {
     if (old !== null && old !== link) this.#closeReplaced(old);
     if (state.kind === 'bulk') {
       this.#sender.dropSnapshot(session);
+      this.#dropReceived(member);
       session.resetBulk();
       session.bulk = link;
     } else {

@@ -18,8 +18,12 @@ function dot(stamp: unknown, origin: unknown, seq: unknown): void {
     refuse('a write has no dot');
 }
 
-function text(value: unknown, what: string): void {
-  if (typeof value !== 'string') refuse(`${what} is no text`);
+const NOT_LATIN1 = /[^\u0000-\u00ff]/;
+
+/** Keys and values are bytes, one char each. */
+export function checkText(value: unknown, what: string): string {
+  if (typeof value !== 'string' || NOT_LATIN1.test(value)) return refuse(`${what} is no text of bytes`);
+  return value;
 }
 
 const AMOUNT = /^-?\d{1,600}$/;
@@ -38,7 +42,7 @@ function runs(value: unknown): void {
 function string(value: unknown): void {
   if (value === null) return;
   const [content, stamp, origin, seq, increments] = list(value, 5, 'a string');
-  if (content !== null) text(content, 'a string');
+  if (content !== null) checkText(content, 'a string');
   if (stamp !== 0) dot(stamp, origin, seq);
   else if (content !== null || origin !== 0 || seq !== 0) refuse('a string has no dot');
   runs(increments);
@@ -56,8 +60,8 @@ function hash(value: unknown): void {
   if (value === null) return;
   for (const part of list(value, null, 'a hash')) {
     const [field, fieldWrites, increments] = list(part, 3, 'a field');
-    text(field, 'a field');
-    writes(fieldWrites, (content) => text(content, 'a field value'));
+    checkText(field, 'a field');
+    writes(fieldWrites, (content) => checkText(content, 'a field value'));
     runs(increments);
   }
 }
@@ -66,7 +70,7 @@ function set(value: unknown): void {
   if (value === null) return;
   for (const part of list(value, null, 'a set')) {
     const [member, adds] = list(part, 2, 'a member');
-    text(member, 'a member');
+    checkText(member, 'a member');
     writes(adds, (content) => void (content !== null && refuse('an add has a value')));
   }
 }

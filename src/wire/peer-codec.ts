@@ -2,13 +2,14 @@ import { Packr } from 'msgpackr';
 import { checkColumns, type Columns } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
 import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
-import { isNodeNumber, isOrigin, type NodeNumber, type Origin } from '../clock/origin.ts';
+import { INCARNATION_MAX, incarnationOf, isNodeNumber, isOrigin, type NodeNumber, type Origin } from '../clock/origin.ts';
 import { isStamp, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { CausewayError } from '../errors.ts';
-import { checkEntryState } from './entry-state.ts';
+import { checkEntryState, checkText } from './entry-state.ts';
+import { checkShape } from './msgpack-shape.ts';
 
 /** Numbers of the frames on the wire: never renumber, only add. */
 const FrameType = {
@@ -27,6 +28,8 @@ const FrameType = {
 const ORIGINS_MAX = 4_096;
 const NODES_MAX = 1_024;
 const TRANSACTIONS_MAX = 1_000_000;
+/** Parts of the longest frame, and room for those that a later version adds. */
+const FRAME_PARTS_MAX = 64;
 
 const packr: Packr = new Packr({ useRecords: false, mapsAsObjects: false, int64AsType: 'number', moreTypes: false });
 
@@ -35,13 +38,14 @@ const refuse = (what: string): never => {
 };
 
 function unpack(bytes: Uint8Array): readonly unknown[] {
+  checkShape(bytes);
   let value: unknown;
   try {
     value = packr.unpack(bytes);
   } catch (error) {
     throw new CausewayError('PROTOCOL', 'frame refused: it is no msgpack', { cause: error });
   }
-  return array(value, Infinity, 'a frame');
+  return array(value, FRAME_PARTS_MAX, 'a frame');
 }
 
 function array(value: unknown, lengthMax: number, what: string): readonly unknown[] {
@@ -78,6 +82,15 @@ function node(value: unknown): NodeNumber {
   return isNodeNumber(value) ? value : refuse('a node number is none');
 }
 
+function incarnation(value: unknown): number {
+  const number = count(value, 'an incarnation');
+  return number >= 1 && number <= INCARNATION_MAX ? number : refuse(`incarnation ${number} is none`);
+}
+
+function flag(value: unknown, what: string): boolean {
+  return value === 0 || value === 1 ? value === 1 : refuse(`${what} is neither 0 nor 1`);
+}
+
 function numbers(value: unknown, lengthMax: number, what: string): readonly number[] {
   const list = array(value, lengthMax, what);
   for (const part of list) if (!Number.isSafeInteger(part)) refuse(`${what} has a part that is no number`);
@@ -91,7 +104,11 @@ function vector(value: unknown): VectorEntries {
   const list = numbers(value, ORIGINS_MAX * 2, 'a vector');
   if (list.length % 2 !== 0) refuse('a vector is no list of pairs');
   const pairs: [Origin, number][] = [];
-  for (let at = 0; at < list.length; at += 2) pairs.push([origin(list[at]), count(list[at + 1], 'a sequence')]);
+  for (let at = 0; at < list.length; at += 2) {
+    const from = origin(list[at]);
+    const seq = count(list[at + 1], 'a sequence');
+    pairs.push([from, incarnationOf(from) === 0 ? incarnation(seq) : seq]);
+  }
   return pairs;
 }
 
@@ -122,23 +139,32 @@ const flatRow = (of: Row): unknown[] => [
 ];
 
 function row(value: unknown): Row {
-  const [of, incarnation, at, wallMs, applied, durable, incarnations] = array(value, 7, 'a row');
+  const [of, life, at, wallMs, applied, durable, incarnations] = array(value, 7, 'a row');
   return {
     node: node(of),
-    incarnation: count(incarnation, 'an incarnation'),
+    incarnation: incarnation(life),
     stamp: stamp(at),
     wallMs: finite(wallMs, 'a clock'),
     applied: new VersionVector(vector(applied)),
     durable: new VersionVector(vector(durable)),
-    incarnations: numbers(incarnations, NODES_MAX * 2, 'incarnations'),
+    incarnations: knownIncarnations(incarnations),
   };
+}
+
+function knownIncarnations(value: unknown): readonly number[] {
+  const list = numbers(value, NODES_MAX * 2, 'incarnations');
+  if (list.length % 2 !== 0) refuse('incarnations are no list of pairs');
+  for (let at = 0; at < list.length; at += 2) {
+    node(list[at]);
+    incarnation(list[at + 1]);
+  }
+  return list;
 }
 
 function entries(value: unknown): (readonly [string, EntryState])[] {
   return array(value, 100_000, 'entries').map((pair) => {
     const [key, state] = array(pair, 2, 'an entry');
-    if (typeof key !== 'string') return refuse('a key is no text');
-    return [key, checkEntryState(state)] as const;
+    return [checkText(key, 'a key'), checkEntryState(state)] as const;
   });
 }
 
@@ -190,10 +216,10 @@ function frameOf(list: readonly unknown[]): PeerFrame {
         type: 'hello',
         protocol: count(a, 'a protocol version'),
         clusterId: text(b, 'a cluster id'),
-        kind: c === 0 ? 'bulk' : 'control',
+        kind: flag(c, 'a kind of connection') ? 'control' : 'bulk',
         nodeId: text(d, 'a node id'),
         nodeNumber: node(e),
-        incarnation: count(f, 'an incarnation'),
+        incarnation: incarnation(f),
         startId: text(g, 'a start id'),
         rules: text(h, 'a digest of rules'),
         applied: vector(i),
@@ -222,7 +248,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
         origin: origin(a),
         first: count(b, 'a sequence'),
         last: count(c, 'a sequence'),
-        asked: d === 1,
+        asked: flag(d, 'asked'),
         bytes: new Uint8Array(blob(e, 'transactions')),
       };
     case FrameType['snapshot-begin']:

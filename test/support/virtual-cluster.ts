@@ -149,34 +149,43 @@ export class VirtualCluster implements VirtualWorld {
     const path = `${left.id}#${left.life} ${right.id}#${right.life} ${kind}`;
     if (this.#dialled.has(path)) return;
     this.#dialled.add(path);
-    this.#dialPath(left, right, kind, path);
+    this.#dialPath(left, right, kind, path, [left.life, right.life]);
   }
 
-  #dialPath(left: VirtualNode, right: VirtualNode, kind: 'bulk' | 'control', path: string): void {
-    const lives = [left.life, right.life];
+  #dialPath(
+    left: VirtualNode,
+    right: VirtualNode,
+    kind: 'bulk' | 'control',
+    path: string,
+    lives: readonly [number, number],
+  ): void {
     const dialMs = this.delayMs(left.member, right.member) + this.delayMs(right.member, left.member);
     this.at(dialMs, () => {
       const sameLives = left.life === lives[0] && right.life === lives[1];
       if (!sameLives || !left.isRunning || !right.isRunning) return;
       if (this.isCut(left, right) || this.isCut(right, left)) {
-        this.at(100, () => this.#dialPath(left, right, kind, path));
+        this.at(100, () => this.#dialPath(left, right, kind, path, lives));
         return;
       }
-      const connection: Connection = {
-        kind,
-        ends: [left, right],
-        links: [this.#nextLink++, this.#nextLink++],
-        freeAtMs: [0, 0],
-        open: true,
-        path,
-      };
-      for (const side of [0, 1] as const) {
-        const node = connection.ends[side];
-        const link = connection.links[side];
-        node.links.set(link, connection);
-        this.#whenAwake(node, () => node.core.linkOpened(link, kind, node.now()));
-      }
+      this.#open(left, right, kind, path);
     });
+  }
+
+  #open(left: VirtualNode, right: VirtualNode, kind: 'bulk' | 'control', path: string): void {
+    const connection: Connection = {
+      kind,
+      ends: [left, right],
+      links: [this.#nextLink++, this.#nextLink++],
+      freeAtMs: [0, 0],
+      open: true,
+      path,
+    };
+    for (const side of [0, 1] as const) {
+      const node = connection.ends[side];
+      const link = connection.links[side];
+      node.links.set(link, connection);
+      this.#whenAwake(node, () => node.core.linkOpened(link, kind, node.now()));
+    }
   }
 
   /** Carries a frame to the other end of a connection, in order. */
@@ -257,6 +266,13 @@ export class VirtualCluster implements VirtualWorld {
     for (const connection of [...left.links.values()]) {
       if (connection.ends.includes(right) && kinds.includes(connection.kind)) this.disconnect(connection);
     }
+  }
+
+  /** Opens another connection while the one before still looks open, as after a loss that only one end has seen. */
+  reopen(left: VirtualNode, right: VirtualNode, kind: 'bulk' | 'control'): void {
+    if (!left.isRunning || !right.isRunning || this.isCut(left, right) || this.isCut(right, left)) return;
+    const [dialler, other] = left.member.nodeNumber < right.member.nodeNumber ? [left, right] : [right, left];
+    this.#open(dialler, other, kind, 'reopened');
   }
 
   /** kill -9: what was not on disk is gone. A batch on its way may have got there (`keepBatch`). */

@@ -30,6 +30,7 @@ const kind: fc.Arbitrary<Step['kind']> = fc.oneof(
   { weight: 1, arbitrary: fc.constant('cutNodes' as const) },
   { weight: 2, arbitrary: fc.constant('heal' as const) },
   { weight: 1, arbitrary: fc.constant('reset' as const) },
+  { weight: 1, arbitrary: fc.constant('reopen' as const) },
   { weight: 2, arbitrary: fc.constant('kill' as const) },
   { weight: 2, arbitrary: fc.constant('restart' as const) },
   { weight: 1, arbitrary: fc.constant('restartEmpty' as const) },

@@ -76,6 +76,8 @@ export class DeliveryOracle {
 
   #checkCauses(node: VirtualNode, vector: VersionVector, before: VersionVector): void {
     for (const [origin, made] of this.#made) {
+      // what was lost with a retired origin is covered and shows nothing; its tally says what of it is here
+      if (vector.isRetired(origin)) continue;
       const upTo = Math.min(made.length, vector.get(origin));
       for (let seq = Math.min(made.length, before.get(origin)) + 1; seq <= upTo; seq++) {
         const deps = made[seq - 1]?.deps;

@@ -29,6 +29,7 @@ export interface Step {
     | 'cutNodes'
     | 'heal'
     | 'reset'
+    | 'reopen'
     | 'kill'
     | 'restart'
     | 'restartEmpty'
@@ -111,6 +112,9 @@ export class RandomRun {
         break;
       case 'reset':
         cluster.reset(node, other, step.value % 3 === 0 ? ['bulk'] : step.value % 3 === 1 ? ['control'] : ['bulk', 'control']);
+        break;
+      case 'reopen':
+        if (node !== other) cluster.reopen(node, other, step.value % 2 === 0 ? 'bulk' : 'control');
         break;
       case 'kill':
         this.#kill(node, step.value);
