@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** Not of the project: what tools install, build or write. */
 const NOT_OURS = new Set(['.git', 'node_modules', 'dist', 'coverage', 'test-results', '.vscode', '.idea']);
 const TEXT =
-  /\.(ts|js|json|ya?ml|md|txt|sh|csv|npmrc)$|(^|\/)(Dockerfile|LICENSE|run|\.\w+ignore|\.npmrc|\.oxlintrc\.json)$/;
+  /\.(ts|js|json|ya?ml|md|txt|sh|csv|npmrc)$|(^|\/)(Dockerfile|LICENSE|run|tools|docker-engine|\.\w+ignore|\.npmrc|\.oxlintrc\.json)$/;
 const SOURCE_FOLDERS = ['src', 'test', 'bench', 'bin', 'scripts'];
 
 function filesBelow(folder: string): string[] {
