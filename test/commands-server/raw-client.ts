@@ -1,5 +1,7 @@
 import { connect, type Socket } from 'node:net';
 
+const PATIENCE_MS = 20_000;
+
 /** A request as clients send it; words are latin1. */
 export function request(...words: string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
@@ -45,10 +47,23 @@ export class RawClient {
     return this;
   }
 
+  /** Fulfilled when something happens; a test that waits for what never comes says what came instead. */
+  async #more(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`nothing came for ${PATIENCE_MS} ms after ${JSON.stringify(this.#received.slice(-300))}`));
+      }, PATIENCE_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   /** Takes the next `length` bytes, or fewer when the connection ends before. */
   async take(length: number): Promise<string> {
     while (this.#received.length < length && !this.#isClosed) {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await this.#more();
     }
     const taken = this.#received.slice(0, length);
     this.#received = this.#received.slice(length);
@@ -58,7 +73,7 @@ export class RawClient {
   /** Takes up to and with `end`. */
   async takeTo(end: string): Promise<string> {
     while (!this.#received.includes(end) && !this.#isClosed) {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await this.#more();
     }
     const at = this.#received.indexOf(end);
     return this.take(at < 0 ? this.#received.length : at + end.length);
@@ -75,7 +90,7 @@ export class RawClient {
 
   /** All that comes until the connection ends. */
   async rest(): Promise<string> {
-    while (!this.#isClosed) await new Promise<void>((resolve) => (this.#wake = resolve));
+    while (!this.#isClosed) await this.#more();
     return this.take(this.#received.length);
   }
 

@@ -30,7 +30,9 @@ export function loneNode(): RegionNode {
     raiseStampBound: () => undefined,
     hasStore: false,
   });
-  node.start({ wallMs: systemClock.wallMs(), monotonicMs: systemClock.monotonicMs() });
+  const now = { wallMs: systemClock.wallMs(), monotonicMs: systemClock.monotonicMs() };
+  node.start(now);
+  node.tick(now);
   return node;
 }
 
