@@ -15,6 +15,7 @@ import type { VirtualReplica } from './virtual-replica.ts';
 
 /** CAUSEWAY_FC_RUNS multiplies the runs of every property: 1 in `npm test`, hundreds by hand. */
 const RUNS = Number(process.env['CAUSEWAY_FC_RUNS'] ?? '1');
+const TIMEOUT_MS = 60_000 * RUNS;
 
 /** Before every expiry: what shows then is all that is kept. */
 const NOTHING_EXPIRED_MS = 0;
@@ -52,20 +53,20 @@ const mixes: readonly Mix[] = ['string', 'counter', 'hash', 'set', 'types', 'flu
 
 describe('replicas that applied the same transactions in any causal order agree and show what is declared', () => {
   for (const writes of mixes) {
-    it(`${writes}: forgetting what is stable at any moment`, () => {
+    it(`${writes}: forgetting what is stable at any moment`, { timeout: TIMEOUT_MS }, () => {
       const tally = emptyTally();
       fc.assert(checkRun({ writes }, tally), { numRuns: 150 * RUNS });
       expect(tally.concurrent).toBeGreaterThan(100);
       expect(tally.forgot).toBeGreaterThan(20);
     });
 
-    it(`${writes}: snapshots merged at any moment (D6)`, () => {
+    it(`${writes}: snapshots merged at any moment (D6)`, { timeout: TIMEOUT_MS }, () => {
       const tally = emptyTally();
       fc.assert(checkRun({ writes, snapshots: true }, tally), { numRuns: 150 * RUNS });
       expect(tally.merged).toBeGreaterThan(100);
     });
 
-    it(`${writes}: expired keys purged at any moment (D9)`, () => {
+    it(`${writes}: expired keys purged at any moment (D9)`, { timeout: TIMEOUT_MS }, () => {
       const tally = emptyTally();
       fc.assert(checkRun({ writes, purges: true, snapshots: true }, tally), { numRuns: 150 * RUNS });
       expect(tally.purged).toBeGreaterThan(writes === 'flush' ? 2 : 5);
