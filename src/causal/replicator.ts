@@ -128,16 +128,8 @@ export class Replicator {
     } else if (session.control === link) {
       session.control = null;
       session.resetControl();
-      this.#breakOffLostRequest(session);
     }
     this.#chooseSources();
-  }
-
-  /** With a control connection the request for a snapshot may have been lost: the other connection goes too, to begin anew. */
-  #breakOffLostRequest(session: PeerSession): void {
-    if (session.bulk === null || !this.#receiver.isWaitingFor(session.member.nodeNumber)) return;
-    this.#host.closeLink(session.bulk, 'the control connection was lost while a snapshot was asked for');
-    this.linkClosed(session.bulk);
   }
 
   /** A snapshot that does not come to its end: others that offered one are to offer it again. */
@@ -188,7 +180,6 @@ export class Replicator {
     } else {
       session.resetControl();
       session.control = link;
-      this.#breakOffLostRequest(session);
     }
     if (!session.isUp) return;
     session.ourWant = null;
@@ -249,10 +240,10 @@ export class Replicator {
   /** Refuses a vector that names more of our own origins than we made (RULES D4). */
   #checkClaims(vector: VersionVector): void {
     const { origin: own, identity } = this.#replica;
-    for (const [origin, seq] of vector.dots()) {
+    for (const [origin, seq] of vector.entries()) {
       if (nodeOf(origin) !== identity.nodeNumber) continue;
-      const isFuture = incarnationOf(origin) > identity.incarnation;
-      if (isFuture || (origin === own && seq > this.#host.lastSeqOf())) {
+      const incarnation = incarnationOf(origin) === 0 ? seq : incarnationOf(origin);
+      if (incarnation > identity.incarnation || (origin === own && seq > this.#host.lastSeqOf())) {
         throw new CausewayError('PROTOCOL', `a vector names transactions of ${identity.nodeId} that it never made`);
       }
     }
@@ -275,7 +266,7 @@ export class Replicator {
         this.#fetch(session, frame);
         return;
       case 'truncated':
-        if (this.#receiver.begin(session.member.nodeNumber)) this.#sendControl(session, { type: 'snapshot-request' });
+        this.#askSnapshot(session);
         return;
       case 'snapshot-request':
         this.#sender.beginSnapshot(session);
@@ -310,16 +301,18 @@ export class Replicator {
   }
 
   #rows(session: PeerSession, frame: RowsFrame, now: Now): void {
+    for (const row of frame.rows) {
+      if (this.#replica.members.get(row.node) === undefined)
+        throw new CausewayError('PROTOCOL', `a row of ${row.node}, which is no member`);
+      this.#checkClaims(row.applied);
+      this.#checkClaims(row.durable);
+    }
     session.takenBytes = Math.min(session.sentBytes, Math.max(session.takenBytes, frame.receivedBytes));
     session.echoMs = frame.sentMs;
     session.echoAtMs = now.monotonicMs;
     if (frame.echoMs >= 0) session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs), now.monotonicMs);
     for (const row of frame.rows) {
-      if (this.#replica.members.get(row.node) === undefined)
-        throw new CausewayError('PROTOCOL', `a row of ${row.node}, which is no member`);
       if (row.node === this.#replica.identity.nodeNumber) continue;
-      this.#checkClaims(row.applied);
-      this.#checkClaims(row.durable);
       if (row.node === session.member.nodeNumber)
         session.clockBaseMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.monotonicMs;
       for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
@@ -363,11 +356,17 @@ export class Replicator {
     else pending.upTo = Math.max(pending.upTo, frame.upTo);
   }
 
+  /** The request takes the connection that the snapshot comes on: they are lost together, and then offered and asked for anew. */
+  #askSnapshot(session: PeerSession): void {
+    if (session.bulk === null || !this.#receiver.begin(session.member.nodeNumber)) return;
+    this.#host.send(session.bulk, { type: 'snapshot-request' });
+  }
+
   #snapshotFrame(session: PeerSession, frame: PeerFrame, now: Now): void {
     const snapshot = this.#receiver.take(session.member.nodeNumber, frame);
     if (snapshot === null) return;
-    for (const [origin] of snapshot.vector.dots()) {
-      if (!this.#replica.isMemberOrigin(origin)) throw new CausewayError('PROTOCOL', 'a snapshot of no member');
+    for (const [origin] of snapshot.vector.entries()) {
+      if (this.#replica.members.get(nodeOf(origin)) === undefined) throw new CausewayError('PROTOCOL', 'a snapshot of no member');
     }
     this.#checkClaims(snapshot.vector);
     if (!snapshot.vector.covers(snapshot.stable)) throw new CausewayError('PROTOCOL', 'a snapshot that lacks what it says to be stable');

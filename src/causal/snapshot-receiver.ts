@@ -25,11 +25,6 @@ export class SnapshotReceiver {
     return this.#from !== null;
   }
 
-  /** Whether a peer was asked and nothing of the snapshot came yet. */
-  isWaitingFor(node: number): boolean {
-    return this.#from === node && this.#staged === null;
-  }
-
   /** Whether a snapshot is to be asked of this peer now. */
   begin(node: number): boolean {
     if (this.#from !== null) return false;

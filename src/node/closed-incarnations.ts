@@ -44,12 +44,15 @@ export class ClosedIncarnations {
       const row = members.row(member.nodeNumber);
       if (row !== null && vector.covers(row.applied)) floors.mergeFloors(row.applied);
     }
-    const raised = floors.changesSince(vector);
-    for (const [floor, incarnation] of raised) {
+    let retired = false;
+    for (const [floor, incarnation] of floors.changesSince(vector)) {
       const node = nodeOf(floor);
+      // who closed the others is known here by what it made: a false claim can at most be early, never beyond (RULES D4)
+      if (vector.get(originOf(node, incarnation)) === 0) continue;
       this.#replica.retireBelow(node, incarnation);
+      retired = true;
     }
     this.#closings = this.#closings.filter(({ node, incarnation }) => vector.floor(node) < incarnation);
-    return raised.length > 0;
+    return retired;
   }
 }
