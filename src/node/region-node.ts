@@ -13,7 +13,7 @@ import type { Snapshot } from '../causal/snapshot-receiver.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
-import { VersionVector } from '../clock/version-vector.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
 import type { Engine, EngineEvents } from '../commands/engine.ts';
 import type { NodeView, PeerStatus } from '../commands/node-view.ts';
 import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
@@ -70,8 +70,8 @@ export class RegionNode implements Engine, NodeView {
   readonly #update: Update = new Update();
   readonly #nodeNames: Map<number, string>;
   readonly names: NodeNames;
-  /** The running deps as the transaction made last had them. */
-  #ownDeps: VersionVector = new VersionVector();
+  /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
+  readonly #ownDeps: VersionVector;
   #vectorChanged = false;
   #context: UpdateContext | null = null;
   #transactWallMs = 0;
@@ -93,6 +93,7 @@ export class RegionNode implements Engine, NodeView {
     const { identity, limits, codec } = options;
     this.#stampBound = options.stampBound;
     this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
+    this.#ownDeps = this.#replica.running(this.#replica.origin);
     this.#outbox = new Outbox(codec);
     this.#closed = new ClosedIncarnations(this.#replica);
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
@@ -140,7 +141,9 @@ export class RegionNode implements Engine, NodeView {
   }
 
   nowMs(wallMs: number): number {
-    this.#nowMs = Math.max(this.#nowMs, wallMs, msOfStamp(this.#replica.clock.last));
+    // a clock that was ahead for a moment is not believed for longer than the limit
+    const beforeMs = Math.min(this.#nowMs, wallMs + this.#options.limits.skewMsMax);
+    this.#nowMs = Math.max(beforeMs, wallMs, msOfStamp(this.#replica.clock.last));
     return this.#nowMs;
   }
 
@@ -246,7 +249,7 @@ export class RegionNode implements Engine, NodeView {
   /** Puts in what the store holds: before anything else. */
   restore(image: StoredImage): void {
     this.#persistence.restore(image);
-    this.#ownDeps = new VersionVector();
+    this.#replicator.restored();
     this.#vectorChanged = true;
   }
 
