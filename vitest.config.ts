@@ -7,7 +7,7 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
 const report = process.env['VITEST_JSON'];
 
 /** Folders whose tests start clusters of real processes. */
-const CLUSTERS = ['test/cluster/**/*.test.ts', 'test/cli/**/*.test.ts', 'test/bench/**/*.test.ts'];
+const CLUSTERS = ['cluster', 'cli', 'clients', 'bench'].map((folder) => `test/${folder}/**/*.test.ts`);
 
 const common = {
   pool: 'forks',
