@@ -56,18 +56,16 @@ export class RespConnection implements ClientConnection, TurnParticipant {
 
   // ── what is received ──
 
-  /** Takes `bytes` bytes from the shared read buffer. */
+  /** Takes `bytes` bytes from the shared read buffer, in a turn of its own. */
   receive(bytes: number): void {
-    const { readBuffer, state, turns } = this.#services;
+    const { readBuffer, state } = this.#services;
     if (this.#isClosing) return;
     state.stats.netInputBytes += bytes;
-    turns.run(() => {
-      this.#parser.feed(readBuffer.bytes, readBuffer.start, readBuffer.start + bytes);
-      this.#runRequests();
-      this.#parser.keep();
-      this.#checkQueryBytes();
-      this.flush();
-    });
+    this.#parser.feed(readBuffer.bytes, readBuffer.start, readBuffer.start + bytes);
+    this.#runRequests();
+    this.#parser.keep();
+    this.#checkQueryBytes();
+    this.flush();
   }
 
   /** Runs requests that waited. */
@@ -156,16 +154,19 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     const { blocked } = this.session;
     if (blocked === null || blocked.deadlineMs === Infinity) return;
     const leftMs = blocked.deadlineMs - this.#services.state.time.monotonicMs();
-    this.#waitTimer = setTimeout(() => this.#waited(), Math.min(Math.max(0, leftMs), TIMER_MS_MAX));
+    this.#waitTimer = setTimeout(
+      () => this.#services.turns.guarded(() => this.#waited()),
+      Math.min(Math.max(0, leftMs), TIMER_MS_MAX),
+    );
   }
 
   #waited(): void {
     this.#waitTimer = null;
-    const { state, turns } = this.#services;
+    const { state } = this.#services;
     const { blocked } = this.session;
     if (blocked === null) return;
     if (blocked.deadlineMs > state.time.monotonicMs()) this.#armWait();
-    else turns.run(() => state.waiting.expire(this.session));
+    else state.waiting.expire(this.session);
   }
 
   // ── what is sent ──

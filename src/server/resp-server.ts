@@ -38,7 +38,6 @@ export class RespServer {
   readonly state: ServerState;
   readonly #services: RespServices;
   readonly #log: Log;
-  readonly #failed: (error: unknown) => void;
   readonly #server: Server;
   #sweepTimer: NodeJS.Timeout | null = null;
   #pauseTimer: NodeJS.Timeout | null = null;
@@ -47,7 +46,6 @@ export class RespServer {
   constructor(options: RespServerOptions) {
     const { clock, engine, entropy, facts, log } = options;
     this.#log = log;
-    this.#failed = options.failed;
     this.state = new ServerState({ commands: new CommandIndex(commandTable), engine, time: clock, facts });
     for (const [name, value] of Object.entries(options.parameters ?? {})) this.state.parameters.preset(name, value);
     this.state.onPauseChanged = (pause) => this.#pauseChanged(pause);
@@ -57,7 +55,7 @@ export class RespServer {
       args: new RequestArgs(),
       chunks: new OutputChunks(),
       readBuffer: new SharedReadBuffer(),
-      turns: new RespTurns(),
+      turns: new RespTurns(options.failed),
       connections: new Set(),
       paused: new Set(),
       log,
@@ -73,7 +71,7 @@ export class RespServer {
     const bound = await listen(this.#server, host, port, 'RESP');
     this.state.parameters.preset('bind', host);
     this.state.parameters.preset('port', String(bound));
-    this.#sweepTimer = setInterval(() => this.#guarded(() => this.#sweep()), SWEEP_MS);
+    this.#sweepTimer = setInterval(() => this.#services.turns.guarded(() => this.#sweep()), SWEEP_MS);
     this.#sweepTimer.unref();
     return bound;
   }
@@ -105,16 +103,8 @@ export class RespServer {
     });
   }
 
-  #guarded(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
   #accept(accepted: Socket): void {
-    const { state, readBuffer, connections } = this.#services;
+    const { state, readBuffer, connections, turns } = this.#services;
     state.stats.connectionsReceived++;
     if (state.clients.count >= state.settings.clientsMax || this.#isClosed) {
       state.stats.connectionsRejected++;
@@ -123,7 +113,7 @@ export class RespServer {
       return;
     }
     let connection: RespConnection | null = null;
-    const adopted = adoptSocket(accepted, readBuffer, (bytes) => this.#guarded(() => connection?.receive(bytes)));
+    const adopted = adoptSocket(accepted, readBuffer, (bytes) => turns.guarded(() => connection?.receive(bytes)));
     if (adopted === null) return;
     const { socket, descriptor } = adopted;
     const { tcpKeepaliveSeconds } = state.settings;
@@ -155,7 +145,10 @@ export class RespServer {
     this.#pauseTimer = null;
     if (pause !== null) {
       const leftMs = Math.max(0, pause.untilMs - this.state.time.monotonicMs());
-      this.#pauseTimer = setTimeout(() => this.#guarded(() => this.#pauseIsOver()), Math.min(leftMs, 2 ** 31 - 1));
+      this.#pauseTimer = setTimeout(
+        () => this.#services.turns.guarded(() => this.#pauseIsOver()),
+        Math.min(leftMs, 2 ** 31 - 1),
+      );
       return;
     }
     const { paused, turns } = this.#services;

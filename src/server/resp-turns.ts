@@ -13,8 +13,14 @@ export interface TurnParticipant {
 export class RespTurns {
   readonly #toFlush: Set<TurnParticipant> = new Set();
   readonly #toContinue: Set<TurnParticipant> = new Set();
+  readonly #failed: (error: unknown) => void;
   #isOpen = false;
   #isScheduled = false;
+
+  /** `failed` is told what is thrown by work that was put off: nobody else is there to catch it. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
 
   /** Does `work` as a turn, and then what it caused. */
   run(work: () => void): void {
@@ -28,6 +34,15 @@ export class RespTurns {
       this.#finish();
     } finally {
       this.#isOpen = false;
+    }
+  }
+
+  /** As `run`, for what is called by a timer or an event. */
+  guarded(work: () => void): void {
+    try {
+      this.run(work);
+    } catch (error) {
+      this.#failed(error);
     }
   }
 
@@ -63,7 +78,7 @@ export class RespTurns {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      this.run(() => undefined);
+      this.guarded(() => undefined);
     });
   }
 }

@@ -13,7 +13,9 @@ describe('HELLO', () => {
     const client = await rig.client();
     client.send(request('HELLO', '3', 'SETNAME', 'me') + request('GET', 'none') + request('CLIENT', 'GETNAME'));
     const hello = await client.takeTo('*0\r\n');
-    expect(hello.startsWith('%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:3\r\n')).toBe(true);
+    expect(
+      hello.startsWith('%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:3\r\n'),
+    ).toBe(true);
     expect(await client.take(3 + 8)).toBe('_\r\n$2\r\nme\r\n');
     client.send(request('HELLO', '2') + request('GET', 'none'));
     expect(await client.takeTo('*0\r\n')).toMatch(/^\*14\r\n/);
@@ -55,7 +57,9 @@ test('RESET leaves MULTI, subscriptions, RESP3, MONITOR and the name behind', as
   client.send(request('HELLO', '3', 'SETNAME', 'x'));
   await client.takeTo('*0\r\n');
   client.send(request('SUBSCRIBE', 'a') + request('MULTI') + request('SET', 'k', 'v') + request('RESET'));
-  expect(await client.takeTo('+RESET\r\n')).toBe('>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n+OK\r\n+QUEUED\r\n+RESET\r\n');
+  expect(await client.takeTo('+RESET\r\n')).toBe(
+    '>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n+OK\r\n+QUEUED\r\n+RESET\r\n',
+  );
   client.send(request('EXEC') + request('CLIENT', 'GETNAME') + request('PUBSUB', 'NUMSUB', 'a'));
   const expected = '-ERR EXEC without MULTI\r\n$-1\r\n*2\r\n$1\r\na\r\n:0\r\n';
   expect(await client.take(expected.length)).toBe(expected);
@@ -76,7 +80,11 @@ describe('CLIENT', () => {
     expect(await client.text('CLIENT', 'SETNAME', 'lister')).toBe('+OK');
     const id = (await client.text('CLIENT', 'ID')).slice(1);
     const info = await client.text('CLIENT', 'INFO');
-    expect(info).toMatch(new RegExp(`^id=${id} addr=${client.address} laddr=127.0.0.1:${rig.port} fd=\\d+ name=lister age=\\d+ idle=0 flags=N db=0 `));
+    expect(info).toMatch(
+      new RegExp(
+        `^id=${id} addr=${client.address} laddr=127.0.0.1:${rig.port} fd=\\d+ name=lister age=\\d+ idle=0 flags=N db=0 `,
+      ),
+    );
     expect(info).toContain(' cmd=client|info ');
     const otherId = (await other.text('CLIENT', 'ID')).slice(1);
     const list = await client.text('CLIENT', 'LIST', 'ID', otherId, id);
@@ -136,12 +144,16 @@ describe('CLIENT', () => {
     expect(await client.text('CLIENT', 'SETINFO', 'lib-name', 'mylib')).toBe('+OK');
     expect(await client.text('CLIENT', 'SETINFO', 'LIB-VER', '1.2')).toBe('+OK');
     expect(await client.text('CLIENT', 'INFO')).toContain(' lib-name=mylib lib-ver=1.2');
-    expect(await client.text('CLIENT', 'SETINFO', 'lib-name', 'my lib')).toMatch(/^-ERR lib-name cannot contain spaces/);
+    expect(await client.text('CLIENT', 'SETINFO', 'lib-name', 'my lib')).toMatch(
+      /^-ERR lib-name cannot contain spaces/,
+    );
   });
 
   test('tracking is refused, and says so', async () => {
     const client = await rig.client();
-    expect(await client.text('CLIENT', 'TRACKING', 'ON')).toBe('-ERR client-side caching with invalidation is not offered');
+    expect(await client.text('CLIENT', 'TRACKING', 'ON')).toBe(
+      '-ERR client-side caching with invalidation is not offered',
+    );
     expect(await client.text('CLIENT', 'TRACKING', 'OFF')).toBe('+OK');
   });
 });

@@ -36,7 +36,12 @@ describe('requests over a socket', () => {
 
   test('however a stream is cut, the replies are the same', async () => {
     const stream =
-      request('SET', 'cut', 'a\r\nb') + 'get cut\r\n' + request('MGET', 'cut', 'none') + request('PING') + '\r\n' + request('DEL', 'cut');
+      request('SET', 'cut', 'a\r\nb') +
+      'get cut\r\n' +
+      request('MGET', 'cut', 'none') +
+      request('PING') +
+      '\r\n' +
+      request('DEL', 'cut');
     const expected = '+OK\r\n$4\r\na\r\nb\r\n*2\r\n$4\r\na\r\nb\r\n$-1\r\n+PONG\r\n:1\r\n';
     const client = await rig.client();
     for (let at = 1; at < stream.length; at++) {
@@ -81,13 +86,16 @@ describe('requests over a socket', () => {
 
   test('random bytes never stop the server', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 80 }), { minLength: 1, maxLength: 4 }), async (pieces) => {
-        const client = await rig.client();
-        for (const piece of pieces) client.send(Buffer.from(piece).toString('latin1'));
-        client.socket.end();
-        const replies = await client.rest();
-        expect(replies === '' || /^[-+:$*]/.test(replies)).toBe(true);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 80 }), { minLength: 1, maxLength: 4 }),
+        async (pieces) => {
+          const client = await rig.client();
+          for (const piece of pieces) client.send(Buffer.from(piece).toString('latin1'));
+          client.socket.end();
+          const replies = await client.rest();
+          expect(replies === '' || /^[-+:$*]/.test(replies)).toBe(true);
+        },
+      ),
       { numRuns: 150 },
     );
     const client = await rig.client();
@@ -96,9 +104,43 @@ describe('requests over a socket', () => {
 
   test('random requests made of what commands take never stop the server', async () => {
     const word = fc.constantFrom(
-      'client', 'config', 'command', 'get', 'set', 'list', 'kill', 'multi', 'exec', 'watch', 'info', 'hello', '2', 'k',
-      'object', 'encoding', 'memory', 'usage', 'slowlog', '-1', '99999999999999999999', 'subscribe', 'publish', 'id',
-      'reply', 'pause', '0', 'write', 'docs', 'getkeys', 'latency', 'histogram', 'pubsub', 'numsub', '', '\0', 'reset',
+      'client',
+      'config',
+      'command',
+      'get',
+      'set',
+      'list',
+      'kill',
+      'multi',
+      'exec',
+      'watch',
+      'info',
+      'hello',
+      '2',
+      'k',
+      'object',
+      'encoding',
+      'memory',
+      'usage',
+      'slowlog',
+      '-1',
+      '99999999999999999999',
+      'subscribe',
+      'publish',
+      'id',
+      'reply',
+      'pause',
+      '0',
+      'write',
+      'docs',
+      'getkeys',
+      'latency',
+      'histogram',
+      'pubsub',
+      'numsub',
+      '',
+      '\0',
+      'reset',
     );
     const requests = fc.array(fc.array(word, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 12 });
     await fc.assert(

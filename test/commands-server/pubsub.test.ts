@@ -66,7 +66,9 @@ describe('PUBLISH', () => {
 
   test('a subscriber in RESP2 may only listen, ping and leave', async () => {
     const client = await subscriber('SUBSCRIBE', 'two');
-    client.send(request('GET', 'k') + request('PING') + request('PING', 'x') + request('UNSUBSCRIBE') + request('PING'));
+    client.send(
+      request('GET', 'k') + request('PING') + request('PING', 'x') + request('UNSUBSCRIBE') + request('PING'),
+    );
     expect(await client.takeTo('+PONG\r\n')).toBe(
       "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context\r\n" +
         '*2\r\n$4\r\npong\r\n$0\r\n\r\n*2\r\n$4\r\npong\r\n$1\r\nx\r\n*3\r\n$11\r\nunsubscribe\r\n$3\r\ntwo\r\n:0\r\n+PONG\r\n',
@@ -99,7 +101,9 @@ describe('PUBLISH', () => {
 
   test('a pattern that is too long is refused before anything is subscribed', async () => {
     const client = await rig.client();
-    expect(await client.text('PSUBSCRIBE', 'ok', 'x'.repeat(131_073))).toBe('-ERR pattern is too long (limit pattern-bytes-max 131072)');
+    expect(await client.text('PSUBSCRIBE', 'ok', 'x'.repeat(131_073))).toBe(
+      '-ERR pattern is too long (limit pattern-bytes-max 131072)',
+    );
     expect(await client.text('PING')).toBe('+PONG');
   });
 });
@@ -115,7 +119,9 @@ describe('keyspace notifications', () => {
     admin.send([...lines, 'PUBLISH __keyend__:x end'].map((line) => `${line}\r\n`).join(''));
     const all = await listener.takeTo('$3\r\nend\r\n');
     listener.destroy();
-    return [...all.matchAll(/\$\d+\r\n(__key[a-z]+@0__:[^\r]*)\r\n\$\d+\r\n([^\r]*)\r\n/g)].map((match) => `${match[1]} ${match[2]}`);
+    return [...all.matchAll(/\$\d+\r\n(__key[a-z]+@0__:[^\r]*)\r\n\$\d+\r\n([^\r]*)\r\n/g)].map(
+      (match) => `${match[1]} ${match[2]}`,
+    );
   }
 
   test('none unless they are asked for', async () => {

@@ -89,7 +89,9 @@ describe('MULTI and EXEC', () => {
     expect(await answers('DISCARD')).toBe('-ERR DISCARD without MULTI\r\n');
     expect(await answers('MULTI', 'MULTI', 'EXEC')).toBe('+OK\r\n-ERR MULTI calls can not be nested\r\n*0\r\n');
     expect(await answers('MULTI', 'WATCH a', 'EXEC')).toBe('+OK\r\n-ERR WATCH inside MULTI is not allowed\r\n*0\r\n');
-    expect(await answers('MULTI', 'SHUTDOWN', 'EXEC')).toMatch(/^\+OK\r\n-ERR Command not allowed inside a transaction\r\n-EXECABORT/);
+    expect(await answers('MULTI', 'SHUTDOWN', 'EXEC')).toMatch(
+      /^\+OK\r\n-ERR Command not allowed inside a transaction\r\n-EXECABORT/,
+    );
   });
 
   test('an empty one answers an empty array, and the connection is an ordinary one afterwards', async () => {
@@ -119,7 +121,9 @@ describe('MULTI and EXEC', () => {
     await client.takeTo('+QUEUED\r\n');
     engine.refused = new CausewayError('CLOCKSKEW', 'the clock is wrong');
     client.send('EXEC\r\n');
-    expect(await client.takeTo('wrong\r\n')).toBe('-EXECABORT Transaction discarded because of: CLOCKSKEW the clock is wrong\r\n');
+    expect(await client.takeTo('wrong\r\n')).toBe(
+      '-EXECABORT Transaction discarded because of: CLOCKSKEW the clock is wrong\r\n',
+    );
     engine.refused = null;
     client.send('EXEC\r\nEXISTS r\r\n');
     expect(await client.takeTo(':0\r\n')).toBe('-ERR EXEC without MULTI\r\n:0\r\n');
