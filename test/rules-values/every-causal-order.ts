@@ -1,5 +1,4 @@
 import { expect } from 'vitest';
-import type { Origin } from '../../src/clock/origin.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { declaredKeys, shownKeys, type ShownKeys } from '../properties/values/shown-keys.ts';
@@ -65,7 +64,7 @@ function mostStable(applied: VersionVector, toCome: readonly Transaction[]): Ver
   const stable = applied.clone();
   for (const { origin, seq, deps } of toCome) {
     const seen = deps.clone();
-    seen.raise(origin as Origin, seq - 1);
+    seen.raise(origin, seq - 1);
     stable.lowerTo(seen);
   }
   return stable;

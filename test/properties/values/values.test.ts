@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../../support/fast-check-runs.ts';
 import {
   emptyTally,
   KEYS,
@@ -13,9 +14,8 @@ import { declaredKeys, shownKeys } from './shown-keys.ts';
 import { transactionText } from './transaction.ts';
 import type { VirtualReplica } from './virtual-replica.ts';
 
-/** CAUSEWAY_FC_RUNS multiplies the runs of every property: 1 in `npm test`, hundreds by hand. */
-const RUNS = Number(process.env['CAUSEWAY_FC_RUNS'] ?? '1');
-const TIMEOUT_MS = 60_000 * RUNS;
+const numRuns = runs(150);
+const timeout = runs(60_000);
 
 /** Before every expiry: what shows then is all that is kept. */
 const NOTHING_EXPIRED_MS = 0;
@@ -53,22 +53,22 @@ const mixes: readonly Mix[] = ['string', 'counter', 'hash', 'set', 'types', 'flu
 
 describe('replicas that applied the same transactions in any causal order agree and show what is declared', () => {
   for (const writes of mixes) {
-    it(`${writes}: forgetting what is stable at any moment`, { timeout: TIMEOUT_MS }, () => {
+    it(`${writes}: forgetting what is stable at any moment`, { timeout }, () => {
       const tally = emptyTally();
-      fc.assert(checkRun({ writes }, tally), { numRuns: 150 * RUNS });
+      fc.assert(checkRun({ writes }, tally), { numRuns });
       expect(tally.concurrent).toBeGreaterThan(100);
       expect(tally.forgot).toBeGreaterThan(20);
     });
 
-    it(`${writes}: snapshots merged at any moment (D6)`, { timeout: TIMEOUT_MS }, () => {
+    it(`${writes}: snapshots merged at any moment (D6)`, { timeout }, () => {
       const tally = emptyTally();
-      fc.assert(checkRun({ writes, snapshots: true }, tally), { numRuns: 150 * RUNS });
+      fc.assert(checkRun({ writes, snapshots: true }, tally), { numRuns });
       expect(tally.merged).toBeGreaterThan(100);
     });
 
-    it(`${writes}: expired keys purged at any moment (D9)`, { timeout: TIMEOUT_MS }, () => {
+    it(`${writes}: expired keys purged at any moment (D9)`, { timeout }, () => {
       const tally = emptyTally();
-      fc.assert(checkRun({ writes, purges: true, snapshots: true }, tally), { numRuns: 150 * RUNS });
+      fc.assert(checkRun({ writes, purges: true, snapshots: true }, tally), { numRuns });
       expect(tally.purged).toBeGreaterThan(writes === 'flush' ? 2 : 5);
     });
   }
