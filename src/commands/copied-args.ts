@@ -34,8 +34,16 @@ export class CopiedArgs implements Args {
   }
 }
 
+/** What the objects around an argument's bytes cost, about. */
+const ARGUMENT_OVERHEAD_BYTES = 64;
+
+/** About how much memory a copy of the arguments takes. */
+export function copyBytes(args: Args): number {
+  return bytesOf(args) + (args.count + 2) * ARGUMENT_OVERHEAD_BYTES;
+}
+
 /** Bytes of all arguments together. */
-export function bytesOf(args: Args): number {
+function bytesOf(args: Args): number {
   let bytes = 0;
   for (let i = 0; i < args.count; i++) bytes += args.range(i).length;
   return bytes;

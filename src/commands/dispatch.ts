@@ -3,7 +3,7 @@ import { CausewayError, toCausewayError } from '../errors.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { Args } from './context.ts';
-import { bytesOf, CopiedArgs } from './copied-args.ts';
+import { CopiedArgs, copyBytes } from './copied-args.ts';
 import type { Engine } from './engine.ts';
 import { ExecutionContext } from './execution-context.ts';
 import { feedMonitors } from './monitor-feed.ts';
@@ -155,7 +155,7 @@ export class Dispatcher {
   }
 
   #enqueue(session: Session, entry: CommandEntry, args: Args): void {
-    const bytes = bytesOf(args);
+    const bytes = copyBytes(args);
     const limit = this.#server.settings.queryBufferBytesMax;
     if (session.queuedBytes + bytes > limit) {
       this.#reject(session, refuse(`transaction is too large (limit client-query-buffer-limit ${limit})`));

@@ -82,7 +82,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     const { session } = this;
     dispatcher.beginTurn();
     let ran = 0;
-    while (!this.#isClosing && session.blocked === null && !this.#isPaused && this.#mayReply()) {
+    while (session.blocked === null && !this.#isPaused && this.#mayReply()) {
       const parsed = this.#parser.next(args);
       if (parsed === Parsed.Incomplete) break;
       if (parsed === Parsed.Broken) {
@@ -117,15 +117,17 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     this.#appendPushes();
   }
 
-  /** Whether the client takes its output; otherwise no more is made for it, and nothing more is read from it. */
+  /** Whether the client takes its output; otherwise no more is made for it. */
   #mayReply(): boolean {
-    if (this.reply.length <= OUTPUT_PAUSE_BYTES) return !this.#isDraining;
-    this.flush();
-    if (this.#isClosing) return false;
-    if (this.#socket.writableLength <= OUTPUT_PAUSE_BYTES) return true;
+    if (this.reply.length > OUTPUT_PAUSE_BYTES) this.flush();
+    return !this.#isDraining && !this.#isClosing;
+  }
+
+  /** Stops reading from a client that has too much to take, until it has taken it. */
+  #pauseIfSlow(): void {
+    if (this.#isDraining || this.#isClosed || this.#socket.writableLength <= OUTPUT_PAUSE_BYTES) return;
     this.#isDraining = true;
     this.#socket.pause();
-    return false;
   }
 
   #drained(): void {
@@ -211,6 +213,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
       // The kernel has taken it all: the buffer can be used again.
       if (this.#socket.writableLength === 0) chunks.give(bytes);
       this.checkOutput();
+      this.#pauseIfSlow();
     }
     if (this.#isClosing) this.#end();
   }

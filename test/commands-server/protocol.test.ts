@@ -210,6 +210,25 @@ describe('limits', () => {
     expect(replies.length).toBe((1_048_576 + '$1048576\r\n\r\n'.length) * asked);
   });
 
+  test('nor is one that asks for one large reply after the other', async () => {
+    const client = await rig.client();
+    const other = await rig.client();
+    expect(await other.text('SET', 'half', 'h'.repeat(524_288))).toBe('+OK');
+    client.socket.pause();
+    const id = Number((await other.text('CLIENT', 'LIST')).match(new RegExp(`id=(\\d+) addr=${client.address} `))?.[1]);
+    const asked = 300;
+    for (let i = 0; i < asked; i++) {
+      client.send(request('GET', 'half'));
+      // One request an event of the server: it answers this one in between.
+      expect(await other.text('PING')).toBe('+PONG');
+    }
+    const waiting = Number((await other.text('CLIENT', 'LIST', 'ID', String(id))).match(/ omem=(\d+) /)?.[1]);
+    expect(waiting).toBeLessThan(4 * 1_048_576);
+    client.socket.resume();
+    const length = (524_288 + '$524288\r\n\r\n'.length) * asked;
+    expect((await client.take(length)).length).toBe(length);
+  });
+
   test('a subscriber that takes no messages is disconnected at its limit', async () => {
     const subscriber = await rig.client();
     const publisher = await rig.client();

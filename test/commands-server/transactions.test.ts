@@ -108,6 +108,20 @@ describe('MULTI and EXEC', () => {
     expect(await client.takeTo('first\r\n')).toBe('+QUEUED\r\n*2\r\n+OK\r\n+OK\r\n$5\r\nfirst\r\n');
   });
 
+  test('a queue that grows over the limit is refused, and counts what its objects cost', async () => {
+    const client = await rig.client();
+    const other = await rig.client();
+    expect(await other.text('CONFIG', 'SET', 'client-query-buffer-limit', '1mb')).toBe('+OK');
+    client.send('MULTI\r\n');
+    await client.takeTo('+OK\r\n');
+    client.send('PING\r\n'.repeat(20_000) + 'EXEC\r\nPING end\r\n');
+    const all = await client.takeTo('$3\r\nend\r\n');
+    expect(await other.text('CONFIG', 'SET', 'client-query-buffer-limit', '256mb')).toBe('+OK');
+    expect(all).toContain('-ERR transaction is too large (limit client-query-buffer-limit 1048576)\r\n');
+    expect(all).toContain('-EXECABORT Transaction discarded because of previous errors.\r\n');
+    expect(all.match(/QUEUED/g)?.length).toBeLessThan(10_000);
+  });
+
   test('a node that refuses writes discards a transaction that has some', async () => {
     engine.refused = new CausewayError('CLOCKSKEW', 'the clock is wrong');
     try {
