@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { originFor, PlayedStream, ScriptedNode } from '../support/scripted-node.ts';
+import { VirtualCluster } from '../support/virtual-cluster.ts';
+
+const BOUND_BYTES = 1_000;
+const limits = { holdBackBytesMax: BOUND_BYTES };
+
+/** C:50, and 40 chunks of A of which each needs it: far more than the bound. */
+function schedule(): { causes: ReturnType<PlayedStream['next']>[]; effects: ReturnType<PlayedStream['next']>[] } {
+  const c = new PlayedStream('C');
+  const causes = Array.from({ length: 50 }, (_unused, at) => c.next([['set', 'cause', `${at + 1}`]]));
+  const a = new PlayedStream('A');
+  const effects = Array.from({ length: 40 }, (_unused, at) => a.next([['set', `effect${at}`, 'v']], [c.dot]));
+  return { causes, effects };
+}
+
+describe('D2: a link is never stopped being read', () => {
+  it('past the bound the newest is dropped, C:50 on the same socket gets through, and the stream is wanted again', () => {
+    const { causes, effects } = schedule();
+    const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
+    for (const frame of effects) node.give('A', frame);
+    const held = node.core.telemetry(0);
+    expect(held.holdBackTransactions).toBeGreaterThan(0);
+    expect(held.holdBackTransactions).toBeLessThan(40);
+    expect(held.holdBackBytes).toBeLessThanOrEqual(BOUND_BYTES);
+    node.take('want');
+    for (const frame of causes) node.give('A', frame);
+    expect(node.get('cause')).toBe('50');
+    expect(node.has(originFor('A'))).toBe(held.holdBackTransactions);
+    node.run(500);
+    const want = node.take('want').find(({ to }) => to === 'A');
+    expect(want?.frame.after).toContainEqual([originFor('A'), held.holdBackTransactions]);
+    for (const frame of effects) node.give('A', frame);
+    expect([node.has(originFor('A')), node.core.telemetry(0).holdBackBytes]).toEqual([40, 0]);
+  });
+
+  it('what was asked for passes the bound, though it is not the next of its origin to be delivered', () => {
+    const { causes, effects } = schedule();
+    const b = new PlayedStream('B');
+    const cause = b.next([['set', 'b', '1']]);
+    const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
+    for (const frame of effects) node.give('A', frame);
+    node.run(60);
+    const [fetch] = node.take('fetch');
+    expect([fetch?.to, fetch?.frame]).toEqual(['A', { type: 'fetch', origin: originFor('C'), after: 0, upTo: 50 }]);
+    // C's own first needs something of B: held beyond the bound, because it was asked for
+    const c = new PlayedStream('C');
+    const needy = Array.from({ length: 50 }, () => c.next([['set', 'cause', '50']], [b.dot]));
+    for (const frame of needy) node.give('A', { ...frame, asked: true });
+    expect(node.core.telemetry(0).holdBackBytes).toBeGreaterThan(BOUND_BYTES);
+    node.give('B', cause);
+    expect(node.get('cause')).toBe('50');
+    expect(causes.length).toBe(50);
+  });
+
+  it('the cause gets through without being asked for, when who sent the effects is gone', () => {
+    const { causes, effects } = schedule();
+    const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
+    for (const frame of effects) node.give('A', frame);
+    node.disconnect('A');
+    for (const frame of causes) node.give('C', frame);
+    expect(node.get('cause')).toBe('50');
+    expect(node.core.telemetry(0).holdBackBytes).toBe(0);
+  });
+
+  it('the cause is asked of another when who sent the effects is gone', () => {
+    const { effects } = schedule();
+    const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
+    node.give('A', effects[0] as never);
+    node.disconnect('A');
+    node.giveRow('B', { applied: [[originFor('C'), 50]] });
+    node.run(200);
+    expect(node.take('fetch').map(({ to }) => to)).toContain('B');
+  });
+
+  it('a stream of which one chunk was dropped goes on while another origin fills the bound for long', () => {
+    const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    const paused = Array.from({ length: 40 }, () => a.next([['set', 'later', 'v']], [], 3_600_000));
+    for (const frame of paused) node.give('A', frame);
+    const cause = new PlayedStream('C');
+    const causeFrame = cause.next([['set', 'c', '1']]);
+    const b = new PlayedStream('B');
+    const frames = [b.next([['set', 'b', '1']], [cause.dot]), b.next([['set', 'b', '2']]), b.next([['set', 'b', '3']])];
+    for (const frame of frames) node.give('B', frame);
+    node.give('C', causeFrame);
+    expect(node.get('b')).toBe('1');
+    node.take('want');
+    node.run(500);
+    expect(node.take('want').map(({ to }) => to)).toContain('B');
+    for (const frame of frames) node.give('B', frame);
+    expect(node.get('b')).toBe('3');
+    expect(node.core.telemetry(0).pausedOrigins).toBe(1);
+  });
+
+  it('streams are not wanted again more often than an answer can come', () => {
+    const { effects } = schedule();
+    const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
+    for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, {});
+    node.take('want');
+    for (let round = 0; round < 50; round++) {
+      node.give('A', effects[10] as never);
+      node.run(20);
+    }
+    expect(node.take('want').length).toBeLessThanOrEqual(60);
+  });
+
+  it('a whole cluster with a bound of a few chunks comes to rest with everything', () => {
+    const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'], limits: { holdBackBytesMax: 300, chunkBytesMax: 50 } });
+    cluster.run(1_000);
+    cluster.delayMs = (from, to) => (from.region === 'c' && to.region === 'b' ? 2_000 : 10);
+    for (let at = 0; at < 100; at++) {
+      cluster.node(2).set(`c${at}`, 'v');
+      cluster.run(20);
+      cluster.node(0).set(`a${at}`, 'v');
+    }
+    expect(cluster.runUntil(() => cluster.areEqual(), 30_000)).toBe(true);
+    expect(cluster.node(1).core.keys.count).toBe(200);
+  });
+});
