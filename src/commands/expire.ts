@@ -111,13 +111,15 @@ function persist(context: CommandContext): void {
   const key = args.range(1);
   const hash = keys.hashOf(key);
   const slot = keys.find(key, hash, context.nowMs);
-  if (slot === NO_SLOT || keys.expiryOf(slot) === Infinity) {
+  if (slot === NO_SLOT) {
     reply.integer(0);
     return;
   }
+  const hadExpiry = keys.expiryOf(slot) !== Infinity;
+  // also of a key without an expiry: it wins over an EXPIRE made elsewhere at the same time (RULES V3)
   tx.expire(key, hash, Infinity);
-  context.notify('g', 'persist', key);
-  reply.integer(1);
+  if (hadExpiry) context.notify('g', 'persist', key);
+  reply.integer(hadExpiry ? 1 : 0);
 }
 
 function expireSpec(name: string, seconds: boolean, relative: boolean, summary: string): CommandSpec {

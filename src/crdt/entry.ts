@@ -109,8 +109,11 @@ export class Entry {
         this.string.isLive && this.string.origin === update.baseOrigin && this.string.seq === update.baseSeq;
       if (!isCurrent) return false;
     }
-    (this.expiries ??= new Expiries()).add(update.atMs, update.baseOrigin, update.baseSeq, context);
-    return true;
+    const expiries = (this.expiries ??= new Expiries());
+    const beforeMs = expiries.view(update.baseOrigin, update.baseSeq);
+    expiries.add(update.atMs, update.baseOrigin, update.baseSeq, context);
+    // PERSIST of what has no expiry is kept, for others made at the same time, but changes nothing
+    return beforeMs !== Infinity || expiries.view(update.baseOrigin, update.baseSeq) !== Infinity;
   }
 
   /** Removes what the transaction had seen of the types other than its own. */
