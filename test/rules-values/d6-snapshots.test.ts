@@ -43,6 +43,26 @@ describe('D6: snapshots merge by dot', () => {
     expectEveryOrder(schedule.transactions, { keys: ['n', 's'], end: { n: 'string "8"', s: 'string "2"' } });
   });
 
+  it('a tombstone that one side has forgotten does not drop what was counted since, whoever merges', () => {
+    const made = (): Schedule =>
+      new Schedule()
+        .write('A', 10, (tx) => tx.set('n', '100'))
+        .sync()
+        .write('B', 20, (tx) => tx.del('n'))
+        .sync()
+        .forget('A')
+        .write('A', 30, (tx) => tx.incr('n', 5))
+        .write('C', 31, (tx) => tx.incr('n', 7));
+    for (const [into, from] of [
+      ['A', 'C'],
+      ['C', 'A'],
+    ] as const) {
+      const schedule = made();
+      schedule.node(into).merge(schedule.node(from));
+      expect(shownKeys(schedule.node(into).keyspace, ['n'], 0)).toEqual({ n: 'string "12"' });
+    }
+  });
+
   it('is the same whoever merges first: associative and commutative, also after forgetting', () => {
     const orders = ['ABC', 'ACB', 'BAC', 'BCA', 'CAB', 'CBA'];
     const ends = orders.map((order) => {

@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { START_MS } from '../properties/values/virtual-replica.ts';
 import { expectEveryOrder } from './every-causal-order.ts';
 import { Schedule } from './schedule.ts';
@@ -70,6 +70,16 @@ describe('V3: expiry is a value like any other', () => {
       .write('A', 10, (tx) => tx.set('k', 'a').expire('k', 500))
       .write('B', 20, (tx) => tx.set('k', 'b').expire('k', 300));
     expectEveryOrder(schedule.transactions, { keys: ['k'], end: { k: `string "b" ${until(300)}` } });
+  });
+
+  it('an EXPIRE of a register that is current no more changes nothing', () => {
+    const schedule = made('string')
+      .write('A', 10, (tx) => tx.expire('k', 500))
+      .write('B', 11, (tx) => tx.set('k', 'b'));
+    const changed: (string | null)[] = [];
+    schedule.node('B').keyspace.onChange = (key) => changed.push(key);
+    schedule.receive('B', 'A');
+    expect(changed).toEqual([]);
   });
 
   it('KEEPTTL takes the expiry that it saw along', () => {

@@ -60,6 +60,15 @@ describe('V7: a write to what is hidden starts anew', () => {
     });
   }
 
+  it('the removal of an expired string is a stamped one, as any of a string (V2): an earlier unseen write stays away', () => {
+    const concurrent = (atMs: number): Schedule =>
+      expired('string')
+        .write('C', atMs, (tx) => tx.set('k', '700'))
+        .write('B', 70, (tx) => tx.incr('k', 5));
+    expectEveryOrder(concurrent(65).transactions, { keys: ['k'], end: { k: 'string "5"' } });
+    expectEveryOrder(concurrent(75).transactions, { keys: ['k'], end: { k: 'string "700"' } });
+  });
+
   it('an expiry left by the last field is removed by the next write, and does not hide it', () => {
     const schedule = new Schedule()
       .write('A', 1, (tx) => tx.hset('k', 'f', '1').expire('k', 50))

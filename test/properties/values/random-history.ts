@@ -52,6 +52,9 @@ export type Step =
   | { readonly step: 'forget'; readonly at: number }
   | { readonly step: 'purge'; readonly at: number }
   | { readonly step: 'snapshot'; readonly at: number; readonly from: number }
+  /** Writes what changed to its store, or ends and begins again from it. */
+  | { readonly step: 'persist'; readonly at: number }
+  | { readonly step: 'restart'; readonly at: number }
   | { readonly step: 'pass'; readonly at: number; readonly ms: number }
   /** Time passes for all, everyone knows everything, and one of them purges what has expired. */
   | { readonly step: 'age'; readonly at: number; readonly ms: number };
@@ -94,6 +97,8 @@ export function stepsArbitrary(mix: StepMix): fc.Arbitrary<Step[]> {
     { weight: 2, arbitrary: fc.record({ step: fc.constant('hear all') }) },
     { weight: 3, arbitrary: fc.record({ step: fc.constant('sync') }) },
     { weight: 5, arbitrary: fc.record({ step: fc.constant('forget'), at }) },
+    { weight: 1, arbitrary: fc.record({ step: fc.constant('persist'), at }) },
+    { weight: 1, arbitrary: fc.record({ step: fc.constant('restart'), at }) },
     { weight: 2, arbitrary: fc.record({ step: fc.constant('pass'), at, ms: fc.constantFrom(1, 20, 60) }) },
   ];
   if (mix.snapshots === true)
@@ -184,6 +189,12 @@ export class RandomHistory {
         }
         return replica;
       }
+      case 'persist':
+        this.replica(step.at).persist();
+        return null;
+      case 'restart':
+        this.replica(step.at).restart();
+        return this.replica(step.at);
       case 'pass':
         this.replica(step.at).passMs(step.ms);
         return null;
@@ -224,6 +235,13 @@ export class RandomHistory {
   #sync(): void {
     for (const replica of this.replicas) this.#catchUp(replica, this.transactions);
     this.hearAll();
+  }
+
+  /** Every expiry passes on every clock, and everything that can go goes: expired keys, residue, tombstones. */
+  outliveExpiries(): void {
+    for (const replica of this.replicas) replica.passMs(10_000);
+    this.#sync();
+    for (let look = 0; look < 5; look++) for (const replica of this.replicas) this.#purge(replica);
   }
 
   #deliver(replica: VirtualReplica, nth: number): void {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { latin1Range } from '../../../src/base/bytes.ts';
 import { runs } from '../../support/fast-check-runs.ts';
 import {
   emptyTally,
@@ -14,7 +15,7 @@ import { declaredKeys, shownKeys } from './shown-keys.ts';
 import { transactionText } from './transaction.ts';
 import type { VirtualReplica } from './virtual-replica.ts';
 
-const numRuns = runs(150);
+const numRuns = runs(400);
 const timeout = runs(60_000);
 
 /** Before every expiry: what shows then is all that is kept. */
@@ -26,6 +27,23 @@ function checkReplica(history: RandomHistory, replica: VirtualReplica, nowMs: nu
   // the history is long to write out, so only for a failure
   const made = JSON.stringify(shown) === JSON.stringify(declared) ? [] : history.transactions.map(transactionText);
   expect({ shown, made }).toEqual({ shown: declared, made });
+}
+
+/** When all is stable and every expiry has passed, nothing is kept but what shows. */
+function checkNothingIsLeft(history: RandomHistory, replica: VirtualReplica): void {
+  checkReplica(history, replica, replica.nowMs);
+  const shown = Object.keys(declaredKeys(replica.history, KEYS, replica.nowMs));
+  expect(replica.keyspace.entryCount, 'entries').toBe(shown.length);
+  expect(replica.keyspace.count, 'entries that count').toBe(shown.length);
+  for (const key of shown) {
+    const entry = replica.keyspace.entryOf(latin1Range(key));
+    expect(entry?.isSettled(replica.stable), `${key} is settled`).toBe(true);
+    const { origin, seq } = entry?.string ?? { origin: 0, seq: 0 };
+    const stale = (entry?.expiries?.writes ?? []).filter(
+      (write) => write.baseOrigin !== 0 && (write.baseOrigin !== origin || write.baseSeq !== seq),
+    );
+    expect(stale, `expiries of registers that ${key} has no more`).toEqual([]);
+  }
 }
 
 /** Runs steps, compares the replica that changed with the declaration after each, and all of them at the end. */
@@ -46,6 +64,8 @@ function checkRun(mix: StepMix, tally: Tally): fc.IProperty<[Parameters<RandomHi
       expect(replica.keyspace.forgetWaiting, 'all is stable, so nothing waits to be forgotten').toBe(0);
       expect(replica.keyspace.flushMark).toBe(null);
     }
+    history.outliveExpiries();
+    for (const replica of history.replicas) checkNothingIsLeft(history, replica);
   });
 }
 

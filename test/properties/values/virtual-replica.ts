@@ -20,19 +20,22 @@ interface Row {
  */
 export class VirtualReplica {
   readonly origin: Origin;
-  readonly keyspace: MapKeyspace = new MapKeyspace();
+  keyspace: MapKeyspace = new MapKeyspace();
   readonly vector: VersionVector = new VersionVector();
   readonly stable: VersionVector = new VersionVector();
   readonly history: Set<Transaction> = new Set();
   readonly #clock: HybridClock = new HybridClock(0 as Stamp);
   /** Rows of every replica, the newest one that counts (RULES D5). */
   readonly #rows: Map<Origin, Row> = new Map();
+  /** What is on disk: written behind, in batches of what changed. */
+  readonly #store: Map<string, Uint8Array> = new Map();
   #wallMs: number;
   #seq = 0;
 
   constructor(origin: Origin, wallMs: number) {
     this.origin = origin;
     this.#wallMs = wallMs;
+    this.keyspace.collectsDirty = true;
   }
 
   /** What commands run at: the later of wall clock and hybrid clock. */
@@ -123,6 +126,28 @@ export class VirtualReplica {
     this.keyspace.expireDue(this.nowMs, 1_000, () => {});
     this.keyspace.purgeExpired(this.#clockFloorMs(members), 1_000);
     this.forget();
+  }
+
+  // ── the store ──
+
+  /** Writes what changed since the last time; the store then holds exactly what the keyspace does. */
+  persist(): void {
+    const { clear, entries } = this.keyspace.takeDirty();
+    if (clear) this.#store.clear();
+    for (const [key, state] of entries) {
+      if (state === null) this.#store.delete(key);
+      else this.#store.set(key, peerCodec.encodeState(state));
+    }
+  }
+
+  /** Ends and begins again with what is in the store. */
+  restart(): void {
+    this.persist();
+    const flush = this.keyspace.flushMark;
+    this.keyspace = new MapKeyspace();
+    for (const [key, state] of this.#store) this.keyspace.restore(key, peerCodec.decodeState(state));
+    this.keyspace.restoreFlush(flush);
+    this.keyspace.collectsDirty = true;
   }
 
   // ── snapshots ──
