@@ -34,6 +34,8 @@ const kind: fc.Arbitrary<Step['kind']> = fc.oneof(
   { weight: 2, arbitrary: fc.constant('kill' as const) },
   { weight: 2, arbitrary: fc.constant('restart' as const) },
   { weight: 1, arbitrary: fc.constant('restartEmpty' as const) },
+  { weight: 1, arbitrary: fc.constant('backup' as const) },
+  { weight: 1, arbitrary: fc.constant('restartBackup' as const) },
   { weight: 1, arbitrary: fc.constant('clock' as const) },
   { weight: 1, arbitrary: fc.constant('pause' as const) },
   { weight: 1, arbitrary: fc.constant('resume' as const) },

@@ -6,7 +6,7 @@ import { RandomRun } from './random-run.ts';
 import { noCounts, type WireCounts } from './wire-tap.ts';
 
 const total: WireCounts = noCounts();
-const seen = { runs: 0, checks: 0, kills: 0, amnesias: 0, refusals: 0 };
+const seen = { runs: 0, checks: 0, kills: 0, amnesias: 0, backups: 0, refusals: 0 };
 
 describe('causal delivery over random networks', () => {
   it('shows everything once, nothing before its causes, loses nothing, and comes to rest equal and empty', () => {
@@ -20,6 +20,7 @@ describe('causal delivery over random networks', () => {
         seen.checks += run.oracle.checks;
         seen.kills += run.kills;
         seen.amnesias += run.amnesias;
+        seen.backups += run.backups;
         seen.refusals += run.refusals;
         for (const name of Object.keys(total) as (keyof WireCounts)[]) total[name] += run.tap.counts[name];
       }),

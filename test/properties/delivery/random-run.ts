@@ -33,6 +33,8 @@ export interface Step {
     | 'kill'
     | 'restart'
     | 'restartEmpty'
+    | 'backup'
+    | 'restartBackup'
     | 'clock'
     | 'pause'
     | 'resume'
@@ -50,9 +52,11 @@ export class RandomRun {
   readonly #random: SeededRandom;
   readonly #network: Network;
   readonly #slow: Map<string, number> = new Map();
+  readonly #backups: Map<VirtualNode, VirtualNode['disk']> = new Map();
   #written = 0;
   kills = 0;
   amnesias = 0;
+  backups = 0;
   refusals = 0;
 
   constructor(network: Network) {
@@ -125,6 +129,12 @@ export class RandomRun {
       case 'restartEmpty':
         this.#restartEmpty(node);
         break;
+      case 'backup':
+        this.#backups.set(node, node.disk.copy());
+        break;
+      case 'restartBackup':
+        this.#restartBackup(node);
+        break;
       case 'clock':
         node.clockOffsetMs = ((step.value % 9) - 4) * (step.value % 5 === 0 ? 400 : 60);
         break;
@@ -148,11 +158,21 @@ export class RandomRun {
 
   /** A disk is lost: only while every other node runs and has what it had, for what only it had is gone with it. */
   #restartEmpty(node: VirtualNode): void {
-    if (node.isRunning) return;
-    const others = this.cluster.nodes.filter((other) => other !== node);
-    if (others.some((other) => !other.isRunning)) return;
+    if (!this.#isLoneDead(node)) return;
     this.amnesias++;
     this.cluster.restart(node, { emptyDisk: true });
+  }
+
+  /** An old copy of the disk is put back. */
+  #restartBackup(node: VirtualNode): void {
+    const backup = this.#backups.get(node);
+    if (backup === undefined || !this.#isLoneDead(node)) return;
+    this.backups++;
+    this.cluster.restart(node, { backup });
+  }
+
+  #isLoneDead(node: VirtualNode): boolean {
+    return !node.isRunning && this.cluster.nodes.every((other) => other === node || other.isRunning);
   }
 
   #write(node: VirtualNode, value: number): void {

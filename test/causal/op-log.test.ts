@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { OpLog, type Chunk } from '../../src/causal/op-log.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
+import { runOptions } from '../support/fast-check-runs.ts';
+import { originFor } from '../support/scripted-node.ts';
+
+const ORIGIN = originFor('A');
+const LIMITS = { logBytesMax: 100, logAgeMsMax: 1_000 };
+
+/** The dumb twin: all that was ever appended, and from where on it is still there. */
+class NaiveLog {
+  chunks: Chunk[] = [];
+  base = 0;
+  last = 0;
+
+  after(seq: number): Chunk | undefined {
+    return this.chunks.find((chunk) => chunk.last > seq);
+  }
+}
+
+type Step =
+  | { readonly kind: 'append'; readonly count: number; readonly bytes: number }
+  | { readonly kind: 'snapshot'; readonly ahead: number }
+  | { readonly kind: 'truncate'; readonly stable: number; readonly ms: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 4 }), bytes: fc.integer({ min: 1, max: 40 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('snapshot' as const), ahead: fc.nat(6) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('truncate' as const), stable: fc.nat(30), ms: fc.nat(600) }) },
+);
+
+describe('the log against a plain list', () => {
+  it('has what it says it reaches, from each sequence on, and is no longer than its limits', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const log = new OpLog(LIMITS);
+        const naive = new NaiveLog();
+        let nowMs = 0;
+        for (const each of steps) {
+          if (each.kind === 'append') {
+            const chunk = { origin: ORIGIN, first: naive.last + 1, last: naive.last + each.count, bytes: new Uint8Array(each.bytes), atMs: nowMs };
+            log.append(chunk);
+            naive.chunks.push(chunk);
+            naive.last = chunk.last;
+          } else if (each.kind === 'snapshot') {
+            log.startAfter(ORIGIN, naive.last + each.ahead);
+            if (each.ahead > 0 || (naive.chunks.length === 0 && naive.base === 0)) {
+              naive.chunks = each.ahead > 0 ? [] : naive.chunks;
+              naive.base = naive.last + each.ahead;
+              naive.last += each.ahead;
+            }
+          } else {
+            nowMs += each.ms;
+            log.truncate(new VersionVector([[ORIGIN, Math.min(each.stable, naive.last)]]), nowMs);
+            const stable = Math.min(each.stable, naive.last);
+            for (let first = naive.chunks[0]; first !== undefined; first = naive.chunks[0]) {
+              const bytes = naive.chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+              if (first.last > stable && bytes <= LIMITS.logBytesMax && nowMs - first.atMs <= LIMITS.logAgeMsMax) break;
+              naive.chunks.shift();
+              naive.base = first.last;
+            }
+            expect(log.bytes).toBeLessThanOrEqual(LIMITS.logBytesMax);
+          }
+          expect(log.last(ORIGIN)).toBe(naive.last);
+          expect(log.bytesOf(ORIGIN)).toBe(naive.chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0));
+          for (let seq = 0; seq <= naive.last; seq++) {
+            if (naive.last > 0) expect(log.reaches(ORIGIN, seq)).toBe(seq >= naive.base);
+            if (seq < naive.base) continue;
+            expect(log.after(ORIGIN, seq)).toBe(naive.after(seq));
+            const behind = naive.chunks.filter((chunk) => chunk.last > seq);
+            expect(log.behind(ORIGIN, seq)).toEqual({
+              bytes: behind.reduce((sum, chunk) => sum + chunk.bytes.length, 0),
+              transactions: naive.last - seq,
+              oldestAtMs: behind[0]?.atMs ?? Infinity,
+            });
+          }
+        }
+      }),
+      runOptions(300, 5_000),
+    );
+  });
+
+  it('takes a chunk once, and one that overlaps a snapshot whole', () => {
+    const log = new OpLog(LIMITS);
+    const chunk = (first: number, last: number): Chunk => ({ origin: ORIGIN, first, last, bytes: new Uint8Array(1), atMs: 0 });
+    log.startAfter(ORIGIN, 5);
+    log.append(chunk(3, 5));
+    expect(log.bytes).toBe(0);
+    const overlapping = chunk(4, 8);
+    log.append(overlapping);
+    log.append(overlapping);
+    expect([log.bytes, log.last(ORIGIN), log.after(ORIGIN, 5), log.after(ORIGIN, 8)]).toEqual([1, 8, overlapping, undefined]);
+    log.drop(ORIGIN);
+    expect([...log.origins()]).toEqual([]);
+  });
+});
