@@ -36,47 +36,45 @@ export class Entry {
   /** Derived by `refresh`: Unix milliseconds of the visible type's expiry, Infinity for none. */
   expiryMs: number = Infinity;
 
-  /** Applies one keyed update; says whether what the key shows may have changed. Malformed deltas are ignored by all alike. */
+  /**
+   * Applies one keyed update; says whether some content may have changed. What shows can also change with the type or the expiry
+   * after `refresh`. Malformed deltas are ignored by all alike.
+   */
   apply(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
+    const othersChanged = this.#removeOthers(contentOf(update), context);
+    return this.#applyOwn(update, context, flush) || othersChanged;
+  }
+
+  #applyOwn(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
     switch (update.kind) {
       case UpdateKind.Set:
         return this.#set(update, context, flush);
       case UpdateKind.Delete:
-        return this.#delete(context);
-      case UpdateKind.DeleteString: {
-        const deleted = this.#delete(context);
-        return this.string.write(null, context, flush) || deleted;
-      }
+        this.expiries?.removeCovered(context);
+        return false;
+      case UpdateKind.DeleteString:
+        this.expiries?.removeCovered(context);
+        return this.string.write(null, context, flush);
       case UpdateKind.Increment: {
         const amount = parseAmount(update.value.toLatin1());
-        this.#removeOthers(ContentType.String, context);
         return amount !== null && this.string.increment(amount, update.baseOrigin, update.baseSeq, context, flush);
       }
       case UpdateKind.Expire:
         return this.#expire(update, context);
-      case UpdateKind.HashSet: {
-        this.#removeOthers(ContentType.Hash, context);
+      case UpdateKind.HashSet:
         (this.hash ??= new HashContent()).write(update.field.toLatin1(), update.value.toLatin1(), context);
         return true;
-      }
-      case UpdateKind.HashDelete: {
-        this.#removeOthers(ContentType.Hash, context);
+      case UpdateKind.HashDelete:
         return this.hash?.remove(update.field.toLatin1(), context) ?? false;
-      }
       case UpdateKind.HashIncrement: {
-        this.#removeOthers(ContentType.Hash, context);
         const amount = parseAmount(update.value.toLatin1());
         if (amount !== null) (this.hash ??= new HashContent()).increment(update.field.toLatin1(), amount, context);
         return amount !== null;
       }
-      case UpdateKind.SetAdd: {
-        this.#removeOthers(ContentType.Set, context);
+      case UpdateKind.SetAdd:
         return (this.set ??= new SetContent()).add(update.field.toLatin1(), context);
-      }
-      case UpdateKind.SetRemove: {
-        this.#removeOthers(ContentType.Set, context);
+      case UpdateKind.SetRemove:
         return this.set?.remove(update.field.toLatin1(), context) ?? false;
-      }
       case UpdateKind.FlushAll:
       case UpdateKind.Publish:
       case UpdateKind.CloseIncarnations:
@@ -85,30 +83,20 @@ export class Entry {
   }
 
   #set(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
-    const others = this.#removeOthers(ContentType.String, context);
     const counted = this.string.removeCoveredIncrements(context);
     this.expiries?.removeCovered(context);
     const written = this.string.write(update.value.toLatin1(), context, flush);
-    if (!written) return others || counted;
+    if (!written) return counted;
     this.expiries?.dropBase(context.origin, context.seq);
     if (update.atMs !== Infinity)
       (this.expiries ??= new Expiries()).add(update.atMs, context.origin, context.seq, context);
     return true;
   }
 
-  #delete(context: UpdateContext): boolean {
-    this.expiries?.removeCovered(context);
-    return this.#removeOthers(ContentType.None, context);
-  }
-
   #expire(update: Update, context: UpdateContext): boolean {
-    const onRegister = update.baseOrigin !== 0;
-    if (onRegister) {
-      this.#removeOthers(ContentType.String, context);
-      const isCurrent =
-        this.string.isLive && this.string.origin === update.baseOrigin && this.string.seq === update.baseSeq;
-      if (!isCurrent) return false;
-    }
+    const { isLive, origin, seq } = this.string;
+    const isCurrent = isLive && origin === update.baseOrigin && seq === update.baseSeq;
+    if (update.baseOrigin !== 0 && !isCurrent) return false;
     const expiries = (this.expiries ??= new Expiries());
     const beforeMs = expiries.view(update.baseOrigin, update.baseSeq);
     expiries.add(update.atMs, update.baseOrigin, update.baseSeq, context);
@@ -116,8 +104,9 @@ export class Entry {
     return beforeMs !== Infinity || expiries.view(update.baseOrigin, update.baseSeq) !== Infinity;
   }
 
-  /** Removes what the transaction had seen of the types other than its own. */
-  #removeOthers(own: ContentType, context: UpdateContext): boolean {
+  /** Removes what the transaction had seen of the types other than its own; null is an operation on whatever is there. */
+  #removeOthers(own: ContentType | null, context: UpdateContext): boolean {
+    if (own === null) return false;
     let changed = false;
     if (own !== ContentType.String && this.string.removeCovered(context)) changed = true;
     if (own !== ContentType.Hash && this.hash !== null && this.hash.removeCovered(context)) changed = true;
@@ -270,5 +259,30 @@ export class Entry {
     if (expiries !== null) entry.expiries = Expiries.fromState(expiries);
     entry.refresh();
     return entry;
+  }
+}
+
+/** The content that an operation is about: it removes what it saw of the others. None is all of them, null is whatever there is. */
+function contentOf(update: Update): ContentType | null {
+  switch (update.kind) {
+    case UpdateKind.Set:
+    case UpdateKind.Increment:
+      return ContentType.String;
+    case UpdateKind.Expire:
+      return update.baseOrigin === 0 ? null : ContentType.String;
+    case UpdateKind.HashSet:
+    case UpdateKind.HashDelete:
+    case UpdateKind.HashIncrement:
+      return ContentType.Hash;
+    case UpdateKind.SetAdd:
+    case UpdateKind.SetRemove:
+      return ContentType.Set;
+    case UpdateKind.Delete:
+    case UpdateKind.DeleteString:
+      return ContentType.None;
+    case UpdateKind.FlushAll:
+    case UpdateKind.Publish:
+    case UpdateKind.CloseIncarnations:
+      return null;
   }
 }

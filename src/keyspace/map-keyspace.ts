@@ -173,8 +173,11 @@ export class MapKeyspace implements KeyspaceReader {
     const slot = this.#slotOf(key);
     const entry = this.entryAt(slot);
     if (update.kind === UpdateKind.Set && entry.isConcurrentSet(context)) this.#conflicts++;
-    const changed = entry.apply(update, context, this.#flush);
+    const { type, expiryMs } = entry;
+    const contentChanged = entry.apply(update, context, this.#flush);
     entry.refresh();
+    // what an update removes beside its own content shows in these
+    const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.note(key, context.origin, context.seq, entry);
     if (changed) this.onChange(key, update);

@@ -11,11 +11,11 @@ import {
   type StepMix,
   type Tally,
 } from './random-history.ts';
-import { declaredKeys, shownKeys } from './shown-keys.ts';
+import { declaredKeys, shownKeys, type ShownKeys } from './shown-keys.ts';
 import { transactionText } from './transaction.ts';
 import type { VirtualReplica } from './virtual-replica.ts';
 
-const numRuns = runs(400);
+const numRuns = runs(250);
 const timeout = runs(60_000);
 
 /** Before every expiry: what shows then is all that is kept. */
@@ -27,6 +27,26 @@ function checkReplica(history: RandomHistory, replica: VirtualReplica, nowMs: nu
   // the history is long to write out, so only for a failure
   const made = JSON.stringify(shown) === JSON.stringify(declared) ? [] : history.transactions.map(transactionText);
   expect({ shown, made }).toEqual({ shown: declared, made });
+}
+
+/** What a replica shows before a step, and the keys that it tells a change of: what WATCH and notifications live on. */
+interface ChangeNotes {
+  readonly replica: VirtualReplica;
+  readonly shown: ShownKeys;
+  readonly told: Set<string | null>;
+}
+
+function noteChanges(replica: VirtualReplica): ChangeNotes {
+  const told = new Set<string | null>();
+  replica.keyspace.onChange = (key) => told.add(key);
+  return { replica, shown: shownKeys(replica.keyspace, KEYS, NOTHING_EXPIRED_MS), told };
+}
+
+function checkChangesWereTold(history: RandomHistory, { replica, shown, told }: ChangeNotes): void {
+  const now = shownKeys(replica.keyspace, KEYS, NOTHING_EXPIRED_MS);
+  const untold = KEYS.filter((key) => now[key] !== shown[key] && !told.has(key) && !told.has(null));
+  const made = untold.length === 0 ? [] : history.transactions.map(transactionText);
+  expect({ untold, made }).toEqual({ untold: [], made });
 }
 
 /** When all is stable and every expiry has passed, nothing is kept but what shows. */
@@ -53,8 +73,11 @@ function checkRun(mix: StepMix, tally: Tally): fc.IProperty<[Parameters<RandomHi
     // what is purged shows no more, so with purges only what is not expired can be compared
     const nowOf = (replica: VirtualReplica): number => (mix.purges === true ? replica.nowMs : NOTHING_EXPIRED_MS);
     for (const step of steps) {
+      const before = history.replicas.map((replica) => noteChanges(replica));
       const changed = history.run(step);
       if (changed !== null) checkReplica(history, changed, nowOf(changed));
+      // what is purged does not show any more, and was told of when it expired
+      if (mix.purges !== true) for (const notes of before) checkChangesWereTold(history, notes);
     }
     history.quiesce();
     const nowMs = Math.max(...history.replicas.map(nowOf));
