@@ -1,0 +1,87 @@
+import { present } from '../base/assert.ts';
+import { writeLatin1, type ByteRange } from '../base/bytes.ts';
+import { DEFAULT_CLASS_NAME, type KeyClass } from './key-class.ts';
+import type { KeyPattern } from './key-pattern.ts';
+
+/** One pattern with the class that it gives. */
+export interface ClassRule {
+  /** Null for the rule that all other keys have. */
+  readonly pattern: KeyPattern | null;
+  readonly keyClass: KeyClass;
+}
+
+/** What a class is before it has its place in a policy. */
+export interface ClassDefinition extends Omit<KeyClass, 'name' | 'index' | 'patterns'> {
+  readonly patterns: readonly KeyPattern[];
+}
+
+const BYTES = 256;
+
+/**
+ * Which class a key is of: the first pattern that matches, in the file's order, decides; keys that none matches are of the default
+ * class (`causal`, `lww`, no ttl). Immutable. A look-up allocates nothing: patterns are sorted by the first byte they allow
+ * beforehand, so that it compares a few.
+ */
+export class ClassPolicy {
+  /** In the file's order; the default class is the last. */
+  readonly classes: readonly KeyClass[];
+  /** In the order in which they are tried. */
+  readonly rules: readonly ClassRule[];
+  readonly #fallback: ClassRule;
+  readonly #byFirstByte: readonly (readonly ClassRule[])[];
+  readonly #ofEmptyKey: ClassRule;
+  #scratch: Uint8Array = new Uint8Array(256);
+
+  constructor(definitions: readonly ClassDefinition[]) {
+    const classes = definitions.map((definition, index): KeyClass => {
+      const patterns = definition.patterns.map((pattern) => pattern.text);
+      return { ...definition, name: present(patterns[0], 'a class has a pattern'), index, patterns };
+    });
+    const fallback: KeyClass = {
+      name: DEFAULT_CLASS_NAME,
+      index: classes.length,
+      patterns: [],
+      consistency: 'causal',
+      ttlMs: null,
+      conflict: { kind: 'lww' },
+    };
+    this.classes = [...classes, fallback];
+    this.#fallback = { pattern: null, keyClass: fallback };
+    const rules = definitions.flatMap(({ patterns }, index) =>
+      patterns.map((pattern) => ({ pattern, keyClass: present(classes[index], 'made above') })),
+    );
+    this.rules = [...rules, this.#fallback];
+    this.#byFirstByte = Array.from({ length: BYTES }, (_, byte) =>
+      rules.filter(({ pattern }) => pattern.mayBeginWith(byte)),
+    );
+    this.#ofEmptyKey = rules.find(({ pattern }) => pattern.matches(this.#scratch, 0, 0)) ?? this.#fallback;
+  }
+
+  classOf(key: ByteRange): KeyClass {
+    return this.#ruleOf(key.buf, key.start, key.end).keyClass;
+  }
+
+  /** The pattern that decides, with its class. */
+  ruleOf(key: ByteRange): ClassRule {
+    return this.#ruleOf(key.buf, key.start, key.end);
+  }
+
+  /** As `classOf`, of a key as a latin1 string. */
+  classOfText(key: string): KeyClass {
+    if (key.length > this.#scratch.length) this.#scratch = new Uint8Array(key.length * 2);
+    return this.#ruleOf(this.#scratch, 0, writeLatin1(key, this.#scratch, 0)).keyClass;
+  }
+
+  #ruleOf(buf: Uint8Array, start: number, end: number): ClassRule {
+    if (start === end) return this.#ofEmptyKey;
+    const candidates = this.#byFirstByte[buf[start] as number] as readonly ClassRule[];
+    for (let at = 0; at < candidates.length; at++) {
+      const rule = candidates[at] as ClassRule;
+      if (rule.pattern?.matches(buf, start, end) === true) return rule;
+    }
+    return this.#fallback;
+  }
+}
+
+/** Every key is causal, the latest write wins, nothing expires by itself. */
+export const DEFAULT_POLICY: ClassPolicy = new ClassPolicy([]);

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { BUILT_IN_RESOLVERS, CONSISTENCIES, type ConflictRule, type Consistency } from './key-class.ts';
+import { DURATION_SHAPE, durationText, parseDuration } from './duration.ts';
+import { KeyPattern, patternFault } from './key-pattern.ts';
+import { CLASS_PATTERN_BYTES_MAX, CLASS_TTL_MS_MAX } from './limits.ts';
+import { utf8Bytes } from './utf8.ts';
+
+const LATER = 'strong keys come with a later version of Causeway';
+
+/** What of a file was found where something else was expected. */
+function shown(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  const text = JSON.stringify(value) ?? 'something else';
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+const expected =
+  (what: string) =>
+  ({ input }: { input?: unknown }): string =>
+    `expected ${what}, got ${shown(input)}`;
+
+const PATTERN_SHAPE = 'a pattern such as "quote:*"';
+
+const pattern = z.string({ error: expected(PATTERN_SHAPE) }).transform((text, context): KeyPattern => {
+  const bytes = utf8Bytes(text);
+  if (text === '') context.addIssue(`expected ${PATTERN_SHAPE}, got an empty text`);
+  else if (bytes.length > CLASS_PATTERN_BYTES_MAX)
+    context.addIssue(`expected a pattern of at most ${CLASS_PATTERN_BYTES_MAX} bytes, got ${bytes.length}`);
+  const fault = patternFault(bytes);
+  if (fault !== null) context.addIssue(`the pattern ${shown(text)} ${fault}`);
+  return new KeyPattern(text, bytes);
+});
+
+const LEVELS = CONSISTENCIES.toReversed().join(', ');
+
+const consistency = z.string({ error: expected(`one of ${LEVELS}`) }).transform((text, context): Consistency => {
+  const level = CONSISTENCIES.find((known) => known === text);
+  if (level !== undefined) return level;
+  context.addIssue(
+    text === 'strong' ? `${LATER}; this one promises ${LEVELS}` : `expected one of ${LEVELS}, got ${shown(text)}`,
+  );
+  return z.NEVER;
+});
+
+/** A key of the file that only strong classes have. */
+const ofStrongKeys = (name: string): z.ZodType<undefined> =>
+  z.undefined(`"${name}" belongs to strong keys; ${LATER}`).optional();
+
+const ttl = z.string({ error: expected(DURATION_SHAPE) }).transform((text, context): number => {
+  const ms = parseDuration(text);
+  if (ms === null) context.addIssue(`expected ${DURATION_SHAPE}, got ${shown(text)}`);
+  else if (ms < 1 || ms > CLASS_TTL_MS_MAX)
+    context.addIssue(`expected 1ms to ${durationText(CLASS_TTL_MS_MAX)}, got ${shown(text)}`);
+  return ms ?? z.NEVER;
+});
+
+const RESOLVERS = Object.keys(BUILT_IN_RESOLVERS).join(', ');
+const RESOLVER_SHAPE = `a resolver: one of ${RESOLVERS}, or a module such as ./merge-quotes.js`;
+
+/** A module is named by a path below the file's folder, so that the same file means the same everywhere. */
+const MODULE_SHAPE = /^\.\/(?!.*(?:^|\/)\.\.(?:\/|$))[\w./-]+\.m?js$/;
+
+const resolver = z.string({ error: expected(RESOLVER_SHAPE) }).transform((name, context): ConflictRule => {
+  if (Object.hasOwn(BUILT_IN_RESOLVERS, name)) return { kind: 'resolver', name, module: null };
+  if (!MODULE_SHAPE.test(name)) context.addIssue(`expected ${RESOLVER_SHAPE}, got ${shown(name)}`);
+  return { kind: 'resolver', name, module: name };
+});
+
+const CONFLICT_SHAPE = 'lww, siblings or { resolver: name }';
+
+const conflict = z.unknown().transform((value, context): ConflictRule => {
+  if (value === 'lww' || value === 'siblings') return { kind: value };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    context.addIssue(`expected ${CONFLICT_SHAPE}, got ${shown(value)}`);
+    return z.NEVER;
+  }
+  const parsed = z.strictObject({ resolver }, { error: inWords }).safeParse(value);
+  if (parsed.success) return parsed.data.resolver;
+  for (const { message, path } of parsed.error.issues) context.addIssue({ code: 'custom', message, path });
+  return z.NEVER;
+});
+
+/** Unknown keys, with what there is. */
+function inWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'unrecognized_keys') return undefined;
+  const keys = issue.keys.map((key) => JSON.stringify(key)).join(', ');
+  return `unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${keys}`;
+}
+
+/** One class as it stands in the file, checked. */
+export interface ClassInFile {
+  readonly match: readonly KeyPattern[];
+  readonly consistency: Consistency;
+  /** Milliseconds. */
+  readonly ttl?: number | undefined;
+  readonly conflict?: ConflictRule | undefined;
+}
+
+const keyClass: z.ZodType<ClassInFile> = z.strictObject(
+  {
+    match: z
+      .array(pattern, { error: expected('a list of patterns, such as ["quote:*"]') })
+      .min(1, 'expected at least one pattern'),
+    consistency: consistency.default('causal'),
+    ttl: ttl.optional(),
+    conflict: conflict.optional(),
+    home: ofStrongKeys('home'),
+    survive: ofStrongKeys('survive'),
+    audit: ofStrongKeys('audit'),
+  },
+  {
+    error: (issue) =>
+      inWords(issue)?.concat('; a class has match, consistency, ttl and conflict') ??
+      expected('a class with a match')(issue),
+  },
+);
+
+/** The shape of `regions/classes.yaml`. */
+export const classesSchema: z.ZodType<{ readonly classes: readonly ClassInFile[] }> = z.strictObject(
+  { classes: z.array(keyClass, { error: expected('a list of classes') }) },
+  {
+    error: (issue) =>
+      inWords(issue)?.concat('; the file has classes') ?? expected('"classes:" with a list below it')(issue),
+  },
+);

@@ -1,0 +1,13 @@
+/** Limits of a classes file; past one it is refused with its name. */
+
+/** Characters of the file. */
+export const CLASSES_FILE_CHARS_MAX: number = 256 * 1024;
+
+/** Patterns of all classes together: each key that is looked up may be compared with all of them. */
+export const CLASS_PATTERNS_MAX = 256;
+
+/** Bytes of one pattern. */
+export const CLASS_PATTERN_BYTES_MAX = 128;
+
+/** Longest `ttl`: ten years. */
+export const CLASS_TTL_MS_MAX: number = 3_650 * 86_400_000;

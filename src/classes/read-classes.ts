@@ -1,0 +1,168 @@
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+import type { z } from 'zod';
+import { CausewayError } from '../errors.ts';
+import { ClassPolicy, type ClassDefinition } from './class-policy.ts';
+import { pathText, problemText, type ClassProblem } from './class-problems.ts';
+import { classesSchema, type ClassInFile } from './classes-schema.ts';
+import type { KeyPattern } from './key-pattern.ts';
+import { CLASS_PATTERNS_MAX, CLASSES_FILE_CHARS_MAX } from './limits.ts';
+
+/** What a classes file says, or why it says nothing. */
+export interface ClassesReading {
+  /** Null when there is an error among the problems. */
+  readonly policy: ClassPolicy | null;
+  /** By their place in the file. */
+  readonly problems: readonly ClassProblem[];
+}
+
+type Path = readonly PropertyKey[];
+
+/** Reads the text of a classes file. Never throws: all that is wrong with it is among the problems. */
+export function readClasses(text: string): ClassesReading {
+  if (text.length > CLASSES_FILE_CHARS_MAX) {
+    const message = `expected at most ${CLASSES_FILE_CHARS_MAX} characters, got ${text.length}`;
+    return { policy: null, problems: [{ severity: 'error', line: 1, column: 1, path: '', message }] };
+  }
+  const reader = new Reader(text);
+  const policy = reader.read();
+  const problems = reader.problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  return { policy, problems };
+}
+
+/** The policy that a classes file gives. Throws CONFIG with a line a problem: file, line, column, path, what was expected. */
+export function parseClasses(text: string, file: string): ClassPolicy {
+  const { policy, problems } = readClasses(text);
+  if (policy !== null) return policy;
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  throw new CausewayError('CONFIG', errors.map((problem) => problemText(file, problem)).join('\n'));
+}
+
+/** A pattern with its place in the file and the number of its class. */
+interface SeenPattern {
+  readonly pattern: KeyPattern;
+  readonly path: Path;
+  readonly index: number;
+}
+
+class Reader {
+  readonly problems: ClassProblem[] = [];
+  readonly #lines: LineCounter = new LineCounter();
+  readonly #document: Document.Parsed;
+
+  constructor(text: string) {
+    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+  }
+
+  read(): ClassPolicy | null {
+    for (const { message, pos, code } of this.#document.errors) {
+      const hint = code === 'BAD_ALIAS' ? '; a pattern that begins with * is written in quotes' : '';
+      this.#at(pos[0], 'error', [], `${message}${hint}`);
+    }
+    if (this.problems.length > 0) return null;
+    const parsed = classesSchema.safeParse(this.#plainValue());
+    if (this.problems.length > 0) return null;
+    if (!parsed.success) {
+      for (const issue of parsed.error.issues) this.#issue(issue);
+      return null;
+    }
+    const { classes } = parsed.data;
+    this.#check(classes);
+    if (this.problems.some(({ severity }) => severity === 'error')) return null;
+    return new ClassPolicy(classes.map(definitionOf));
+  }
+
+  #plainValue(): unknown {
+    try {
+      return this.#document.toJS();
+    } catch (error) {
+      // an alias that stands for something above itself, or aliases without end
+      this.#at(0, 'error', [], error instanceof Error ? error.message : 'cannot be read');
+      return null;
+    }
+  }
+
+  #issue(issue: z.core.$ZodIssue): void {
+    const path: Path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
+    this.#at(this.#offsetOf(path), 'error', issue.path, issue.message);
+  }
+
+  /** What no field shows alone. */
+  #check(classes: readonly ClassInFile[]): void {
+    const seen: SeenPattern[] = [];
+    for (const [index, { match, consistency, conflict }] of classes.entries()) {
+      if (consistency === 'weak' && conflict !== undefined) {
+        const path = ['classes', index, 'conflict'];
+        this.#at(this.#offsetOf(path), 'error', path, 'weak keys never leave their node, so they have no conflicts');
+      }
+      for (const [at, pattern] of match.entries()) {
+        const path = ['classes', index, 'match', at];
+        this.#compare(pattern, index, path, seen);
+        seen.push({ pattern, path, index });
+      }
+    }
+    if (seen.length > CLASS_PATTERNS_MAX) {
+      const path = ['classes'];
+      this.#at(
+        this.#offsetOf(path),
+        'error',
+        path,
+        `expected at most ${CLASS_PATTERNS_MAX} patterns in all, got ${seen.length}`,
+      );
+    }
+  }
+
+  /** Says of a pattern when an earlier one leaves it nothing, or takes some of its keys. */
+  #compare(pattern: KeyPattern, index: number, path: Path, earlier: readonly SeenPattern[]): void {
+    if (earlier.length > CLASS_PATTERNS_MAX) return;
+    const text = JSON.stringify(pattern.text);
+    const named = (other: SeenPattern): string => `${JSON.stringify(other.pattern.text)} of ${pathText(other.path)}`;
+    const same = earlier.find((other) => other.pattern.text === pattern.text);
+    if (same !== undefined) {
+      this.#at(this.#offsetOf(path), 'error', path, `the pattern ${text} is already there, as ${named(same)}`);
+      return;
+    }
+    const whole = earlier.find((other) => other.pattern.covers(pattern));
+    if (whole !== undefined) {
+      const message = `no key gets here by ${text}: ${named(whole)} comes first and has them all`;
+      this.#at(this.#offsetOf(path), 'warning', path, message);
+      return;
+    }
+    // a narrow pattern before a wide one is how exceptions are written
+    const [first, ...more] = earlier.filter(
+      (other) => other.index !== index && !pattern.covers(other.pattern) && other.pattern.overlaps(pattern),
+    );
+    if (first === undefined) return;
+    const others = more.length === 0 ? '' : ` (and of ${more.length} more)`;
+    const message = `keys that match ${text} and ${named(first)}${others} are of the earlier class`;
+    this.#at(this.#offsetOf(path), 'warning', path, message);
+  }
+
+  #at(offset: number, severity: ClassProblem['severity'], path: Path, message: string): void {
+    const { line, col } = this.#lines.linePos(offset);
+    this.problems.push({ severity, line: Math.max(1, line), column: Math.max(1, col), path: pathText(path), message });
+  }
+
+  /** Where the value at a path begins; where a key is missing, or is the last of the path and unknown, the nearest there is. */
+  #offsetOf(path: Path): number {
+    let node: unknown = this.#document.contents;
+    let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
+    for (const key of path) {
+      if (isMap(node)) {
+        const pair = node.items.find((item) => isScalar(item.key) && item.key.value === key);
+        if (pair === undefined) return offset;
+        if (isNode(pair.key)) offset = pair.key.range?.[0] ?? offset;
+        node = pair.value;
+      } else if (isSeq(node) && typeof key === 'number') {
+        node = node.items[key];
+        if (isNode(node)) offset = node.range?.[0] ?? offset;
+      } else {
+        return offset;
+      }
+    }
+    return offset;
+  }
+}
+
+function definitionOf({ match, consistency, ttl, conflict }: ClassInFile): ClassDefinition {
+  return { patterns: match, consistency, ttlMs: ttl ?? null, conflict: conflict ?? { kind: 'lww' } };
+}
