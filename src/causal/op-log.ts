@@ -153,6 +153,13 @@ export class OpLog {
     return bytes;
   }
 
+  /** Transactions kept. */
+  get transactions(): number {
+    let transactions = 0;
+    for (const log of this.#logs.values()) transactions += log.last - log.base;
+    return transactions;
+  }
+
   bytesOf(origin: Origin): number {
     return this.#logs.get(origin)?.bytes ?? 0;
   }

@@ -26,6 +26,13 @@ export interface Identity {
   readonly rules: string;
 }
 
+/** A transaction that closed every incarnation of its node below `incarnation`. */
+export interface ClosedBy {
+  readonly incarnation: number;
+  readonly origin: Origin;
+  readonly seq: number;
+}
+
 /** What a node knows of the causal order: shared by the parts that deliver, send and forget. */
 export class Replica {
   readonly identity: Identity;
@@ -40,6 +47,8 @@ export class Replica {
   durable: VersionVector = new VersionVector();
   readonly log: OpLog;
   readonly holdBack: HoldBack;
+  /** The transaction that closed what is retired of a node, where it is known: who has it has all of that. */
+  readonly closedBy: Map<NodeNumber, ClosedBy> = new Map();
   readonly #running: Map<Origin, VersionVector> = new Map();
 
   constructor(identity: Identity, members: readonly Member[], clock: HybridClock, limits: ReplicationLimits) {

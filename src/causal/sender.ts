@@ -93,13 +93,15 @@ export class Sender {
   }
 
   /**
-   * Whether the peer, by what it just said it wants, does not know of incarnations that are retired here. Retired is what every
-   * member had on disk, so the peer lost its disk (or is about to learn of it): the log cannot tell it what they made.
+   * Whether the peer, by what it just said it wants, lacks incarnations that are retired here. Every member had them on disk, so
+   * it lost its disk: the log cannot tell it what they made. Who has the transaction that closed them has only yet to learn of it.
    */
   lacksRetired(session: PeerSession): boolean {
     for (const [floor, incarnation] of this.replica.vector.entries()) {
       const node = nodeOf(floor);
-      if (incarnationOf(floor) === 0 && session.wanted.has(node) && session.after.floor(node) < incarnation) return true;
+      if (incarnationOf(floor) !== 0 || !session.wanted.has(node) || session.after.floor(node) >= incarnation) continue;
+      const closed = this.replica.closedBy.get(node);
+      if (closed?.incarnation !== incarnation || !session.after.contains(closed.origin, closed.seq)) return true;
     }
     return false;
   }

@@ -1,13 +1,10 @@
-import type { Replica } from '../causal/replica.ts';
-import { incarnationOf, nodeOf, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import type { ClosedBy, Replica } from '../causal/replica.ts';
+import { incarnationOf, nodeOf, originOf, type NodeNumber } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { UpdateContext } from '../crdt/update.ts';
 
-interface Closing {
+interface Closing extends ClosedBy {
   readonly node: NodeNumber;
-  readonly incarnation: number;
-  readonly origin: Origin;
-  readonly seq: number;
 }
 
 /** Incarnations that a transaction closed and that are retired once that transaction is stable (RULES D8). */
@@ -34,7 +31,7 @@ export class ClosedIncarnations {
    * the floor, or a member's row that has it, once all that its maker had then is here, the closing and what it closed with it.
    */
   retire(): boolean {
-    const { stable, vector, members } = this.#replica;
+    const { stable, vector, members, closedBy } = this.#replica;
     const floors = new VersionVector();
     for (const closing of this.#closings) {
       if (stable.contains(closing.origin, closing.seq)) floors.raise(originOf(closing.node, 0), closing.incarnation);
@@ -49,6 +46,8 @@ export class ClosedIncarnations {
       const node = nodeOf(floor);
       // who closed the others is known here by what it made: a false claim can at most be early, never beyond (RULES D4)
       if (vector.get(originOf(node, incarnation)) === 0) continue;
+      const closing = this.#closings.find((each) => each.node === node && each.incarnation === incarnation);
+      if (closing !== undefined) closedBy.set(node, closing);
       this.#replica.retireBelow(node, incarnation);
       retired = true;
     }

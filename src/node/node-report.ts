@@ -56,8 +56,6 @@ export class NodeReport {
   telemetry(now: Now, made: number, expiredKeys: number): NodeTelemetry {
     const { holdBack, vector, log, clock, members } = this.#replica;
     const waits = holdBack.waits(vector);
-    let logTransactions = 0;
-    for (const origin of log.origins()) logTransactions += log.behind(origin, 0).transactions;
     return {
       peers: members.others().map((member) => {
         const session = this.#replicator.sessions.get(member.nodeNumber);
@@ -73,7 +71,7 @@ export class NodeReport {
       holdBackTransactions: holdBack.transactions,
       holdBackBytes: holdBack.bytes,
       pausedOrigins: waits.filter((wait) => wait.missing === null).length,
-      logTransactions,
+      logTransactions: log.transactions,
       logBytes: log.bytes,
       clockAheadMs: Math.max(0, msOfStamp(clock.last) - now.wallMs),
       conflicts: [{ keyClass: '*', count: this.#keyspace.conflicts }],

@@ -63,6 +63,7 @@ describe('the log against a plain list', () => {
             expect(log.bytes).toBeLessThanOrEqual(LIMITS.logBytesMax);
           }
           expect(log.last(ORIGIN)).toBe(naive.last);
+          expect(log.transactions).toBe(naive.last - naive.base);
           expect(log.bytesOf(ORIGIN)).toBe(naive.chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0));
           for (let seq = 0; seq <= naive.last; seq++) {
             if (naive.last > 0) expect(log.reaches(ORIGIN, seq)).toBe(seq >= naive.base);

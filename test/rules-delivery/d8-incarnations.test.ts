@@ -156,6 +156,25 @@ describe('D8: incarnations close', () => {
     expect(c.core.telemetry(0).snapshotsReceivedTotal).toBeGreaterThan(0);
   });
 
+  it('who has the closing and has yet to learn that it is stable is sent no snapshot; who lacks it is', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    const old = new PlayedStream('A', 1);
+    const next = new PlayedStream('A', 2);
+    node.give('A', old.next([['set', 'k', '1']]));
+    node.give('B', next.next([['close', '', '2']], [old.dot]));
+    const all = [old.dot, next.dot];
+    for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, { incarnation: name === 'A' ? 2 : 1, applied: all });
+    node.run(500);
+    expect(node.core.vector().floor(numberOf('A'))).toBe(2);
+    const nodes = NAMES.map(numberOf);
+    node.give('B', { type: 'want', nodes, after: all });
+    expect(node.take('truncated')).toEqual([]);
+    node.give('B', { type: 'want', nodes, after: [] });
+    expect(node.take('truncated').map(({ to }) => to)).toEqual(['B']);
+    node.give('B', { type: 'fetch', origin: old.origin, after: 0, upTo: 1 });
+    expect(node.take('truncated').map(({ to }) => to)).toEqual(['B']);
+  });
+
   it('who learned of a closing by a snapshot or forgot it in a restart learns of the retirement too, with nobody writing', () => {
     const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'], limits: { logBytesMax: 1 } });
     cluster.run(1_000);
