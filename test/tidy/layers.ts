@@ -22,7 +22,7 @@ export const LAYERS: readonly Layer[] = [
   // What the core asks of the world: it knows nothing of the core.
   { path: 'ports.ts', pure: true, packages: [] },
   { path: 'clock', pure: true, packages: [] },
-  { path: 'crdt', pure: true, packages: [] },
+  { path: 'crdt', pure: true, packages: ['yjs'] },
   { path: 'keyspace', pure: true, packages: [] },
   { path: 'causal', pure: true, packages: [] },
   { path: 'classes', pure: true, packages: ['zod', 'yaml'] },
