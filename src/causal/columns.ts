@@ -181,7 +181,8 @@ function checkUpdates(columns: Columns): void {
     if (has.at) {
       const atMs = number();
       if (!Number.isSafeInteger(atMs) || atMs < -1) refuse('a time is not a number');
-      if (kind === UpdateKind.CloseIncarnations && (atMs < 1 || atMs > INCARNATION_MAX)) refuse('a closing of no incarnation');
+      if (kind === UpdateKind.CloseIncarnations && (atMs < 1 || atMs > INCARNATION_MAX))
+        refuse('a closing of no incarnation');
     }
     if (has.base) {
       const origin = number();

@@ -81,7 +81,8 @@ export class Replica {
 
   /** Whether transactions of an origin can exist: it belongs to a member of the topology, and is no later life of this node. */
   isMemberOrigin(origin: unknown): origin is Origin {
-    if (!isOrigin(origin) || incarnationOf(origin) === 0 || this.members.get(nodeOf(origin)) === undefined) return false;
+    if (!isOrigin(origin) || incarnationOf(origin) === 0 || this.members.get(nodeOf(origin)) === undefined)
+      return false;
     return nodeOf(origin) !== this.identity.nodeNumber || origin <= this.origin;
   }
 

@@ -310,7 +310,8 @@ export class Replicator {
     session.takenBytes = Math.min(session.sentBytes, Math.max(session.takenBytes, frame.receivedBytes));
     session.echoMs = frame.sentMs;
     session.echoAtMs = now.monotonicMs;
-    if (frame.echoMs >= 0) session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs), now.monotonicMs);
+    if (frame.echoMs >= 0)
+      session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs), now.monotonicMs);
     for (const row of frame.rows) {
       if (row.node === this.#replica.identity.nodeNumber) continue;
       if (row.node === session.member.nodeNumber)
@@ -366,10 +367,12 @@ export class Replicator {
     const snapshot = this.#receiver.take(session.member.nodeNumber, frame);
     if (snapshot === null) return;
     for (const [origin] of snapshot.vector.entries()) {
-      if (this.#replica.members.get(nodeOf(origin)) === undefined) throw new CausewayError('PROTOCOL', 'a snapshot of no member');
+      if (this.#replica.members.get(nodeOf(origin)) === undefined)
+        throw new CausewayError('PROTOCOL', 'a snapshot of no member');
     }
     this.#checkClaims(snapshot.vector);
-    if (!snapshot.vector.covers(snapshot.stable)) throw new CausewayError('PROTOCOL', 'a snapshot that lacks what it says to be stable');
+    if (!snapshot.vector.covers(snapshot.stable))
+      throw new CausewayError('PROTOCOL', 'a snapshot that lacks what it says to be stable');
     this.#waitingSnapshot = snapshot;
     this.#mergeWaiting(now);
   }

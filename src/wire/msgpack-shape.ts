@@ -42,7 +42,8 @@ export function checkShape(bytes: Uint8Array): void {
   const length = (size: number): number => {
     if (at + size > bytes.length) refuse('it ends too early');
     let value = 0;
-    for (let end = at + size; at < end; at++) value = value * 256 + (bytes[at] as number);
+    const end = at + size;
+    for (; at < end; at++) value = value * 256 + (bytes[at] as number);
     return value;
   };
   const skip = (count: number): void => {

@@ -2,7 +2,14 @@ import { Packr } from 'msgpackr';
 import { checkColumns, type Columns } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
 import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
-import { INCARNATION_MAX, incarnationOf, isNodeNumber, isOrigin, type NodeNumber, type Origin } from '../clock/origin.ts';
+import {
+  INCARNATION_MAX,
+  incarnationOf,
+  isNodeNumber,
+  isOrigin,
+  type NodeNumber,
+  type Origin,
+} from '../clock/origin.ts';
 import { isStamp, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { EntryState } from '../crdt/entry.ts';

@@ -22,12 +22,15 @@ interface Made {
 }
 
 /** A history: chunks of one to three transactions, each made by an origin that has seen some prefix of what was made before. */
-const history = fc.array(
-  fc.record({ by: fc.nat(2), count: fc.integer({ min: 1, max: 3 }), sees: fc.nat(20) }),
-  { minLength: 1, maxLength: 14 },
-);
+const history = fc.array(fc.record({ by: fc.nat(2), count: fc.integer({ min: 1, max: 3 }), sees: fc.nat(20) }), {
+  minLength: 1,
+  maxLength: 14,
+});
 
-function play(steps: readonly { by: number; count: number; sees: number }[]): { frames: TransactionsFrame[]; made: Made[] } {
+function play(steps: readonly { by: number; count: number; sees: number }[]): {
+  frames: TransactionsFrame[];
+  made: Made[];
+} {
   const streams = NAMES.map((name) => new PlayedStream(name));
   const seen = NAMES.map(() => new VersionVector());
   const frames: TransactionsFrame[] = [];
@@ -42,7 +45,10 @@ function play(steps: readonly { by: number; count: number; sees: number }[]): { 
       own.raise(cause.origin, cause.seq);
     }
     const others = [...own.entries()].filter(([origin]) => origin !== stream.origin);
-    const frame = stream.next(Array.from({ length: count }, (): Effect => ['set', 'k']), others);
+    const frame = stream.next(
+      Array.from({ length: count }, (): Effect => ['set', 'k']),
+      others,
+    );
     frames.push(frame);
     for (let seq = frame.first; seq <= frame.last; seq++) {
       own.raise(stream.origin, seq);
@@ -94,7 +100,6 @@ class Receiver {
     return deps;
   }
 }
-
 
 /** The dumb twin: a list of chunks that came in order, looked through from the front until nothing more can be delivered. */
 class NaiveList {
@@ -155,7 +160,8 @@ describe('hold-back against a list that is looked through', () => {
         const at = new Map(receiver.delivered.map((dot, index) => [dot, index]));
         for (const { origin, seq, deps } of made) {
           for (const [other, upTo] of deps.dots()) {
-            if (other !== origin && upTo > 0) expect(at.get(`${other}:${upTo}`)).toBeLessThan(at.get(`${origin}:${seq}`) ?? -1);
+            if (other !== origin && upTo > 0)
+              expect(at.get(`${other}:${upTo}`)).toBeLessThan(at.get(`${origin}:${seq}`) ?? -1);
           }
         }
       }),
@@ -166,21 +172,26 @@ describe('hold-back against a list that is looked through', () => {
   it('under any bound, with what was dropped sent again, ends with the same; the bytes stay within it and a chunk an origin', () => {
     let dropped = 0;
     fc.assert(
-      fc.property(history, fc.array(fc.nat(100), { maxLength: 30 }), fc.constantFrom(1, 60, 150), (steps, picks, bound) => {
-        const { frames, made } = play(steps);
-        const receiver = new Receiver(bound);
-        const longest = Math.max(...frames.map((frame) => frame.bytes.length));
-        for (let round = 0; round <= frames.length && receiver.delivered.length < made.length; round++) {
-          for (const frame of interleave(frames, picks)) {
-            const taken = receiver.take(frame);
-            if (taken === 'full' || taken === 'gap') dropped++;
-            expect(receiver.holdBack.bytes).toBeLessThanOrEqual(bound + longest * NAMES.length);
+      fc.property(
+        history,
+        fc.array(fc.nat(100), { maxLength: 30 }),
+        fc.constantFrom(1, 60, 150),
+        (steps, picks, bound) => {
+          const { frames, made } = play(steps);
+          const receiver = new Receiver(bound);
+          const longest = Math.max(...frames.map((frame) => frame.bytes.length));
+          for (let round = 0; round <= frames.length && receiver.delivered.length < made.length; round++) {
+            for (const frame of interleave(frames, picks)) {
+              const taken = receiver.take(frame);
+              if (taken === 'full' || taken === 'gap') dropped++;
+              expect(receiver.holdBack.bytes).toBeLessThanOrEqual(bound + longest * NAMES.length);
+            }
           }
-        }
-        expect(new Set(receiver.delivered)).toEqual(new Set(made.map(({ origin, seq }) => `${origin}:${seq}`)));
-        expect(receiver.delivered).toHaveLength(made.length);
-        expect(receiver.holdBack.bytes).toBe(0);
-      }),
+          expect(new Set(receiver.delivered)).toEqual(new Set(made.map(({ origin, seq }) => `${origin}:${seq}`)));
+          expect(receiver.delivered).toHaveLength(made.length);
+          expect(receiver.holdBack.bytes).toBe(0);
+        },
+      ),
       runOptions(300, 6_000),
     );
     expect(dropped).toBeGreaterThan(0);

@@ -11,7 +11,8 @@ const members = NAMES.map((name) => ({ nodeNumber: numberOf(name), id: name, reg
 const ORIGINS = NAMES.map((name) => originFor(name));
 
 type Seqs = readonly [number, number, number];
-const vectorOf = (seqs: Seqs): VersionVector => new VersionVector(ORIGINS.map((origin, at) => [origin, seqs[at] as number] as const).filter(([, seq]) => seq > 0));
+const vectorOf = (seqs: Seqs): VersionVector =>
+  new VersionVector(ORIGINS.map((origin, at) => [origin, seqs[at] as number] as const).filter(([, seq]) => seq > 0));
 
 const row = (name: Name, at: number, applied: Seqs, durable: Seqs = applied): Row => ({
   node: numberOf(name),
@@ -29,7 +30,10 @@ describe('stability against the definition', () => {
   it('is never beyond the least of durable rows that count, and reaches it when nothing is under way', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ by: fc.nat(2), applied: seqs, durable: seqs, local: seqs }), { minLength: 1, maxLength: 25 }),
+        fc.array(fc.record({ by: fc.nat(2), applied: seqs, durable: seqs, local: seqs }), {
+          minLength: 1,
+          maxLength: 25,
+        }),
         (steps) => {
           const all = new Members(members, numberOf('A'));
           const stable = new VersionVector();
@@ -54,7 +58,9 @@ describe('stability against the definition', () => {
             for (const [origin, seq] of stable.dots()) {
               const isEverywhere = NAMES.every((_name, index) =>
                 (counting[index] as Row[]).some(
-                  (each) => local.get(ORIGINS[index] as never) >= each.applied.get(ORIGINS[index] as never) && each.durable.get(origin) >= seq,
+                  (each) =>
+                    local.get(ORIGINS[index] as never) >= each.applied.get(ORIGINS[index] as never) &&
+                    each.durable.get(origin) >= seq,
                 ),
               );
               expect(isEverywhere).toBe(true);

@@ -25,7 +25,14 @@ type Step =
   | { readonly kind: 'truncate'; readonly stable: number; readonly ms: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 4 }), bytes: fc.integer({ min: 1, max: 40 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('append' as const),
+      count: fc.integer({ min: 1, max: 4 }),
+      bytes: fc.integer({ min: 1, max: 40 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('snapshot' as const), ahead: fc.nat(6) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('truncate' as const), stable: fc.nat(30), ms: fc.nat(600) }) },
 );
@@ -39,7 +46,13 @@ describe('the log against a plain list', () => {
         let nowMs = 0;
         for (const each of steps) {
           if (each.kind === 'append') {
-            const chunk = { origin: ORIGIN, first: naive.last + 1, last: naive.last + each.count, bytes: new Uint8Array(each.bytes), atMs: nowMs };
+            const chunk = {
+              origin: ORIGIN,
+              first: naive.last + 1,
+              last: naive.last + each.count,
+              bytes: new Uint8Array(each.bytes),
+              atMs: nowMs,
+            };
             log.append(chunk);
             naive.chunks.push(chunk);
             naive.last = chunk.last;
@@ -84,14 +97,25 @@ describe('the log against a plain list', () => {
 
   it('takes a chunk once, and one that overlaps a snapshot whole', () => {
     const log = new OpLog(LIMITS);
-    const chunk = (first: number, last: number): Chunk => ({ origin: ORIGIN, first, last, bytes: new Uint8Array(1), atMs: 0 });
+    const chunk = (first: number, last: number): Chunk => ({
+      origin: ORIGIN,
+      first,
+      last,
+      bytes: new Uint8Array(1),
+      atMs: 0,
+    });
     log.startAfter(ORIGIN, 5);
     log.append(chunk(3, 5));
     expect(log.bytes).toBe(0);
     const overlapping = chunk(4, 8);
     log.append(overlapping);
     log.append(overlapping);
-    expect([log.bytes, log.last(ORIGIN), log.after(ORIGIN, 5), log.after(ORIGIN, 8)]).toEqual([1, 8, overlapping, undefined]);
+    expect([log.bytes, log.last(ORIGIN), log.after(ORIGIN, 5), log.after(ORIGIN, 8)]).toEqual([
+      1,
+      8,
+      overlapping,
+      undefined,
+    ]);
     log.drop(ORIGIN);
     expect([...log.origins()]).toEqual([]);
   });

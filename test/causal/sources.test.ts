@@ -23,7 +23,8 @@ function watched(regions: readonly string[], nodesPerRegion: number, delayMs = 1
   return state;
 }
 
-const everywhere = (cluster: VirtualCluster, key: string): boolean => cluster.nodes.every((node) => node.get(key) !== null);
+const everywhere = (cluster: VirtualCluster, key: string): boolean =>
+  cluster.nodes.every((node) => node.get(key) !== null);
 const isWan = (chunk: string): boolean => {
   const [, from = '', to = ''] = chunk.split('>');
   return from.split('/')[0] !== to.split('/')[0];
@@ -55,7 +56,8 @@ describe('from whom a stream is taken', () => {
   it('goes round a slow link within its patience, stays there, and comes back when the link is fast again', () => {
     const { cluster, tap } = watched(['a', 'b', 'c'], 1, 40);
     const [a, c] = [cluster.node(0), cluster.node(2)];
-    const slow = (from: VirtualNode['member'], to: VirtualNode['member']): boolean => from.region !== 'b' && to.region !== 'b';
+    const slow = (from: VirtualNode['member'], to: VirtualNode['member']): boolean =>
+      from.region !== 'b' && to.region !== 'b';
     cluster.delayMs = (from, to) => (slow(from, to) ? 5_000 : 40);
     cluster.run(1_000);
     tap.counts.reroutes = 0;
@@ -77,7 +79,10 @@ describe('from whom a stream is taken', () => {
   });
 
   it('a gateway that does not reach a node takes it from another region, or from its mate that does', () => {
-    for (const regions of [['a', 'b'], ['a', 'b', 'c']]) {
+    for (const regions of [
+      ['a', 'b'],
+      ['a', 'b', 'c'],
+    ]) {
       const { cluster } = watched(regions, 2);
       for (const near of [0, 1]) {
         for (const far of [2, 3]) {
@@ -117,7 +122,9 @@ describe('from whom a stream is taken', () => {
     for (const [left, from] of regions.entries()) for (const to of regions.slice(left + 2)) cluster.cut(from, to);
     cluster.node(0).set('from the left', 'v');
     cluster.node(4).set('from the right', 'v');
-    expect(cluster.runUntil(() => everywhere(cluster, 'from the left') && everywhere(cluster, 'from the right'), 10_000)).toBe(true);
+    expect(
+      cluster.runUntil(() => everywhere(cluster, 'from the left') && everywhere(cluster, 'from the right'), 10_000),
+    ).toBe(true);
     expect(cluster.runUntil(() => cluster.areEqual(), 2_000)).toBe(true);
   });
 

@@ -32,7 +32,10 @@ const entry = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(fc.constantFrom(...NODES), fc.constantFrom(...LIVES), fc.constantFrom(...SEQS)) },
   { weight: 1, arbitrary: fc.tuple(fc.constantFrom(...NODES), fc.constant(0), fc.constantFrom(1, 2, 3)) },
 );
-const entries = fc.array(entry.map(([node, life, seq]): [Origin, number] => [originOf(node, life), seq]), { maxLength: 8 });
+const entries = fc.array(
+  entry.map(([node, life, seq]): [Origin, number] => [originOf(node, life), seq]),
+  { maxLength: 8 },
+);
 
 function both(raises: readonly (readonly [Origin, number])[]): [VersionVector, DotSet] {
   const vector = new VersionVector();
@@ -76,7 +79,10 @@ describe('a version vector against the set of its dots', () => {
       fc.property(entries, entries, (left, right) => {
         const [a, setA] = both(left);
         const [b, setB] = both(right);
-        if (realDots(b)) expect(a.covers(new VersionVector([...b.dots()]))).toBe([...b.dots()].every(([origin, seq]) => setA.dots.has(`${origin}:${seq}`)));
+        if (realDots(b))
+          expect(a.covers(new VersionVector([...b.dots()]))).toBe(
+            [...b.dots()].every(([origin, seq]) => setA.dots.has(`${origin}:${seq}`)),
+          );
         const changes = b.changesSince(a);
         const raised = a.clone();
         for (const [origin, seq] of changes) raised.raise(origin, seq);

@@ -109,13 +109,22 @@ describe('D1: deltas of deps belong to the stream of an origin', () => {
     node.give('C', { type: 'truncated' });
     node.give('C', {
       type: 'snapshot-begin',
-      vector: [[originFor('A'), 1], [originFor('C'), 1]],
-      running: [[originFor('A'), []], [originFor('C'), []]],
+      vector: [
+        [originFor('A'), 1],
+        [originFor('C'), 1],
+      ],
+      running: [
+        [originFor('A'), []],
+        [originFor('C'), []],
+      ],
       stable: [],
       flush: null,
       stamp: 1 as never,
     });
-    node.give('C', { type: 'snapshot-entries', entries: [['k', [['v', 1, originFor('C'), 1, null], null, null, null]]] });
+    node.give('C', {
+      type: 'snapshot-entries',
+      entries: [['k', [['v', 1, originFor('C'), 1, null], null, null, null]]],
+    });
     node.give('C', { type: 'snapshot-end', count: 1 });
     expect(node.get('k')).toBe('v');
     expect(node.members('s')).toEqual(['x', 'z']);

@@ -10,7 +10,14 @@ describe('D10: nothing shows before its causes', () => {
     const c = new PlayedStream('C');
     const cause = c.next([['set', 'cause', '1']]);
     const a = new PlayedStream('A');
-    const early = a.next([['set', 'early', '1'], ['incr', 'n', '5'], ['sadd', 's', 'x']], [c.dot]);
+    const early = a.next(
+      [
+        ['set', 'early', '1'],
+        ['incr', 'n', '5'],
+        ['sadd', 's', 'x'],
+      ],
+      [c.dot],
+    );
     node.give('A', early);
     node.run(200);
     expect(node.core.telemetry(0).holdBackTransactions).toBe(3);
@@ -29,7 +36,12 @@ describe('D10: nothing shows before its causes', () => {
     node.give('C', cause);
     expect([node.get('cause'), node.get('early'), node.get('n'), node.members('s')]).toEqual(['1', '1', '5', ['x']]);
     node.run(20);
-    expect(node.take('transactions').filter(({ to }) => to === 'B').map(({ frame }) => frame.origin)).toEqual([c.origin, a.origin]);
+    expect(
+      node
+        .take('transactions')
+        .filter(({ to }) => to === 'B')
+        .map(({ frame }) => frame.origin),
+    ).toEqual([c.origin, a.origin]);
   });
 
   it('a chain of causes over three origins shows in its order, whatever the order of arrival; a read never waits', () => {
@@ -43,7 +55,14 @@ describe('D10: nothing shows before its causes', () => {
       c.next([['set', 'x', '2']], [b.dot]),
       a.next([['set', 'y', '2']], [c.dot]),
     ];
-    const causal = [['1', null, null], ['1', '1', null], ['1', '1', '1'], ['2', '1', '1'], ['2', '2', '1'], [null, null, null]];
+    const causal = [
+      ['1', null, null],
+      ['1', '1', null],
+      ['1', '1', '1'],
+      ['2', '1', '1'],
+      ['2', '2', '1'],
+      [null, null, null],
+    ];
     for (const order of ordersOf(frames)) {
       const node = new ScriptedNode().connect('A', 'B', 'C');
       for (const frame of [...order, ...frames, ...frames]) {
@@ -56,7 +75,12 @@ describe('D10: nothing shows before its causes', () => {
 
   it('a transaction shows whole: no turn sees a part of it', () => {
     const a = new PlayedStream('A');
-    const chunk = a.next([['set', 'l', '1'], ['set', 'r', '1'], ['set', 'l', '2'], ['set', 'r', '2']]);
+    const chunk = a.next([
+      ['set', 'l', '1'],
+      ['set', 'r', '1'],
+      ['set', 'l', '2'],
+      ['set', 'r', '2'],
+    ]);
     expect(peerCodec.decodeColumns(chunk.bytes, 4).counts).toEqual([1, 1, 1, 1]);
     const cluster = new VirtualCluster({ regions: ['a', 'b'], limits: { chunkBytesMax: 1 } });
     cluster.run(1_000);
@@ -70,7 +94,13 @@ describe('D10: nothing shows before its causes', () => {
     };
     for (let at = 0; at < 50; at++) {
       left.write((tx) => {
-        for (const key of ['l', 'r']) tx.set({ buf: Buffer.from(key), start: 0, end: 1 } as never, 0, { buf: Buffer.from(`${at % 10}`), start: 0, end: 1 } as never, Infinity);
+        for (const key of ['l', 'r'])
+          tx.set(
+            { buf: Buffer.from(key), start: 0, end: 1 } as never,
+            0,
+            { buf: Buffer.from(`${at % 10}`), start: 0, end: 1 } as never,
+            Infinity,
+          );
       });
       cluster.run(7);
     }

@@ -106,7 +106,10 @@ describe('D2: a link is never stopped being read', () => {
   });
 
   it('a whole cluster with a bound of a few chunks comes to rest with everything', () => {
-    const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'], limits: { holdBackBytesMax: 300, chunkBytesMax: 50 } });
+    const cluster = new VirtualCluster({
+      regions: ['a', 'b', 'c'],
+      limits: { holdBackBytesMax: 300, chunkBytesMax: 50 },
+    });
     cluster.run(1_000);
     cluster.delayMs = (from, to) => (from.region === 'c' && to.region === 'b' ? 2_000 : 10);
     for (let at = 0; at < 100; at++) {

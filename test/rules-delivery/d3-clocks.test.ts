@@ -40,7 +40,10 @@ describe('D3: nothing is dropped for its stamp', () => {
     const stamp = stampOfMs(VIRTUAL_START_MS + node.timeMs + 2_000);
     const vector = [[originFor('C'), 1]] as const;
     node.give('C', { type: 'snapshot-begin', vector, running: [], stable: [], flush: null, stamp });
-    node.give('C', { type: 'snapshot-entries', entries: [['k', [['v', stamp, originFor('C'), 1, null], null, null, null]]] });
+    node.give('C', {
+      type: 'snapshot-entries',
+      entries: [['k', [['v', stamp, originFor('C'), 1, null], null, null, null]]],
+    });
     node.give('C', { type: 'snapshot-end', count: 1 });
     node.run(1_000);
     expect([node.get('k'), node.has(originFor('C')), node.core.telemetry(0).clockAheadMs]).toEqual([null, 0, 0]);

@@ -49,7 +49,13 @@ describe('D4: false claims about oneself are refused, and only those', () => {
     for (const incarnation of [1, 2]) {
       const node = written().connect('A');
       const forged = new PlayedStream('R', incarnation);
-      node.give('A', forged.next([['set', 'k', 'forged'], ['set', 'k', 'forged']]));
+      node.give(
+        'A',
+        forged.next([
+          ['set', 'k', 'forged'],
+          ['set', 'k', 'forged'],
+        ]),
+      );
       expect(node.closed).toHaveLength(1);
       expect(node.get('k')).toBe('v');
     }
@@ -59,7 +65,14 @@ describe('D4: false claims about oneself are refused, and only those', () => {
     const node = written().connect('A', 'B');
     const c = originFor('C');
     node.giveRow('A', { applied: [[c, 60]] });
-    node.giveRow('A', { of: 'C', applied: [[c, 60], [originFor('C', 0), 1]], durable: [[c, 60]] });
+    node.giveRow('A', {
+      of: 'C',
+      applied: [
+        [c, 60],
+        [originFor('C', 0), 1],
+      ],
+      durable: [[c, 60]],
+    });
     const a = new PlayedStream('A');
     node.give('A', a.next([['set', 'a', '1']], [[c, 60]]));
     node.run(1_000);

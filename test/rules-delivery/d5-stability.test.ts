@@ -68,7 +68,8 @@ describe('D5: a row counts only when everything its member had made is here', ()
   it('applied is not durable: a row counts with what survives a kill -9 there', () => {
     const node = new ScriptedNode().connect('A', 'B', 'C');
     for (const frame of schedule().removal) node.give('A', frame);
-    for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, { applied: A2, durable: name === 'B' ? [[originFor('A'), 1]] : A2 });
+    for (const name of ['A', 'B', 'C'] as const)
+      node.giveRow(name, { applied: A2, durable: name === 'B' ? [[originFor('A'), 1]] : A2 });
     node.run(1_000);
     expect(tombstones(node)).toBe(1);
     node.giveRow('B', { applied: A2 });
@@ -82,7 +83,11 @@ describe('D5: a row counts only when everything its member had made is here', ()
     node.run(1_000);
     expect(tombstones(node)).toBe(1);
     const rows = (): VectorEntries =>
-      node.take('rows').flatMap(({ frame }) => frame.rows.filter((row) => row.node === 256)).at(-1)?.durable.changesSince(node.core.vector().clone()) ?? [];
+      node
+        .take('rows')
+        .flatMap(({ frame }) => frame.rows.filter((row) => row.node === 256))
+        .at(-1)
+        ?.durable.changesSince(node.core.vector().clone()) ?? [];
     expect(rows()).toEqual([]);
     expect(node.batch()).not.toBeNull();
     node.run(100);

@@ -19,15 +19,34 @@ const snapshotsAt = (node: VirtualNode): number => node.core.telemetry(0).snapsh
 describe('D6: snapshots merge by dot', () => {
   it('R has applied B:7 = SREM x, S is at B:6 and still holds x: a snapshot of S does not bring x back', () => {
     const b = new PlayedStream('B');
-    const frames = [b.next([['sadd', 's', 'x']]), ...Array.from({ length: 5 }, (_unused, at) => b.next([['sadd', 's', `y${at}`]])), b.next([['srem', 's', 'x']])];
+    const frames = [
+      b.next([['sadd', 's', 'x']]),
+      ...Array.from({ length: 5 }, (_unused, at) => b.next([['sadd', 's', `y${at}`]])),
+      b.next([['srem', 's', 'x']]),
+    ];
     const node = new ScriptedNode().connect('A', 'B', 'C');
     for (const frame of frames) node.give('B', frame);
     node.give('C', { type: 'truncated' });
     expect(node.take('snapshot-request').map(({ to }) => to)).toEqual(['C']);
     const B = originFor('B');
-    node.give('C', { type: 'snapshot-begin', vector: [[B, 6], [originFor('C'), 1]], running: [], stable: [], flush: null, stamp: 1 as never });
-    const members = ['x', ...Array.from({ length: 5 }, (_unused, at) => `y${at}`)].map((name, at): [string, [null, number, number, number][]] => [name, [[null, at + 1, B, at + 1]]]);
-    node.give('C', { type: 'snapshot-entries', entries: [['s', [null, null, [...members, ['z', [[null, 9, originFor('C'), 1]]]], null]]] });
+    node.give('C', {
+      type: 'snapshot-begin',
+      vector: [
+        [B, 6],
+        [originFor('C'), 1],
+      ],
+      running: [],
+      stable: [],
+      flush: null,
+      stamp: 1 as never,
+    });
+    const members = ['x', ...Array.from({ length: 5 }, (_unused, at) => `y${at}`)].map(
+      (name, at): [string, [null, number, number, number][]] => [name, [[null, at + 1, B, at + 1]]],
+    );
+    node.give('C', {
+      type: 'snapshot-entries',
+      entries: [['s', [null, null, [...members, ['z', [[null, 9, originFor('C'), 1]]]], null]]],
+    });
     expect(node.members('s')).not.toContain('z');
     node.give('C', { type: 'snapshot-end', count: 1 });
     expect(node.members('s')).toEqual(['y0', 'y1', 'y2', 'y3', 'y4', 'z']);
@@ -137,7 +156,10 @@ describe('D6: snapshots merge by dot', () => {
   });
 
   it('a log cut under an open but slow connection is said, and a snapshot makes up for it', () => {
-    const cluster = new VirtualCluster({ regions: ['a', 'b'], limits: { logBytesMax: 400, windowBytes: 100, chunkBytesMax: 50 } });
+    const cluster = new VirtualCluster({
+      regions: ['a', 'b'],
+      limits: { logBytesMax: 400, windowBytes: 100, chunkBytesMax: 50 },
+    });
     cluster.run(1_000);
     const [a, b] = [cluster.node(0), cluster.node(1)];
     cluster.delayMs = () => 300;
@@ -171,7 +193,14 @@ describe('D6: snapshots merge by dot', () => {
     ] as const) {
       const node = new ScriptedNode().connect('C');
       node.give('C', { type: 'truncated' });
-      node.give('C', { type: 'snapshot-begin', vector: vector as never, running: [], stable: stable as never, flush: null, stamp: 1 as never });
+      node.give('C', {
+        type: 'snapshot-begin',
+        vector: vector as never,
+        running: [],
+        stable: stable as never,
+        flush: null,
+        stamp: 1 as never,
+      });
       node.give('C', { type: 'snapshot-end', count: 0 });
       expect(node.closed).toHaveLength(1);
       expect([...node.core.vector().entries()].filter(([origin]) => origin !== node.core.origin)).toEqual([]);

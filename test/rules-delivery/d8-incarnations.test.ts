@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { NAMES, numberOf, originFor, PlayedStream, ScriptedNode, type Name } from '../support/scripted-node.ts';
 import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
 
-const knows = (lives: Partial<Record<Name, number>>): number[] => NAMES.flatMap((name) => [numberOf(name), lives[name] ?? 1]);
+const knows = (lives: Partial<Record<Name, number>>): number[] =>
+  NAMES.flatMap((name) => [numberOf(name), lives[name] ?? 1]);
 
 /** What R says it knows of A's lives, in the row it sent last. */
 function saidOfA(node: ScriptedNode): number | undefined {
@@ -32,7 +33,11 @@ describe('D8: incarnations close', () => {
       sizes.push(...cluster.nodes.map((node) => node.vector().size + (node.disk.meta?.length ?? 0) / 1_000));
     }
     expect(Math.max(...sizes.slice(-9))).toBeLessThanOrEqual(Math.max(...sizes.slice(0, 9)) + 0.2);
-    expect(cluster.nodes.map((node) => [node.vector().size, node.core.keys.count])).toEqual([[6, 12], [6, 12], [6, 12]]);
+    expect(cluster.nodes.map((node) => [node.vector().size, node.core.keys.count])).toEqual([
+      [6, 12],
+      [6, 12],
+      [6, 12],
+    ]);
     expect(cluster.areEqual()).toBe(true);
   });
 
@@ -74,7 +79,11 @@ describe('D8: incarnations close', () => {
     // the cause is lost with the memory of c and a; once c's old life is retired it is void, and what b held of it shows to all
     expect(cluster.runUntil(() => cluster.areReady() && b.get('effect') === '1', 60_000)).toBe(true);
     expect(cluster.runUntil(() => cluster.areEqual(), 5_000)).toBe(true);
-    expect(cluster.nodes.map((node) => [node.get('cause'), node.get('effect')])).toEqual([[null, '1'], [null, '1'], [null, '1']]);
+    expect(cluster.nodes.map((node) => [node.get('cause'), node.get('effect')])).toEqual([
+      [null, '1'],
+      [null, '1'],
+      [null, '1'],
+    ]);
     const floors = (): number[] => [a, c].map((of) => b.vector().floor(of.member.nodeNumber));
     expect(cluster.runUntil(() => floors().every((floor) => floor === 2), 60_000)).toBe(true);
     expect(cluster.areEqual()).toBe(true);
@@ -144,7 +153,9 @@ describe('D8: incarnations close', () => {
     a.set('old', 'v');
     cluster.run(500);
     crash(cluster, a);
-    expect(cluster.runUntil(() => cluster.nodes.every((node) => node.vector().floor(a.member.nodeNumber) === 2), 10_000)).toBe(true);
+    expect(
+      cluster.runUntil(() => cluster.nodes.every((node) => node.vector().floor(a.member.nodeNumber) === 2), 10_000),
+    ).toBe(true);
     cluster.kill(c);
     // deps that have the floor reach c before anything of the old life does
     a.set('new', 'v');
@@ -163,7 +174,8 @@ describe('D8: incarnations close', () => {
     node.give('A', old.next([['set', 'k', '1']]));
     node.give('B', next.next([['close', '', '2']], [old.dot]));
     const all = [old.dot, next.dot];
-    for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, { incarnation: name === 'A' ? 2 : 1, applied: all });
+    for (const name of ['A', 'B', 'C'] as const)
+      node.giveRow(name, { incarnation: name === 'A' ? 2 : 1, applied: all });
     node.run(500);
     expect(node.core.vector().floor(numberOf('A'))).toBe(2);
     const nodes = NAMES.map(numberOf);
@@ -188,7 +200,8 @@ describe('D8: incarnations close', () => {
     cluster.kill(c);
     cluster.restart(b);
     cluster.restart(c, { emptyDisk: true });
-    const floors = (): number[] => cluster.nodes.flatMap((node) => [a, b, c].map((of) => node.vector().floor(of.member.nodeNumber)));
+    const floors = (): number[] =>
+      cluster.nodes.flatMap((node) => [a, b, c].map((of) => node.vector().floor(of.member.nodeNumber)));
     expect(cluster.runUntil(() => floors().every((floor) => floor === 2), 30_000)).toBe(true);
   });
 });

@@ -50,7 +50,8 @@ describe('D9: purging', () => {
     c.clockOffsetMs = -450;
     const expiryMs = VIRTUAL_START_MS + cluster.timeMs + 200;
     a.set('k', 'v', expiryMs);
-    const purged = (): boolean => cluster.nodes.every((node) => node.core.telemetry(0).tombstones + node.core.keys.count === 0);
+    const purged = (): boolean =>
+      cluster.nodes.every((node) => node.core.telemetry(0).tombstones + node.core.keys.count === 0);
     // the HLC of c follows the rows of the others only by what they write: its own clock has to pass
     cluster.run(500);
     expect(c.now().wallMs).toBeLessThan(expiryMs);
@@ -68,11 +69,17 @@ describe('D9: purging', () => {
     cluster.run(10_000);
     expect([a.get('k'), a.core.keys.count, a.core.telemetry(0).tombstones]).toEqual([null, 0, 1]);
     cluster.restart(cluster.node(2));
-    expect(cluster.runUntil(() => cluster.nodes.every((node) => node.core.telemetry(0).tombstones === 0), 20_000)).toBe(true);
+    expect(cluster.runUntil(() => cluster.nodes.every((node) => node.core.telemetry(0).tombstones === 0), 20_000)).toBe(
+      true,
+    );
   });
 
   it('clocks apart and expiries at random: all nodes come to the same, and nothing is left', () => {
-    for (const offsets of [[0, 200, -200], [-400, 0, 50], [300, -150, 0]]) {
+    for (const offsets of [
+      [0, 200, -200],
+      [-400, 0, 50],
+      [300, -150, 0],
+    ]) {
       const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'] });
       cluster.nodes.forEach((node, at) => (node.clockOffsetMs = offsets[at] ?? 0));
       cluster.run(1_500);
@@ -83,7 +90,9 @@ describe('D9: purging', () => {
         else node.set(at % 2 === 0 ? 'k' : `k${at}`, 'v', node.now().wallMs + 20 * (at % 9));
         cluster.run(13);
       }
-      expect(cluster.runUntil(() => cluster.nodes.every((node) => node.core.telemetry(0).tombstones === 0), 20_000)).toBe(true);
+      expect(
+        cluster.runUntil(() => cluster.nodes.every((node) => node.core.telemetry(0).tombstones === 0), 20_000),
+      ).toBe(true);
       expect(cluster.areEqual()).toBe(true);
     }
   });

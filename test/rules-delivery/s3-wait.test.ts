@@ -3,7 +3,11 @@ import { VirtualCluster } from '../support/virtual-cluster.ts';
 
 describe('S3: WAIT counts a region when all its live nodes have applied the dot', () => {
   it('counts other regions, not the own one, as the rows come in', () => {
-    const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'], nodesPerRegion: 2, delayMs: (from, to) => (to.region === 'c' || from.region === 'c' ? 100 : 10) });
+    const cluster = new VirtualCluster({
+      regions: ['a', 'b', 'c'],
+      nodesPerRegion: 2,
+      delayMs: (from, to) => (to.region === 'c' || from.region === 'c' ? 100 : 10),
+    });
     cluster.run(3_000);
     const a = cluster.node(0);
     a.set('k', 'v');

@@ -1,5 +1,5 @@
 import { latin1Range } from '../../src/base/bytes.ts';
-import { REPLICATION_LIMITS, type ReplicationLimits } from '../../src/causal/limits.ts';
+import { REPLICATION_LIMITS } from '../../src/causal/limits.ts';
 import { originText } from '../../src/clock/dot.ts';
 import { incarnationOf } from '../../src/clock/origin.ts';
 import { WireTap, noCounts, type WireCounts } from '../properties/delivery/wire-tap.ts';
@@ -29,7 +29,9 @@ export class ScenarioCluster {
 
   /** `cluster us eu ap nodes=2 delay=20 holdBackBytesMax=300`: words with `=` are options or limits. It runs for a second. */
   begin(words: readonly string[]): void {
-    const options = new Map(words.filter((word) => word.includes('=')).map((word) => word.split('=') as [string, string]));
+    const options = new Map(
+      words.filter((word) => word.includes('=')).map((word) => word.split('=') as [string, string]),
+    );
     const number = (name: string, usual: number): number => Number(options.get(name) ?? usual);
     const limits: Record<string, number> = {};
     for (const [name, value] of options) if (name in REPLICATION_LIMITS) limits[name] = Number(value);
@@ -38,7 +40,7 @@ export class ScenarioCluster {
       regions: words.filter((word) => !word.includes('=')),
       nodesPerRegion: number('nodes', 1),
       diskMs: number('disk', 5),
-      limits: limits as Partial<ReplicationLimits>,
+      limits,
       delayMs: (from, to) => this.#slow.get(`${from.region}>${to.region}`) ?? delayMs,
     });
     this.#tap = new WireTap();
@@ -88,13 +90,21 @@ export class ScenarioCluster {
     const parts = [...node.vector().entries()]
       .toSorted(([left], [right]) => left - right)
       .map(([origin, seq]) =>
-        incarnationOf(origin) === 0 ? `${originText(origin, names).replace('#0', '')} from #${seq}` : `${originText(origin, names)}:${seq}`,
+        incarnationOf(origin) === 0
+          ? `${originText(origin, names).replace('#0', '')} from #${seq}`
+          : `${originText(origin, names)}:${seq}`,
       );
     return parts.join(', ');
   }
 
   state(node: VirtualNode): string {
-    const { holdBackTransactions: held, pausedOrigins: paused, logTransactions: log, tombstones, keys } = node.core.telemetry(0);
+    const {
+      holdBackTransactions: held,
+      pausedOrigins: paused,
+      logTransactions: log,
+      tombstones,
+      keys,
+    } = node.core.telemetry(0);
     const ready = node.core.unreadyReasons(0)[0] ?? 'ready';
     return `keys ${keys}, held ${held}, paused ${paused}, log ${log}, tombstones ${tombstones}, ${ready}`;
   }
@@ -151,7 +161,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   /** EXPIRE in milliseconds by the node's clock. */
   pexpire: (scenario, [name, key = '', ms = '0']) => {
     const node = scenario.node(name);
-    return scenario.write(node, () => node.write((tx) => tx.expire(latin1Range(key), 0, node.now().wallMs + Number(ms))));
+    return scenario.write(node, () =>
+      node.write((tx) => tx.expire(latin1Range(key), 0, node.now().wallMs + Number(ms))),
+    );
   },
   get: (scenario, [key = '']) => scenario.each((node) => node.get(key) ?? '-'),
   members: (scenario, [key = '']) => scenario.each((node) => node.members(key).join(' ') || '-'),
@@ -173,7 +185,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   run: quiet((scenario, [ms = '0']) => scenario.cluster.run(Number(ms))),
   /** Lets time pass until all are ready and equal, at most so long. */
   converge: (scenario, [limitMs = '60000']) => [
-    scenario.cluster.runUntil(() => scenario.cluster.areReady() && scenario.cluster.areEqual(), Number(limitMs)) ? 'equal' : 'not equal',
+    scenario.cluster.runUntil(() => scenario.cluster.areReady() && scenario.cluster.areEqual(), Number(limitMs))
+      ? 'equal'
+      : 'not equal',
   ],
   cut: quiet((scenario, [left = '', right = '']) => scenario.cluster.cut(left, right)),
   heal: quiet((scenario, [left = '', right = '']) => scenario.cluster.heal(left, right)),

@@ -31,7 +31,8 @@ class Relation {
     const both = new Relation(this.#rows.length);
     for (const [at, row] of both.#rows.entries()) {
       for (let word = 0; word < this.#words; word++) {
-        row[word] = ((this.#rows[at] as Uint32Array)[word] as number) | ((other.#rows[at] as Uint32Array)[word] as number);
+        row[word] =
+          ((this.#rows[at] as Uint32Array)[word] as number) | ((other.#rows[at] as Uint32Array)[word] as number);
       }
     }
     return both;
@@ -62,7 +63,9 @@ class Relation {
 export function badPatterns(history: readonly Operation[]): BadPattern[] {
   const found = new Set<BadPattern>();
   const writers = writersOf(history);
-  const writerOfRead = history.map(({ kind, key, value }) => (kind === 'read' && value !== null ? writers.get(`${key} ${value}`) : undefined));
+  const writerOfRead = history.map(({ kind, key, value }) =>
+    kind === 'read' && value !== null ? writers.get(`${key} ${value}`) : undefined,
+  );
   const causal = new Relation(history.length);
   const last = new Map<string, number>();
   for (const [at, { session, kind, value }] of history.entries()) {
@@ -83,7 +86,8 @@ export function badPatterns(history: readonly Operation[]): BadPattern[] {
     const source = writerOfRead[reader];
     if (read.value !== null && source === undefined) continue;
     for (const [writer, write] of history.entries()) {
-      if (write.kind !== 'write' || write.key !== read.key || writer === source || !causal.has(writer, reader)) continue;
+      if (write.kind !== 'write' || write.key !== read.key || writer === source || !causal.has(writer, reader))
+        continue;
       if (source === undefined) {
         found.add('WriteCOInitRead');
         continue;

@@ -177,7 +177,10 @@ export class ScriptedNode {
   }
 
   /** A row that a peer says of itself, or of another (`of`). */
-  giveRow(from: Name, row: Partial<Omit<Row, 'applied' | 'durable'>> & { of?: Name; applied?: VectorEntries; durable?: VectorEntries }): void {
+  giveRow(
+    from: Name,
+    row: Partial<Omit<Row, 'applied' | 'durable'>> & { of?: Name; applied?: VectorEntries; durable?: VectorEntries },
+  ): void {
     const of = row.of ?? from;
     const applied = new VersionVector(row.applied ?? []);
     this.give(from, {

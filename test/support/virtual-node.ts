@@ -55,9 +55,7 @@ export class Disk {
     return {
       meta: this.meta,
       stampBound: this.stampBound,
-      entries: [...this.entries].map(
-        ([key, state]) => [new Uint8Array(Buffer.from(key, 'latin1')), state] as const,
-      ),
+      entries: [...this.entries].map(([key, state]) => [new Uint8Array(Buffer.from(key, 'latin1')), state] as const),
     };
   }
 

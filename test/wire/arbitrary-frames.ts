@@ -8,7 +8,10 @@ import type { EntryState } from '../../src/crdt/entry.ts';
 
 /** Few nodes and incarnations, so that frames meet; and now and then any. */
 const node: fc.Arbitrary<NodeNumber> = fc
-  .oneof({ weight: 9, arbitrary: fc.constantFrom(64, 128, 192) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 ** 20 - 1 }) })
+  .oneof(
+    { weight: 9, arbitrary: fc.constantFrom(64, 128, 192) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 ** 20 - 1 }) },
+  )
   .map(nodeNumber);
 const incarnation: fc.Arbitrary<number> = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 1, max: 3 }) },
@@ -38,15 +41,22 @@ const row: fc.Arbitrary<Row> = fc.record({
 });
 
 /** Text of bytes. */
-const text: fc.Arbitrary<string> = fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
+const text: fc.Arbitrary<string> = fc
+  .uint8Array({ maxLength: 6 })
+  .map((bytes) => Buffer.from(bytes).toString('latin1'));
 const amount: fc.Arbitrary<string> = fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map(String);
-const write = <V>(value: fc.Arbitrary<V>): fc.Arbitrary<[V, number, number, number]> => fc.tuple(value, stamp, origin, seq);
+const write = <V>(value: fc.Arbitrary<V>): fc.Arbitrary<[V, number, number, number]> =>
+  fc.tuple(value, stamp, origin, seq);
 const run = fc.tuple(origin, seq, seq, stamp, amount, amount);
 const orNull = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
 
 export const state: fc.Arbitrary<EntryState> = fc.tuple(
   orNull(fc.tuple(orNull(text), stamp, origin, seq, orNull(fc.array(run, { maxLength: 3 })))),
-  orNull(fc.array(fc.tuple(text, fc.array(write(text), { maxLength: 3 }), orNull(fc.array(run, { maxLength: 2 }))), { maxLength: 3 })),
+  orNull(
+    fc.array(fc.tuple(text, fc.array(write(text), { maxLength: 3 }), orNull(fc.array(run, { maxLength: 2 }))), {
+      maxLength: 3,
+    }),
+  ),
   orNull(fc.array(fc.tuple(text, fc.array(write(fc.constant(null)), { maxLength: 3 })), { maxLength: 3 })),
   orNull(fc.array(fc.tuple(fc.integer({ min: -1, max: 2 ** 45 }), origin, seq, stamp, origin, seq), { maxLength: 3 })),
 );
@@ -97,6 +107,9 @@ export const frame = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<PeerFrame> 
       flush: orNull(fc.record({ stamp: stamp.map(Number), origin, seq })),
       stamp,
     }),
-    fc.record({ type: fc.constant('snapshot-entries' as const), entries: fc.array(fc.tuple(text, state), { maxLength: 3 }) }),
+    fc.record({
+      type: fc.constant('snapshot-entries' as const),
+      entries: fc.array(fc.tuple(text, state), { maxLength: 3 }),
+    }),
     fc.record({ type: fc.constant('snapshot-end' as const), count: fc.nat(4) }),
   );

@@ -63,11 +63,16 @@ describe('hostile bytes', () => {
 
   it('give PROTOCOL or a frame: good ones with bytes changed, put in and taken out', () => {
     let taken = 0;
-    const edit = fc.record({ at: fc.nat(400), kind: fc.nat(2), byte: fc.constantFrom(0, 1, 0x7f, 0x90, 0x91, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xd4, 0xdc, 0xdd, 0xdf, 0xff) });
+    const edit = fc.record({
+      at: fc.nat(400),
+      kind: fc.nat(2),
+      byte: fc.constantFrom(0, 1, 0x7f, 0x90, 0x91, 0xc0, 0xc1, 0xc4, 0xc6, 0xcb, 0xd4, 0xdc, 0xdd, 0xdf, 0xff),
+    });
     fc.assert(
       fc.property(fc.constantFrom(...golden), fc.array(edit, { minLength: 1, maxLength: 4 }), (bytes, edits) => {
         const mutated = [...bytes];
-        for (const { at, kind, byte } of edits) mutated.splice(at % (mutated.length + 1), kind === 2 ? 0 : 1, ...(kind === 1 ? [] : [byte]));
+        for (const { at, kind, byte } of edits)
+          mutated.splice(at % (mutated.length + 1), kind === 2 ? 0 : 1, ...(kind === 1 ? [] : [byte]));
         taken += decodeAsAll(Uint8Array.from(mutated));
       }),
       runOptions(5_000, 8_000),
@@ -104,7 +109,8 @@ describe('hostile bytes', () => {
 
   it('do not change how the next frame is read', () => {
     expect(decodeAsAll(Uint8Array.of(0x91, 0xd4, 0x72, 0x40, 0x92, 0xa1, 0x61, 0xa1, 0x62, 1, 2))).toBe(0);
-    for (const bytes of golden.slice(0, 10)) expect(hexOf(peerCodec.encodeFrame(peerCodec.decodeFrame(bytes)))).toBe(hexOf(bytes));
+    for (const bytes of golden.slice(0, 10))
+      expect(hexOf(peerCodec.encodeFrame(peerCodec.decodeFrame(bytes)))).toBe(hexOf(bytes));
   });
 
   it('are no other kinds of values: dates, sets, patterns, maps, big integers, text that is no bytes', () => {

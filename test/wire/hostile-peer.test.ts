@@ -30,7 +30,15 @@ class Victim {
 
   constructor() {
     this.node = new RegionNode({
-      identity: { clusterId: 'virtual', nodeId: 'us/a', region: 'us', nodeNumber: nodeNumber(64), incarnation: 2, startId: 's', rules: '' },
+      identity: {
+        clusterId: 'virtual',
+        nodeId: 'us/a',
+        region: 'us',
+        nodeNumber: nodeNumber(64),
+        incarnation: 2,
+        startId: 's',
+        rules: '',
+      },
       members: MEMBERS,
       limits: { ...REPLICATION_LIMITS, startGraceMs: 0 },
       codec: peerCodec,
@@ -47,9 +55,23 @@ class Victim {
   }
 
   connect(): void {
-    for (const [link, kind] of [[1, 'bulk'], [2, 'control']] as const) {
+    for (const [link, kind] of [
+      [1, 'bulk'],
+      [2, 'control'],
+    ] as const) {
       this.node.linkOpened(link, kind, this.#now());
-      this.frame(link, { type: 'hello', protocol: 1, clusterId: 'virtual', kind, nodeId: 'eu/a', nodeNumber: 128, incarnation: 1, startId: 'x', rules: '', applied: [] });
+      this.frame(link, {
+        type: 'hello',
+        protocol: 1,
+        clusterId: 'virtual',
+        kind,
+        nodeId: 'eu/a',
+        nodeNumber: 128,
+        incarnation: 1,
+        startId: 'x',
+        rules: '',
+        applied: [],
+      });
     }
     this.node.takeOutputs();
   }
@@ -68,7 +90,11 @@ class Victim {
   }
 
   state(): string {
-    return JSON.stringify([[...this.node.vector().entries()], this.node.digest(0), this.node.telemetry(0).holdBackBytes]);
+    return JSON.stringify([
+      [...this.node.vector().entries()],
+      this.node.digest(0),
+      this.node.telemetry(0).holdBackBytes,
+    ]);
   }
 }
 
@@ -77,7 +103,10 @@ function columns(count: number, deps: number): Uint8Array {
   const builder = new ColumnsBuilder();
   const update = new Update();
   for (let at = 0; at < count; at++) {
-    builder.begin((stampOfMs(VIRTUAL_START_MS) + at + 1) as Stamp, deps > 0 && at === 0 ? [[(192 * 2 ** 32 + 1) as never, deps]] : []);
+    builder.begin(
+      (stampOfMs(VIRTUAL_START_MS) + at + 1) as Stamp,
+      deps > 0 && at === 0 ? [[(192 * 2 ** 32 + 1) as never, deps]] : [],
+    );
     update.kind = UpdateKind.SetAdd;
     update.key.setFrom(latin1Range('k'));
     update.field.setFrom(latin1Range(`m${at}`));
@@ -130,7 +159,8 @@ describe('a hostile peer', () => {
         // only its own transactions of this life are there, and those it closed its incarnations with
         const vector = victim.node.vector();
         expect(vector.get(victim.node.origin) - own).toBeLessThanOrEqual(1);
-        for (const [origin] of vector.entries()) expect(MEMBERS.map((member) => Number(member.nodeNumber))).toContain(nodeOf(origin));
+        for (const [origin] of vector.entries())
+          expect(MEMBERS.map((member) => Number(member.nodeNumber))).toContain(nodeOf(origin));
         brought += vector.size > 1 ? 1 : 0;
       }),
       runOptions(1_000, 10_000),

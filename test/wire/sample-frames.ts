@@ -26,7 +26,9 @@ export function sampleColumns(): Columns {
     update.kind = kind;
     update.key.setFrom(latin1Range('ke\xff'));
     update.field.setFrom(latin1Range('field'));
-    update.value.setFrom(latin1Range(kind === UpdateKind.Increment || kind === UpdateKind.HashIncrement ? '-3' : 'v\0'));
+    update.value.setFrom(
+      latin1Range(kind === UpdateKind.Increment || kind === UpdateKind.HashIncrement ? '-3' : 'v\0'),
+    );
     update.atMs = kind === UpdateKind.CloseIncarnations ? 7 : kind === UpdateKind.Set ? 1_800_000_000_123 : Infinity;
     update.baseOrigin = A;
     update.baseSeq = 9;
@@ -37,13 +39,25 @@ export function sampleColumns(): Columns {
 
 export const sampleState: EntryState = [
   ['value\xff', STAMP, A, 3, [[B, 1, 4, STAMP, '-12', '5']]],
-  [['field', [['one', STAMP, A, 3], ['two', STAMP + 1, B, 1]], null]],
+  [
+    [
+      'field',
+      [
+        ['one', STAMP, A, 3],
+        ['two', STAMP + 1, B, 1],
+      ],
+      null,
+    ],
+  ],
   [['member', [[null, STAMP, A, 4]]]],
   [[1_800_000_000_000, A, 3, STAMP, B, 2]],
 ];
 
 export const sampleMeta: NodeMeta = {
-  vector: [[A, 4], [B, 42]],
+  vector: [
+    [A, 4],
+    [B, 42],
+  ],
   running: [[A, [[B, 41]]]],
   stable: [[A, 3]],
   flush: { stamp: STAMP, origin: A, seq: 2 },
@@ -61,9 +75,19 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
     incarnation: 221_000_000,
     startId: '0123456789abcdef',
     rules: 'rules',
-    applied: [[A, 3], [B, 42]],
+    applied: [
+      [A, 3],
+      [B, 42],
+    ],
   },
-  want: { type: 'want', nodes: [64, 128], after: [[A, 3], [FLOOR_OF_B, 221_000_000]] },
+  want: {
+    type: 'want',
+    nodes: [64, 128],
+    after: [
+      [A, 3],
+      [FLOOR_OF_B, 221_000_000],
+    ],
+  },
   fetch: { type: 'fetch', origin: B, after: 3, upTo: 2 ** 33 },
   rows: {
     type: 'rows',
@@ -73,7 +97,10 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
         incarnation: 7,
         stamp: STAMP,
         wallMs: 1_800_000_000_000.5,
-        applied: new VersionVector([[A, 3], [B, 42]]),
+        applied: new VersionVector([
+          [A, 3],
+          [B, 42],
+        ]),
         durable: new VersionVector([[A, 2]]),
         incarnations: [64, 7, 128, 221_000_000],
       },
@@ -95,7 +122,10 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
   },
   'snapshot-begin': {
     type: 'snapshot-begin',
-    vector: [[A, 3], [FLOOR_OF_B, 221_000_000]],
+    vector: [
+      [A, 3],
+      [FLOOR_OF_B, 221_000_000],
+    ],
     running: [[A, [[B, 42]]]],
     stable: [[A, 2]],
     flush: { stamp: STAMP, origin: A, seq: 1 },

@@ -31,6 +31,8 @@ describe('the schema of protocol version 1', () => {
     lines.push(`state ${shapeOf(peerCodec.encodeState(sampleState))}`);
     lines.push(`meta ${shapeOf(peerCodec.encodeMeta(sampleMeta))}`);
     lines.push(`updates ${JSON.stringify(UpdateKind)}`);
-    expect(createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16), lines.join('\n')).toBe(DIGEST_OF_VERSION_1);
+    expect(createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16), lines.join('\n')).toBe(
+      DIGEST_OF_VERSION_1,
+    );
   });
 });

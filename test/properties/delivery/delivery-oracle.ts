@@ -129,7 +129,8 @@ export class DeliveryOracle {
 
   /** What a member says to be durable must be on its disk. */
   checkDurable(node: VirtualNode, durable: VersionVector): void {
-    const onDisk = node.disk.meta === null ? new VersionVector() : new VersionVector(peerCodec.decodeMeta(node.disk.meta).vector);
+    const onDisk =
+      node.disk.meta === null ? new VersionVector() : new VersionVector(peerCodec.decodeMeta(node.disk.meta).vector);
     if (!onDisk.covers(durable)) {
       throw new Violation(`${node.id} says that ${said(durable)} is durable; on disk is ${said(onDisk)}`);
     }

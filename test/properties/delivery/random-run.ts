@@ -115,7 +115,11 @@ export class RandomRun {
         cluster.heal(node.id, other.id);
         break;
       case 'reset':
-        cluster.reset(node, other, step.value % 3 === 0 ? ['bulk'] : step.value % 3 === 1 ? ['control'] : ['bulk', 'control']);
+        cluster.reset(
+          node,
+          other,
+          step.value % 3 === 0 ? ['bulk'] : step.value % 3 === 1 ? ['control'] : ['bulk', 'control'],
+        );
         break;
       case 'reopen':
         if (node !== other) cluster.reopen(node, other, step.value % 2 === 0 ? 'bulk' : 'control');
@@ -145,7 +149,8 @@ export class RandomRun {
         cluster.resume(node);
         break;
       case 'slow':
-        if (this.#network.slowMs > 0) this.#slow.set(`${node.member.region}>${other.member.region}`, step.value % this.#network.slowMs);
+        if (this.#network.slowMs > 0)
+          this.#slow.set(`${node.member.region}>${other.member.region}`, step.value % this.#network.slowMs);
         break;
     }
   }
@@ -240,7 +245,9 @@ export class RandomRun {
   #unrest(what: string): never {
     const states = this.cluster.nodes.map((node) => {
       const { holdBackTransactions, logBytes, tombstones, pausedOrigins } = node.core.telemetry(0);
-      const vector = [...node.vector().entries()].map(([origin, seq]) => `${Math.floor(origin / 2 ** 32)}#${origin % 2 ** 32}:${seq}`);
+      const vector = [...node.vector().entries()].map(
+        ([origin, seq]) => `${Math.floor(origin / 2 ** 32)}#${origin % 2 ** 32}:${seq}`,
+      );
       const reasons = node.core.unreadyReasons(0);
       return `${node.id} ${vector.join(' ')} ${JSON.stringify({ holdBackTransactions, logBytes, tombstones, pausedOrigins, reasons })} ${node.digest()}`;
     });
