@@ -7,20 +7,20 @@ import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../c
 import type { FlushedSides, MergeSides } from '../crdt/writes.ts';
 import { ContainerReaders } from './container-readers.ts';
 import { Digest } from './digest.ts';
+import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
 import { ForgetQueue } from './forget-queue.ts';
+import { PurgeQueue } from './purge-queue.ts';
 import { QuietKeys } from './quiet-keys.ts';
 import { NO_SLOT, type HashReader, type KeyspaceReader, type SetReader, type Slot } from './keyspace.ts';
+import { RecentChanges } from './recent-changes.ts';
 import { SnapshotCursor, type SnapshotEntry } from './snapshot-cursor.ts';
 
 /** What the keyspace tells of its changes: the key, or null for all of them (FLUSHALL, a snapshot). */
 export type ChangeListener = (key: string | null, update: Update | null) => void;
 
-/** What changed since the last time it was asked, for the store behind. */
-export interface DirtyEntries {
-  readonly clear: boolean;
-  readonly entries: (readonly [key: string, state: EntryState | null])[];
-}
+/** Recent changes that are forgotten for each key that is looked at: it takes less than the look. */
+const RECENT_BUDGET = 10;
 
 /**
  * The keyspace on a Map: keys as latin1 strings, one `Entry` object a key, a slot number for each. The plain twin of the
@@ -35,30 +35,34 @@ export class MapKeyspace implements KeyspaceReader {
   readonly #free: Slot[] = [];
   readonly #expiryQueue: ExpiryQueue = new ExpiryQueue();
   readonly #forgetQueue: ForgetQueue = new ForgetQueue();
-  /** Keys found expired, hidden for good, and keys that show nothing and have an expiry: with its time. */
-  readonly #expired: Map<string, number> = new Map();
-  /** Those of `#expired` that are quiet: they go when the members' clocks have passed the time (RULES D9). */
-  readonly #purgeable: Map<string, number> = new Map();
+  readonly #purgeQueue: PurgeQueue = new PurgeQueue();
+  /** Those whose losing types can be forgotten, and those that can be purged. */
   readonly #quietKeys: QuietKeys = new QuietKeys();
   #forgetsKeys = false;
   readonly #snapshots: Set<SnapshotCursor> = new Set();
   readonly #readers: ContainerReaders = new ContainerReaders();
-  #dirty: Set<string> = new Set();
-  #dirtyClear = false;
+  readonly #dirty: DirtyKeys = new DirtyKeys();
   #flush: FlushMark | null = null;
   #count = 0;
   #expiringCount = 0;
   #scratch: Uint8Array = new Uint8Array(4096);
   #conflicts = 0;
+  /** What sessions see of the keys that they read. */
+  readonly recent: RecentChanges = new RecentChanges();
   onChange: ChangeListener = () => {};
+
   /** Whether changes are collected for `takeDirty`. */
-  collectsDirty = false;
+  set collectsDirty(isCollecting: boolean) {
+    this.#dirty.isCollecting = isCollecting;
+  }
 
   get count(): number {
+    this.recent.readAll();
     return this.#count;
   }
 
   get expiringCount(): number {
+    this.recent.readAll();
     return this.#expiringCount;
   }
 
@@ -87,7 +91,9 @@ export class MapKeyspace implements KeyspaceReader {
   // ── reads ──
 
   find(key: ByteRange, _hash: number, nowMs: number): Slot {
-    const slot = this.#slots.get(key.toLatin1());
+    const text = key.toLatin1();
+    if (this.recent.reader !== null) this.recent.read(text);
+    const slot = this.#slots.get(text);
     return slot === undefined || !this.#isVisible(slot, nowMs) ? NO_SLOT : slot;
   }
 
@@ -138,12 +144,14 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   scan(cursor: number, budget: number, nowMs: number, visit: (slot: Slot) => void): number {
+    this.recent.readAll();
     const end = Math.min(this.#entries.length, cursor + Math.max(1, budget));
     for (let slot = cursor; slot < end; slot++) if (this.#isVisible(slot, nowMs)) visit(slot);
     return end >= this.#entries.length ? 0 : end;
   }
 
   random(unit: number, nowMs: number): Slot {
+    this.recent.readAll();
     const slots = this.#entries.length;
     if (slots === 0 || this.#count === 0) return NO_SLOT;
     const start = Math.min(slots - 1, Math.floor(unit * slots));
@@ -155,6 +163,7 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   digest(nowMs: number): string {
+    this.recent.readAll();
     const digest = new Digest();
     for (let slot = 0; slot < this.#entries.length; slot++) {
       if (this.#isVisible(slot, nowMs))
@@ -180,6 +189,7 @@ export class MapKeyspace implements KeyspaceReader {
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.note(key, context.origin, context.seq, entry);
+    this.recent.note(this.#keys[slot] ?? key, context.origin, context.seq);
     if (changed) this.onChange(key, update);
     return changed;
   }
@@ -210,10 +220,9 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Keeps counts, the expiry index and the list of changes true to an entry that changed; removes it when it holds nothing. */
   #reindex(slot: Slot, key: string, entry: Entry): void {
-    if (this.collectsDirty) this.#dirty.add(key);
+    this.#dirty.note(key);
     this.#uncount(slot);
-    this.#expired.delete(key);
-    this.#purgeable.delete(key);
+    this.#purgeQueue.drop(key);
     if (entry.isEmpty) {
       this.#slots.delete(key);
       this.#entries[slot] = null;
@@ -237,7 +246,7 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   #waitForPurge(key: string, expiryMs: number): void {
-    this.#expired.set(key, expiryMs);
+    this.#purgeQueue.add(key, expiryMs);
     this.#quietKeys.note(key);
   }
 
@@ -262,6 +271,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   #applyFlush(update: Update, context: UpdateContext): boolean {
     const mark = { stamp: context.stamp, origin: context.origin, seq: context.seq };
+    this.recent.noteEvery(context.origin, context.seq);
     const isLatest =
       this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) >= 0;
     if (isLatest) this.#flush = mark;
@@ -272,10 +282,7 @@ export class MapKeyspace implements KeyspaceReader {
       entry.refresh();
       this.#afterChange(slot, key, entry);
     }
-    if (this.#slots.size === 0 && this.collectsDirty) {
-      this.#dirty = new Set();
-      this.#dirtyClear = true;
-    }
+    if (this.#slots.size === 0) this.#dirty.noteClear();
     this.onChange(null, update);
     return true;
   }
@@ -307,20 +314,13 @@ export class MapKeyspace implements KeyspaceReader {
    * and all that was applied to them is stable: then whoever writes to one has seen all of it and sees it expired.
    */
   purgeExpired(membersClockMs: number, budget: number): void {
-    let looked = 0;
-    for (const [key, expiryMs] of this.#purgeable) {
-      if (looked++ >= budget) return;
-      if (expiryMs >= membersClockMs) continue;
+    this.#purgeQueue.drain(membersClockMs, budget, (key) => {
       const slot = present(this.#slots.get(key), 'what waits to be purged is kept');
       this.#forgetsKeys = true;
       this.#beforeChange(slot);
       this.#entries[slot] = new Entry();
       this.#afterChange(slot, key, this.entryAt(slot));
-    }
-  }
-
-  get expiredWaiting(): number {
-    return this.#expired.size;
+    });
   }
 
   /**
@@ -337,6 +337,7 @@ export class MapKeyspace implements KeyspaceReader {
    */
   forgetStable(vector: VersionVector, stable: VersionVector, budget: number): void {
     if (this.#flush !== null && stable.contains(this.#flush.origin as never, this.#flush.seq)) this.#flush = null;
+    this.recent.forget(stable, budget * RECENT_BUDGET);
     this.#quietKeys.drain(vector, stable, budget, (key) => this.#quiet(key, stable));
     this.#forgetQueue.drain(stable, budget, (key) => {
       const slot = this.#slots.get(key);
@@ -352,8 +353,7 @@ export class MapKeyspace implements KeyspaceReader {
   /** All that was applied to a key is stable. */
   #quiet(key: string, stable: VersionVector): void {
     const slot = present(this.#slots.get(key), 'what waits to be quiet is kept');
-    const expiryMs = this.#expired.get(key);
-    if (expiryMs !== undefined) this.#purgeable.set(key, expiryMs);
+    this.#purgeQueue.markQuiet(key);
     const entry = this.entryAt(slot);
     if (!entry.hasSeveralTypes) return;
     this.#beforeChange(slot);
@@ -363,11 +363,8 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Forgetting changes nothing that shows: a key that was found expired stays so. */
   #afterForgetting(slot: Slot, key: string, entry: Entry): void {
-    if (this.#expired.has(key) && !entry.isEmpty) {
-      if (this.collectsDirty) this.#dirty.add(key);
-    } else {
-      this.#reindex(slot, key, entry);
-    }
+    if (this.#purgeQueue.has(key) && !entry.isEmpty) this.#dirty.note(key);
+    else this.#reindex(slot, key, entry);
   }
 
   /** Entries that wait for stability before something of them can be forgotten. */
@@ -396,6 +393,9 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
   mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
+    for (const [origin, seq] of sides.remote.dots()) {
+      if (!sides.local.contains(origin, seq)) this.recent.noteEvery(origin, seq);
+    }
     const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
     if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
     for (const [key, slot] of [...this.#slots]) {
@@ -437,19 +437,14 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   get dirtyCount(): number {
-    return this.#dirty.size + (this.#dirtyClear ? 1 : 0);
+    return this.#dirty.size;
   }
 
   /** What changed since the last call. */
   takeDirty(): DirtyEntries {
-    const entries: (readonly [string, EntryState | null])[] = [];
-    for (const key of this.#dirty) {
+    return this.#dirty.take((key) => {
       const slot = this.#slots.get(key);
-      entries.push([key, slot === undefined ? null : this.entryAt(slot).toState()]);
-    }
-    const clear = this.#dirtyClear;
-    this.#dirty = new Set();
-    this.#dirtyClear = false;
-    return { clear, entries };
+      return slot === undefined ? null : this.entryAt(slot).toState();
+    });
   }
 }
