@@ -8,6 +8,8 @@ export class ClientRegistry {
   readonly monitors: Set<Session> = new Set();
   /** Those that wait for something: they run no requests meanwhile. */
   readonly blocked: Set<Session> = new Set();
+  /** Those whose next request waits for the end of a CLIENT PAUSE. */
+  readonly paused: Set<Session> = new Set();
   #nextId = 1;
 
   get count(): number {
@@ -26,6 +28,7 @@ export class ClientRegistry {
     this.#sessions.delete(session.id);
     this.monitors.delete(session);
     this.blocked.delete(session);
+    this.paused.delete(session);
   }
 
   get(id: number): Session | undefined {

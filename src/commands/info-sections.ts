@@ -57,7 +57,7 @@ const clients: InfoSection = ({ server: { clients: registry, settings } }) => {
     ['maxclients', settings.clientsMax],
     ['client_recent_max_input_buffer', input],
     ['client_recent_max_output_buffer', output],
-    ['blocked_clients', registry.blocked.size],
+    ['blocked_clients', registry.blocked.size + registry.paused.size],
     ['tracking_clients', 0],
     ['clients_in_timeout_table', 0],
   ];

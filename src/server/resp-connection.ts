@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { OUTPUT_PAUSE_BYTES } from '../base/client-limits.ts';
+import { OUTPUT_PAUSE_BYTES, UNAUTHENTICATED_OUTPUT_BYTES_MAX } from '../base/client-limits.ts';
 import { Outcome } from '../commands/dispatch.ts';
 import type { Reply } from '../commands/context.ts';
 import type { ClientConnection, Session } from '../commands/session.ts';
@@ -48,6 +48,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
       },
     });
     this.session = services.state.clients.open(this, services.state.time.wallMs());
+    services.state.authentication.enter(this.session, services.state.time.monotonicMs());
     socket.on('error', (error) => this.close(error.message));
     socket.on('end', () => this.#ended());
     socket.on('drain', () => this.#drained());
@@ -72,6 +73,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   continueRequests(): void {
     if (this.#isClosing) return;
     this.#isPaused = false;
+    this.#services.state.clients.paused.delete(this.session);
     this.#runRequests();
     this.#parser.keep();
     this.flush();
@@ -83,6 +85,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     dispatcher.beginTurn();
     let ran = 0;
     while (session.blocked === null && !this.#isPaused && this.#mayReply()) {
+      this.#parser.authenticated = this.#services.state.authentication.isAdmitted(session);
       const parsed = this.#parser.next(args);
       if (parsed === Parsed.Incomplete) break;
       if (parsed === Parsed.Broken) {
@@ -102,6 +105,10 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     switch (outcome) {
       case Outcome.Done:
         break;
+      case Outcome.Deferred:
+        this.#parser.putBack();
+        this.#armWait();
+        break;
       case Outcome.Blocked:
         this.#armWait();
         break;
@@ -109,6 +116,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
         this.#parser.putBack();
         this.#isPaused = true;
         this.#services.paused.add(this);
+        this.#services.state.clients.paused.add(this.session);
         break;
       case Outcome.Foreign:
         this.close('POST or Host: is not a request of a Redis client');
@@ -119,7 +127,8 @@ export class RespConnection implements ClientConnection, TurnParticipant {
 
   /** Whether the client takes its output; otherwise no more is made for it. */
   #mayReply(): boolean {
-    if (this.reply.length > OUTPUT_PAUSE_BYTES) this.flush();
+    const pauseBytes = this.session.authenticated ? OUTPUT_PAUSE_BYTES : UNAUTHENTICATED_OUTPUT_BYTES_MAX;
+    if (this.reply.length > pauseBytes) this.flush();
     return !this.#isDraining && !this.#isClosing;
   }
 
@@ -222,6 +231,11 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   checkOutput(): void {
     if (this.#isClosed) return;
     const { state } = this.#services;
+    if (!this.session.authenticated && this.outputBytes > UNAUTHENTICATED_OUTPUT_BYTES_MAX) {
+      state.stats.outputBufferDisconnections++;
+      this.close(`over ${UNAUTHENTICATED_OUTPUT_BYTES_MAX} bytes of replies not taken before authentication`);
+      return;
+    }
     const limit = state.settings.outputLimits[this.session.type];
     const excess = this.#guard.excess(this.outputBytes, limit, state.time.monotonicMs());
     if (excess === null) return;
