@@ -1,4 +1,5 @@
 import type { ByteRange } from '../base/bytes.ts';
+import type { ActiveClasses } from '../classes/active-classes.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
@@ -24,6 +25,8 @@ export interface NodeView {
   readonly nodeId: string;
   readonly region: string;
   readonly names: NodeNames;
+  /** The classes of keys in force here. */
+  readonly classes: ActiveClasses;
   vector(): VersionVector;
   /** Hex digest of the visible keyspace at the present vector (SPEC S2). */
   digest(nowMs: number): string;

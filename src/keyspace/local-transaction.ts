@@ -11,6 +11,8 @@ export interface TransactionHost {
   open(): UpdateContext;
   /** Takes the update into the transaction's record. The update is reused: copy now. */
   record(update: Update): void;
+  /** Milliseconds that a key lives which is made without an expiry of its own; null, as without this, for ever. */
+  ttlMsOf?(key: ByteRange): number | null;
 }
 
 /**
@@ -29,6 +31,10 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   set(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number): void {
+    this.#set(key, hash, value, expireAtMs === Infinity ? this.#expiryOfNew(key) : expireAtMs);
+  }
+
+  #set(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number): void {
     this.#begin(UpdateKind.Set, key, hash);
     this.#update.value.setFrom(value);
     this.#update.atMs = expireAtMs;
@@ -37,7 +43,7 @@ export class LocalTransaction implements TransactionWriter {
 
   setKeepingExpiry(key: ByteRange, hash: number, value: ByteRange): void {
     const slot = this.#keyspace.find(key, hash, this.nowMs);
-    this.set(key, hash, value, slot < 0 ? Infinity : this.#keyspace.expiryOf(slot));
+    this.#set(key, hash, value, slot < 0 ? this.#expiryOfNew(key) : this.#keyspace.expiryOf(slot));
   }
 
   delete(key: ByteRange, hash: number): void {
@@ -55,11 +61,12 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   #increment(key: ByteRange, hash: number, delta: string): void {
-    this.#clearHidden(key, hash);
+    const isNew = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.Increment, key, hash);
     this.#setBase(this.#keyspace.entryOf(key));
     this.#update.value.setFrom(latin1Range(delta));
     this.#commit();
+    if (isNew) this.#limitNew(key, hash);
   }
 
   expire(key: ByteRange, hash: number, atMs: number): void {
@@ -71,11 +78,12 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): void {
-    this.#clearHidden(key, hash);
+    const isNew = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.HashSet, key, hash);
     this.#update.field.setFrom(field);
     this.#update.value.setFrom(value);
     this.#commit();
+    if (isNew) this.#limitNew(key, hash);
   }
 
   hashDelete(key: ByteRange, hash: number, field: ByteRange): void {
@@ -93,18 +101,20 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   #hashIncrement(key: ByteRange, hash: number, field: ByteRange, delta: string): void {
-    this.#clearHidden(key, hash);
+    const isNew = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.HashIncrement, key, hash);
     this.#update.field.setFrom(field);
     this.#update.value.setFrom(latin1Range(delta));
     this.#commit();
+    if (isNew) this.#limitNew(key, hash);
   }
 
   setAdd(key: ByteRange, hash: number, member: ByteRange): void {
-    this.#clearHidden(key, hash);
+    const isNew = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.SetAdd, key, hash);
     this.#update.field.setFrom(member);
     this.#commit();
+    if (isNew) this.#limitNew(key, hash);
   }
 
   setRemove(key: ByteRange, hash: number, member: ByteRange): void {
@@ -134,13 +144,26 @@ export class LocalTransaction implements TransactionWriter {
 
   /**
    * Removes what is hidden of a key that shows nothing, so that the write starts anew (RULES V7): here, and where it is still
-   * kept when it was purged here.
+   * kept when it was purged here. Says whether the key shows nothing, so that the write makes it.
    */
-  #clearHidden(key: ByteRange, hash: number): void {
-    if (this.#keyspace.find(key, hash, this.nowMs) >= 0) return;
+  #clearHidden(key: ByteRange, hash: number): boolean {
+    if (this.#keyspace.find(key, hash, this.nowMs) >= 0) return false;
     const entry = this.#keyspace.entryOf(key);
     const mayBeKeptElsewhere = entry === undefined && this.#keyspace.forgetsKeys;
     if (mayBeKeptElsewhere || entry?.hasResidue === true) this.delete(key, hash);
+    return true;
+  }
+
+  /** When a key expires that is made now without an expiry of its own: what its class says. */
+  #expiryOfNew(key: ByteRange): number {
+    const ttlMs = this.#host.ttlMsOf?.(key) ?? null;
+    return ttlMs === null ? Infinity : this.nowMs + ttlMs;
+  }
+
+  /** A key that is not a string gets its class's expiry right after the write that made it. */
+  #limitNew(key: ByteRange, hash: number): void {
+    const expireAtMs = this.#expiryOfNew(key);
+    if (expireAtMs !== Infinity) this.expire(key, hash, expireAtMs);
   }
 
   #setBase(entry: Entry | undefined): void {

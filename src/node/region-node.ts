@@ -10,6 +10,7 @@ import { Replica, type Identity, type Now } from '../causal/replica.ts';
 import { Replicator } from '../causal/replicator.ts';
 import { Sender } from '../causal/sender.ts';
 import type { Snapshot } from '../causal/snapshot-receiver.ts';
+import { ActiveClasses } from '../classes/active-classes.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
@@ -44,6 +45,8 @@ export interface RegionNodeOptions {
   readonly raiseStampBound: (stampBound: number) => void;
   /** Whether a store takes batches; without one everything applied counts as durable. */
   readonly hasStore: boolean;
+  /** The classes of keys; without it every key is of the default class. */
+  readonly classes?: ActiveClasses;
 }
 
 /** Keys looked at in one tick for expiry, purge and forgetting: bounds the pause. */
@@ -70,6 +73,7 @@ export class RegionNode implements Engine, NodeView {
   readonly #update: Update = new Update();
   readonly #nodeNames: Map<number, string>;
   readonly names: NodeNames;
+  readonly classes: ActiveClasses;
   /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
   readonly #ownDeps: VersionVector;
   #vectorChanged = false;
@@ -90,6 +94,7 @@ export class RegionNode implements Engine, NodeView {
 
   constructor(options: RegionNodeOptions) {
     this.#options = options;
+    this.classes = options.classes ?? new ActiveClasses();
     const { identity, limits, codec } = options;
     this.#stampBound = options.stampBound;
     this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
@@ -115,6 +120,7 @@ export class RegionNode implements Engine, NodeView {
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#openTransaction(),
       record: (update) => this.#record(update),
+      ttlMsOf: (key) => this.classes.policy.classOf(key).ttlMs,
     });
   }
 
@@ -434,7 +440,7 @@ export class RegionNode implements Engine, NodeView {
   }
 
   explain(key: ByteRange, nowMs: number): [name: string, value: string][] {
-    return explainEntry(this.#keyspace.entryOf(key), this.names, nowMs);
+    return [...explainEntry(this.#keyspace.entryOf(key), this.names, nowMs), ...this.classes.explain(key)];
   }
 
   lastDot(): Dot | null {

@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { parseClasses } from '../classes/read-classes.ts';
 import { CausewayError } from '../errors.ts';
 import { ADDRESS_SHAPE, parseAddress, formatAddress, type Address } from './address.ts';
 import { ENVIRONMENT_TABLE, NODE_PLACEHOLDER } from './config-table.ts';
@@ -40,6 +43,7 @@ const regionFile = z.strictObject({
     z.strictObject({ resp: address, http: address, peer: address, dataDir: z.string().min(1).nullable() }),
   ),
   members: z.record(z.string(), linkUrl.nullable()).default({}),
+  classes: z.string().min(1).nullable().optional(),
   limits: z.record(z.string(), z.number('expected a number').min(0).max(Number.MAX_SAFE_INTEGER)).default({}),
   log: z
     .strictObject({ level: z.enum(LOG_LEVELS).default('info'), format: z.enum(LOG_FORMATS).default('json') })
@@ -48,16 +52,33 @@ const regionFile = z.strictObject({
 
 type RegionFile = z.infer<typeof regionFile>;
 
-/** Reads a region's file for one of its nodes. Throws CONFIG, as `parseConfig`. */
+/** What a region's file says of its classes unless it names another file. */
+const CLASSES_FILE = 'classes.yaml';
+
+/** Reads a region's file for one of its nodes, and the classes file beside it. Throws CONFIG, as `parseConfig`. */
 export function loadConfig(path: string, options: Omit<ParseConfigOptions, 'source'>): NodeConfig {
-  return parseConfig(readText(path), { ...options, source: path });
+  const { classesFile, ...config } = parse(readText(path), { ...options, source: path });
+  if (classesFile === null) return config;
+  const file = resolve(dirname(path), classesFile ?? CLASSES_FILE);
+  if (classesFile === undefined && !existsSync(file)) return config;
+  const text = readText(file);
+  parseClasses(text, file);
+  return { ...config, classes: { file, text } };
 }
 
 /**
  * What the region's file says for one of its nodes, with what the environment overrides. Throws CONFIG with a line a
- * problem: where it is, what was expected there, what there is to choose from.
+ * problem: where it is, what was expected there, what there is to choose from. Reads no other file.
  */
 export function parseConfig(text: string, options: ParseConfigOptions): NodeConfig {
+  const { classesFile: _, ...config } = parse(text, options);
+  return config;
+}
+
+/** A configuration with the name of the classes file as written: null for none, undefined where nothing is said. */
+type ParsedConfig = NodeConfig & { readonly classesFile: string | null | undefined };
+
+function parse(text: string, options: ParseConfigOptions): ParsedConfig {
   const { node, topology, source } = options;
   const raw = parseYamlText(text, source);
   override(raw, options);
@@ -85,6 +106,7 @@ export function parseConfig(text: string, options: ParseConfigOptions): NodeConf
       dataDir: own.dataDir,
       members: membersOf(file, self, topology),
       limits: file.limits,
+      classesFile: file.classes,
       log: file.log,
     };
   });

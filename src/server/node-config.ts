@@ -38,5 +38,7 @@ export interface NodeConfig {
   readonly members: readonly MemberConfig[];
   /** Limits that differ from their defaults, by name. */
   readonly limits: Readonly<Record<string, number>>;
+  /** The classes file, with its text; without it every key is of the default class. */
+  readonly classes?: { readonly file: string; readonly text: string };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }

@@ -3,6 +3,8 @@ import type { Log } from '../adapters/pino-log.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { SystemEntropy } from '../adapters/system-entropy.ts';
 import { WsTransport, type DialTarget } from '../adapters/ws-transport.ts';
+import { ActiveClasses } from '../classes/active-classes.ts';
+import { parseClasses } from '../classes/read-classes.ts';
 import { STAMP_EPOCH_MS } from '../clock/stamp.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import { RegionNode } from '../node/region-node.ts';
@@ -14,8 +16,6 @@ import { limitsOf } from './server-limits.ts';
 import type { PeerAddress } from './server-types.ts';
 import { dials } from './topology.ts';
 
-/** Digest of the rules that all members must share. There is one set of rules yet, so it has a name instead. */
-const RULES = 'lww-1';
 const START_ID_BYTES = 16;
 const MS_PER_SECOND = 1000;
 
@@ -68,6 +68,7 @@ export class PeerServer {
     // forgetful, and would take the same incarnation.
     const isForgetful = incarnation === second && (image === null || image.meta === null);
     this.#ownFromMs = isForgetful ? STAMP_EPOCH_MS + (second + 1) * MS_PER_SECOND : 0;
+    const classes = classesOf(config);
     this.node = new RegionNode({
       identity: {
         clusterId: config.clusterId,
@@ -76,7 +77,7 @@ export class PeerServer {
         nodeNumber: config.nodeNumber,
         incarnation,
         startId: Buffer.from(this.entropy.bytes(START_ID_BYTES)).toString('hex'),
-        rules: RULES,
+        rules: classes.rulesDigest,
       },
       members: [{ nodeNumber: config.nodeNumber, id: config.nodeId, region: config.region }, ...config.members],
       limits: limits.replication,
@@ -84,6 +85,7 @@ export class PeerServer {
       stampBound: image?.stampBound ?? 0,
       raiseStampBound: (stampBound) => this.#raiseStampBound(stampBound),
       hasStore: store !== null,
+      classes,
     });
     this.driver = new NodeDriver({
       node: this.node,
@@ -161,6 +163,12 @@ export class PeerServer {
       throw error;
     }
   }
+}
+
+/** The classes of the file that the configuration names. Throws CONFIG. */
+function classesOf({ classes }: NodeConfig): ActiveClasses {
+  if (classes === undefined) return new ActiveClasses();
+  return new ActiveClasses({ policy: parseClasses(classes.text, classes.file), file: classes.file });
 }
 
 function closeStore(store: Store | null): Promise<void> {

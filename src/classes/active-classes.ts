@@ -1,0 +1,146 @@
+import type { ByteRange } from '../base/bytes.ts';
+import { CausewayError } from '../errors.ts';
+import { DEFAULT_POLICY, type ClassPolicy } from './class-policy.ts';
+import { problemText } from './class-problems.ts';
+import { conflictName, explainClass, ttlText } from './explain-class.ts';
+import { isWeak, type KeyClass } from './key-class.ts';
+import { readClasses } from './read-classes.ts';
+import { rulesDigest, rulesText } from './rules-digest.ts';
+
+export interface ActiveClassesOptions {
+  readonly policy?: ClassPolicy;
+  /** The file it was read from, for people; null for none. */
+  readonly file?: string | null;
+  /** A digest of the code of each resolver module, by its path as written. */
+  readonly codeDigests?: ReadonlyMap<string, string>;
+}
+
+/** The name that reload's messages give to a text that came with a command. */
+const COMMAND_TEXT = 'classes';
+
+/**
+ * The policy in force at a node. What members must agree on (`rulesDigest`) stands for the life of the node; ttl and the levels
+ * `causal`, `eventual` and `session` may be replaced while it runs.
+ */
+export class ActiveClasses {
+  readonly file: string | null;
+  /** For the hello of peer links: the same at all members. */
+  readonly rulesDigest: string;
+  readonly hasWeak: boolean;
+  readonly #codeDigests: ReadonlyMap<string, string>;
+  readonly #rulesText: string;
+  #policy: ClassPolicy;
+  #reloads = 0;
+  /** Updates made here, by the name of the class. */
+  readonly #writes: Map<string, number> = new Map();
+
+  constructor({ policy = DEFAULT_POLICY, file = null, codeDigests = new Map() }: ActiveClassesOptions = {}) {
+    this.file = file;
+    this.#policy = policy;
+    this.#codeDigests = codeDigests;
+    this.#rulesText = rulesText(policy, codeDigests);
+    this.rulesDigest = rulesDigest(policy, codeDigests);
+    this.hasWeak = policy.classes.some((keyClass) => isWeak(keyClass));
+  }
+
+  get policy(): ClassPolicy {
+    return this.#policy;
+  }
+
+  /** How often the policy was replaced since the start. */
+  get reloads(): number {
+    return this.#reloads;
+  }
+
+  /** Counts an update that a command here makes, and says whether its key never leaves the node. */
+  beginWrite(key: ByteRange): boolean {
+    const keyClass = this.#policy.classOf(key);
+    this.#writes.set(keyClass.name, (this.#writes.get(keyClass.name) ?? 0) + 1);
+    return isWeak(keyClass);
+  }
+
+  writesOf(keyClass: KeyClass): number {
+    return this.#writes.get(keyClass.name) ?? 0;
+  }
+
+  /** Lines that say which rule a key falls under and what that means. */
+  explain(key: ByteRange): [name: string, value: string][] {
+    const { pattern, keyClass } = this.#policy.ruleOf(key);
+    const by = pattern === null ? 'no pattern matches' : `by the pattern ${JSON.stringify(pattern.text)}`;
+    return [['class', `${keyClass.name} (${by})`], ...explainClass(keyClass).filter(([name]) => name !== 'patterns')];
+  }
+
+  /**
+   * What would change if the text of a classes file came into force. Throws ERR when the text is no classes file, or where it changes what
+   * all members must agree on.
+   */
+  check(text: string): { readonly policy: ClassPolicy; readonly changes: string[] } {
+    const { policy, problems } = readClasses(text);
+    if (policy === null) {
+      const errors = problems.filter(({ severity }) => severity === 'error');
+      throw new CausewayError('ERR', errors.map((problem) => problemText(COMMAND_TEXT, problem)).join('; '));
+    }
+    const rules = rulesText(policy, this.#codeDigests);
+    if (rules !== this.#rulesText) {
+      throw new CausewayError(
+        'ERR',
+        'the file changes which keys are weak or how their conflicts end, and all nodes must agree on that from their start: ' +
+          `${linesThatDiffer(this.#rulesText, rules)}; stop all nodes, change the file everywhere, and start them`,
+      );
+    }
+    return { policy, changes: changesBetween(this.#policy, policy) };
+  }
+
+  /** Puts the text of a classes file into force. Returns and throws as `check`. */
+  reload(text: string): string[] {
+    const { policy, changes } = this.check(text);
+    this.#policy = policy;
+    this.#reloads++;
+    return changes;
+  }
+}
+
+/** The first lines that only one of two texts has. */
+function linesThatDiffer(before: string, after: string): string {
+  const olds = new Set(before.split('\n'));
+  const news = new Set(after.split('\n'));
+  const gone = [...olds].find((line) => !news.has(line));
+  const added = [...news].find((line) => !olds.has(line));
+  const parts = [
+    ...(gone === undefined || gone === '' ? [] : [`${ruleOf(gone)} is no more`]),
+    ...(added === undefined || added === '' ? [] : [`${ruleOf(added)} is new`]),
+  ];
+  return parts.length === 0 ? 'patterns with different rules change places' : parts.join(', ');
+}
+
+function ruleOf(line: string): string {
+  const [pattern, rule] = JSON.parse(line) as [string, string];
+  return `${JSON.stringify(pattern)} → ${rule}`;
+}
+
+/** A line for each pattern whose guarantees change, appear or go. */
+function changesBetween(before: ClassPolicy, after: ClassPolicy): string[] {
+  const olds = byPattern(before);
+  const news = byPattern(after);
+  const changes: string[] = [];
+  for (const [pattern, meaning] of news) {
+    const old = olds.get(pattern);
+    if (old === undefined) changes.push(`${pattern}: new, ${meaning}`);
+    else if (old !== meaning) changes.push(`${pattern}: ${meaning}; before: ${old}`);
+  }
+  for (const pattern of olds.keys()) if (!news.has(pattern)) changes.push(`${pattern}: gone`);
+  if (changes.length === 0 && [...olds.keys()].join('\n') !== [...news.keys()].join('\n')) {
+    changes.push('the order of patterns');
+  }
+  return changes;
+}
+
+function byPattern(policy: ClassPolicy): Map<string, string> {
+  const meanings = new Map<string, string>();
+  for (const { pattern, keyClass } of policy.rules) {
+    const { consistency, conflict, ttlMs } = keyClass;
+    if (pattern === null) continue;
+    meanings.set(JSON.stringify(pattern.text), `${consistency}, ttl ${ttlText(ttlMs)}, ${conflictName(conflict)}`);
+  }
+  return meanings;
+}
