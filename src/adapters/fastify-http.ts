@@ -15,6 +15,8 @@ export interface HttpOptions {
   readonly port: number;
   /** What is answered to GET (and HEAD), by path. */
   readonly routes: Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>>;
+  /** Why a client of this address may not ask for a path, null when it may. */
+  readonly refusal?: (path: string, remoteAddress: string | undefined) => string | null;
 }
 
 /** A request's body. Nothing here takes one. */
@@ -60,6 +62,8 @@ export class FastifyHttp {
         reply.header('allow', 'GET, HEAD');
         return send(reply, refusal(405, 'only GET and HEAD are answered here'));
       }
+      const reason = options.refusal?.(request.url, request.socket.remoteAddress) ?? null;
+      if (reason !== null) return send(reply, refusal(403, reason));
       return undefined;
     });
     for (const [path, answer] of Object.entries(options.routes)) {

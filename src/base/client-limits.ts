@@ -16,6 +16,19 @@ export const QUERY_BUFFER_BYTES_DEFAULT: number = 256 * 1024 * 1024;
 /** Before authentication. Past them: `unauthenticated …`, close. */
 export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
+/** Replies that a client which has not authenticated leaves untaken. Past it: close. */
+export const UNAUTHENTICATED_OUTPUT_BYTES_MAX = 16_384;
+/** How long a client may stay without having authenticated. Past it: close. */
+export const UNAUTHENTICATED_MS_MAX = 20_000;
+/** Longest password; it has to fit into what a client may send before it has authenticated. */
+export const PASSWORD_BYTES_MAX = 512;
+/** Wrong passwords from one address until it is refused unheard, the shortest and the longest such time. */
+export const AUTHENTICATION_FAILURES_FREE = 10;
+export const AUTHENTICATION_BACKOFF_FIRST_MS = 100;
+export const AUTHENTICATION_BACKOFF_MAX_MS = 10_000;
+/** An address that has not failed for so long begins anew; so many addresses are kept, the latest. */
+export const AUTHENTICATION_FAILURES_KEPT_MS = 60_000;
+export const AUTHENTICATION_FAILURES_KEPT_MAX = 10_000;
 
 /** Replies that a client has not taken yet: past it no more of its requests are run until it takes some. */
 export const OUTPUT_PAUSE_BYTES: number = 1024 * 1024;

@@ -1,5 +1,7 @@
 import { parseInteger } from '../base/decimal.ts';
+import type { ByteRange } from '../base/bytes.ts';
 import { CausewayError } from '../errors.ts';
+import { DEFAULT_USER } from './authentication.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { REDIS_VERSION } from './redis-version.ts';
@@ -24,20 +26,20 @@ function select({ args, reply }: CommandContext): void {
   reply.ok();
 }
 
-/** There are no passwords: every client is the user `default`, who needs none. */
-function checkPassword(user: string): void {
-  if (user === 'default') return;
+function authenticate({ server, session }: CommandContext, user: string, password: ByteRange): void {
+  if (server.authentication.admit(session, user, password, server.time.monotonicMs())) return;
   throw new CausewayError('WRONGPASS', 'invalid username-password pair or user is disabled.');
 }
 
-function auth({ args, reply }: CommandContext): void {
+function auth(context: CommandContext): void {
+  const { args, reply, server } = context;
   if (args.count > 3) throw refuse('syntax error');
-  if (args.count === 2) {
+  if (args.count === 2 && !server.authentication.isRequired) {
     throw refuse(
       'AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
     );
   }
-  checkPassword(args.text(1));
+  authenticate(context, args.count === 3 ? args.text(1) : DEFAULT_USER, args.range(args.count - 1));
   reply.ok();
 }
 
@@ -46,7 +48,8 @@ interface HelloOptions {
   readonly name: string | null;
 }
 
-function helloOptions({ args }: CommandContext): HelloOptions {
+function helloOptions(context: CommandContext): HelloOptions {
+  const { args } = context;
   let respVersion: 2 | 3 | null = null;
   let name: string | null = null;
   if (args.count >= 2) {
@@ -59,7 +62,7 @@ function helloOptions({ args }: CommandContext): HelloOptions {
     const option = args.word(i);
     const following = args.count - 1 - i;
     if (option === 'AUTH' && following >= 2) {
-      checkPassword(args.text(i + 1));
+      authenticate(context, args.text(i + 1), args.range(i + 2));
       i += 2;
     } else if (option === 'SETNAME' && following >= 1) {
       name = args.text(i + 1);
@@ -72,6 +75,12 @@ function helloOptions({ args }: CommandContext): HelloOptions {
 function hello(context: CommandContext): void {
   const { reply, session } = context;
   const options = helloOptions(context);
+  if (!session.authenticated) {
+    throw new CausewayError(
+      'NOAUTH',
+      'HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+    );
+  }
   if (options.name !== null) setClientName(session, options.name);
   if (options.respVersion !== null) {
     session.respVersion = options.respVersion;
@@ -96,6 +105,7 @@ function hello(context: CommandContext): void {
 
 function reset({ reply, server, session }: CommandContext): void {
   server.leave(session);
+  server.authentication.enter(session, server.time.monotonicMs());
   session.name = '';
   session.replyMode = 'on';
   session.respVersion = 2;

@@ -9,6 +9,7 @@ import { ExecutionContext } from './execution-context.ts';
 import { feedMonitors } from './monitor-feed.ts';
 import { NewKeyWriter } from './new-key-writer.ts';
 import { notificationBit } from './notification-classes.ts';
+import { withoutSecrets } from './redacted-args.ts';
 import { refuse, wrongArity } from './refusals.ts';
 import { isForeignProtocol, onlyPubsubAllowed, unknownCommand } from './request-errors.ts';
 import type { ServerState } from './server-state.ts';
@@ -233,9 +234,11 @@ export class Dispatcher {
     const { slowlogSlowerThanUsec, slowlogLengthMax } = server.settings;
     if (slowlogSlowerThanUsec >= 0 && usec >= slowlogSlowerThanUsec && entry.slowlogged) {
       const client = { address: session.connection.address, name: session.name };
-      server.slowlog.add(args, this.#wallMs(), usec, client, slowlogLengthMax);
+      server.slowlog.add(withoutSecrets(entry, args), this.#wallMs(), usec, client, slowlogLengthMax);
     }
-    if (server.clients.monitors.size > 0 && entry.monitored) feedMonitors(server, session, args, this.#wallMs());
+    if (server.clients.monitors.size > 0 && entry.monitored) {
+      feedMonitors(server, session, withoutSecrets(entry, args), this.#wallMs());
+    }
   }
 
   /** EXEC of an open MULTI: all of its requests at one time and in one transaction, or none. */

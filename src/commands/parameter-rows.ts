@@ -1,4 +1,4 @@
-import { BULK_BYTES_MAX } from '../base/client-limits.ts';
+import { BULK_BYTES_MAX, PASSWORD_BYTES_MAX } from '../base/client-limits.ts';
 import { notificationClassesText, parseNotificationClasses } from './notification-classes.ts';
 import { outputLimitsKind, outputLimitsText, writeOutputLimits } from './output-limit-parameter.ts';
 import type { Parameter } from './parameters.ts';
@@ -19,6 +19,8 @@ function numberSetting(key: NumberSetting): NonNullable<Parameter['setting']> {
 }
 
 const MEBIBYTE = 1024 * 1024;
+/** A password is never shown, not to whoever knows it either: what shows it may be shown further. */
+const HIDDEN_PASSWORD = '(hidden)';
 
 /** Those that the server acts on. */
 const actingParameters: readonly Parameter[] = [
@@ -56,6 +58,31 @@ const actingParameters: readonly Parameter[] = [
     kind: outputLimitsKind,
     setting: { read: (settings) => outputLimitsText(settings.outputLimits), write: writeOutputLimits },
   },
+  {
+    name: 'requirepass',
+    kind: (text) => {
+      if (text === HIDDEN_PASSWORD) return { refusal: `${HIDDEN_PASSWORD} is what CONFIG GET shows in its place` };
+      return text.length <= PASSWORD_BYTES_MAX
+        ? { text }
+        : { refusal: `a password has at most ${PASSWORD_BYTES_MAX} bytes` };
+    },
+    setting: {
+      read: (settings) => (settings.requirepass === '' ? '' : HIDDEN_PASSWORD),
+      write: (settings, text) => {
+        settings.requirepass = text;
+      },
+    },
+  },
+  {
+    name: 'protected-mode',
+    kind: yesOrNo,
+    setting: {
+      read: (settings) => (settings.protectedMode ? 'yes' : 'no'),
+      write: (settings, text) => {
+        settings.protectedMode = text === 'yes';
+      },
+    },
+  },
 ];
 
 /** What is as it is: known at the start, or one way of being only. */
@@ -79,7 +106,6 @@ const fixedParameters: readonly Parameter[] = [
   },
   { name: 'maxmemory', kind: only('0', 'there is no memory limit to set'), initial: '0' },
   { name: 'maxmemory-policy', kind: only('noeviction', 'nothing is evicted'), initial: 'noeviction' },
-  { name: 'requirepass', kind: only('', 'there are no passwords') },
   { name: 'activedefrag', kind: only('no', 'there is nothing to defragment'), initial: 'no' },
 ];
 

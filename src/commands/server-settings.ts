@@ -2,8 +2,7 @@ import {
   BULK_BYTES_DEFAULT,
   CLIENTS_DEFAULT,
   QUERY_BUFFER_BYTES_DEFAULT,
-  UNAUTHENTICATED_ARGUMENTS_MAX,
-  UNAUTHENTICATED_BULK_BYTES_MAX,
+  UNAUTHENTICATED_MS_MAX,
 } from '../base/client-limits.ts';
 
 /** Output that a client has not taken: past `hardBytes`, or `softBytes` for `softSeconds` on end, it is disconnected. 0 is no limit. */
@@ -26,8 +25,11 @@ export class ServerSettings {
   tcpKeepaliveSeconds = 300;
   bulkBytesMax: number = BULK_BYTES_DEFAULT;
   queryBufferBytesMax: number = QUERY_BUFFER_BYTES_DEFAULT;
-  unauthenticatedArgumentsMax: number = UNAUTHENTICATED_ARGUMENTS_MAX;
-  unauthenticatedBulkBytesMax: number = UNAUTHENTICATED_BULK_BYTES_MAX;
+  /** The clients' password, latin1; empty for none. */
+  requirepass = '';
+  /** Without a password only clients of this machine are served. */
+  protectedMode = true;
+  unauthenticatedMsMax: number = UNAUTHENTICATED_MS_MAX;
   /**
    * Redis sets no limit for normal clients; here one client must not take the node's memory, and 256 MiB is above what
    * the largest value allowed needs.

@@ -1,3 +1,4 @@
+import { Authentication, type PasswordDigests } from './authentication.ts';
 import { ClientRegistry } from './client-registry.ts';
 import type { CommandIndex } from './command-index.ts';
 import type { Engine } from './engine.ts';
@@ -59,6 +60,7 @@ export class ServerState {
   readonly clients: ClientRegistry = new ClientRegistry();
   readonly settings: ServerSettings = new ServerSettings();
   readonly parameters: ParameterTable;
+  readonly authentication: Authentication;
   readonly stats: ServerStats = new ServerStats();
   readonly slowlog: Slowlog = new Slowlog();
   readonly hub: PubsubHub = new PubsubHub();
@@ -69,7 +71,13 @@ export class ServerState {
   /** Called after every change of the pause: the driver runs, or will run, what waited. */
   onPauseChanged: (pause: Pause | null) => void = () => undefined;
 
-  constructor(options: { commands: CommandIndex; engine: Engine; time: ServerTime; facts: ProcessFacts }) {
+  constructor(options: {
+    commands: CommandIndex;
+    engine: Engine;
+    time: ServerTime;
+    facts: ProcessFacts;
+    digests: PasswordDigests;
+  }) {
     this.commands = options.commands;
     this.engine = options.engine;
     this.time = options.time;
@@ -77,6 +85,7 @@ export class ServerState {
     this.parameters = new ParameterTable(parameterRows, this.settings);
     this.waiting = new WaitingClients(this.clients, options.engine.node);
     this.notifier = new KeyspaceNotifier(this.hub, this.settings);
+    this.authentication = new Authentication(this.settings, options.digests);
     this.stats.sampleRate(options.time.monotonicMs());
     options.engine.listen({
       keyChanged: (key, event) => {
@@ -86,6 +95,11 @@ export class ServerState {
       flushed: () => this.watches.touchAll(),
       message: (channel, message) => this.hub.deliver(channel, message),
     });
+  }
+
+  /** Whether clients of other machines are turned away: protected mode, and no password that would keep strangers out. */
+  get isProtected(): boolean {
+    return this.settings.protectedMode && !this.authentication.isRequired;
   }
 
   /** What requests have to wait for now, null for nothing. */

@@ -70,6 +70,8 @@ export class Session {
   /** Requests of an open MULTI, null outside one. */
   queue: QueuedCommand[] | null = null;
   queuedBytes = 0;
+  /** On the monotonic clock: when it began to be without authentication, where it is. */
+  unauthenticatedSinceMs = 0;
   /** A request of the open MULTI was refused: EXEC will be, too. */
   queueFailed = false;
   /** One of them writes. */

@@ -33,3 +33,13 @@ export function addressOf(text: string, what: string): Address {
 export function formatAddress(address: Address): string {
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
 }
+
+/**
+ * Whether an address, or the name `localhost`, is this machine's own: only processes of this machine get there, or come
+ * from there. An address that is not known is not.
+ */
+export function isLoopback(host: string | undefined): boolean {
+  if (host === undefined) return false;
+  const address = host.toLowerCase().replace(/^::ffff:/, '');
+  return address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
+}

@@ -36,6 +36,14 @@ export const ENVIRONMENT_TABLE: readonly EnvironmentRow[] = [
     }),
   ),
   row('CAUSEWAY_LINKS', ['members'], 'region/letter=ws://host:port, comma separated', true, readLinks),
+  row('CAUSEWAY_REQUIREPASS', ['requirepass'], 'password of the clients', false, (text) => ({ value: text })),
+  row('CAUSEWAY_PROTECTED_MODE', ['protectedMode'], 'true or false', false, readBoolean),
+  row('CAUSEWAY_PEER_SECRET', ['peerSecret'], 'what the nodes prove to each other; none', true, (text) => ({
+    value: text,
+  })),
+  row('CAUSEWAY_PEER_SECRET_FILE', ['peerSecretFile'], 'file that holds the peer secret', true, (text) => ({
+    value: text,
+  })),
   row('CAUSEWAY_LIMITS', ['limits'], 'name=number, comma separated', false, readLimits),
   row('CAUSEWAY_LOG_LEVEL', ['log', 'level'], LOG_LEVELS.join(', '), false, readOneOf(LOG_LEVELS)),
   row('CAUSEWAY_LOG_FORMAT', ['log', 'format'], LOG_FORMATS.join(', '), false, readOneOf(LOG_FORMATS)),
@@ -53,6 +61,10 @@ function row(
 
 function readAddress(text: string): ReturnType<EnvironmentRow['read']> {
   return parseAddress(text) === null ? { expected: ADDRESS_SHAPE } : { value: text };
+}
+
+function readBoolean(text: string): ReturnType<EnvironmentRow['read']> {
+  return text === 'true' || text === 'false' ? { value: text === 'true' } : { expected: 'true or false' };
 }
 
 function readOneOf(allowed: readonly string[]): EnvironmentRow['read'] {

@@ -5,6 +5,7 @@ import { parseClasses } from '../classes/read-classes.ts';
 import { CausewayError } from '../errors.ts';
 import { ADDRESS_SHAPE, parseAddress, formatAddress, type Address } from './address.ts';
 import { ENVIRONMENT_TABLE, NODE_PLACEHOLDER } from './config-table.ts';
+import { doorsOf, doorsShape } from './doors.ts';
 import { explainZodError } from './explain-zod-error.ts';
 import { LOG_FORMATS, LOG_LEVELS, type MemberConfig, type NodeConfig } from './node-config.ts';
 import { dials, nodeNameOf, parseYamlText, readText, regionOf, type NodeName, type Topology } from './topology.ts';
@@ -45,6 +46,7 @@ const regionFile = z.strictObject({
   members: z.record(z.string(), linkUrl.nullable()).default({}),
   classes: z.string().min(1).nullable().optional(),
   limits: z.record(z.string(), z.number('expected a number').min(0).max(Number.MAX_SAFE_INTEGER)).default({}),
+  ...doorsShape,
   log: z
     .strictObject({ level: z.enum(LOG_LEVELS).default('info'), format: z.enum(LOG_FORMATS).default('json') })
     .default({ level: 'info', format: 'json' }),
@@ -107,6 +109,7 @@ function parse(text: string, options: ParseConfigOptions): ParsedConfig {
       members: membersOf(file, self, topology),
       limits: file.limits,
       classesFile: file.classes,
+      doors: doorsOf(file),
       log: file.log,
     };
   });

@@ -1,6 +1,7 @@
 import { FastifyHttp, jsonAnswer } from '../adapters/fastify-http.ts';
 import { PromMetrics } from '../adapters/prom-metrics.ts';
-import type { Address } from './address.ts';
+import { isLoopback, type Address } from './address.ts';
+import { PROTECTED_MODE_ERROR } from './protected-mode.ts';
 import { METRICS_TABLE, type MetricsSnapshot } from './metrics.ts';
 
 export interface HttpSources {
@@ -8,20 +9,29 @@ export interface HttpSources {
   /** Reasons why the node is not ready, empty when it is. */
   unreadyReasons(): readonly string[];
   metrics(): MetricsSnapshot;
+  /** Whether clients of other machines are turned away. */
+  isProtected(): boolean;
 }
+
+/** What says nothing of the data, and what those must be able to ask who start and watch nodes. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /**
  * What operators and their programs ask a node:
  *
  *     /healthz   200 as long as the process answers at all
  *     /readyz    200 when the node may be sent clients, else 503 with the reasons
- *     /metrics   for Prometheus
+ *     /metrics   for Prometheus; in protected mode for this machine only
  */
 export function createHttp(address: Address, sources: HttpSources): FastifyHttp {
   const { nodeId } = sources;
   const metrics = new PromMetrics(METRICS_TABLE, () => sources.metrics());
   return new FastifyHttp({
     ...address,
+    refusal: (path, remoteAddress) => {
+      const isOpen = OPEN_PATHS.has(path) || isLoopback(remoteAddress) || !sources.isProtected();
+      return isOpen ? null : PROTECTED_MODE_ERROR;
+    },
     routes: {
       '/healthz': () => jsonAnswer(200, { node: nodeId, alive: true }),
       '/readyz': () => {

@@ -20,6 +20,18 @@ export interface MemberConfig {
   readonly url: string | null;
 }
 
+/** What keeps strangers out. */
+export interface DoorsConfig {
+  /** What clients have to say before they are served; null for nothing. */
+  readonly requirepass: string | null;
+  /** Without a password only clients of the same machine are served. */
+  readonly protectedMode: boolean;
+  /** What the nodes of the cluster prove to each other that they know; null for nothing. */
+  readonly peerSecret: string | null;
+  /** It was said that there is none: the network itself keeps strangers away from the peer port. */
+  readonly isPeerPortOpen: boolean;
+}
+
 /** All that a node is started with, checked. */
 export interface NodeConfig {
   /** Nodes of clusters with different names refuse each other. */
@@ -40,5 +52,6 @@ export interface NodeConfig {
   readonly limits: Readonly<Record<string, number>>;
   /** The classes file, with its text; without it every key is of the default class. */
   readonly classes?: { readonly file: string; readonly text: string };
+  readonly doors: DoorsConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }

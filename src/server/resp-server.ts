@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { listen } from '../adapters/listen.ts';
 import type { Log } from '../adapters/pino-log.ts';
+import { sha256Digests } from '../adapters/sha256-digests.ts';
 import { CommandIndex } from '../commands/command-index.ts';
 import { Dispatcher } from '../commands/dispatch.ts';
 import type { Engine } from '../commands/engine.ts';
@@ -9,6 +10,8 @@ import { commandTable } from '../commands/table.ts';
 import type { Clock, Entropy } from '../ports.ts';
 import { OutputChunks } from '../wire/resp/output-chunks.ts';
 import { RequestArgs } from '../wire/resp/request-args.ts';
+import { isLoopback } from './address.ts';
+import { PROTECTED_MODE_REPLY } from './protected-mode.ts';
 import { RespConnection } from './resp-connection.ts';
 import type { RespServices } from './resp-services.ts';
 import { adoptSocket, SharedReadBuffer } from './resp-socket.ts';
@@ -46,8 +49,17 @@ export class RespServer {
   constructor(options: RespServerOptions) {
     const { clock, engine, entropy, facts, log } = options;
     this.#log = log;
-    this.state = new ServerState({ commands: new CommandIndex(commandTable), engine, time: clock, facts });
+    this.state = new ServerState({
+      commands: new CommandIndex(commandTable),
+      engine,
+      time: clock,
+      facts,
+      digests: sha256Digests,
+    });
     for (const [name, value] of Object.entries(options.parameters ?? {})) this.state.parameters.preset(name, value);
+    this.state.authentication.onGuessing = (network) => {
+      log.warn('many wrong passwords, refused unheard for a while', { network });
+    };
     this.state.onPauseChanged = (pause) => this.#pauseChanged(pause);
     this.#services = {
       state: this.state,
@@ -108,8 +120,12 @@ export class RespServer {
     state.stats.connectionsReceived++;
     if (state.clients.count >= state.settings.clientsMax || this.#isClosed) {
       state.stats.connectionsRejected++;
-      accepted.on('error', () => undefined);
-      accepted.end('-ERR max number of clients reached\r\n', () => accepted.destroy());
+      this.#turnAway(accepted, '-ERR max number of clients reached\r\n');
+      return;
+    }
+    if (state.isProtected && !isLoopback(accepted.remoteAddress)) {
+      state.stats.connectionsRejected++;
+      this.#turnAway(accepted, PROTECTED_MODE_REPLY);
       return;
     }
     let connection: RespConnection | null = null;
@@ -126,15 +142,25 @@ export class RespServer {
     socket.resume();
   }
 
+  #turnAway(accepted: Socket, reply: string): void {
+    accepted.on('error', () => undefined);
+    accepted.end(reply, () => accepted.destroy());
+  }
+
   #sweep(): void {
     const { connections, args } = this.#services;
     const { settings, stats, time } = this.state;
     stats.sampleRate(time.monotonicMs());
     args.release();
+    const unauthenticatedBeforeMs = time.monotonicMs() - settings.unauthenticatedMsMax;
     const idleBeforeMs = settings.timeoutSeconds > 0 ? time.wallMs() - settings.timeoutSeconds * 1000 : -Infinity;
     for (const connection of [...connections]) {
       connection.checkOutput();
       const { session } = connection;
+      if (!session.authenticated && session.unauthenticatedSinceMs < unauthenticatedBeforeMs) {
+        connection.close('did not authenticate in time');
+        continue;
+      }
       const waits = session.blocked !== null || session.subscribed || session.monitoring;
       if (!waits && session.lastActiveAtMs < idleBeforeMs) connection.close('idle for longer than timeout');
     }

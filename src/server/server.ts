@@ -2,6 +2,8 @@ import type { FastifyHttp } from '../adapters/fastify-http.ts';
 import { createLog, type Log } from '../adapters/pino-log.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { CausewayError } from '../errors.ts';
+import { isLoopback } from './address.ts';
+import { doorParameters } from './doors.ts';
 import { createHttp } from './http.ts';
 import type { NodeConfig } from './node-config.ts';
 import { PeerServer } from './peer-server.ts';
@@ -67,7 +69,7 @@ class NodeServer implements RunningServer {
         shutdown: () => process.kill(process.pid, 'SIGTERM'),
         reportInternal: (error, command) => log.error('a command met an error of ours', { command, error }),
       }),
-      parameters: limitsOf(config.limits).parameters,
+      parameters: { ...limitsOf(config.limits).parameters, ...doorParameters(config.doors) },
       touched: () => driver.touch(),
       failed: (error) => driver.fail(error),
     });
@@ -79,6 +81,7 @@ class NodeServer implements RunningServer {
         isReady: this.#unreadyReasons().length === 0,
         resp: this.#resp.state,
       }),
+      isProtected: () => this.#resp.state.isProtected,
     });
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = (error) => (error === null ? resolve() : reject(error));
@@ -114,6 +117,9 @@ class NodeServer implements RunningServer {
       peer: await this.#peers.start(),
     };
     this.#log.info('listening', { ...this.#ports });
+    if (this.#resp.state.isProtected && !isLoopback(resp.host)) {
+      this.#log.warn('protected mode: without a password only clients of this machine are served', { host: resp.host });
+    }
     this.#readyTimer = setInterval(() => this.#lookWhetherReady(), READY_LOOK_MS);
     this.#lookWhetherReady();
   }

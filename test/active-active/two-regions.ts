@@ -1,3 +1,4 @@
+import { sha256Digests } from '../../src/adapters/sha256-digests.ts';
 import { latin1Bytes } from '../../src/base/bytes.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import type { Args } from '../../src/commands/context.ts';
@@ -57,7 +58,7 @@ class RegionClient {
     this.#node = node;
     const time = { wallMs: () => node.now().wallMs, monotonicMs: () => node.now().monotonicMs };
     const commands = new CommandIndex(commandTable);
-    this.#state = new ServerState({ commands, engine: node.core, time, facts: fakeFacts() });
+    this.#state = new ServerState({ commands, engine: node.core, time, facts: fakeFacts(), digests: sha256Digests });
     this.#dispatcher = new Dispatcher(this.#state, () => 0.5);
   }
 

@@ -19,6 +19,7 @@ export async function startLoneServer(): Promise<RunningServer> {
       dataDir: null,
       members: [],
       limits: {},
+      doors: { requirepass: null, protectedMode: true, peerSecret: null, isPeerPortOpen: false },
       log: { level: 'silent', format: 'json' },
     },
     { onFatal: (error) => failed.push({ error }) },

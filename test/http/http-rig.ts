@@ -49,13 +49,19 @@ export class HttpRig {
   reasons: string[] = [];
   node: NodeTelemetry = QUIET_NODE;
   readonly commands = new CommandIndex([commandNamed('get'), commandNamed('client', [commandNamed('client|list')])]);
+  isProtected = false;
   readonly stats = new ServerStats();
   port = 0;
 
   async start(host = '127.0.0.1'): Promise<this> {
     const http = createHttp(
       { host, port: 0 },
-      { nodeId: 'us-east-1/a', unreadyReasons: () => this.reasons, metrics: () => this.#snapshot() },
+      {
+        nodeId: 'us-east-1/a',
+        unreadyReasons: () => this.reasons,
+        metrics: () => this.#snapshot(),
+        isProtected: () => this.isProtected,
+      },
     );
     onTestFinished(() => http.close());
     this.port = await http.listen();

@@ -67,7 +67,12 @@ describe('health', () => {
     const { port } = other.address() as { port: number };
     const http = createHttp(
       { host: '127.0.0.1', port },
-      { nodeId: 'us-east-1/a', unreadyReasons: () => [], metrics: () => expect.unreachable('nobody asks') },
+      {
+        nodeId: 'us-east-1/a',
+        unreadyReasons: () => [],
+        isProtected: () => false,
+        metrics: () => expect.unreachable('nobody asks'),
+      },
     );
     onTestFinished(() => http.close());
     await expect(http.listen()).rejects.toMatchObject({

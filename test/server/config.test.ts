@@ -80,6 +80,7 @@ describe('config', () => {
         { id: 'eu-west-1/a', region: 'eu-west-1', nodeNumber: 128, url: 'ws://127.0.0.1:7401' },
       ],
       limits: {},
+      doors: { requirepass: null, protectedMode: true, peerSecret: null, isPeerPortOpen: false },
       log: { level: 'info', format: 'json' },
     });
   });

@@ -40,6 +40,7 @@ export function configOf(index: number, size: number, changes: Partial<NodeConfi
     dataDir: null,
     members: MEMBERS.slice(0, size).filter((member) => member !== self),
     limits: {},
+    doors: { requirepass: null, protectedMode: true, peerSecret: null, isPeerPortOpen: false },
     log: { level: 'silent', format: 'json' },
     ...changes,
   };
