@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'OOM'
   | 'BUSYGROUP'
   | 'EXECABORT'
+  | 'UNBLOCKED'
   | 'HOMEREGION'
   | 'NOQUORUM'
   | 'UNCERTAIN'

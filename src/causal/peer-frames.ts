@@ -4,6 +4,7 @@ import type { EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import type { Columns } from './columns.ts';
 import type { Row } from './members.ts';
+import type { TokenCodec } from './session-token.ts';
 
 /** Entries of a vector as pairs. */
 export type VectorEntries = readonly (readonly [Origin, number])[];
@@ -122,6 +123,7 @@ export interface Codec {
   decodeState(bytes: Uint8Array): EntryState;
   encodeMeta(meta: NodeMeta): Uint8Array;
   decodeMeta(bytes: Uint8Array): NodeMeta;
+  readonly tokens: TokenCodec;
 }
 
 /** Versions of the peer protocol: 1, the first. */

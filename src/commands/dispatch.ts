@@ -14,6 +14,8 @@ import { refuse, wrongArity } from './refusals.ts';
 import { isForeignProtocol, onlyPubsubAllowed, unknownCommand } from './request-errors.ts';
 import type { ServerState } from './server-state.ts';
 import type { QueuedCommand, Session } from './session.ts';
+import { judgeByFloor } from './session-floor.ts';
+import { carriesReads, SESSION_DOTS_KEPT } from './session-level.ts';
 
 /** What became of a request. */
 export const Outcome = {
@@ -25,6 +27,8 @@ export const Outcome = {
   Blocked: 2,
   /** It is no request of a Redis client: to be closed at once, unanswered. */
   Foreign: 3,
+  /** It was not run, and the session runs nothing else until its wait is over: then it is to be given again. */
+  Deferred: 4,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -85,8 +89,13 @@ export class Dispatcher {
     if (entry === undefined) return this.#unknown(session, args);
     const { reply } = session.connection;
     const mark = reply.mark();
-    const refusal = this.#refusalOf(session, entry, args);
+    let refusal = this.#refusalOf(session, entry, args);
     if (refusal === null && this.#mustWait(entry, session)) return Outcome.Paused;
+    if (refusal === null && session.floor !== null) {
+      const verdict = judgeByFloor(this.#server, session, entry);
+      if (verdict === 'wait') return Outcome.Deferred;
+      if (verdict !== 'run') refusal = verdict;
+    }
     session.lastCommand = entry.fullName;
     session.lastActiveAtMs = this.#wallMs();
     if (refusal !== null) {
@@ -173,6 +182,7 @@ export class Dispatcher {
     const { reply } = session.connection;
     const mark = reply.mark();
     session.running = true;
+    this.#engine.readFor(carriesReads(session.level) ? session.dots : null);
     try {
       if (entry === this.#exec && session.queue !== null) {
         this.#runExec(session, nowMs);
@@ -187,8 +197,18 @@ export class Dispatcher {
       this.#failed(session, entry, thrown);
     } finally {
       session.running = false;
+      this.#engine.readFor(null);
     }
+    if (session.dots.size > session.dotsMax) this.#forgetStableDots(session);
     this.#account(session, entry, args);
+  }
+
+  /** Keeps what a session has seen small however long it lives. */
+  #forgetStableDots(session: Session): void {
+    const needed = this.#engine.node.sessions.needed(session.dots);
+    session.dots.clear();
+    session.dots.raiseAll(needed);
+    session.dotsMax = Math.max(SESSION_DOTS_KEPT, needed.length * 2);
   }
 
   readonly #runInTransaction = (tx: TransactionWriter): void => {

@@ -2,6 +2,7 @@ import type { ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
+import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { NodeView } from './node-view.ts';
 
 /** A keyspace notification that a change causes: Redis's class letter and event name, as ('$', 'set'). */
@@ -39,6 +40,8 @@ export interface Engine {
    * that transaction, 0 when nothing was written. An error of `run` passes through; what was written before it stands.
    */
   transact(nowMs: number, run: (tx: TransactionWriter, nowMs: number) => void): number;
+  /** Adds the dots of all that is read from now on to `reader` (SPEC S1); null ends that. */
+  readFor(reader: DotSink | null): void;
   /** Why a command cannot run now (LOADING, CLOCKSKEW, …), null when it can. */
   refusal(write: boolean, allowedWhileLoading: boolean): CausewayError | null;
   /** Tells `events` from now on. Once. */

@@ -1,5 +1,6 @@
 import type { ByteRange } from '../base/bytes.ts';
 import type { ActiveClasses } from '../classes/active-classes.ts';
+import type { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
@@ -25,6 +26,7 @@ export interface NodeView {
   readonly nodeId: string;
   readonly region: string;
   readonly names: NodeNames;
+  readonly sessions: SessionHorizon;
   /** The classes of keys in force here. */
   readonly classes: ActiveClasses;
   vector(): VersionVector;

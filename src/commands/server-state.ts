@@ -83,7 +83,7 @@ export class ServerState {
     this.time = options.time;
     this.facts = options.facts;
     this.parameters = new ParameterTable(parameterRows, this.settings);
-    this.waiting = new WaitingClients(this.clients, options.engine.node);
+    this.waiting = new WaitingClients(this.clients);
     this.notifier = new KeyspaceNotifier(this.hub, this.settings);
     this.authentication = new Authentication(this.settings, options.digests);
     this.stats.sampleRate(options.time.monotonicMs());
@@ -115,6 +115,7 @@ export class ServerState {
   /** Undoes all that a client asked for that reaches beyond its connection: it is closed, or RESET. */
   leave(client: Parameters<PubsubHub['leave']>[0]): void {
     client.dropQueue();
+    client.forgetSession();
     this.watches.unwatchAll(client);
     this.hub.leave(client);
     this.clients.monitors.delete(client);

@@ -1,6 +1,10 @@
+import { SessionDots } from '../causal/session-dots.ts';
 import type { Origin } from '../clock/origin.ts';
+import type { CausewayError } from '../errors.ts';
 import type { Args, Reply } from './context.ts';
 import type { CommandEntry } from './command-index.ts';
+import type { SessionFloor } from './session-floor.ts';
+import { SESSION_DOTS_KEPT, type SessionLevel } from './session-level.ts';
 
 /** What a session needs of the connection that carries it. */
 export interface ClientConnection {
@@ -40,13 +44,15 @@ export interface QueuedCommand {
   readonly bytes: number;
 }
 
-/** A connection that waits for something to be true: WAIT. */
+/** Something that a connection waits for: WAIT, CW.ATTACH, what its session has seen. Its end is told once, one way or the other. */
 export interface Blocked {
-  readonly origin: Origin;
-  readonly seq: number;
-  readonly regionsWanted: number;
   /** On the monotonic clock; Infinity for ever. */
   readonly deadlineMs: number;
+  isOver(): boolean;
+  /** It is over, or its time is. */
+  end(): void;
+  /** It is ended from outside. */
+  fail(error: CausewayError): void;
 }
 
 /** When replies are left out, CLIENT REPLY. */
@@ -95,6 +101,14 @@ export class Session {
   lastWriteOrigin: Origin | null = null;
   lastWriteSeq = 0;
   blocked: Blocked | null = null;
+
+  /** What it has read and written (SPEC S1): all of it is applied on this node. */
+  readonly dots: SessionDots = new SessionDots();
+  level: SessionLevel = 'causal';
+  /** At level `session`: what CW.ATTACH named and this node does not have yet. */
+  floor: SessionFloor | null = null;
+  /** Dots kept before those that no longer matter are looked for. */
+  dotsMax: number = SESSION_DOTS_KEPT;
   closing = false;
 
   constructor(id: number, connection: ClientConnection, nowMs: number) {
@@ -133,7 +147,16 @@ export class Session {
     this.queueWrites ||= command.entry.writes;
   }
 
+  /** Forgets what it has seen, and what it asked to see. */
+  forgetSession(): void {
+    this.dots.clear();
+    this.dotsMax = SESSION_DOTS_KEPT;
+    this.floor = null;
+    this.level = 'causal';
+  }
+
   noteWrite(origin: Origin, seq: number): void {
+    this.dots.raise(origin, seq);
     this.lastWriteOrigin = origin;
     this.lastWriteSeq = seq;
   }

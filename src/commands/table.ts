@@ -1,4 +1,5 @@
 import { causewayCommands } from './causeway.ts';
+import { sessionCommands } from './causeway-session.ts';
 import { clientCommands } from './client.ts';
 import { commandCommands } from './command.ts';
 import type { CommandSpec } from './command-spec.ts';
@@ -42,4 +43,5 @@ export const commandTable: readonly CommandSpec[] = [
   ...transactionCommands,
   ...waitCommands,
   ...causewayCommands,
+  ...sessionCommands,
 ];

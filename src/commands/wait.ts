@@ -30,7 +30,12 @@ function wait(context: CommandContext): void {
     return;
   }
   const deadlineMs = timeoutMs === 0 ? Infinity : server.time.monotonicMs() + timeoutMs;
-  server.waiting.block(session, { origin, seq, regionsWanted, deadlineMs });
+  server.waiting.block(session, {
+    deadlineMs,
+    isOver: () => node.regionsCovering({ origin, seq }) >= regionsWanted,
+    end: () => session.connection.reply.integer(node.regionsCovering({ origin, seq })),
+    fail: ({ code, message }) => session.connection.reply.error(code, message),
+  });
 }
 
 /** WAIT. */

@@ -1,15 +1,13 @@
+import { CausewayError, type ErrorCode } from '../errors.ts';
 import type { ClientRegistry } from './client-registry.ts';
-import type { NodeView } from './node-view.ts';
 import type { Blocked, Session } from './session.ts';
 
-/** Connections that wait until enough regions have their last write. Only they wait; the node goes on. */
+/** Connections that wait until the node has heard or applied something. Only they wait; the node goes on. */
 export class WaitingClients {
   readonly #clients: ClientRegistry;
-  readonly #node: NodeView;
 
-  constructor(clients: ClientRegistry, node: NodeView) {
+  constructor(clients: ClientRegistry) {
     this.#clients = clients;
-    this.#node = node;
   }
 
   block(session: Session, blocked: Blocked): void {
@@ -17,45 +15,30 @@ export class WaitingClients {
     this.#clients.blocked.add(session);
   }
 
-  /** Other regions that have what a blocked session waits for. */
-  #covered(blocked: Blocked): number {
-    return this.#node.regionsCovering({ origin: blocked.origin, seq: blocked.seq });
-  }
-
-  /** Acknowledgements have come in: answers those whose wait is over. */
+  /** Transactions or acknowledgements have come in: ends the waits that are over. */
   progress(): void {
     for (const session of [...this.#clients.blocked]) {
-      const { blocked } = session;
-      if (blocked === null) continue;
-      const covered = this.#covered(blocked);
-      if (covered >= blocked.regionsWanted) this.#answer(session, covered);
+      if (session.blocked?.isOver() === true) this.expire(session);
     }
   }
 
-  /** Ends a wait at its time limit (or before, by CLIENT UNBLOCK): answers with how many regions there are by now. */
+  /** Ends a wait that is over, at its time limit, or before by CLIENT UNBLOCK; says whether there was one. */
   expire(session: Session): boolean {
-    if (session.blocked === null) return false;
-    this.#answer(session, this.#covered(session.blocked));
-    return true;
+    return this.#release(session, (blocked) => blocked.end());
   }
 
   /** Ends a wait with an error. */
-  fail(session: Session, code: string, message: string): boolean {
-    if (session.blocked === null) return false;
-    this.#release(session);
-    session.connection.reply.error(code, message);
-    session.connection.resume();
-    return true;
+  fail(session: Session, code: ErrorCode, message: string): boolean {
+    return this.#release(session, (blocked) => blocked.fail(new CausewayError(code, message)));
   }
 
-  #answer(session: Session, covered: number): void {
-    this.#release(session);
-    session.connection.reply.integer(covered);
-    session.connection.resume();
-  }
-
-  #release(session: Session): void {
+  #release(session: Session, end: (blocked: Blocked) => void): boolean {
+    const { blocked } = session;
+    if (blocked === null) return false;
     session.blocked = null;
     this.#clients.blocked.delete(session);
+    end(blocked);
+    session.connection.resume();
+    return true;
   }
 }

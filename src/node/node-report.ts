@@ -54,8 +54,8 @@ export class NodeReport {
   }
 
   telemetry(now: Now, made: number, expiredKeys: number): NodeTelemetry {
-    const { holdBack, vector, log, clock, members } = this.#replica;
-    const waits = holdBack.waits(vector);
+    const { holdBack, vector, closedHere, log, clock, members } = this.#replica;
+    const waits = holdBack.waits(vector, closedHere);
     return {
       peers: members.others().map((member) => {
         const session = this.#replicator.sessions.get(member.nodeNumber);
@@ -73,6 +73,8 @@ export class NodeReport {
       pausedOrigins: waits.filter((wait) => wait.missing === null).length,
       logTransactions: log.transactions,
       logBytes: log.bytes,
+      recentChanges: this.#keyspace.recent.count,
+      recentChangesBytes: this.#keyspace.recent.bytes,
       clockAheadMs: Math.max(0, msOfStamp(clock.last) - now.wallMs),
       conflicts: [{ keyClass: '*', count: this.#keyspace.conflicts }],
       madeTotal: made,

@@ -9,6 +9,7 @@ import type { Codec, PeerFrame } from '../causal/peer-frames.ts';
 import { Replica, type Identity, type Now } from '../causal/replica.ts';
 import { Replicator } from '../causal/replicator.ts';
 import { Sender } from '../causal/sender.ts';
+import { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Snapshot } from '../causal/snapshot-receiver.ts';
 import { ActiveClasses } from '../classes/active-classes.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
@@ -22,6 +23,7 @@ import { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
 import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
@@ -73,6 +75,7 @@ export class RegionNode implements Engine, NodeView {
   readonly #update: Update = new Update();
   readonly #nodeNames: Map<number, string>;
   readonly names: NodeNames;
+  readonly sessions: SessionHorizon;
   readonly classes: ActiveClasses;
   /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
   readonly #ownDeps: VersionVector;
@@ -103,6 +106,7 @@ export class RegionNode implements Engine, NodeView {
     this.#closed = new ClosedIncarnations(this.#replica);
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
     this.names = (node) => this.#nodeNames.get(node);
+    this.sessions = new SessionHorizon(this.#replica, this.names, codec.tokens);
     this.#sender = new Sender(this.#replica, this.#keyspace, (link, frame) => this.#send(link, frame));
     this.#replicator = new Replicator(this.#replica, codec, this.#sender, {
       send: (link, frame) => void this.#send(link, frame),
@@ -144,6 +148,10 @@ export class RegionNode implements Engine, NodeView {
 
   listen(events: EngineEvents): void {
     this.#events = events;
+  }
+
+  readFor(reader: DotSink | null): void {
+    this.#keyspace.recent.readFor(reader);
   }
 
   nowMs(wallMs: number): number {
@@ -256,6 +264,10 @@ export class RegionNode implements Engine, NodeView {
   restore(image: StoredImage): void {
     this.#persistence.restore(image);
     this.#replicator.restored();
+    const { vector, stable } = this.#replica;
+    // which keys they changed is not kept: any may be one
+    for (const [origin, seq] of vector.dots())
+      if (!stable.contains(origin, seq)) this.#keyspace.recent.noteEvery(origin, seq);
     this.#vectorChanged = true;
   }
 
@@ -351,10 +363,11 @@ export class RegionNode implements Engine, NodeView {
   // ── delivery ──
 
   #deliver(now: Now): void {
-    const { holdBack, vector } = this.#replica;
+    const { holdBack, vector, closedHere } = this.#replica;
     if (holdBack.bytes === 0) return;
     holdBack.drain(
       vector,
+      closedHere,
       now.wallMs,
       now.monotonicMs,
       (origin) => this.#replica.running(origin),

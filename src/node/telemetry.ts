@@ -33,6 +33,9 @@ export interface NodeTelemetry {
   /** Transactions kept to be sent on, of all origins. */
   readonly logTransactions: number;
   readonly logBytes: number;
+  /** Changes of keys that sessions still have to carry, and about the bytes that keeping them takes. */
+  readonly recentChanges: number;
+  readonly recentChangesBytes: number;
   /** How far the hybrid clock is ahead of the wall clock; 0 when it is not. */
   readonly clockAheadMs: number;
   readonly conflicts: readonly ConflictCount[];

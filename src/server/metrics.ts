@@ -108,6 +108,16 @@ export const METRICS_TABLE: readonly Row[] = [
     ({ node }) => node.pausedOrigins,
   ),
   gauge('causeway_log_transactions', 'Transactions kept to be sent on', ({ node }) => node.logTransactions),
+  gauge(
+    'causeway_recent_changes',
+    'Changes of keys that sessions carry along until they are stable',
+    ({ node }) => node.recentChanges,
+  ),
+  gauge(
+    'causeway_recent_changes_bytes',
+    'Bytes, about, that keeping them takes',
+    ({ node }) => node.recentChangesBytes,
+  ),
   gauge('causeway_log_bytes', 'Bytes of transactions kept to be sent on', ({ node }) => node.logBytes),
   gauge(
     'causeway_clock_ahead_ms',

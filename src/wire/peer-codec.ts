@@ -17,6 +17,7 @@ import type { FlushMark } from '../crdt/string-content.ts';
 import { CausewayError } from '../errors.ts';
 import { checkEntryState, checkText } from './entry-state.ts';
 import { checkShape } from './msgpack-shape.ts';
+import { tokenCodec } from './token-codec.ts';
 
 /** Numbers of the frames on the wire: never renumber, only add. */
 const FrameType = {
@@ -278,6 +279,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
 
 /** Frames between peers, columns of the log, and what the store keeps: msgpack arrays, checked whole on the way in. */
 export const peerCodec: Codec = {
+  tokens: tokenCodec,
   encodeFrame: (frame) => packr.pack([FrameType[frame.type], ...parts(frame)]),
   decodeFrame: (bytes) => frameOf(unpack(bytes)),
   encodeColumns: ({ stamps, deps, counts, kinds, lengths, numbers: parted, blob: bytes }) =>

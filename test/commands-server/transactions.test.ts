@@ -28,6 +28,9 @@ class SteeredEngine implements Engine {
   get expiredKeys() {
     return this.inner.expiredKeys;
   }
+  readFor(...args: Parameters<Engine['readFor']>) {
+    this.inner.readFor(...args);
+  }
   nowMs(wallMs: number) {
     return this.inner.nowMs(wallMs);
   }

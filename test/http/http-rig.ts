@@ -16,6 +16,8 @@ export const QUIET_NODE: NodeTelemetry = {
   pausedOrigins: 0,
   logTransactions: 0,
   logBytes: 0,
+  recentChanges: 0,
+  recentChangesBytes: 0,
   clockAheadMs: 0,
   conflicts: [],
   madeTotal: 0,

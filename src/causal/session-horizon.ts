@@ -1,0 +1,118 @@
+import { dotText, type Dot, type NodeNames } from '../clock/dot.ts';
+import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
+import { CausewayError } from '../errors.ts';
+import type { Replica } from './replica.ts';
+import { clusterHash, TOKEN_DOTS_MAX, type SessionToken, type TokenCodec } from './session-token.ts';
+
+type Dots = Iterable<readonly [Origin, number]>;
+
+/** Dots that an error names at most. */
+const NAMED_MAX = 8;
+
+/** What a node can say of a session's dots: which it has, which no longer matter, which cannot be. Reads only (RULES S1). */
+export class SessionHorizon {
+  readonly #replica: Replica;
+  readonly #names: NodeNames;
+  readonly #codec: TokenCodec;
+  readonly #cluster: number;
+
+  constructor(replica: Replica, names: NodeNames, codec: TokenCodec) {
+    this.#replica = replica;
+    this.#names = names;
+    this.#codec = codec;
+    this.#cluster = clusterHash(replica.identity.clusterId);
+  }
+
+  /** The token of a session that has seen the dots. */
+  tokenOf(dots: Dots): string {
+    return this.#codec.encode({ cluster: this.#cluster, dots: this.needed(dots) });
+  }
+
+  /** The dots that a token names. Throws ERR for what is no token, for one of another cluster, and for what cannot be. */
+  read(text: string): SessionToken['dots'] {
+    const token = this.#codec.decode(text);
+    if (token.cluster !== this.#cluster) throw refusal('it is of another cluster');
+    this.#checkPossible(token.dots);
+    return token.dots;
+  }
+
+  /** Whether all is applied here. What a retired incarnation made is, or nobody has it. */
+  covers(dots: Dots): boolean {
+    const { vector } = this.#replica;
+    for (const [origin, seq] of dots) if (!vector.contains(origin, seq)) return false;
+    return true;
+  }
+
+  /** What of the dots is not applied here. */
+  missing(dots: Dots): Dot[] {
+    const { vector } = this.#replica;
+    return Array.from(dots, ([origin, seq]) => ({ origin, seq })).filter(
+      ({ origin, seq }) => !vector.contains(origin, seq),
+    );
+  }
+
+  /** The error of a session that this node is behind, after so many milliseconds. */
+  behind(dots: Dots, timeoutMs: number): CausewayError {
+    const missing = this.missing(dots).map(({ origin, seq }) => dotText(origin, seq, this.#names));
+    const more = missing.length > NAMED_MAX ? ` and ${missing.length - NAMED_MAX} more` : '';
+    const named = missing.slice(0, NAMED_MAX).join(', ');
+    const { nodeId } = this.#replica.identity;
+    return new CausewayError('BEHIND', `${nodeId} does not have ${named}${more} of the session after ${timeoutMs} ms`, {
+      retry: 'later',
+    });
+  }
+
+  #checkPossible(dots: Dots): void {
+    const { vector, members, identity, origin: own } = this.#replica;
+    for (const [origin, seq] of dots) {
+      if (vector.contains(origin, seq)) continue;
+      const node = nodeOf(origin);
+      if (members.get(node) === undefined) throw refusal(`node ${node} is no member of this cluster`);
+      // what others have not made yet may come, what this node has not made is known not to be
+      if (node !== identity.nodeNumber || origin < own) continue;
+      const made = incarnationOf(origin) > identity.incarnation ? 0 : vector.get(own);
+      throw refusal(
+        `${dotText(origin, seq, this.#names)} was never made: ${identity.nodeId} is at ${dotText(own, made, this.#names)}`,
+      );
+    }
+  }
+
+  /**
+   * The dots that matter: those that are not stable. Where there are more than `TOKEN_DOTS_MAX` (many incarnations that are
+   * not retired yet, or a large cluster), some are replaced by later dots whose deps cover them: whoever has those has all of them.
+   */
+  needed(dots: Dots): [Origin, number][] {
+    const { stable } = this.#replica;
+    const needed = new Map<Origin, number>();
+    for (const [origin, seq] of dots) {
+      if (!stable.contains(origin, seq)) needed.set(origin, Math.max(seq, needed.get(origin) ?? 0));
+    }
+    while (needed.size > TOKEN_DOTS_MAX && this.#joinSome(needed)) continue;
+    return [...needed];
+  }
+
+  /** Replaces as many dots as possible by the newest dot of one origin; says whether that made them fewer. */
+  #joinSome(needed: Map<Origin, number>): boolean {
+    const { vector } = this.#replica;
+    let best: Origin | null = null;
+    let bestCovered: Origin[] = [];
+    for (const [candidate, newest] of vector.dots()) {
+      const deps = this.#replica.running(candidate);
+      const covered: Origin[] = [];
+      for (const [origin, seq] of needed) {
+        if (origin === candidate ? seq <= newest : deps.contains(origin, seq)) covered.push(origin);
+      }
+      if (covered.length <= Math.max(1, bestCovered.length)) continue;
+      best = candidate;
+      bestCovered = covered;
+    }
+    if (best === null) return false;
+    for (const origin of bestCovered) needed.delete(origin);
+    needed.set(best, vector.get(best));
+    return true;
+  }
+}
+
+function refusal(why: string): CausewayError {
+  return new CausewayError('ERR', `invalid session token: ${why}`);
+}
