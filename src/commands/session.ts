@@ -70,14 +70,14 @@ export class Session {
   libraryVersion = '';
   respVersion: 2 | 3 = 2;
   authenticated = true;
+  /** On the monotonic clock: when it began to be without authentication, where it is. */
+  unauthenticatedSinceMs = 0;
   lastCommand: string | null = null;
 
   replyMode: ReplyMode = 'on';
   /** Requests of an open MULTI, null outside one. */
   queue: QueuedCommand[] | null = null;
   queuedBytes = 0;
-  /** On the monotonic clock: when it began to be without authentication, where it is. */
-  unauthenticatedSinceMs = 0;
   /** A request of the open MULTI was refused: EXEC will be, too. */
   queueFailed = false;
   /** One of them writes. */
