@@ -104,6 +104,7 @@ export class HoldBack {
    */
   drain(
     vector: VersionVector,
+    closed: VersionVector,
     wallMs: number,
     monotonicMs: number,
     running: (origin: Origin) => VersionVector,
@@ -121,7 +122,7 @@ export class HoldBack {
             this.#finish(queue, done);
             continue;
           }
-          if (held.reader.stamp > latestStamp || held.reader.missingDep(vector, origin) !== null) break;
+          if (held.reader.stamp > latestStamp || held.reader.missingDep(vector, closed, origin) !== null) break;
           // only now: the running deps are those of what is applied, never of a head that waits (RULES D1)
           held.reader.raiseDeps(deps);
           deliver(held, deps);
@@ -149,12 +150,12 @@ export class HoldBack {
   }
 
   /** What each waiting origin waits for. */
-  waits(vector: VersionVector): Wait[] {
+  waits(vector: VersionVector, closed: VersionVector): Wait[] {
     const waits: Wait[] = [];
     for (const [origin, queue] of this.#queues) {
       const head = queue.chunks[0];
       if (head === undefined) continue;
-      const missing = head.reader.missingDep(vector, origin);
+      const missing = head.reader.missingDep(vector, closed, origin);
       waits.push({ origin, seq: head.nextSeq, sender: head.sender, missing, sinceMs: queue.waitingSinceMs });
     }
     return waits;

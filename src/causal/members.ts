@@ -1,5 +1,5 @@
 import type { NodeNumber, Origin } from '../clock/origin.ts';
-import { nodeOf } from '../clock/origin.ts';
+import { incarnationOf, nodeOf } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
@@ -34,6 +34,8 @@ interface MemberState {
   counted: Row | null;
   /** The row that is to count next: kept until it does, or a member that always writes would never have one that counts. */
   next: Row | null;
+  /** The incarnation of the member of which nothing older can come any more. */
+  settled: number;
 }
 
 /** The rows of all members and what follows from them: who has what, what is stable, whose clock has passed. */
@@ -44,7 +46,7 @@ export class Members {
   constructor(members: readonly Member[], self: NodeNumber) {
     this.#self = self;
     for (const member of members) {
-      this.#states.set(member.nodeNumber, { member, row: null, heardAtMs: -Infinity, counted: null, next: null });
+      this.#states.set(member.nodeNumber, { member, row: null, heardAtMs: -Infinity, counted: null, next: null, settled: 0 });
     }
   }
 
@@ -77,7 +79,7 @@ export class Members {
 
   /**
    * Raises `stable` to what every member is known to have. A row of member j counts only when everything j had made when it
-   * said so is here (RULES D5). Returns whether it rose.
+   * said so is here (RULES D5), and all that is left of its earlier lives. Returns whether it rose.
    */
   raiseStable(stable: VersionVector, local: VersionVector): boolean {
     let least: VersionVector | null = null;
@@ -95,11 +97,28 @@ export class Members {
 
   #countable(state: MemberState, local: VersionVector): Row | null {
     if (state.next === null && state.row !== state.counted) state.next = state.row;
-    while (state.next !== null && coversOwn(local, state.next)) {
+    while (state.next !== null && coversOwn(local, state.next) && this.#isSettled(state, state.next, local)) {
       state.counted = state.next;
       state.next = state.row === state.counted ? null : state.row;
     }
     return state.counted;
+  }
+
+  /**
+   * Whether all that the member made in earlier lives is here, as far as anybody has it: what a kill -9 or a lost disk took from
+   * itself too, which its row cannot tell of. Everybody knows the new life, so nobody takes anything more from an older one.
+   */
+  #isSettled(state: MemberState, row: Row, local: VersionVector): boolean {
+    if (state.settled >= row.incarnation) return true;
+    for (const other of this.#states.values()) {
+      if (other.row === null || !knowsIncarnation(other.row, row.node, row.incarnation)) return false;
+      for (const [origin, seq] of other.row.applied.dots()) {
+        const isOlder = nodeOf(origin) === row.node && incarnationOf(origin) < row.incarnation;
+        if (isOlder && local.get(origin) < seq) return false;
+      }
+    }
+    state.settled = row.incarnation;
+    return true;
   }
 
   /** The stamp that every member's clock has passed, with all that it made before here; 0 until each has said something. */
@@ -135,13 +154,7 @@ export class Members {
   allKnowIncarnation(node: NodeNumber, incarnation: number): boolean {
     for (const state of this.#states.values()) {
       if (state.member.nodeNumber === this.#self) continue;
-      const { row } = state;
-      if (row === null) return false;
-      let knows = false;
-      for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
-        if (row.incarnations[at] === node && (row.incarnations[at + 1] as number) >= incarnation) knows = true;
-      }
-      if (!knows) return false;
+      if (state.row === null || !knowsIncarnation(state.row, node, incarnation)) return false;
     }
     return true;
   }
@@ -149,6 +162,13 @@ export class Members {
 
 function isNewer(row: Row, than: Row): boolean {
   return row.incarnation !== than.incarnation ? row.incarnation > than.incarnation : row.stamp > than.stamp;
+}
+
+function knowsIncarnation(row: Row, node: NodeNumber, incarnation: number): boolean {
+  for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
+    if (row.incarnations[at] === node && (row.incarnations[at + 1] as number) >= incarnation) return true;
+  }
+  return false;
 }
 
 /** Whether all that the member had made when it said so, in this life and earlier ones, is here (RULES D5). */

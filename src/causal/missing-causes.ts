@@ -22,13 +22,13 @@ export class MissingCauses {
 
   /** What is to be asked now, and of whom. */
   ask(sessions: ReadonlyMap<number, PeerSession>, now: Now): (readonly [PeerSession, FetchFrame])[] {
-    const { holdBack, vector, limits } = this.#replica;
+    const { holdBack, vector, closedHere, limits } = this.#replica;
     if (holdBack.bytes === 0) {
       this.#asks.clear();
       return [];
     }
     const fetches: (readonly [PeerSession, FetchFrame])[] = [];
-    for (const wait of holdBack.waits(vector)) {
+    for (const wait of holdBack.waits(vector, closedHere)) {
       if (wait.missing === null || now.monotonicMs - wait.sinceMs < limits.askAfterMs) continue;
       const [origin, upTo] = wait.missing;
       const after = holdBack.tail(origin, vector.get(origin));

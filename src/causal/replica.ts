@@ -47,6 +47,11 @@ export class Replica {
   durable: VersionVector = new VersionVector();
   readonly log: OpLog;
   readonly holdBack: HoldBack;
+  /**
+   * Floors of the incarnations whose closing is applied here: all that they made up to their cut is here then, and what is beyond
+   * it is void. Nothing waits for it; vectors keep their entries until the closing is stable (RULES D8).
+   */
+  readonly closedHere: VersionVector = new VersionVector();
   /** The transaction that closed what is retired of a node, where it is known: who has it has all of that. */
   readonly closedBy: Map<NodeNumber, ClosedBy> = new Map();
   readonly #running: Map<Origin, VersionVector> = new Map();

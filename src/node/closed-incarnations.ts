@@ -19,11 +19,14 @@ export class ClosedIncarnations {
   /** A transaction said that every incarnation of its origin's node below this one is closed. */
   note(incarnation: number, context: UpdateContext): void {
     if (incarnation > incarnationOf(context.origin)) return;
-    this.#closings.push({ node: nodeOf(context.origin), incarnation, origin: context.origin, seq: context.seq });
+    const node = nodeOf(context.origin);
+    this.#closings.push({ node, incarnation, origin: context.origin, seq: context.seq });
+    this.#replica.closedHere.raise(originOf(node, 0), incarnation);
   }
 
-  isClosing(node: NodeNumber): boolean {
-    return this.#closings.some((closing) => closing.node === node);
+  /** Whether a transaction that closes the node's incarnations below this one is known and not yet stable. */
+  isClosing(node: NodeNumber, incarnation: number): boolean {
+    return this.#closings.some((closing) => closing.node === node && closing.incarnation >= incarnation);
   }
 
   /**

@@ -426,7 +426,7 @@ export class RegionNode implements Engine, NodeView {
 
   #closeEarlierIncarnations(): void {
     const incarnation = this.#replicator.closableIncarnation();
-    if (incarnation === null || this.#closed.isClosing(this.#options.identity.nodeNumber)) return;
+    if (incarnation === null || this.#closed.isClosing(this.#options.identity.nodeNumber, incarnation)) return;
     this.#transactWallMs = this.#now.wallMs;
     this.#closed.note(incarnation, this.#openTransaction());
     this.#transaction.closeIncarnations(incarnation);

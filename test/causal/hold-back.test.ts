@@ -81,6 +81,7 @@ class Receiver {
     const taken = this.holdBack.take(heldOf(frame), this.vector.get(frame.origin), frame.asked, 0);
     this.holdBack.drain(
       this.vector,
+      new VersionVector(),
       WALL_MS,
       0,
       (origin) => this.#runningOf(origin),

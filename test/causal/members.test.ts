@@ -21,7 +21,7 @@ const row = (name: Name, at: number, applied: Seqs, durable: Seqs = applied): Ro
   wallMs: at,
   applied: vectorOf(applied),
   durable: vectorOf(durable),
-  incarnations: [],
+  incarnations: NAMES.flatMap((each) => [numberOf(each), 1]),
 });
 
 const seqs = fc.tuple(fc.nat(4), fc.nat(4), fc.nat(4));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { VectorEntries } from '../../src/causal/peer-frames.ts';
-import { originFor, PlayedStream, ScriptedNode, type Name } from '../support/scripted-node.ts';
+import { NAMES, numberOf, originFor, PlayedStream, ScriptedNode, type Name } from '../support/scripted-node.ts';
 
 /** C writes w and then learns of A's DEL d; its row, which says so, overtakes w on the other connection. */
 function schedule(): { write: ReturnType<PlayedStream['next']>; removal: ReturnType<PlayedStream['next']>[] } {
@@ -50,12 +50,32 @@ describe('D5: a row counts only when everything its member had made is here', ()
   it('what a member made in an earlier life counts as made by it', () => {
     const node = new ScriptedNode().connect('A', 'B', 'C');
     for (const frame of schedule().removal) node.give('A', frame);
-    node.giveRow('A', { applied: A2 });
-    node.giveRow('B', { applied: A2 });
-    node.giveRow('C', { incarnation: 2, applied: [...A2, ...C1] });
+    const incarnations = NAMES.flatMap((name) => [numberOf(name), name === 'C' ? 2 : 1]);
+    node.giveRow('A', { applied: A2, incarnations });
+    node.giveRow('B', { applied: A2, incarnations });
+    node.giveRow('A', { of: 'C', incarnation: 2, applied: [...A2, ...C1], incarnations });
     node.run(1_000);
     expect(tombstones(node)).toBe(1);
-    node.give('C', schedule().write);
+    node.give('B', schedule().write);
+    node.run(1_000);
+    expect([node.get('k'), tombstones(node)]).toEqual([null, 0]);
+  });
+
+  it('what a kill -9 took from a member, and another has, counts as made by it: its own row cannot tell', () => {
+    const { write, removal } = schedule();
+    const knowing = (life: number): number[] => NAMES.flatMap((name) => [numberOf(name), name === 'C' ? life : 1]);
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    for (const frame of removal) node.give('A', frame);
+    node.giveRow('A', { applied: A2, incarnations: knowing(2) });
+    // C, in its second life, has forgotten w and acknowledged d; B, which has w, does not know yet that C began anew
+    node.giveRow('A', { of: 'C', incarnation: 2, applied: A2, incarnations: knowing(2) });
+    node.giveRow('B', { applied: A2, incarnations: knowing(1) });
+    node.run(1_000);
+    expect(tombstones(node)).toBe(1);
+    node.giveRow('B', { applied: [...A2, ...C1], incarnations: knowing(2) });
+    node.run(1_000);
+    expect(tombstones(node)).toBe(1);
+    node.give('B', write);
     node.run(1_000);
     expect([node.get('k'), tombstones(node)]).toEqual([null, 0]);
   });

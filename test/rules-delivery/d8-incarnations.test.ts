@@ -126,10 +126,12 @@ describe('D8: incarnations close', () => {
     node.give('A', old.next([['set', 'k', '1']]));
     node.give('B', next.next([['close', '', '2']], [old.dot]));
     const all = [old.dot, next.dot];
-    for (const name of ['A', 'B'] as const) node.giveRow(name, { incarnation: name === 'A' ? 2 : 1, applied: all });
+    const incarnations = knows({ A: 2 });
+    for (const name of ['A', 'B'] as const)
+      node.giveRow(name, { incarnation: name === 'A' ? 2 : 1, applied: all, incarnations });
     node.run(500);
     expect(node.core.vector().floor(numberOf('A'))).toBe(0);
-    node.giveRow('C', { applied: all });
+    node.giveRow('C', { applied: all, incarnations });
     node.run(500);
     expect(node.core.vector().floor(numberOf('A'))).toBe(2);
     expect(node.core.vector().get(old.origin)).toBe(Infinity);
@@ -175,7 +177,7 @@ describe('D8: incarnations close', () => {
     node.give('B', next.next([['close', '', '2']], [old.dot]));
     const all = [old.dot, next.dot];
     for (const name of ['A', 'B', 'C'] as const)
-      node.giveRow(name, { incarnation: name === 'A' ? 2 : 1, applied: all });
+      node.giveRow(name, { incarnation: name === 'A' ? 2 : 1, applied: all, incarnations: knows({ A: 2 }) });
     node.run(500);
     expect(node.core.vector().floor(numberOf('A'))).toBe(2);
     const nodes = NAMES.map(numberOf);

@@ -18,6 +18,8 @@ export interface VirtualObserver {
   carried?(from: VirtualNode, to: VirtualNode, kind: 'bulk' | 'control', frame: Uint8Array): void;
   /** A batch is on disk; the node does not know it yet. */
   committed?(node: VirtualNode, batch: StoreBatch): void;
+  /** A PUBLISH was applied at a node. */
+  heard?(node: VirtualNode, message: string): void;
   /** A node began a new life. */
   restarted?(node: VirtualNode): void;
 }
@@ -68,6 +70,10 @@ export class VirtualCluster implements VirtualWorld {
     for (const [index, left] of this.nodes.entries()) {
       for (const right of this.nodes.slice(index + 1)) this.#connectPair(left, right);
     }
+  }
+
+  everyNode(): readonly VirtualNode[] {
+    return this.nodes;
   }
 
   node(index: number): VirtualNode {
@@ -232,6 +238,10 @@ export class VirtualCluster implements VirtualWorld {
 
   settled(node: VirtualNode): void {
     this.observer.settled?.(node);
+  }
+
+  heard(node: VirtualNode, message: string): void {
+    this.observer.heard?.(node, message);
   }
 
   // ── faults ──

@@ -29,8 +29,11 @@ export interface VirtualWorld {
   readonly limits: ReplicationLimits;
   carry(from: VirtualNode, link: number, frame: Uint8Array): void;
   disconnect(connection: Connection): void;
+  everyNode(): readonly VirtualNode[];
   /** A turn of the node ended. */
   settled(node: VirtualNode): void;
+  /** A PUBLISH was applied at the node. */
+  heard(node: VirtualNode, message: string): void;
 }
 
 /** What a node of the virtual cluster keeps over a restart. */
@@ -119,6 +122,11 @@ export class VirtualNode {
         this.disk.stampBound = bound;
       },
       hasStore: true,
+    });
+    core.listen({
+      keyChanged: () => {},
+      flushed: () => {},
+      message: (_channel, message) => world.heard(this, message.toLatin1()),
     });
     core.restore(this.disk.image());
     core.start(this.now());

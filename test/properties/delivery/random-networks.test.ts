@@ -6,7 +6,7 @@ import { RandomRun } from './random-run.ts';
 import { noCounts, type WireCounts } from './wire-tap.ts';
 
 const total: WireCounts = noCounts();
-const seen = { runs: 0, checks: 0, kills: 0, amnesias: 0, backups: 0, refusals: 0 };
+const seen = { runs: 0, checks: 0, deltas: 0, flushes: 0, kills: 0, amnesias: 0, backups: 0, refusals: 0 };
 
 describe('causal delivery over random networks', () => {
   it('shows everything once, nothing before its causes, loses nothing, and comes to rest equal and empty', () => {
@@ -18,6 +18,7 @@ describe('causal delivery over random networks', () => {
         run.end();
         seen.runs++;
         seen.checks += run.oracle.checks;
+        seen.deltas += run.oracle.deltasChecked;
         seen.kills += run.kills;
         seen.amnesias += run.amnesias;
         seen.backups += run.backups;
@@ -25,6 +26,19 @@ describe('causal delivery over random networks', () => {
         for (const name of Object.keys(total) as (keyof WireCounts)[]) total[name] += run.tap.counts[name];
       }),
       runOptions(50, 20_000),
+    );
+  });
+
+  it('comes to rest equal and empty with FLUSHALL among the writes', () => {
+    fc.assert(
+      fc.property(network, steps, (net, todo) => {
+        const run = new RandomRun({ ...net, withFlush: true });
+        run.cluster.run(300);
+        for (const step of todo) run.do(step);
+        run.end();
+        seen.flushes += run.flushes;
+      }),
+      runOptions(15, 8_000),
     );
   });
 

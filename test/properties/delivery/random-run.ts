@@ -17,6 +17,8 @@ export interface Network {
   readonly slowMs: number;
   readonly diskMs: number;
   readonly limits: Partial<ReplicationLimits>;
+  /** FLUSHALL is among the writes, which takes the tallies with it. */
+  readonly withFlush?: boolean;
 }
 
 /** One step. `node`, `other` and `value` are taken modulo what there is. */
@@ -58,10 +60,12 @@ export class RandomRun {
   amnesias = 0;
   backups = 0;
   refusals = 0;
+  flushes = 0;
 
   constructor(network: Network) {
     this.#network = network;
     this.#random = new SeededRandom(network.seed);
+    this.oracle.hasTallies = network.withFlush !== true;
     const [least, most] = network.delayMs;
     this.cluster = new VirtualCluster({
       regions: ['us', 'eu', 'ap', 'sa', 'af'].slice(0, network.regions),
@@ -74,11 +78,14 @@ export class RandomRun {
     this.cluster.observer = {
       settled: (node) => this.oracle.settled(node),
       carried: (from, to, _kind, frame) => this.tap.carried(from, to, frame),
+      heard: (node, message) => this.oracle.heard(node, message),
       committed: (node, batch) => this.oracle.committed(this.cluster, node, batch),
     };
     this.tap.onFrame = (from, _to, frame) => {
       if (frame.type === 'snapshot-begin') {
         this.oracle.checkStable(this.cluster, `a snapshot of ${from.id}`, new VersionVector(frame.stable));
+      } else if (frame.type === 'transactions') {
+        this.oracle.checkDeltas(frame);
       } else if (frame.type === 'rows') {
         const own = frame.rows.find((row) => row.node === from.member.nodeNumber);
         if (own !== undefined) this.oracle.checkDurable(from, own.durable);
@@ -161,23 +168,25 @@ export class RandomRun {
     this.cluster.kill(node, { keepBatch: value % 2 === 0 });
   }
 
-  /** A disk is lost: only while every other node runs and has what it had, for what only it had is gone with it. */
+  /** A node dies and its disk is lost. What only it had is gone with it, so not while another is down that may have had it too. */
   #restartEmpty(node: VirtualNode): void {
-    if (!this.#isLoneDead(node)) return;
+    if (!this.#diesAlone(node)) return;
     this.amnesias++;
     this.cluster.restart(node, { emptyDisk: true });
   }
 
-  /** An old copy of the disk is put back. */
+  /** A node dies and an old copy of its disk is put back. */
   #restartBackup(node: VirtualNode): void {
     const backup = this.#backups.get(node);
-    if (backup === undefined || !this.#isLoneDead(node)) return;
+    if (backup === undefined || !this.#diesAlone(node)) return;
     this.backups++;
     this.cluster.restart(node, { backup });
   }
 
-  #isLoneDead(node: VirtualNode): boolean {
-    return !node.isRunning && this.cluster.nodes.every((other) => other === node || other.isRunning);
+  #diesAlone(node: VirtualNode): boolean {
+    if (this.cluster.nodes.some((other) => other !== node && !other.isRunning)) return false;
+    if (node.isRunning) this.#kill(node, 1);
+    return true;
   }
 
   #write(node: VirtualNode, value: number): void {
@@ -189,6 +198,10 @@ export class RandomRun {
     this.oracle.makes(node, 1, () => {
       const seq = node.write((tx) => {
         tx.increment(latin1Range(tallyKey(origin)), 0, 1n);
+        if (this.#network.withFlush === true && value % 40 === 0) {
+          this.flushes++;
+          tx.flushAll();
+        }
         this.#change(tx, node, value);
       });
       if (seq === 0) throw new Violation('a write gave no sequence');
