@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { latin1Range } from '../../src/base/bytes.ts';
 import { shownKeys } from '../properties/values/shown-keys.ts';
-import { START_MS } from '../properties/values/virtual-replica.ts';
+import { originOfLetter } from '../properties/values/transaction.ts';
+import { START_MS, VirtualReplica } from '../properties/values/virtual-replica.ts';
 import { expectEveryOrder } from './every-causal-order.ts';
 import { Schedule } from './schedule.ts';
 
@@ -59,6 +61,25 @@ describe('V7: a write to what is hidden starts anew', () => {
       }
     });
   }
+
+  it('a node that was restarted, or filled by a snapshot, knows that keys may have been purged', () => {
+    const restarted = expired('hash').forget('B');
+    restarted.node('B').restart();
+    restarted.write('B', 70, (tx) => tx.hset('k', 'f', 'v')).sync();
+
+    const joined = expired('hash').forget('B');
+    const joiner = new VirtualReplica(originOfLetter('D'), START_MS + 70);
+    joiner.merge(joined.node('B'));
+    expect(joiner.keyspace.entryCount).toBe(0);
+    const made = joiner.transact((tx) => tx.hashSet(latin1Range('k'), 0, latin1Range('f'), latin1Range('v')));
+    if (made === null) throw new Error('the joiner wrote nothing');
+    for (const letter of ['A', 'B', 'C']) {
+      joined.node(letter).apply(made);
+      for (const schedule of [restarted, joined]) {
+        expect(shownKeys(schedule.node(letter).keyspace, ['k'], START_MS + 80)).toEqual({ k: 'hash f=v' });
+      }
+    }
+  });
 
   it('the removal of an expired string is a stamped one, as any of a string (V2): an earlier unseen write stays away', () => {
     const concurrent = (atMs: number): Schedule =>

@@ -99,20 +99,20 @@ describe('replicas that applied the same transactions in any causal order agree 
     it(`${writes}: forgetting what is stable at any moment`, { timeout }, () => {
       const tally = emptyTally();
       fc.assert(checkRun({ writes }, tally), { numRuns });
-      expect(tally.concurrent).toBeGreaterThan(100);
-      expect(tally.forgot).toBeGreaterThan(20);
+      expect(tally.concurrent).toBeGreaterThan(runs(100));
+      expect(tally.forgot).toBeGreaterThan(runs(20));
     });
 
     it(`${writes}: snapshots merged at any moment (D6)`, { timeout }, () => {
       const tally = emptyTally();
       fc.assert(checkRun({ writes, snapshots: true }, tally), { numRuns });
-      expect(tally.merged).toBeGreaterThan(100);
+      expect(tally.merged).toBeGreaterThan(runs(100));
     });
 
     it(`${writes}: expired keys purged at any moment (D9)`, { timeout }, () => {
       const tally = emptyTally();
       fc.assert(checkRun({ writes, purges: true, snapshots: true }, tally), { numRuns });
-      expect(tally.purged).toBeGreaterThan(writes === 'flush' ? 2 : 5);
+      expect(tally.purged).toBeGreaterThan(runs(2));
     });
   }
 });
