@@ -159,7 +159,9 @@ async function staleSkips(target: Target, known: readonly KnownTest[]): Promise<
   connection.close();
   return known
     .filter((test) => test.needs.length > 0 && test.needs.every((name) => offered.get(name) === true))
-    .map((test) => `redis-suite: ${test.unit}: ${test.test}: skipped for want of ${test.needs.join(', ')}: offered by now`);
+    .map(
+      (test) => `redis-suite: ${test.unit}: ${test.test}: skipped for want of ${test.needs.join(', ')}: offered by now`,
+    );
 }
 
 function column(value: string | number): string {
