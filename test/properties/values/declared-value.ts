@@ -98,8 +98,8 @@ function typeOf(event: Event): number {
     case UpdateKind.DeleteString:
     case UpdateKind.FlushAll:
       return ALL;
-    case UpdateKind.Publish:
-    case UpdateKind.CloseIncarnations:
+    default:
+      // of no key, or of a type that is not declared here
       return 0;
   }
 }

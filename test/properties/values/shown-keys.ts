@@ -44,8 +44,8 @@ function shownKey(keyspace: MapKeyspace, key: string, nowMs: number): string | n
       });
       return keyText('set', members.sort().join(' '), expiryMs);
     }
-    case ContentType.None:
-      throw new Error(`${key} is visible and shows nothing`);
+    default:
+      throw new Error(`${key} is visible and shows nothing that is declared here`);
   }
 }
 
