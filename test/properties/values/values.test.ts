@@ -15,7 +15,7 @@ import { declaredKeys, shownKeys, type ShownKeys } from './shown-keys.ts';
 import { transactionText } from './transaction.ts';
 import type { VirtualReplica } from './virtual-replica.ts';
 
-const numRuns = runs(250);
+const numRuns = runs(150);
 const timeout = runs(60_000);
 
 /** Before every expiry: what shows then is all that is kept. */
