@@ -1,15 +1,19 @@
 import { WebSocket } from 'ws';
 import type { Socket } from 'node:net';
 import type { Entropy, LinkKind } from '../ports.ts';
-import { PEER_PATHS, PEER_PROTOCOL } from './ws-connection.ts';
+import { PEER_PATHS } from './ws-connection.ts';
 
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2000;
 /** A connection that lived this long was a good one: the next dial after it starts with the shortest wait again. */
 const SETTLED_MS = 1000;
+/** What is read of a refusal, to be told. */
+const REFUSAL_BYTES_MAX = 512;
 
 export interface DialOptions {
   readonly kind: LinkKind;
+  /** The subprotocol that both ends must speak. */
+  readonly protocol: string;
   readonly frameBytesMax: number;
   readonly handshakeTimeoutMs: number;
   readonly entropy: Entropy;
@@ -76,7 +80,7 @@ export class Dialler {
     this.#timer = null;
     let webSocket: WebSocket;
     try {
-      webSocket = new WebSocket(new URL(PEER_PATHS[this.#options.kind], this.#url), PEER_PROTOCOL, {
+      webSocket = new WebSocket(new URL(PEER_PATHS[this.#options.kind], this.#url), this.#options.protocol, {
         perMessageDeflate: false,
         followRedirects: false,
         autoPong: false,
@@ -97,15 +101,22 @@ export class Dialler {
     this.#dialling = webSocket;
     let socket: Socket | null = null;
     let reason = 'closed before it was open';
+    let refusal = '';
     const noteError = (error: Error): void => void (reason = error.message);
     const failed = (): void => {
       this.#dialling = null;
       if (this.#isStopped) return;
-      this.#events.failed(reason);
+      this.#events.failed(refusal === '' ? reason : refusal);
       this.#dialLater();
     };
     webSocket.once('upgrade', (response) => (socket = response.socket));
     webSocket.on('error', noteError);
+    webSocket.once('unexpected-response', (_request, response) => {
+      refusal = `refused with ${response.statusCode ?? 'nonsense'}`;
+      response.setEncoding('utf8');
+      response.once('data', (text: string) => (refusal += `: ${text.slice(0, REFUSAL_BYTES_MAX).trim()}`));
+      for (const end of ['data', 'end', 'error', 'close']) response.once(end, () => webSocket.terminate());
+    });
     webSocket.once('close', failed);
     webSocket.once('open', () => {
       if (socket === null || this.#isStopped) return webSocket.terminate();

@@ -4,12 +4,14 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { LinkKind } from '../ports.ts';
 import { listen } from './listen.ts';
-import { PEER_PATHS, PEER_PROTOCOL } from './ws-connection.ts';
+import { PEER_PATHS, PEER_PROTOCOL, SECRET_PEER_PROTOCOL } from './ws-connection.ts';
 
 /** Sockets on the peer port at once, whatever they are. */
 const SOCKETS_MAX = 1024;
 const HEADER_BYTES_MAX = 8192;
 const HEADERS_TIMEOUT_MS = 10_000;
+const NO_SECRET_HERE = 'peer secret: the node that dials has one, the node that is dialled has none';
+const NO_SECRET_THERE = 'peer secret: the node that is dialled has one, the node that dials has none';
 /** How often Node looks for sockets past that time. */
 const HEADERS_CHECK_MS = 5000;
 
@@ -17,6 +19,10 @@ export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly frameBytesMax: number;
+  /** The subprotocol that is spoken. */
+  readonly protocol: string;
+  /** Told of whoever speaks it without the secret that this end has, or the other way round. */
+  readonly refused: (kind: LinkKind, reason: string) => void;
   readonly accepted: (webSocket: WebSocket, socket: Socket, kind: LinkKind) => void;
 }
 
@@ -38,7 +44,7 @@ export class WsListener {
       perMessageDeflate: false,
       autoPong: false,
       maxPayload: options.frameBytesMax,
-      handleProtocols: () => PEER_PROTOCOL,
+      handleProtocols: () => options.protocol,
     });
     this.#server.on('request', (_request, response) => {
       response.writeHead(426, { connection: 'close', 'content-type': 'text/plain' });
@@ -64,7 +70,15 @@ export class WsListener {
     // A browser names its page's origin, a node has none: no page may speak here through its reader's machine.
     if (request.headers.origin !== undefined) return refuse(socket, 403, 'not for browsers');
     if (kind === null) return refuse(socket, 404, `paths are ${Object.values(PEER_PATHS).join(' and ')}`);
-    if (!offersProtocol(request)) return refuse(socket, 400, `this node speaks ${PEER_PROTOCOL}`);
+    const offered = protocolsOf(request);
+    const { protocol } = this.#options;
+    if (!offered.includes(protocol)) {
+      const isOurs = offered.includes(PEER_PROTOCOL) || offered.includes(SECRET_PEER_PROTOCOL);
+      if (!isOurs) return refuse(socket, 400, `this node speaks ${protocol}`);
+      const reason = protocol === PEER_PROTOCOL ? NO_SECRET_HERE : NO_SECRET_THERE;
+      this.#options.refused(kind, reason);
+      return refuse(socket, 403, reason);
+    }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       // Our server makes plain sockets only, and ws has typed what it is given more widely.
       this.#options.accepted(webSocket, socket as Socket, kind);
@@ -77,9 +91,9 @@ function kindOf(url: string | undefined): LinkKind | null {
   return url === PEER_PATHS.control ? 'control' : null;
 }
 
-function offersProtocol(request: IncomingMessage): boolean {
+function protocolsOf(request: IncomingMessage): readonly string[] {
   const offered = request.headers['sec-websocket-protocol'] ?? '';
-  return offered.split(',').some((name) => name.trim() === PEER_PROTOCOL);
+  return offered.split(',').map((name) => name.trim());
 }
 
 function refuse(socket: Duplex, status: number, message: string): void {

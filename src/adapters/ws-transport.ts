@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Entropy, LinkKind, TransportEvents } from '../ports.ts';
-import { WsConnection, type ConnectionEvents } from './ws-connection.ts';
+import { PeerHandshake, type PeerSecret } from './peer-secret.ts';
+import { PEER_PROTOCOL, SECRET_PEER_PROTOCOL, WsConnection, type ConnectionEvents } from './ws-connection.ts';
 import { Dialler } from './ws-dialler.ts';
 import { WsListener } from './ws-listener.ts';
 
@@ -41,9 +42,13 @@ export interface TransportOptions {
   /** 0 for any free port. */
   readonly port: number;
   readonly entropy: Entropy;
+  /** What each peer has to prove that it knows, before it is heard; null for nothing. */
+  readonly secret?: PeerSecret | null;
   readonly limits?: Partial<TransportLimits>;
   /** Told of each dial that came to nothing. */
   readonly dialFailed?: (nodeNumber: number, kind: LinkKind, reason: string) => void;
+  /** Told of whoever dialled and did not prove that it knows the secret. */
+  readonly refused?: (kind: LinkKind, reason: string) => void;
 }
 
 type Diallers = Readonly<Record<LinkKind, Dialler>>;
@@ -56,6 +61,7 @@ interface Guard {
 
 /**
  * Peer links over WebSockets: listens on the peer port and keeps two connections to each target, one a kind.
+ * Behind a secret a connection is `opened` when both ends have proved that they know it.
  * Every connection that was `opened` is `closed` exactly once, with no frame after it; after `close` there are no events.
  */
 export class WsTransport {
@@ -67,6 +73,10 @@ export class WsTransport {
   readonly #connections = new Map<number, WsConnection>();
   /** By connection: who has to dial again when it is over. */
   readonly #dialledBy = new Map<number, Dialler>();
+  /** By connection: what it has to go through before it is opened. */
+  readonly #handshakes = new Map<number, PeerHandshake>();
+  /** Dialled connections that are in their handshake. */
+  readonly #unprovenDialled = new Map<number, Guard>();
   /** Accepted connections that have not proved who they are. */
   readonly #unproven = new Map<number, Guard>();
   #nextId = 1;
@@ -80,6 +90,8 @@ export class WsTransport {
       host: options.host,
       port: options.port,
       frameBytesMax: this.#limits.frameBytesMax,
+      protocol: this.#protocol,
+      refused: (kind, reason) => this.#options.refused?.(kind, reason),
       accepted: (webSocket, socket, kind) => this.#accepted(webSocket, socket, kind),
     });
   }
@@ -87,6 +99,10 @@ export class WsTransport {
   /** Returns the real port. Throws PORTBUSY or CONFIG. */
   listen(): Promise<number> {
     return this.#listener.listen();
+  }
+
+  get #protocol(): string {
+    return (this.#options.secret ?? null) === null ? PEER_PROTOCOL : SECRET_PEER_PROTOCOL;
   }
 
   /** Bytes handed over on all connections and not yet given to the kernel. */
@@ -115,11 +131,7 @@ export class WsTransport {
 
   /** An accepted connection has shown who it is: it does not count as a stranger any more. */
   proved(connectionId: number): void {
-    const guard = this.#unproven.get(connectionId);
-    if (guard === undefined) return;
-    this.#unproven.delete(connectionId);
-    clearTimeout(guard.timer);
-    guard.stopCounting();
+    release(this.#unproven, connectionId);
   }
 
   /**
@@ -132,7 +144,7 @@ export class WsTransport {
     this.#listener.close();
     for (const diallers of this.#targets.values()) for (const dialler of Object.values(diallers)) dialler.stop();
     this.#targets.clear();
-    for (const id of this.#unproven.keys()) this.proved(id);
+    for (const guards of [this.#unproven, this.#unprovenDialled]) for (const id of guards.keys()) release(guards, id);
     const connections = [...this.#connections.values()];
     this.#connections.clear();
     for (const connection of connections) connection.close(reason);
@@ -143,7 +155,7 @@ export class WsTransport {
     const { frameBytesMax, handshakeTimeoutMs } = this.#limits;
     const dialler = new Dialler(
       url,
-      { kind, frameBytesMax, handshakeTimeoutMs, entropy: this.#options.entropy },
+      { kind, protocol: this.#protocol, frameBytesMax, handshakeTimeoutMs, entropy: this.#options.entropy },
       {
         connected: (webSocket, socket) => {
           const connection = this.#open(webSocket, socket, kind, nodeNumber);
@@ -172,11 +184,11 @@ export class WsTransport {
       oldest.connection.close('too many connections have not said who they are');
     }
     const connection = this.#open(webSocket, socket, kind, null);
-    if (connection !== null) this.#guard(connection, socket);
+    if (connection !== null) this.#unproven.set(connection.id, this.#guard(connection, socket));
   }
 
-  /** Until it has proved who it is, an accepted connection has little time and few bytes. */
-  #guard(connection: WsConnection, socket: Socket): void {
+  /** Until it has proved who it is, the other end has little time and few bytes. */
+  #guard(connection: WsConnection, socket: Socket): Guard {
     const { unprovenMs, unprovenBytesMax } = this.#limits;
     let receivedBytes = 0;
     const count = (chunk: Buffer): void => {
@@ -185,7 +197,7 @@ export class WsTransport {
     };
     socket.on('data', count);
     const timer = setTimeout(() => connection.close(`did not say who it is within ${unprovenMs} ms`), unprovenMs);
-    this.#unproven.set(connection.id, { connection, timer, stopCounting: () => socket.off('data', count) });
+    return { connection, timer, stopCounting: () => socket.off('data', count) };
   }
 
   #open(webSocket: WebSocket, socket: Socket, kind: LinkKind, dialledNode: number | null): WsConnection | null {
@@ -195,21 +207,58 @@ export class WsTransport {
     }
     const events: ConnectionEvents = {
       frame: (from, frame) => {
-        if (!this.#isClosed) this.#events.frame(from, frame);
+        if (this.#isClosed) return;
+        const handshake = this.#handshakes.get(from.id);
+        if (handshake === undefined) this.#events.frame(from, frame);
+        else this.#shakeHands(from, handshake, frame);
       },
       closed: (over, reason) => this.#closed(over, reason),
     };
     const connection = new WsConnection({ id: this.#nextId++, kind, dialledNode, webSocket, socket }, events);
     this.#connections.set(connection.id, connection);
-    this.#events.opened(connection);
+    const secret = this.#options.secret ?? null;
+    if (secret === null) this.#events.opened(connection);
+    else {
+      const handshake = new PeerHandshake({ ...secret, kind, dialledNode, entropy: this.#options.entropy });
+      this.#handshakes.set(connection.id, handshake);
+      if (dialledNode !== null) this.#unprovenDialled.set(connection.id, this.#guard(connection, socket));
+      const opening = handshake.opening();
+      if (opening !== null) connection.send(opening);
+    }
     return connection;
+  }
+
+  #shakeHands(connection: WsConnection, handshake: PeerHandshake, frame: Uint8Array): void {
+    const step = handshake.receive(frame);
+    if (step.is === 'refused') return connection.close(step.reason);
+    if (step.send !== null) connection.send(step.send);
+    if (step.is !== 'proved') return;
+    this.#handshakes.delete(connection.id);
+    release(this.#unprovenDialled, connection.id);
+    this.#events.opened(connection);
   }
 
   #closed(connection: WsConnection, reason: string): void {
     this.proved(connection.id);
+    release(this.#unprovenDialled, connection.id);
     if (!this.#connections.delete(connection.id) || this.#isClosed) return;
-    this.#events.closed(connection, reason);
+    if (this.#handshakes.delete(connection.id)) this.#handshakeFailed(connection, reason);
+    else this.#events.closed(connection, reason);
     this.#dialledBy.get(connection.id)?.ended();
     this.#dialledBy.delete(connection.id);
   }
+
+  /** It was never opened, so its end is told to whoever is told of dials and strangers. */
+  #handshakeFailed({ dialledNode, kind }: WsConnection, reason: string): void {
+    if (dialledNode === null) this.#options.refused?.(kind, reason);
+    else if (this.#targets.has(dialledNode)) this.#options.dialFailed?.(dialledNode, kind, reason);
+  }
+}
+
+function release(guards: Map<number, Guard>, connectionId: number): void {
+  const guard = guards.get(connectionId);
+  if (guard === undefined) return;
+  guards.delete(connectionId);
+  clearTimeout(guard.timer);
+  guard.stopCounting();
 }

@@ -17,7 +17,8 @@ export class DriverLog {
     this.#clock = clock;
   }
 
-  refused(link: PeerConnection, reason: string): void {
+  /** `link` 0 stands for what did not become one. */
+  refused(link: Pick<PeerConnection, 'id' | 'kind'>, reason: string): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs >= this.#windowEndsMs) {
       if (this.#lines > LINES_MAX) {

@@ -1,6 +1,7 @@
 import { LmdbStore } from '../adapters/lmdb-store.ts';
 import type { Log } from '../adapters/pino-log.ts';
 import { systemClock } from '../adapters/system-clock.ts';
+import type { PeerSecret } from '../adapters/peer-secret.ts';
 import { SystemEntropy } from '../adapters/system-entropy.ts';
 import { WsTransport, type DialTarget } from '../adapters/ws-transport.ts';
 import { ActiveClasses } from '../classes/active-classes.ts';
@@ -10,7 +11,9 @@ import { CausewayError, toCausewayError } from '../errors.ts';
 import { RegionNode } from '../node/region-node.ts';
 import type { LinkKind, Store } from '../ports.ts';
 import { peerCodec } from '../wire/peer-codec.ts';
+import { requirePeerSecret } from './doors.ts';
 import { NodeDriver } from './driver.ts';
+import { DriverLog } from './driver-log.ts';
 import type { NodeConfig } from './node-config.ts';
 import { limitsOf } from './server-limits.ts';
 import type { PeerAddress } from './server-types.ts';
@@ -45,6 +48,7 @@ export class PeerServer {
 
   /** Opens the store and puts in what it holds. Throws STORE or CONFIG. */
   static async open(config: NodeConfig, options: PeerServerOptions): Promise<PeerServer> {
+    requirePeerSecret(config);
     const store = config.dataDir === null ? null : new LmdbStore(config.dataDir);
     try {
       return new PeerServer(config, store, options);
@@ -97,11 +101,14 @@ export class PeerServer {
       failed: options.failed,
     });
     if (image !== null) this.node.restore(image);
+    const strangers = new DriverLog(options.log, systemClock);
     this.#transport = new WsTransport(
       {
         ...config.peer,
         entropy: this.entropy,
+        secret: secretOf(config),
         limits: limits.transport,
+        refused: (kind, reason) => strangers.refused({ id: 0, kind }, reason),
         dialFailed: (nodeNumber, kind, reason) => this.#dialFailed(nodeNumber, kind, reason),
       },
       {
@@ -169,6 +176,10 @@ export class PeerServer {
 function classesOf({ classes }: NodeConfig): ActiveClasses {
   if (classes === undefined) return new ActiveClasses();
   return new ActiveClasses({ policy: parseClasses(classes.text, classes.file), file: classes.file });
+}
+
+function secretOf({ clusterId, nodeNumber, doors }: NodeConfig): PeerSecret | null {
+  return doors.peerSecret === null ? null : { secret: doors.peerSecret, clusterId, nodeNumber };
 }
 
 function closeStore(store: Store | null): Promise<void> {

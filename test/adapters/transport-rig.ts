@@ -8,6 +8,7 @@ export class Recorder implements TransportEvents {
   readonly frames: { readonly connection: PeerConnection; readonly frame: Uint8Array }[] = [];
   readonly closes: { readonly connection: PeerConnection; readonly reason: string }[] = [];
   readonly dialFailures: string[] = [];
+  readonly refusals: string[] = [];
   transport: WsTransport;
   port = 0;
   /** Called at each open, for a test that acts there. */
@@ -21,6 +22,7 @@ export class Recorder implements TransportEvents {
         port: 0,
         entropy: { unit: () => 0.5, bytes: (count) => new Uint8Array(count) },
         dialFailed: (_node, _kind, reason) => this.dialFailures.push(reason),
+        refused: (kind, reason) => this.refusals.push(`${kind}: ${reason}`),
         ...options,
       },
       this,

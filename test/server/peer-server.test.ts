@@ -184,3 +184,40 @@ describe('who is let in', () => {
     await expect(start({ chunkBytesMax: 2 ** 40 })).rejects.toThrow('chunkBytesMax ≤ windowBytes');
   });
 });
+
+describe('the peer secret', () => {
+  const secret = {
+    requirepass: null,
+    protectedMode: true,
+    peerSecret: 'a secret of this cluster',
+    isPeerPortOpen: false,
+  };
+
+  test('nodes that share it replicate; one without it stays outside', async () => {
+    const first = await PeerRig.start(configOf(0, 3, { doors: secret }));
+    const second = await PeerRig.start(configOf(1, 3, { doors: secret }));
+    const stranger = await PeerRig.start(configOf(2, 3));
+    introduce([first, second, stranger]);
+    await until(() => first.connectedPeers === 1 && second.connectedPeers === 1, 'the link');
+    first.set('k', 'v');
+    await until(() => second.get('k') === 'v', 'the write');
+    expect([first.connectedPeers, second.connectedPeers, stranger.connectedPeers]).toEqual([1, 1, 0]);
+    expect(stranger.get('k')).toBeNull();
+  });
+
+  test('a peer port beyond this machine is not opened without one, unless that is said', async () => {
+    const peer = { host: '0.0.0.0', port: 0 };
+    const open = configOf(0, 1, { peer });
+    await expect(PeerRig.start(open)).rejects.toMatchObject({
+      code: 'CONFIG',
+      message: expect.stringMatching(
+        /^the peer port 0\.0\.0\.0:0 is beyond this machine, .* set peerSecret/,
+      ) as unknown,
+    });
+    // Said or set: what it would be refused for next is the address, which no machine has.
+    for (const doors of [secret, { ...secret, peerSecret: null, isPeerPortOpen: true }]) {
+      const elsewhere = configOf(0, 1, { peer: { host: '203.0.113.1', port: 0 }, doors });
+      await expect(PeerRig.start(elsewhere)).rejects.toThrow('cannot listen on 203.0.113.1 port 0 (peer links)');
+    }
+  });
+});
