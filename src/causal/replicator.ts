@@ -1,10 +1,12 @@
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
-import { msOfStamp, stampOfMs, type Stamp } from '../clock/stamp.ts';
+import { stampOfMs, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { CausewayError } from '../errors.ts';
 import { ColumnsReader } from './columns.ts';
-import type { Row } from './members.ts';
+import { isAheadOfPeers } from './clock-skew.ts';
 import { MissingCauses } from './missing-causes.ts';
+import { RowExchange } from './row-exchange.ts';
+import { checkClaims, checkHello } from './peer-claims.ts';
 import {
   PEER_PROTOCOL,
   type Codec,
@@ -57,7 +59,7 @@ export class Replicator {
   readonly #incarnations: Map<number, number> = new Map();
   readonly #missing: MissingCauses;
   #rowsDue = false;
-  #ownRow: Row | null = null;
+  readonly #rowExchange: RowExchange;
   /** The highest sequence that was dropped of an origin, or came after a gap: its stream is to be rewound. */
   readonly #dropped: Map<Origin, number> = new Map();
   /** When streams may be rewound again. */
@@ -72,6 +74,7 @@ export class Replicator {
     this.#host = host;
     this.#sources = new Sources(replica);
     this.#missing = new MissingCauses(replica);
+    this.#rowExchange = new RowExchange(replica, (wallMs) => host.nextStamp(wallMs), this.#incarnations);
     this.#incarnations.set(replica.identity.nodeNumber, replica.identity.incarnation);
   }
 
@@ -161,7 +164,8 @@ export class Replicator {
 
   #hello(link: number, state: Link, frame: PeerFrame, now: Now): void {
     if (frame.type !== 'hello') throw new CausewayError('PROTOCOL', `expected hello, got ${frame.type}`);
-    const member = this.#checkHello(frame, state.kind);
+    const member = frame.nodeNumber;
+    checkHello(frame, state.kind, this.#replica, this.#incarnations.get(member) ?? 0, this.#host.lastSeqOf());
     let session = this.#sessions.get(member);
     if (session === undefined || session.incarnation !== frame.incarnation) session = this.#newSession(frame, now);
     if (session.startId !== frame.startId) {
@@ -217,36 +221,8 @@ export class Replicator {
     this.#chooseSources();
   }
 
-  #checkHello(frame: HelloFrame, kind: 'bulk' | 'control'): number {
-    const { identity, members } = this.#replica;
-    const refuse = (why: string): never => {
-      throw new CausewayError('PROTOCOL', `hello refused: ${why}`);
-    };
-    if (frame.protocol !== PEER_PROTOCOL) refuse(`peer protocol ${frame.protocol}, this node speaks ${PEER_PROTOCOL}`);
-    if (frame.clusterId !== identity.clusterId)
-      refuse(`cluster "${frame.clusterId}", this node is of "${identity.clusterId}"`);
-    if (frame.kind !== kind) refuse(`a ${frame.kind} connection on the ${kind} path`);
-    const member = members.get(frame.nodeNumber);
-    if (member === undefined || member.id !== frame.nodeId || frame.nodeNumber === identity.nodeNumber) {
-      refuse(`${frame.nodeId} with number ${frame.nodeNumber} is no other member of the topology here`);
-    }
-    if (frame.rules !== identity.rules) refuse('the classes and rules differ: give every region the same classes file');
-    if (frame.incarnation < (this.#incarnations.get(frame.nodeNumber) ?? 0))
-      refuse(`incarnation ${frame.incarnation} is superseded`);
-    this.#checkClaims(new VersionVector(frame.applied));
-    return frame.nodeNumber;
-  }
-
-  /** Refuses a vector that names more of our own origins than we made (RULES D4). */
   #checkClaims(vector: VersionVector): void {
-    const { origin: own, identity } = this.#replica;
-    for (const [origin, seq] of vector.entries()) {
-      if (nodeOf(origin) !== identity.nodeNumber) continue;
-      const incarnation = incarnationOf(origin) === 0 ? seq : incarnationOf(origin);
-      if (incarnation > identity.incarnation || (origin === own && seq > this.#host.lastSeqOf())) {
-        throw new CausewayError('PROTOCOL', `a vector names transactions of ${identity.nodeId} that it never made`);
-      }
-    }
+    checkClaims(vector, this.#replica, this.#host.lastSeqOf());
   }
 
   #frame(session: PeerSession, frame: PeerFrame, length: number, now: Now): void {
@@ -490,71 +466,17 @@ export class Replicator {
   }
 
   #sendRows(session: PeerSession, now: Now): void {
-    const own = this.#refreshOwnRow(now);
-    const rows: Row[] = [];
-    for (const row of [
-      own,
-      ...this.#replica.members.others().map((member) => this.#replica.members.row(member.nodeNumber)),
-    ]) {
-      if (row === null || row.node === session.member.nodeNumber || session.rowsSent.get(row.node) === row) continue;
-      session.rowsSent.set(row.node, row);
-      rows.push(row);
-    }
-    session.rowsAtMs = now.monotonicMs;
-    this.#sendControl(session, {
-      type: 'rows',
-      rows,
-      sentMs: now.monotonicMs,
-      echoMs: session.echoMs,
-      echoHeldMs: session.echoMs < 0 ? 0 : now.monotonicMs - session.echoAtMs,
-      receivedBytes: session.receivedBytes,
-    });
-  }
-
-  /** This node's own row as of now: one a moment, shared by all that it is sent to. */
-  #refreshOwnRow(now: Now): Row {
-    const { identity, vector, durable, members } = this.#replica;
-    if (this.#ownRow !== null && this.#ownRow.wallMs === now.wallMs) return this.#ownRow;
-    this.#ownRow = {
-      node: identity.nodeNumber,
-      incarnation: identity.incarnation,
-      stamp: this.#host.nextStamp(now.wallMs),
-      wallMs: now.wallMs,
-      applied: vector.clone(),
-      durable: durable.clone(),
-      incarnations: this.#settledIncarnations(),
-    };
-    members.take(this.#ownRow, now.monotonicMs);
-    return this.#ownRow;
-  }
-
-  /**
-   * The newest incarnation known of each node. It is said only once nothing of an older one is held back here: what is held
-   * may still be applied, and the node closes its older incarnations at what everybody then says to have applied (RULES D8).
-   */
-  #settledIncarnations(): number[] {
-    const { holdBack } = this.#replica;
-    return [...this.#incarnations].filter(([node, incarnation]) => !holdBack.holdsBelow(node, incarnation)).flat();
+    this.#sendControl(session, this.#rowExchange.frameFor(session, now));
   }
 
   /** Keeps this node's own row fresh where there is nobody to send it to. */
   refreshAlone(now: Now): void {
-    if (this.#replica.members.others().length === 0) this.#refreshOwnRow(now);
+    if (this.#replica.members.others().length === 0) this.#rowExchange.refresh(now);
   }
 
-  /** Whether most of the peers heard say that our clock is ahead of theirs by more than the limit, or our HLC is (RULES D3). */
+  /** Whether this node's clock is ahead of most of its peers' (RULES D3). */
   isAheadOfPeers(now: Now): boolean {
-    const { clock, limits } = this.#replica;
-    if (msOfStamp(clock.last) > now.wallMs + limits.skewMsMax) return true;
-    let heard = 0;
-    let behind = 0;
-    for (const session of this.#sessions.values()) {
-      const offsetMs = session.clockOffsetMs(now);
-      if (!session.isUp || offsetMs === null) continue;
-      heard++;
-      if (-offsetMs > limits.skewMsMax) behind++;
-    }
-    return heard > 0 && behind * 2 > heard;
+    return isAheadOfPeers(this.#replica, this.#sessions.values(), now);
   }
 
   /** The lowest incarnations of our own that are still open though we made nothing more in them; null while not all peers know us. */
