@@ -30,6 +30,7 @@ export type CommandGroup =
   | 'pubsub'
   | 'transactions'
   | 'scripting'
+  | 'json'
   | 'causeway';
 
 /**

@@ -1,5 +1,6 @@
-import { ByteRange } from '../base/bytes.ts';
+import { ByteRange, latin1Range } from '../base/bytes.ts';
 import { assert } from '../base/assert.ts';
+import { formatJson } from '../crdt/document-json.ts';
 import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { CommandContext } from './context.ts';
 import { HeldBytes } from './lookup.ts';
@@ -26,8 +27,10 @@ export function copyContent(context: CommandContext, source: HashedKey, target: 
     tx.set(target.key, target.hash, new HeldBytes().hold(view), expireAtMs);
     return;
   }
+  const json = type === ContentType.Document ? latin1Range(formatJson(keys.documentAt(slot).toJson())) : null;
   if (keys.find(target.key, target.hash, context.nowMs) !== NO_SLOT) tx.delete(target.key, target.hash);
-  if (type === ContentType.Hash) copyHash(context, source, target);
+  if (json !== null) tx.documentSet(target.key, target.hash, json);
+  else if (type === ContentType.Hash) copyHash(context, source, target);
   else copySet(context, source, target);
   if (expireAtMs !== Infinity) tx.expire(target.key, target.hash, expireAtMs);
 }

@@ -17,6 +17,7 @@ export const typeNames: Readonly<Record<ContentType, string>> = {
   [ContentType.String]: 'string',
   [ContentType.Hash]: 'hash',
   [ContentType.Set]: 'set',
+  [ContentType.Document]: 'ReJSON-RL',
 };
 
 function del(context: CommandContext): void {

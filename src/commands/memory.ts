@@ -1,4 +1,5 @@
 import { ByteRange } from '../base/bytes.ts';
+import { formatJson } from '../crdt/document-json.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
 import type { Slot } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
@@ -43,6 +44,8 @@ function contentBytes({ keys }: CommandContext, slot: Slot, samples: number): nu
       });
       return mean * set.size;
     }
+    case ContentType.Document:
+      return formatJson(keys.documentAt(slot).toJson()).length;
     default:
       keys.stringInto(slot, first);
       return first.length;

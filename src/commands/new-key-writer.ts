@@ -1,5 +1,6 @@
 import type { ByteRange } from '../base/bytes.ts';
 import { NO_SLOT } from '../keyspace/keyspace.ts';
+import type { Operation } from '../crdt/document-edits.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import type { KeyspaceNotifier } from './keyspace-notifier.ts';
 
@@ -78,6 +79,15 @@ export class NewKeyWriter implements TransactionWriter {
 
   setRemove(key: ByteRange, hash: number, member: ByteRange): void {
     this.#tx.setRemove(key, hash, member);
+  }
+
+  documentSet(key: ByteRange, hash: number, json: ByteRange): void {
+    this.#announce(key, hash);
+    this.#tx.documentSet(key, hash, json);
+  }
+
+  documentEdit(key: ByteRange, hash: number, operations: readonly Operation[]): void {
+    this.#tx.documentEdit(key, hash, operations);
   }
 
   flushAll(): void {

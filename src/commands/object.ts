@@ -26,6 +26,8 @@ function encodingOf(context: CommandContext, slot: Slot): string {
       return isSmallHash(context, slot) ? 'listpack' : 'hashtable';
     case ContentType.Set:
       return isSmallIntegerSet(context, slot) ? 'intset' : 'hashtable';
+    case ContentType.Document:
+      return 'raw';
     default:
       keys.stringInto(slot, bytes);
       if (parseInteger(bytes) !== null) return 'int';

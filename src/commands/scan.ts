@@ -67,7 +67,7 @@ function gatherKeys(context: CommandContext, cursor: number, options: ScanOption
   let met = 0;
   const visit = (slot: Slot): void => {
     met++;
-    if (typeName !== null && typeNames[keys.typeOf(slot)] !== typeName) return;
+    if (typeName !== null && typeNames[keys.typeOf(slot)].toLowerCase() !== typeName) return;
     if (glob !== null) keys.keyInto(slot, element);
     if (glob === null || glob.matches(element)) slots.push(slot);
   };

@@ -9,6 +9,7 @@ import { expireCommands } from './expire.ts';
 import { genericCommands } from './generic.ts';
 import { hashCommands } from './hash.ts';
 import { infoCommands } from './info.ts';
+import { jsonCommands } from './json.ts';
 import { latencyCommands } from './latency.ts';
 import { memoryCommands } from './memory.ts';
 import { objectCommands } from './object.ts';
@@ -26,6 +27,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...stringCommands,
   ...hashCommands,
   ...setCommands,
+  ...jsonCommands,
   ...genericCommands,
   ...expireCommands,
   ...scanCommands,

@@ -1,6 +1,7 @@
 import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import { DocumentContent, type DocumentState } from './document-content.ts';
 import { Expiries, type ExpiryState } from './expiries.ts';
 import { HashContent, type FieldState } from './hash-content.ts';
 import { parseAmount } from './increments.ts';
@@ -10,7 +11,7 @@ import { compareWrites, covers, UpdateKind, type StampedDot, type Update, type U
 import type { FlushedSides } from './writes.ts';
 
 /** What a key shows. */
-export const ContentType = { None: 0, String: 1, Hash: 2, Set: 3 } as const;
+export const ContentType = { None: 0, String: 1, Hash: 2, Set: 3, Document: 4 } as const;
 export type ContentType = (typeof ContentType)[keyof typeof ContentType];
 
 /** The plain form of an entry, for snapshots and the store. */
@@ -19,6 +20,8 @@ export type EntryState = [
   hash: FieldState[] | null,
   set: MemberState[] | null,
   expiries: ExpiryState[] | null,
+  /** Left out where there is none. */
+  document?: DocumentState,
 ];
 
 /**
@@ -30,6 +33,7 @@ export class Entry {
   readonly string: StringContent = new StringContent();
   hash: HashContent | null = null;
   set: SetContent | null = null;
+  document: DocumentContent | null = null;
   expiries: Expiries | null = null;
   /** Derived by `refresh`. */
   type: ContentType = ContentType.None;
@@ -75,6 +79,15 @@ export class Entry {
         return (this.set ??= new SetContent()).add(update.field.toLatin1(), context);
       case UpdateKind.SetRemove:
         return this.set?.remove(update.field.toLatin1(), context) ?? false;
+      case UpdateKind.DocumentSet:
+        return (this.document ??= new DocumentContent()).write(update.value.toLatin1(), context, flush);
+      case UpdateKind.DocumentEdit:
+        return this.document?.edit(update, context) ?? false;
+      case UpdateKind.DocumentGeneration:
+        return this.document?.advance(update, context) ?? false;
+      case UpdateKind.DeleteDocument:
+        this.expiries?.removeCovered(context);
+        return (this.document ??= new DocumentContent()).write(null, context, flush);
       case UpdateKind.FlushAll:
       case UpdateKind.Publish:
       case UpdateKind.CloseIncarnations:
@@ -111,12 +124,16 @@ export class Entry {
     if (own !== ContentType.String && this.string.removeCovered(context)) changed = true;
     if (own !== ContentType.Hash && this.hash !== null && this.hash.removeCovered(context)) changed = true;
     if (own !== ContentType.Set && this.set !== null && this.set.removeCovered(context)) changed = true;
+    if (own !== ContentType.Document && this.document?.removeCovered(context) === true) changed = true;
     return changed;
   }
 
-  /** FLUSHALL: registers below the mark (null when a later FLUSHALL came before it), and what the deps cover of the rest. */
+  /** FLUSHALL: registers and documents below the mark (null when a later FLUSHALL came before it), and what the deps cover of the rest. */
   flush(mark: FlushMark | null, context: UpdateContext): void {
-    if (mark !== null) this.string.flush(mark);
+    if (mark !== null) {
+      this.string.flush(mark);
+      this.document?.flush(mark);
+    }
     this.hash?.removeCovered(context);
     this.set?.removeCovered(context);
     this.expiries?.removeCovered(context);
@@ -126,6 +143,7 @@ export class Entry {
   refresh(): void {
     if (this.hash !== null && this.hash.isEmpty) this.hash = null;
     if (this.set !== null && this.set.isEmpty) this.set = null;
+    if (this.document !== null && this.document.isEmpty) this.document = null;
     const live = this.string.isLive;
     if (this.expiries !== null) {
       this.expiries.keepBase(live ? this.string.origin : 0, live ? this.string.seq : 0);
@@ -137,16 +155,21 @@ export class Entry {
 
   #visibleType(): ContentType {
     const string = this.string.shows;
-    if (this.hash === null && this.set === null) return string ? ContentType.String : ContentType.None;
-    if (!string && this.set === null) return ContentType.Hash;
-    if (!string && this.hash === null) return ContentType.Set;
+    if (this.hash === null && this.set === null && this.document === null)
+      return string ? ContentType.String : ContentType.None;
     return this.#latestType();
   }
 
   #latestType(): ContentType {
+    if (!this.hasSeveralTypes) {
+      if (this.string.shows) return ContentType.String;
+      if (this.hash !== null) return ContentType.Hash;
+      if (this.set !== null) return ContentType.Set;
+      return this.#showsDocument ? ContentType.Document : ContentType.None;
+    }
     let type: ContentType = ContentType.None;
     let best: StampedDot | null = null;
-    for (const candidateType of [ContentType.String, ContentType.Hash, ContentType.Set]) {
+    for (const candidateType of [ContentType.String, ContentType.Hash, ContentType.Set, ContentType.Document]) {
       const candidate = this.#latestOf(candidateType);
       if (candidate === null) continue;
       if (best !== null && compareWrites(candidate.stamp, candidate.origin, best.stamp, best.origin) < 0) continue;
@@ -160,7 +183,12 @@ export class Entry {
   #latestOf(type: ContentType): StampedDot | null {
     if (type === ContentType.String) return this.string.latest();
     if (type === ContentType.Hash) return this.hash?.latest() ?? null;
-    return this.set?.latest() ?? null;
+    if (type === ContentType.Set) return this.set?.latest() ?? null;
+    return this.document?.latest() ?? null;
+  }
+
+  get #showsDocument(): boolean {
+    return this.document !== null && this.document.isLive;
   }
 
   #visibleExpiryMs(): number {
@@ -176,13 +204,16 @@ export class Entry {
       this.string.increments === null &&
       this.hash === null &&
       this.set === null &&
+      this.document === null &&
       this.expiries === null
     );
   }
 
   /** Whether something hidden is left that a new write must remove first (RULES V7), given that nothing is visible. */
   get hasResidue(): boolean {
-    return this.string.shows || this.hash !== null || this.set !== null || this.expiries !== null;
+    return (
+      this.string.shows || this.hash !== null || this.set !== null || this.#showsDocument || this.expiries !== null
+    );
   }
 
   /**
@@ -193,6 +224,7 @@ export class Entry {
     this.string.settle(stable, flush);
     this.hash?.settle(stable);
     this.set?.settle(stable);
+    this.document?.settle(stable, flush);
     this.expiries?.settle(stable);
     this.refresh();
     return this.isSettled(stable);
@@ -204,12 +236,14 @@ export class Entry {
       this.string.isSettled(stable) &&
       (this.hash === null || this.hash.isSettled) &&
       (this.set === null || this.set.isSettled) &&
+      (this.document === null || this.document.isSettled(stable)) &&
       (this.expiries === null || this.expiries.isSettled)
     );
   }
 
   get hasSeveralTypes(): boolean {
-    return (this.string.shows ? 1 : 0) + (this.hash === null ? 0 : 1) + (this.set === null ? 0 : 1) > 1;
+    const containers = (this.hash === null ? 0 : 1) + (this.set === null ? 0 : 1);
+    return (this.string.shows ? 1 : 0) + containers + (this.#showsDocument ? 1 : 0) > 1;
   }
 
   /**
@@ -236,27 +270,33 @@ export class Entry {
     this.hash?.merge(other?.hash ?? null, sides);
     if (other !== null && other.set !== null) this.set ??= new SetContent();
     this.set?.merge(other?.set ?? null, sides);
+    if (other !== null && other.document !== null) this.document ??= new DocumentContent();
+    this.document?.merge(other?.document ?? undefined, sides);
     if (other !== null && other.expiries !== null) this.expiries ??= new Expiries();
     this.expiries?.merge(other?.expiries ?? null, sides);
     this.refresh();
   }
 
   toState(): EntryState {
-    return [
+    const state: EntryState = [
       this.string.toState(),
       this.hash === null ? null : this.hash.toState(),
       this.set === null ? null : this.set.toState(),
       this.expiries === null ? null : this.expiries.toState(),
     ];
+    const document = this.document?.toState() ?? null;
+    if (document !== null) state.push(document);
+    return state;
   }
 
   static fromState(state: EntryState): Entry {
     const entry = new Entry();
-    const [string, hash, set, expiries] = state;
+    const [string, hash, set, expiries, document] = state;
     if (string !== null) Object.assign(entry.string, StringContent.fromState(string));
     if (hash !== null) entry.hash = HashContent.fromState(hash);
     if (set !== null) entry.set = SetContent.fromState(set);
     if (expiries !== null) entry.expiries = Expiries.fromState(expiries);
+    if (document !== undefined) entry.document = DocumentContent.fromState(document);
     entry.refresh();
     return entry;
   }
@@ -279,7 +319,12 @@ function contentOf(update: Update): ContentType | null {
       return ContentType.Set;
     case UpdateKind.Delete:
     case UpdateKind.DeleteString:
+    case UpdateKind.DeleteDocument:
       return ContentType.None;
+    case UpdateKind.DocumentSet:
+    case UpdateKind.DocumentEdit:
+      return ContentType.Document;
+    case UpdateKind.DocumentGeneration:
     case UpdateKind.FlushAll:
     case UpdateKind.Publish:
     case UpdateKind.CloseIncarnations:

@@ -26,10 +26,18 @@ export const UpdateKind = {
   Publish: 12,
   /** No key. Every incarnation of the origin's node below `at` is closed: all that it made is in the deps (RULES D8). */
   CloseIncarnations: 13,
+  /** The root of a document := the JSON in `value`: a register as Set, that leaves the key's expiry as it is. */
+  DocumentSet: 14,
+  /** Edits the document whose root is `base`: the command in `field`, what Yjs made of it in `value` (RULES V9). */
+  DocumentEdit: 15,
+  /** As DeleteString for a live document. */
+  DeleteDocument: 16,
+  /** A new generation of the document whose root is `base`: the JSON in `value` is all that the origin had seen of it. */
+  DocumentGeneration: 17,
 } as const;
 export type UpdateKind = (typeof UpdateKind)[keyof typeof UpdateKind];
 
-export const UPDATE_KIND_MAX = 13;
+export const UPDATE_KIND_MAX = 17;
 
 /**
  * One change to one key: a mutable record that is filled, applied and filled again. `key`, `field` and `value` are views;

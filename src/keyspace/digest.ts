@@ -24,6 +24,8 @@ export class Digest {
         hash.text(name);
         hash.text(fields.get(name)?.text() ?? '');
       }
+    } else if (entry.type === ContentType.Document && entry.document !== null) {
+      hash.text(entry.document.canonicalText());
     } else if (entry.set !== null) {
       for (const member of sortedKeys(entry.set.members)) hash.text(member);
     }

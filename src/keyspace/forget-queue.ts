@@ -58,5 +58,6 @@ function isPlain(entry: Entry): boolean {
   if (entry.string.isTombstone || entry.string.increments !== null || entry.hasSeveralTypes) return false;
   if (entry.hash !== null && !entry.hash.isSettled) return false;
   if (entry.set !== null && !entry.set.isSettled) return false;
+  if (entry.document !== null && !entry.document.isPlain) return false;
   return entry.expiries === null || entry.expiries.isSettled;
 }

@@ -1,4 +1,6 @@
 import type { ByteRange } from '../base/bytes.ts';
+import type { Operation } from '../crdt/document-edits.ts';
+import type { DocumentNode } from '../crdt/document.ts';
 import type { ContentType } from '../crdt/entry.ts';
 
 export { ContentType } from '../crdt/entry.ts';
@@ -41,6 +43,8 @@ export interface KeyspaceReader {
   expiryOf(slot: Slot): number;
   hashAt(slot: Slot): HashReader;
   setAt(slot: Slot): SetReader;
+  /** The root of a document; nodes are good until the next update. */
+  documentAt(slot: Slot): DocumentNode;
   keyInto(slot: Slot, into: ByteRange): void;
   /** Keys that show something and were not yet found to be expired: DBSIZE. */
   readonly count: number;
@@ -80,6 +84,10 @@ export interface TransactionWriter {
   hashIncrementDecimal(key: ByteRange, hash: number, field: ByteRange, deltaUnits: bigint): void;
   setAdd(key: ByteRange, hash: number, member: ByteRange): void;
   setRemove(key: ByteRange, hash: number, member: ByteRange): void;
+  /** The key becomes a document with this JSON (UTF-8) for its root; a key that shows something keeps its expiry. */
+  documentSet(key: ByteRange, hash: number, json: ByteRange): void;
+  /** Edits a visible document. */
+  documentEdit(key: ByteRange, hash: number, operations: readonly Operation[]): void;
   flushAll(): void;
   publish(channel: ByteRange, message: ByteRange): void;
 }

@@ -1,4 +1,7 @@
+import { present } from '../base/assert.ts';
 import { latin1Range, type ByteRange } from '../base/bytes.ts';
+import { formatCommand, type Operation } from '../crdt/document-edits.ts';
+import type { Generations } from '../crdt/document-generations.ts';
 import { ContentType, type Entry } from '../crdt/entry.ts';
 import { unitsText } from '../crdt/increments.ts';
 import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
@@ -48,7 +51,14 @@ export class LocalTransaction implements TransactionWriter {
 
   delete(key: ByteRange, hash: number): void {
     const entry = this.#keyspace.entryOf(key);
-    this.#begin(entry !== undefined && entry.string.isLive ? UpdateKind.DeleteString : UpdateKind.Delete, key, hash);
+    const hasString = entry?.string.isLive === true;
+    const hasDocument = entry?.document?.isLive === true;
+    if (hasDocument) {
+      this.#begin(UpdateKind.DeleteDocument, key, hash);
+      this.#commit();
+    }
+    if (hasDocument && !hasString) return;
+    this.#begin(hasString ? UpdateKind.DeleteString : UpdateKind.Delete, key, hash);
     this.#commit();
   }
 
@@ -121,6 +131,43 @@ export class LocalTransaction implements TransactionWriter {
     this.#begin(UpdateKind.SetRemove, key, hash);
     this.#update.field.setFrom(member);
     this.#commit();
+  }
+
+  documentSet(key: ByteRange, hash: number, json: ByteRange): void {
+    const isNew = this.#clearHidden(key, hash);
+    this.#begin(UpdateKind.DocumentSet, key, hash);
+    this.#update.value.setFrom(json);
+    this.#commit();
+    if (isNew) this.#limitNew(key, hash);
+  }
+
+  documentEdit(key: ByteRange, hash: number, operations: readonly Operation[]): void {
+    this.#beginOnRoot(UpdateKind.DocumentEdit, key, hash);
+    const { origin, seq } = this.#contentOf(key).generation;
+    const command = formatCommand({ generationOrigin: origin, generationSeq: seq, operations });
+    this.#update.field.setFrom(latin1Range(command));
+    // applied first: that fills in what is to be sent
+    const context = this.#host.open();
+    this.#keyspace.apply(this.#update, context);
+    this.#host.record(this.#update);
+  }
+
+  /** A new generation of a document, with all that is known of it here (RULES V9). */
+  documentGeneration(key: ByteRange, hash: number): void {
+    this.#beginOnRoot(UpdateKind.DocumentGeneration, key, hash);
+    this.#update.value.setFrom(latin1Range(this.#contentOf(key).jsonText()));
+    this.#commit();
+  }
+
+  #contentOf(key: ByteRange): Generations {
+    return present(this.#keyspace.entryOf(key)?.document?.content, 'only a live document is edited');
+  }
+
+  #beginOnRoot(kind: UpdateKind, key: ByteRange, hash: number): void {
+    this.#begin(kind, key, hash);
+    const document = this.#keyspace.entryOf(key)?.document;
+    this.#update.baseOrigin = document?.origin ?? 0;
+    this.#update.baseSeq = document?.seq ?? 0;
   }
 
   flushAll(): void {

@@ -1,6 +1,7 @@
 import { present } from '../base/assert.ts';
 import { ByteRange, latin1Bytes, writeLatin1 } from '../base/bytes.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import type { DocumentNode } from '../crdt/document.ts';
 import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
@@ -130,6 +131,10 @@ export class MapKeyspace implements KeyspaceReader {
 
   setAt(slot: Slot): SetReader {
     return this.#readers.set(present(this.entryAt(slot).set, 'the slot shows a set'));
+  }
+
+  documentAt(slot: Slot): DocumentNode {
+    return present(this.entryAt(slot).document?.root, 'the slot shows a document');
   }
 
   keyInto(slot: Slot, into: ByteRange): void {

@@ -60,10 +60,15 @@ export class SnapshotCursor {
 /** Bytes reckoned for a write beside its text: stamp and dot. */
 const WRITE_BYTES = 24;
 
+const EMPTY = new Uint8Array(0);
+
 /** About how long an entry is once it is encoded. */
-function approximateBytes([key, [string, hash, set]]: SnapshotEntry): number {
+function approximateBytes([key, [string, hash, set, , document]]: SnapshotEntry): number {
   let bytes = key.length + WRITE_BYTES + (string?.[0]?.length ?? 0);
   for (const [field, writes] of hash ?? []) bytes += field.length + WRITE_BYTES + (writes[0]?.[0].length ?? 0);
   for (const [member] of set ?? []) bytes += member.length + WRITE_BYTES;
+  const [, , base, content, edits] = document?.[3] ?? [null, null, null, EMPTY, []];
+  bytes += content.length + (base?.length ?? 0);
+  for (const [, , , command, , carried] of edits) bytes += command.length + (carried?.length ?? 0) + WRITE_BYTES;
   return bytes;
 }

@@ -25,6 +25,12 @@ export function eventOf(kind: UpdateKind): ChangeEvent | null {
       return event('s', 'sadd');
     case UpdateKind.SetRemove:
       return event('s', 'srem');
+    case UpdateKind.DocumentSet:
+    case UpdateKind.DocumentEdit:
+      return event('d', 'json.set');
+    case UpdateKind.DeleteDocument:
+      return event('g', 'del');
+    case UpdateKind.DocumentGeneration:
     case UpdateKind.FlushAll:
     case UpdateKind.Publish:
     case UpdateKind.CloseIncarnations:

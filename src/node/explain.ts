@@ -30,6 +30,7 @@ export function explainEntry(entry: Entry | undefined, names: NodeNames, nowMs: 
   explainer.string(entry, lines);
   explainer.hash(entry, lines);
   explainer.set(entry, lines);
+  explainer.document(entry, lines);
   explainer.expiries(entry, lines);
   if (entry.hasSeveralTypes)
     lines.push(['rule', 'a key shows the type of its latest surviving write; the others are hidden until stable']);
@@ -37,7 +38,7 @@ export function explainEntry(entry: Entry | undefined, names: NodeNames, nowMs: 
 }
 
 export function typeName(type: ContentType): string {
-  return ['none', 'string', 'hash', 'set'][type] ?? 'none';
+  return ['none', 'string', 'hash', 'set', 'ReJSON-RL'][type] ?? 'none';
 }
 
 const isoText = (ms: number): string => `${ms} ms`;
@@ -118,6 +119,28 @@ class Explainer {
         lines.push([`member ${shown(members.keyAt(at))}`, this.#write(add, 'added')]);
     }
     this.#more(members.size, lines);
+  }
+
+  document(entry: Entry, lines: Line[]): void {
+    if (entry.document === null) return;
+    const { content, stamp, origin, seq } = entry.document;
+    if (content === null) {
+      lines.push(['removed', `document by ${this.#dot(origin, seq)} stamp ${this.#stamp(stamp)}, kept until stable`]);
+      return;
+    }
+    const { generation, latest } = content;
+    lines.push(['root', `by ${this.#dot(origin, seq)} stamp ${this.#stamp(stamp)}`]);
+    lines.push([
+      'generation',
+      `${this.#dot(generation.origin, generation.seq)} stamp ${this.#stamp(generation.stamp)}`,
+    ]);
+    lines.push(['latest edit', `${this.#dot(latest.origin, latest.seq)} stamp ${this.#stamp(latest.stamp)}`]);
+    lines.push(['winner', shown(content.jsonText())]);
+    lines.push(['history', `${content.document.encode().length} bytes, ${content.keptEdits} edits not stable`]);
+    lines.push([
+      'rule',
+      'document: edits of different members and elements merge; of one, the later in causal order, else the higher origin, wins',
+    ]);
   }
 
   #more(size: number, lines: Line[]): void {

@@ -1,5 +1,8 @@
 import { isOrigin } from '../clock/origin.ts';
 import { isStamp } from '../clock/stamp.ts';
+import { parseCommand } from '../crdt/document-edits.ts';
+import { parseJson } from '../crdt/document-json.ts';
+import { isDocumentUpdate, isWholeDocument } from '../crdt/document.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import { CausewayError } from '../errors.ts';
 
@@ -86,9 +89,43 @@ function expiries(value: unknown): void {
   }
 }
 
+function text(value: unknown, what: string): string {
+  const checked = checkText(value, what);
+  if (parseJson(checked) === null) refuse(`${what} is no JSON`);
+  return checked;
+}
+
+function edit(value: unknown): void {
+  const [stamp, origin, seq, command, seen, carried] = list(value, 6, 'an edit');
+  dot(stamp, origin, seq);
+  if (parseCommand(checkText(command, 'an edit')) === null) refuse('an edit has no command');
+  const pairs = list(seen, null, 'what an edit had seen');
+  if (pairs.length % 2 !== 0) refuse('what an edit had seen is not in pairs');
+  for (let at = 0; at < pairs.length; at += 2) dot(stamp, pairs[at], pairs[at + 1]);
+  if (carried !== null && !(carried instanceof Uint8Array && isDocumentUpdate(carried)))
+    refuse('an edit has no update');
+}
+
+function document(value: unknown): void {
+  const [stamp, origin, seq, content] = list(value, 4, 'a document');
+  dot(stamp, origin, seq);
+  if (content === null) return;
+  const [latest, generation, base, bytes, edits] = list(content, 5, 'a document');
+  for (const part of [latest, generation]) {
+    const [partStamp, partOrigin, partSeq] = list(part, 3, 'a document');
+    dot(partStamp, partOrigin, partSeq);
+  }
+  if (base !== null) text(base, 'a base');
+  if (!(bytes instanceof Uint8Array && isWholeDocument(bytes))) refuse('a document has no content');
+  for (const part of list(edits, null, 'edits')) edit(part);
+}
+
 /** An entry's plain form from a peer or the store, checked whole; throws PROTOCOL. */
 export function checkEntryState(value: unknown): EntryState {
-  const [stringPart, hashPart, setPart, expiryPart] = list(value, 4, 'an entry');
+  const parts = list(value, null, 'an entry');
+  if (parts.length !== 4 && parts.length !== 5) refuse('an entry has the wrong shape');
+  const [stringPart, hashPart, setPart, expiryPart] = parts;
+  if (parts.length === 5) document(parts[4]);
   string(stringPart);
   hash(hashPart);
   set(setPart);
