@@ -46,7 +46,14 @@ export class Members {
   constructor(members: readonly Member[], self: NodeNumber) {
     this.#self = self;
     for (const member of members) {
-      this.#states.set(member.nodeNumber, { member, row: null, heardAtMs: -Infinity, counted: null, next: null, settled: 0 });
+      this.#states.set(member.nodeNumber, {
+        member,
+        row: null,
+        heardAtMs: -Infinity,
+        counted: null,
+        next: null,
+        settled: 0,
+      });
     }
   }
 

@@ -36,6 +36,9 @@ export interface ReplicatorHost {
   lastSeqOf(): number;
 }
 
+/** Origins of which a gap is noted: far more than there can be, so that a peer that makes them up does not grow anything. */
+const DROPPED_ORIGINS_MAX = 4_096;
+
 /** No node has this number. */
 const NO_NODE = 0;
 
@@ -272,8 +275,14 @@ export class Replicator {
     const chunk = { origin, first, last, bytes: frame.bytes, atMs: now.monotonicMs };
     const held = { chunk, reader: new ColumnsReader(columns), sender: session.member.nodeNumber, nextSeq: first };
     const taken = replica.holdBack.take(held, replica.vector.get(origin), frame.asked, now.monotonicMs);
-    if (taken === 'full' || taken === 'gap') this.#dropped.set(origin, Math.max(last, this.#dropped.get(origin) ?? 0));
+    if (taken === 'full' || taken === 'gap') this.#noteDropped(origin, last);
     if (taken === 'held') this.#host.deliver(now);
+  }
+
+  #noteDropped(origin: Origin, last: number): void {
+    const before = this.#dropped.get(origin);
+    if (before === undefined && this.#dropped.size >= DROPPED_ORIGINS_MAX) return;
+    this.#dropped.set(origin, Math.max(last, before ?? 0));
   }
 
   #rows(session: PeerSession, frame: RowsFrame, now: Now): void {

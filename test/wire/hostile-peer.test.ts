@@ -123,8 +123,19 @@ const bytes = fc.oneof(
 
 /** Transactions that could be: of another member, from its first on. */
 const plausible: fc.Arbitrary<PeerFrame> = fc
-  .record({ origin: fc.constantFrom(128, 192).map((of) => originOf(nodeNumber(of), 1)), count: fc.integer({ min: 1, max: 4 }), deps: fc.nat(2) })
-  .map(({ origin, count, deps }) => ({ type: 'transactions', origin, first: 1, last: count, asked: false, bytes: columns(count, deps) }));
+  .record({
+    origin: fc.constantFrom(128, 192).map((of) => originOf(nodeNumber(of), 1)),
+    count: fc.integer({ min: 1, max: 4 }),
+    deps: fc.nat(2),
+  })
+  .map(({ origin, count, deps }) => ({
+    type: 'transactions',
+    origin,
+    first: 1,
+    last: count,
+    asked: false,
+    bytes: columns(count, deps),
+  }));
 
 describe('a hostile peer', () => {
   it('that says nothing but rubbish is closed and changes nothing', () => {
@@ -146,28 +157,37 @@ describe('a hostile peer', () => {
     let refused = 0;
     let brought = 0;
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.constantFrom(1, 2), fc.oneof({ weight: 9, arbitrary: frame(bytes) }, { weight: 1, arbitrary: plausible })), { maxLength: 25 }), (frames) => {
-        const victim = new Victim();
-        victim.connect();
-        const own = victim.node.vector().get(victim.node.origin);
-        for (const [link, sent] of frames) {
-          const before = victim.state();
-          const closed = victim.frame(link, sent);
-          if (closed) {
-            refused++;
-            expect(victim.after).toBe(before);
-            if (!victim.node.peers(0).some((peer) => peer.connected)) victim.connect();
-          } else {
-            taken++;
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.constantFrom(1, 2),
+            fc.oneof({ weight: 9, arbitrary: frame(bytes) }, { weight: 1, arbitrary: plausible }),
+          ),
+          { maxLength: 25 },
+        ),
+        (frames) => {
+          const victim = new Victim();
+          victim.connect();
+          const own = victim.node.vector().get(victim.node.origin);
+          for (const [link, sent] of frames) {
+            const before = victim.state();
+            const closed = victim.frame(link, sent);
+            if (closed) {
+              refused++;
+              expect(victim.after).toBe(before);
+              if (!victim.node.peers(0).some((peer) => peer.connected)) victim.connect();
+            } else {
+              taken++;
+            }
           }
-        }
-        // only its own transactions of this life are there, and those it closed its incarnations with
-        const vector = victim.node.vector();
-        expect(vector.get(victim.node.origin) - own).toBeLessThanOrEqual(1);
-        for (const [origin] of vector.entries())
-          expect(MEMBERS.map((member) => Number(member.nodeNumber))).toContain(nodeOf(origin));
-        brought += vector.size > 1 ? 1 : 0;
-      }),
+          // only its own transactions of this life are there, and those it closed its incarnations with
+          const vector = victim.node.vector();
+          expect(vector.get(victim.node.origin) - own).toBeLessThanOrEqual(1);
+          for (const [origin] of vector.entries())
+            expect(MEMBERS.map((member) => Number(member.nodeNumber))).toContain(nodeOf(origin));
+          brought += vector.size > 1 ? 1 : 0;
+        },
+      ),
       runOptions(1_000, 10_000),
     );
     expect(Math.min(taken, refused, brought)).toBeGreaterThan(0);

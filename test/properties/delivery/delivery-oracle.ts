@@ -105,7 +105,10 @@ export class DeliveryOracle {
   #withoutVoid(node: VirtualNode, deps: VersionVector): VersionVector {
     const others = node.world.everyNode().filter((each) => each.isRunning);
     const isVoid = (origin: Origin, seq: number): boolean =>
-      others.every((other) => other.core.origin !== origin && !(other.vector().get(origin) >= seq && !other.vector().isRetired(origin)));
+      others.every(
+        (other) =>
+          other.core.origin !== origin && !(other.vector().get(origin) >= seq && !other.vector().isRetired(origin)),
+      );
     return new VersionVector([...deps.entries()].filter(([origin, seq]) => !isVoid(origin, seq)));
   }
 
@@ -155,7 +158,8 @@ export class DeliveryOracle {
   }
 
   #compareDeps(origin: Origin, seq: number, sent: VersionVector, had: VersionVector): void {
-    const others = (vector: VersionVector): [Origin, number][] => [...vector.dots()].filter(([other]) => other !== origin);
+    const others = (vector: VersionVector): [Origin, number][] =>
+      [...vector.dots()].filter(([other]) => other !== origin);
     const isSame =
       others(had).every(([other, upTo]) => sent.contains(other, upTo)) &&
       others(sent).every(([other, upTo]) => had.contains(other, upTo));

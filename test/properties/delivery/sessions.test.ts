@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { badPatterns, type Operation } from '../../support/causal-checker.ts';
-import { runOptions } from '../../support/fast-check-runs.ts';
+import { runOptions, runs } from '../../support/fast-check-runs.ts';
 import { network, steps } from './arbitraries.ts';
 import { RandomRun, type Step } from './random-run.ts';
 
@@ -42,42 +42,49 @@ class Recorder {
 }
 
 describe('sessions over random networks', () => {
-  it('see a causally convergent history', () => {
-    fc.assert(
-      fc.property(
-        network,
-        steps,
-        fc.infiniteStream(fc.record({ node: fc.nat(14), value: fc.nat(1_000) })),
-        (net, todo, more) => {
-          const run = new RandomRun(net);
-          const recorder = new Recorder(run);
-          run.cluster.run(300);
-          for (const step of todo) {
-            if (step.kind === 'restartEmpty' || step.kind === 'restartBackup') continue;
-            if (step.kind === 'write' || step.kind === 'burst') recorder.do(step);
-            else run.do(step);
-            for (let count = 0; count < 3; count++) {
-              const { value } = more.next();
-              recorder.do({ kind: 'write', node: value.node, other: 0, value: value.value });
-              run.cluster.run(value.value % 20);
+  it(
+    'see a causally convergent history',
+    () => {
+      fc.assert(
+        fc.property(
+          network,
+          steps,
+          fc.infiniteStream(fc.record({ node: fc.nat(14), value: fc.nat(1_000) })),
+          (net, todo, more) => {
+            const run = new RandomRun(net);
+            const recorder = new Recorder(run);
+            run.cluster.run(300);
+            for (const step of todo) {
+              if (step.kind === 'restartEmpty' || step.kind === 'restartBackup') continue;
+              if (step.kind === 'write' || step.kind === 'burst') recorder.do(step);
+              else run.do(step);
+              for (let count = 0; count < 3; count++) {
+                const { value } = more.next();
+                recorder.do({ kind: 'write', node: value.node, other: 0, value: value.value });
+                run.cluster.run(value.value % 20);
+              }
             }
-          }
-          run.end();
-          for (const [at] of run.cluster.nodes.entries())
-            for (const [key] of KEYS.entries()) recorder.do({ kind: 'write', node: at, other: 0, value: key * 4 + 3 });
-          expect(badPatterns(recorder.history)).toEqual([]);
-          seen.histories++;
-          for (const key of KEYS) {
-            const writers = new Set(
-              recorder.history.filter((each) => each.kind === 'write' && each.key === key).map((each) => each.session),
-            );
-            if (writers.size > 1) seen.concurrentKeys++;
-          }
-        },
-      ),
-      runOptions(12, 8_000),
-    );
-  });
+            run.end();
+            for (const [at] of run.cluster.nodes.entries())
+              for (const [key] of KEYS.entries())
+                recorder.do({ kind: 'write', node: at, other: 0, value: key * 4 + 3 });
+            expect(badPatterns(recorder.history)).toEqual([]);
+            seen.histories++;
+            for (const key of KEYS) {
+              const writers = new Set(
+                recorder.history
+                  .filter((each) => each.kind === 'write' && each.key === key)
+                  .map((each) => each.session),
+              );
+              if (writers.size > 1) seen.concurrentKeys++;
+            }
+          },
+        ),
+        runOptions(12, 30_000),
+      );
+    },
+    runs(180_000),
+  );
 
   afterAll(() => {
     console.log(`sessions: ${JSON.stringify(seen)}`);
