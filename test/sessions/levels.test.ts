@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import type { VirtualClient } from './virtual-client.ts';
+import { ASIA, EAST, VirtualRegions } from './virtual-regions.ts';
+
+/** A region that lacks `key`, the token of who wrote it, and a connection to each. */
+function apart(): { regions: VirtualRegions; token: string; asia: VirtualClient } {
+  const regions = new VirtualRegions();
+  regions.isolate(ASIA);
+  const east = regions.connect(EAST);
+  east.run('SET key mine');
+  return { regions, token: east.token(), asia: regions.connect(ASIA) };
+}
+
+describe('CW.LEVEL', () => {
+  test('is causal at first, is what it was set to, and refuses what there is not', () => {
+    const client = new VirtualRegions().connect(EAST);
+    expect(client.run('CW.LEVEL')).toBe('"causal"');
+    for (const level of ['weak', 'eventual', 'causal', 'SESSION']) {
+      expect(client.run(`CW.LEVEL ${level}`)).toBe('+OK');
+      expect(client.run('CW.LEVEL')).toBe(`"${level.toLowerCase()}"`);
+    }
+    expect(client.run('CW.LEVEL strong')).toContain('-ERR level strong');
+    expect(client.run('CW.LEVEL strict')).toBe("-ERR unknown level 'strict', one of weak, eventual, causal, session");
+    expect(client.run('CW.LEVEL causal session')).toBe('-ERR syntax error');
+    expect(client.run('CW.LEVEL')).toBe('"session"');
+  });
+
+  test.each(['weak', 'eventual'])('%s carries what is written and not what is read', (level) => {
+    const regions = new VirtualRegions();
+    regions.isolate(ASIA);
+    regions.connect(EAST).run('SET read 1');
+    const client = regions.connect(EAST);
+    const empty = client.token();
+    client.run(`CW.LEVEL ${level}`);
+    expect(client.run('GET read')).toBe('"1"');
+    expect(client.token()).toBe(empty);
+    client.run('SET written 1');
+    expect(client.token()).not.toBe(empty);
+  });
+
+  test('causal: after CW.ATTACH was in vain, reads are answered as if it had not been', () => {
+    const { token, asia } = apart();
+    const empty = asia.token();
+    expect(asia.run(`CW.ATTACH ${token} TIMEOUT 50`)).toContain('-BEHIND');
+    expect(asia.begin('GET key').answer).toBe('nil');
+    expect(asia.token()).toBe(empty);
+  });
+
+  test.each(['GET key', 'SET other 1', 'DBSIZE', 'EXEC', 'WATCH key', 'PUBLISH channel message'])(
+    'session: after CW.ATTACH was in vain, %s waits and is BEHIND',
+    (line) => {
+      const { regions, token, asia } = apart();
+      asia.run('CW.LEVEL session');
+      expect(asia.run(`CW.ATTACH ${token} TIMEOUT 50`)).toContain('-BEHIND');
+      if (line === 'EXEC') {
+        for (const queued of ['MULTI', 'GET key']) expect(asia.begin(queued).answer).not.toBeNull();
+      }
+      const before = regions.cluster.timeMs;
+      expect(asia.run(line)).toMatch(
+        /BEHIND ap-southeast-1\/a does not have us-east-1\/a#1:\d+ of the session after 50 ms$/,
+      );
+      expect(regions.cluster.timeMs - before).toBeGreaterThanOrEqual(50);
+      // and so does the next
+      expect(asia.begin('GET key').answer).toBeNull();
+    },
+  );
+
+  test('session: what waits is answered as soon as the node has it', () => {
+    const { regions, token, asia } = apart();
+    asia.run('CW.LEVEL session');
+    expect(asia.run(`CW.ATTACH ${token} TIMEOUT 20`)).toContain('-BEHIND');
+    asia.run('CW.LEVEL session');
+    asia.run(`CW.ATTACH ${token} TIMEOUT 0`);
+    regions.sync();
+    expect(asia.begin('GET key').answer).toBe('"mine"');
+    expect(asia.session.floor).toBeNull();
+  });
+
+  test('session: a read that waits is run when what it waits for comes, and pings meanwhile are not', () => {
+    const { regions, token, asia } = apart();
+    asia.run('CW.LEVEL session');
+    asia.run(`CW.ATTACH ${token} TIMEOUT 0`);
+    // the floor keeps the patience of the CW.ATTACH that raised it
+    expect(asia.run('GET key')).toContain('after 0 ms');
+    expect(asia.begin('PING').answer).toBe('+PONG');
+    asia.begin(`CW.ATTACH ${token} TIMEOUT 30000`);
+    regions.cluster.run(100);
+    asia.server.turn();
+    expect(asia.answer).toBeNull();
+    regions.cluster.healAll();
+    expect(asia.answered()).toBe('+OK');
+    expect(asia.run('GET key')).toBe('"mine"');
+  });
+
+  test('session: CLIENT UNBLOCK ends the wait of a read', () => {
+    const { token, asia } = apart();
+    asia.run('CW.LEVEL session');
+    asia.run(`CW.ATTACH ${token} TIMEOUT 30`);
+    const other = asia.server.connect();
+    expect(asia.begin('GET key').answer).toBeNull();
+    expect(other.run(`CLIENT UNBLOCK ${asia.session.id} ERROR`)).toBe(':1');
+    expect(asia.answer).toContain('-UNBLOCKED');
+    expect(asia.begin('GET key').answer).toBeNull();
+    expect(other.run(`CLIENT UNBLOCK ${asia.session.id}`)).toBe(':1');
+    expect(asia.answer).toContain('-BEHIND');
+  });
+
+  test('a lower level gives the floor up; RESET clears the session, HELLO does not', () => {
+    const { token, asia } = apart();
+    const empty = asia.token();
+    asia.run('SET here 1');
+    const own = asia.token();
+    expect(own).not.toBe(empty);
+    expect(asia.run('HELLO 3')).toContain('"proto"');
+    expect(asia.token()).toBe(own);
+    asia.run('CW.LEVEL session');
+    asia.run(`CW.ATTACH ${token} TIMEOUT 0`);
+    // who moves on from here still asks for what it could not have here
+    expect(asia.token().length).toBeGreaterThan(own.length);
+    expect(asia.run('CW.LEVEL causal')).toBe('+OK');
+    expect(asia.token()).toBe(own);
+    expect(asia.begin('GET key').answer).toBe('nil');
+    expect(asia.run('RESET')).toBe('+RESET');
+    expect(asia.token()).toBe(empty);
+  });
+
+  test('inside MULTI there is no waiting, so sessions are not spoken of there', () => {
+    const { token, asia } = apart();
+    for (const line of [`CW.ATTACH ${token}`, 'CW.TOKEN', 'CW.LEVEL session']) {
+      asia.run('MULTI');
+      expect(asia.run(line)).toBe('-ERR Command not allowed inside a transaction');
+      expect(asia.run('EXEC')).toContain('-EXECABORT');
+    }
+  });
+});

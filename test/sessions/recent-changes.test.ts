@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { nodeNumber, originOf, type Origin } from '../../src/clock/origin.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
+import { RecentChanges } from '../../src/keyspace/recent-changes.ts';
+import { runOptions } from '../support/fast-check-runs.ts';
+
+const A = originOf(nodeNumber(64), 1);
+const B = originOf(nodeNumber(128), 1);
+const ORIGINS = [A, B, originOf(nodeNumber(192), 1)] as const;
+
+/** The dots that a read of a key shows, or of all of them. */
+function readOf(recent: RecentChanges, key: string | null): Map<Origin, number> {
+  const dots = new Map<Origin, number>();
+  recent.readFor({ raise: (origin, seq) => void dots.set(origin, Math.max(seq, dots.get(origin) ?? 0)) });
+  if (key === null) recent.readAll();
+  else recent.read(key);
+  recent.readFor(null);
+  return dots;
+}
+
+const stableAt = (...dots: [Origin, number][]): VersionVector => new VersionVector(dots);
+
+describe('S1: the last change of a key by each origin', () => {
+  test('is what a read shows, until it is stable', () => {
+    const recent = new RecentChanges();
+    recent.note('x', A, 1);
+    recent.note('x', B, 1);
+    recent.note('y', A, 2);
+    recent.note('x', A, 3);
+    expect([...readOf(recent, 'x')]).toEqual(
+      expect.arrayContaining([
+        [A, 3],
+        [B, 1],
+      ]),
+    );
+    expect([...readOf(recent, 'y')]).toEqual([[A, 2]]);
+    expect([...readOf(recent, 'z')]).toEqual([]);
+    expect([...readOf(recent, null)]).toEqual([
+      [A, 3],
+      [B, 1],
+    ]);
+    expect(recent.count).toBe(3);
+    recent.forget(stableAt([A, 2], [B, 1]), 100);
+    expect([...readOf(recent, 'x')]).toEqual([[A, 3]]);
+    expect([...readOf(recent, 'y')]).toEqual([]);
+    expect([...readOf(recent, null)]).toEqual([[A, 3]]);
+    recent.forget(stableAt([A, 3], [B, 1]), 100);
+    expect([recent.count, recent.bytes]).toEqual([0, 0]);
+    expect([...readOf(recent, null)]).toEqual([]);
+  });
+
+  test('of all keys at once is shown by each', () => {
+    const recent = new RecentChanges();
+    recent.noteEvery(A, 5);
+    recent.noteEvery(A, 4);
+    expect([...readOf(recent, 'any')]).toEqual([[A, 5]]);
+    recent.forget(stableAt([A, 4]), 100);
+    expect([...readOf(recent, null)]).toEqual([[A, 5]]);
+    recent.forget(stableAt([A, 5]), 100);
+    expect([...readOf(recent, 'any')]).toEqual([]);
+  });
+
+  test('costs nothing where there is none, and goes nowhere where nobody reads', () => {
+    const recent = new RecentChanges();
+    recent.readFor({ raise: () => expect.unreachable('there is nothing to show') });
+    expect(recent.reader).toBeNull();
+    recent.note('x', A, 1);
+    recent.read('x');
+  });
+
+  test('past its bytes is kept for all keys together: more is asked for, never less', () => {
+    const recent = new RecentChanges(10_000);
+    for (let seq = 1; seq <= 200; seq++) recent.note(`key:${seq}`, seq % 2 === 0 ? A : B, seq);
+    expect(recent.bytes).toBeLessThanOrEqual(10_000);
+    expect(recent.count).toBeLessThan(100);
+    expect(readOf(recent, 'key:2').get(A)).toBeGreaterThanOrEqual(2);
+    expect(readOf(recent, 'key:200').get(A)).toBe(200);
+    recent.forget(stableAt([A, 200], [B, 199]), 1_000);
+    expect([...readOf(recent, 'key:2')]).toEqual([]);
+    expect([recent.count, recent.bytes]).toEqual([0, 0]);
+  });
+
+  test('is what a plain list of changes says, whatever is forgotten when', () => {
+    const step = fc.record({
+      what: fc.constantFrom('note' as const, 'note' as const, 'note' as const, 'every' as const, 'forget' as const),
+      key: fc.constantFrom('x', 'y', 'z'),
+      origin: fc.nat(2),
+      back: fc.nat(4),
+      budget: fc.constantFrom(1, 100),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const recent = new RecentChanges();
+        const plain: { key: string | null; origin: Origin; seq: number }[] = [];
+        const made = new Map<Origin, number>(ORIGINS.map((origin) => [origin, 0]));
+        const stable = new VersionVector();
+        for (const { what, key, origin: index, back, budget } of steps) {
+          const origin = ORIGINS[index] as Origin;
+          if (what === 'forget') {
+            stable.raise(origin, Math.max(0, (made.get(origin) ?? 0) - back));
+            recent.forget(stable, budget);
+          } else {
+            const seq = (made.get(origin) ?? 0) + 1;
+            made.set(origin, seq);
+            plain.push({ key: what === 'note' ? key : null, origin, seq });
+            if (what === 'note') recent.note(key, origin, seq);
+            else recent.noteEvery(origin, seq);
+          }
+          for (const read of ['x', 'y', 'z', null]) {
+            const shown = readOf(recent, read);
+            for (const each of ORIGINS) {
+              const last = plain.findLast(
+                (change) => change.origin === each && (read === null || change.key === null || change.key === read),
+              );
+              // what is stable may be shown a little longer, but nothing else
+              const needed = last === undefined || stable.contains(each, last.seq) ? 0 : last.seq;
+              const got = shown.get(each) ?? 0;
+              expect(got === needed || (got > needed && stable.contains(each, got))).toBe(true);
+            }
+          }
+        }
+        for (const [origin, seq] of made) stable.raise(origin, seq);
+        recent.forget(stable, 1_000);
+        expect([recent.count, recent.bytes, readOf(recent, null).size]).toEqual([0, 0, 0]);
+      }),
+      runOptions(300, 20_000),
+    );
+  });
+});
