@@ -13,6 +13,8 @@ export interface ClusterNode {
 }
 
 export interface NodesOptions {
+  /** What the nodes ask of their clients; CAUSEWAY_PASSWORD unless given. */
+  readonly password?: string;
   readonly readyFile?: string;
   readonly nodes?: readonly string[];
 }
@@ -36,9 +38,22 @@ export function clusterNodesOf(options: NodesOptions): ClusterNode[] {
   });
 }
 
+/** How long connecting and each reply may take. */
+const CONNECT_MS = 5_000;
+
+/** A connection that has said the password, where there is one. Throws as `RespClient.connect`. */
+export function connectTo(address: Address, options: NodesOptions): Promise<RespClient> {
+  const given = options.password ?? process.env['CAUSEWAY_PASSWORD'];
+  return RespClient.connect(address, CONNECT_MS, given === '' ? undefined : given);
+}
+
 /** Runs `use` with a connection, and closes it in the end. */
-export async function withClient<T>(address: Address, use: (client: RespClient) => Promise<T>): Promise<T> {
-  const client = await RespClient.connect(address);
+export async function withClient<T>(
+  address: Address,
+  use: (client: RespClient) => Promise<T>,
+  options: NodesOptions = {},
+): Promise<T> {
+  const client = await connectTo(address, options);
   try {
     return await use(client);
   } finally {

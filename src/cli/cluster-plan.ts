@@ -16,6 +16,8 @@ export interface UpOptions {
   readonly portBase: number;
   readonly wanScale: number;
   readonly wanJitter: boolean;
+  /** What clients of the nodes have to say. */
+  readonly requirepass?: string;
   readonly dataDir?: string;
   readonly readyFile?: string;
 }

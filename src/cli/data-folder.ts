@@ -15,12 +15,21 @@ export class DataFolder {
   readonly #isTemporary: boolean;
   /** The same at every start from this folder. */
   readonly clusterId: string;
+  /** What the nodes of this folder prove to each other; made at its first start. */
+  readonly #peerSecret: string;
 
   private constructor(path: string, isTemporary: boolean) {
     this.path = path;
     this.#isTemporary = isTemporary;
     for (const folder of ['config', 'log', 'nodes']) mkdirSync(join(path, folder), { recursive: true, mode: 0o700 });
-    this.clusterId = readOrMakeClusterId(join(path, 'cluster-id'));
+    this.clusterId = readOrMake(
+      join(path, 'cluster-id'),
+      /^[\w.-]{1,64}$/,
+      () => `local-${randomBytes(4).toString('hex')}`,
+    );
+    this.#peerSecret = readOrMake(join(path, 'peer-secret'), /^[\w-]{16,}$/, () =>
+      randomBytes(32).toString('base64url'),
+    );
   }
 
   /** The folder that was asked for, or a temporary one. Throws a usage error when another `up` runs in it. */
@@ -39,8 +48,13 @@ export class DataFolder {
     return join(this.path, 'log', `${name.replace('/', '-')}.log`);
   }
 
-  /** Writes the region's file for `serve`, with the ports that nodes already had. */
-  writeRegionFile(region: string, nodes: readonly PlannedNode[], ports: ReadonlyMap<string, ServerPorts>): string {
+  /** Writes the region's file for `serve`, with the ports that nodes already had; for its owner's eyes only. */
+  writeRegionFile(
+    region: string,
+    nodes: readonly PlannedNode[],
+    ports: ReadonlyMap<string, ServerPorts>,
+    requirepass: string | undefined,
+  ): string {
     const own = nodes.filter((node) => node.region === region);
     const others = nodes.filter((node) => node.region !== region);
     const addresses = own.map((node) => {
@@ -60,6 +74,8 @@ export class DataFolder {
       nodes: Object.fromEntries(addresses),
       // Where they are is said once all listen.
       members: Object.fromEntries(others.map((node) => [node.id, null])),
+      requirepass: requirepass ?? null,
+      peerSecret: this.#peerSecret,
       log: { level: 'info', format: 'text' },
     };
     writeFileSync(file, `# Written by \`causeway up\` at each start.\n${stringify(content)}`, { mode: 0o600 });
@@ -79,16 +95,17 @@ export class DataFolder {
   }
 }
 
-function readOrMakeClusterId(path: string): string {
+/** What a file holds, and if that is nothing of the shape, what is made and then kept there. */
+function readOrMake(path: string, shape: RegExp, make: () => string): string {
   try {
-    const id = readFileSync(path, 'utf8').trim();
-    if (/^[\w.-]{1,64}$/.test(id)) return id;
+    const text = readFileSync(path, 'utf8').trim();
+    if (shape.test(text)) return text;
   } catch {
     // A new folder.
   }
-  const id = `local-${randomBytes(4).toString('hex')}`;
-  writeFileSync(path, `${id}\n`, { mode: 0o600 });
-  return id;
+  const made = make();
+  writeFileSync(path, `${made}\n`, { mode: 0o600 });
+  return made;
 }
 
 async function refuseWhenInUse(path: string): Promise<void> {

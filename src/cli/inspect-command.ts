@@ -17,17 +17,17 @@ export type Explanation =
  */
 export async function runInspect(key: string, options: NodesOptions, terminal: Terminal): Promise<number> {
   const nodes = clusterNodesOf(options);
-  const explanations = await Promise.all(nodes.map(async (node) => explain(node, key)));
+  const explanations = await Promise.all(nodes.map(async (node) => explain(node, key, options)));
   for (const explanation of explanations) terminal.write(explanationText(explanation, terminal));
   const { isAgreed, text } = verdict(explanations);
   terminal.write(`${bold(terminal, text)}\n`);
   return isAgreed ? EXIT_OK : EXIT_FAILED;
 }
 
-async function explain(node: ClusterNode, key: string): Promise<Explanation> {
+async function explain(node: ClusterNode, key: string, options: NodesOptions): Promise<Explanation> {
   if (!node.isRunning) return { node: node.id, silence: 'does not run' };
   try {
-    const reply = await withClient(node.resp, async (client) => client.send('CW.EXPLAIN', key));
+    const reply = await withClient(node.resp, async (client) => client.send('CW.EXPLAIN', key), options);
     return { node: node.id, lines: readLines(reply) };
   } catch (error) {
     return { node: node.id, silence: error instanceof Error ? error.message : String(error) };

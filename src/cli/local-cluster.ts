@@ -173,11 +173,11 @@ export class LocalCluster {
   }
 
   #launchOf(node: NodeProcess, ports: ServerPorts | null = node.ports): Launch {
-    const { folder, nodes, entry } = this.#options;
+    const { folder, nodes, entry, up } = this.#options;
     const known = new Map<string, ServerPorts>();
     for (const other of this.#nodes) if (other.ports !== null) known.set(other.id, other.ports);
     if (ports !== null) known.set(node.id, ports);
-    const config = folder.writeRegionFile(node.plan.region, nodes, known);
+    const config = folder.writeRegionFile(node.plan.region, nodes, known, up.requirepass);
     return {
       entry,
       args: ['serve', '--config', config, '--node', node.plan.letter],

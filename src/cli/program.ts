@@ -30,6 +30,7 @@ export interface ProgramParts {
 /** Region names that `up` starts when it is told none. */
 const DEFAULT_REGIONS = ['us-east-1', 'eu-west-1', 'ap-southeast-1'];
 const READY_FILE_HELP = 'what `causeway up --ready-file` wrote';
+const PASSWORD_HELP = 'what the nodes ask of their clients; better said by CAUSEWAY_PASSWORD';
 
 /**
  * Runs one command line (without the program's own name) to its end and gives the exit code: 0, 1 for a failure, 2 for
@@ -107,6 +108,7 @@ function addUp(program: Command, exit: Exit, parts: ProgramParts): void {
     )
     .option('--wan-scale <factor>', 'factor on the measured delays', numberOption(0, 100), 1)
     .option('--wan-jitter', 'vary delays as they varied when measured', false)
+    .option('--requirepass <password>', 'what clients have to say; better said by CAUSEWAY_REQUIREPASS')
     .option('--data-dir <dir>', 'keep the data there; a temporary folder otherwise')
     .option('--ready-file <file>', 'write there (JSON) what runs where, once every node is ready')
     .action(async (options) => {
@@ -200,6 +202,7 @@ function addReplay(program: Command): void {
     .option('--speed <days>', 'trading days a second', numberOption(0.01, 1_000_000), 10)
     .option('--ready-file <file>', READY_FILE_HELP)
     .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .option('--password <password>', PASSWORD_HELP)
     .action(async (file, options) => {
       const { runReplay } = await import('./replay-command.ts');
       await runReplay(file, options, terminalOf(program));
@@ -212,6 +215,7 @@ function addInspect(program: Command, exit: Exit): void {
     .description('show a key in every region: value, dots, stamps, who wins and why')
     .option('--ready-file <file>', READY_FILE_HELP)
     .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .option('--password <password>', PASSWORD_HELP)
     .action(async (key, options) => {
       const { runInspect } = await import('./inspect-command.ts');
       exit.code = await runInspect(key, options, terminalOf(program));

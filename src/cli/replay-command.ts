@@ -1,9 +1,9 @@
 import { setTimeout as later } from 'node:timers/promises';
 import { readText } from '../server/topology.ts';
 import { CausewayError } from '../errors.ts';
-import { clusterNodesOf, type ClusterNode, type NodesOptions } from './cluster-nodes.ts';
+import { clusterNodesOf, connectTo, type ClusterNode, type NodesOptions } from './cluster-nodes.ts';
 import { parsePriceRows, type PriceRow } from './price-rows.ts';
-import { RespClient } from './resp-client.ts';
+import type { RespClient } from './resp-client.ts';
 import { tableOf } from './table.ts';
 import type { Terminal } from './usage.ts';
 
@@ -37,7 +37,7 @@ export async function runReplay(file: string, options: ReplayOptions, terminal: 
   if (nodes.length === 0) throw new CausewayError('ERR', 'no node of the cluster runs');
   const targets: Target[] = [];
   try {
-    for (const node of nodes) targets.push({ node, client: await RespClient.connect(node.resp), writes: 0 });
+    for (const node of nodes) targets.push({ node, client: await connectTo(node.resp, options), writes: 0 });
     const startedMs = performance.now();
     await play(rows, targets, options.speed, terminal);
     const elapsedMs = performance.now() - startedMs;

@@ -15,6 +15,8 @@ export type RespValue = string | number | null | RespError | readonly RespValue[
 
 const CR = 13;
 const DEPTH_MAX = 32;
+/** Whom a password is of; with the name it is also taken by a node that has none. */
+const DEFAULT_USER = 'default';
 
 /** Reads RESP2 replies from chunks as they come. */
 export class RespParser {
@@ -109,8 +111,11 @@ export class RespClient {
     socket.on('close', () => this.#fail(new CausewayError('ERR', `${name} closed the connection`)));
   }
 
-  /** `timeoutMs` bounds connecting and every wait for a reply. Throws ERR that names the address. */
-  static async connect(address: Address, timeoutMs = 5_000): Promise<RespClient> {
+  /**
+   * `timeoutMs` bounds connecting and every wait for a reply; a password, where one is given, is said first. Throws ERR
+   * that names the address, or RespError when the password is not taken.
+   */
+  static async connect(address: Address, timeoutMs = 5_000, password?: string): Promise<RespClient> {
     const name = formatAddress(address);
     const socket = connect({ ...address, noDelay: true });
     await new Promise<void>((resolve, reject) => {
@@ -125,7 +130,14 @@ export class RespClient {
         reject(new CausewayError('ERR', `cannot connect to ${name}: ${cause.message}`, { retry: 'later', cause }));
       });
     });
-    return new RespClient(socket, name, timeoutMs);
+    const client = new RespClient(socket, name, timeoutMs);
+    try {
+      if (password !== undefined) await client.send('AUTH', DEFAULT_USER, password);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+    return client;
   }
 
   /** The reply to a command. Throws RespError when that is an error, ERR when the connection fails. */
