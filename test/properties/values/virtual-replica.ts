@@ -138,6 +138,12 @@ export class VirtualReplica {
       if (state === null) this.#store.delete(key);
       else this.#store.set(key, peerCodec.encodeState(state));
     }
+    const kept = snapshotOf(this.keyspace);
+    const isSame = [...kept].every(([key, state]) => {
+      const stored = this.#store.get(key);
+      return stored !== undefined && JSON.stringify(peerCodec.decodeState(stored)) === JSON.stringify(state);
+    });
+    if (!isSame || kept.size !== this.#store.size) throw new Error('the store is not what the keyspace is');
   }
 
   /** Ends and begins again with what is in the store. */
