@@ -31,12 +31,13 @@ export class ActiveClasses {
   readonly #rulesText: string;
   #policy: ClassPolicy;
   #reloads = 0;
-  /** Updates made here, by the name of the class. */
-  readonly #writes: Map<string, number> = new Map();
+  /** Updates made here, by the place of the class in the policy. */
+  #writes: number[];
 
   constructor({ policy = DEFAULT_POLICY, file = null, codeDigests = new Map() }: ActiveClassesOptions = {}) {
     this.file = file;
     this.#policy = policy;
+    this.#writes = policy.classes.map(() => 0);
     this.#codeDigests = codeDigests;
     this.#rulesText = rulesText(policy, codeDigests);
     this.rulesDigest = rulesDigest(policy, codeDigests);
@@ -55,12 +56,13 @@ export class ActiveClasses {
   /** Counts an update that a command here makes, and says whether its key never leaves the node. */
   beginWrite(key: ByteRange): boolean {
     const keyClass = this.#policy.classOf(key);
-    this.#writes.set(keyClass.name, (this.#writes.get(keyClass.name) ?? 0) + 1);
+    this.#writes[keyClass.index] = this.writesOf(keyClass) + 1;
     return isWeak(keyClass);
   }
 
+  /** Updates of keys of a class of `policy`, made here since the start. */
   writesOf(keyClass: KeyClass): number {
-    return this.#writes.get(keyClass.name) ?? 0;
+    return this.#writes[keyClass.index] ?? 0;
   }
 
   /** Lines that say which rule a key falls under and what that means. */
@@ -94,6 +96,9 @@ export class ActiveClasses {
   /** Puts the text of a classes file into force. Returns and throws as `check`. */
   reload(text: string): string[] {
     const { policy, changes } = this.check(text);
+    // a class goes on counting under its name
+    const writes = new Map(this.#policy.classes.map((keyClass) => [keyClass.name, this.writesOf(keyClass)]));
+    this.#writes = policy.classes.map(({ name }) => writes.get(name) ?? 0);
     this.#policy = policy;
     this.#reloads++;
     return changes;

@@ -4,8 +4,8 @@ import { Glob } from '../base/glob.ts';
 const STAR = -1;
 const BYTES = 256;
 
-/** A part of a pattern: `STAR`, or which bytes may stand in this place. */
-type Part = typeof STAR | Uint8Array;
+/** A part of a pattern: `STAR`, the byte that stands in this place, or a flag for each byte that may. */
+type Part = number | Uint8Array;
 
 /**
  * A class's pattern over the bytes of keys, with the rules of `base/glob.ts`. One that is a text with at most one star, at its
@@ -14,6 +14,8 @@ type Part = typeof STAR | Uint8Array;
 export class KeyPattern {
   /** As written. */
   readonly text: string;
+  /** Its length in UTF-8. */
+  readonly bytes: number;
   readonly #literal: Uint8Array | null;
   readonly #isPrefix: boolean;
   readonly #glob: Glob;
@@ -22,6 +24,7 @@ export class KeyPattern {
   /** `bytes` is the text in UTF-8, well formed as `patternFault` says. */
   constructor(text: string, bytes: Uint8Array) {
     this.text = text;
+    this.bytes = bytes.length;
     this.#glob = new Glob(new ByteRange(bytes));
     this.#parts = partsOf(bytes);
     const literal = literalOf(this.#parts);
@@ -42,7 +45,7 @@ export class KeyPattern {
   /** Whether a key that begins with the byte may match. */
   mayBeginWith(byte: number): boolean {
     const [first] = this.#parts;
-    return first === STAR || (first !== undefined && first[byte] === 1);
+    return first !== undefined && (first === STAR || accepts(first, byte));
   }
 
   /** Whether every key that matches `other` matches this too. May say no where it is so, never yes where it is not. */
@@ -115,19 +118,17 @@ function partsOf(bytes: Uint8Array): Part[] {
 }
 
 /** Which bytes a pattern for one byte accepts: the matcher itself is asked, so that the two never differ. */
-function bytesAccepted(pattern: Uint8Array): Uint8Array {
+function bytesAccepted(pattern: Uint8Array): Part {
+  if (pattern.length === 1 && pattern[0] !== QUESTION_MARK) return pattern[0] as number;
   const accepted = new Uint8Array(BYTES);
-  if (pattern.length === 1 && pattern[0] !== QUESTION_MARK) {
-    accepted[pattern[0] as number] = 1;
-    return accepted;
-  }
   const glob = new Glob(new ByteRange(pattern));
   const one = new Uint8Array(1);
   for (let byte = 0; byte < BYTES; byte++) {
     one[0] = byte;
     accepted[byte] = glob.matchesBytes(one, 0, 1) ? 1 : 0;
   }
-  return accepted;
+  const first = accepted.indexOf(1);
+  return first >= 0 && !accepted.includes(1, first + 1) ? first : accepted;
 }
 
 /** The bytes before a star at the end, or all; null when other parts are not one byte each. */
@@ -135,20 +136,26 @@ function literalOf(parts: readonly Part[]): Uint8Array | null {
   const fixed = parts.at(-1) === STAR ? parts.slice(0, -1) : parts;
   const literal = new Uint8Array(fixed.length);
   for (const [at, part] of fixed.entries()) {
-    if (part === STAR) return null;
-    const first = part.indexOf(1);
-    if (first < 0 || part.includes(1, first + 1)) return null;
-    literal[at] = first;
+    if (typeof part !== 'number' || part === STAR) return null;
+    literal[at] = part;
   }
   return literal;
 }
 
-function isWithin(inner: Uint8Array, outer: Uint8Array): boolean {
-  return inner.every((accepted, byte) => accepted === 0 || outer[byte] === 1);
+/** Whether a part that is not a star accepts a byte. */
+function accepts(part: Part, byte: number): boolean {
+  return typeof part === 'number' ? part === byte : part[byte] === 1;
 }
 
-function shareByte(left: Uint8Array, right: Uint8Array): boolean {
-  return left.some((accepted, byte) => accepted === 1 && right[byte] === 1);
+/** As `accepts` for two parts, neither a star: whether the outer accepts all that the inner does. */
+function isWithin(inner: Part, outer: Part): boolean {
+  if (typeof inner === 'number') return accepts(outer, inner);
+  return inner.every((accepted, byte) => accepted === 0 || accepts(outer, byte));
+}
+
+function shareByte(left: Part, right: Part): boolean {
+  if (typeof left === 'number') return accepts(right, left);
+  return left.some((accepted, byte) => accepted === 1 && accepts(right, byte));
 }
 
 const STEP_LEFT = 1;
@@ -168,6 +175,8 @@ function reaches(
   const isReached = new Uint8Array((left.length + 1) * width);
   isReached[0] = 1;
   for (let i = 0; i <= left.length; i++) {
+    // nothing of this row was reached, so nothing of the next can be
+    if (isReached.indexOf(1, i * width) < 0) return false;
     for (let j = 0; j <= right.length; j++) {
       if (isReached[i * width + j] === 0) continue;
       const allowed = steps(left[i] ?? null, right[j] ?? null);

@@ -9,5 +9,8 @@ export const CLASS_PATTERNS_MAX = 256;
 /** Bytes of one pattern. */
 export const CLASS_PATTERN_BYTES_MAX = 128;
 
+/** Bytes of all patterns together: each is compared with all before it when a file is read. */
+export const CLASS_PATTERNS_BYTES_MAX = 4_096;
+
 /** Longest `ttl`: ten years. */
 export const CLASS_TTL_MS_MAX: number = 3_650 * 86_400_000;

@@ -5,7 +5,7 @@ import { ClassPolicy, type ClassDefinition } from './class-policy.ts';
 import { pathText, problemText, type ClassProblem } from './class-problems.ts';
 import { classesSchema, type ClassInFile } from './classes-schema.ts';
 import type { KeyPattern } from './key-pattern.ts';
-import { CLASS_PATTERNS_MAX, CLASSES_FILE_CHARS_MAX } from './limits.ts';
+import { CLASS_PATTERNS_BYTES_MAX, CLASS_PATTERNS_MAX, CLASSES_FILE_CHARS_MAX } from './limits.ts';
 
 /** What a classes file says, or why it says nothing. */
 export interface ClassesReading {
@@ -66,6 +66,7 @@ class Reader {
       return null;
     }
     const { classes } = parsed.data;
+    if (!this.#checkCount(classes)) return null;
     this.#check(classes);
     if (this.problems.some(({ severity }) => severity === 'error')) return null;
     return new ClassPolicy(classes.map(definitionOf));
@@ -100,20 +101,26 @@ class Reader {
         seen.push({ pattern, path, index });
       }
     }
-    if (seen.length > CLASS_PATTERNS_MAX) {
-      const path = ['classes'];
-      this.#at(
-        this.#offsetOf(path),
-        'error',
-        path,
-        `expected at most ${CLASS_PATTERNS_MAX} patterns in all, got ${seen.length}`,
-      );
+  }
+
+  /** Says whether there are few enough to compare each with all others. */
+  #checkCount(classes: readonly ClassInFile[]): boolean {
+    const path = ['classes'];
+    const patterns = classes.flatMap(({ match }) => match);
+    const bytes = patterns.reduce((sum, pattern) => sum + pattern.bytes, 0);
+    if (patterns.length > CLASS_PATTERNS_MAX) {
+      const message = `expected at most ${CLASS_PATTERNS_MAX} patterns in all, got ${patterns.length}`;
+      this.#at(this.#offsetOf(path), 'error', path, message);
+      return false;
     }
+    if (bytes <= CLASS_PATTERNS_BYTES_MAX) return true;
+    const message = `expected patterns of at most ${CLASS_PATTERNS_BYTES_MAX} bytes in all, got ${bytes}`;
+    this.#at(this.#offsetOf(path), 'error', path, message);
+    return false;
   }
 
   /** Says of a pattern when an earlier one leaves it nothing, or takes some of its keys. */
   #compare(pattern: KeyPattern, index: number, path: Path, earlier: readonly SeenPattern[]): void {
-    if (earlier.length > CLASS_PATTERNS_MAX) return;
     const text = JSON.stringify(pattern.text);
     const named = (other: SeenPattern): string => `${JSON.stringify(other.pattern.text)} of ${pathText(other.path)}`;
     const same = earlier.find((other) => other.pattern.text === pattern.text);

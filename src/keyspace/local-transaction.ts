@@ -14,6 +14,8 @@ export interface TransactionHost {
   open(): UpdateContext;
   /** Takes the update into the transaction's record. The update is reused: copy now. */
   record(update: Update): void;
+  /** Whether a key never leaves this node. Asked once for each update of it; without this none is such. */
+  isWeak?(key: ByteRange): boolean;
   /** Milliseconds that a key lives which is made without an expiry of its own; null, as without this, for ever. */
   ttlMsOf?(key: ByteRange): number | null;
 }
@@ -172,21 +174,21 @@ export class LocalTransaction implements TransactionWriter {
 
   flushAll(): void {
     this.#begin(UpdateKind.FlushAll, EMPTY, 0);
-    this.#commit();
+    this.#commitToAll();
   }
 
   publish(channel: ByteRange, message: ByteRange): void {
     this.#begin(UpdateKind.Publish, EMPTY, 0);
     this.#update.field.setFrom(channel);
     this.#update.value.setFrom(message);
-    this.#commit();
+    this.#commitToAll();
   }
 
   /** Says that every incarnation of this node below `incarnation` is closed (RULES D8). */
   closeIncarnations(incarnation: number): void {
     this.#begin(UpdateKind.CloseIncarnations, EMPTY, 0);
     this.#update.atMs = incarnation;
-    this.#commit();
+    this.#commitToAll();
   }
 
   /**
@@ -232,6 +234,11 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   #commit(): void {
+    if (this.#host.isWeak?.(this.#update.key) === true) this.#keyspace.applyWeak(this.#update);
+    else this.#commitToAll();
+  }
+
+  #commitToAll(): void {
     const context = this.#host.open();
     this.#host.record(this.#update);
     this.#keyspace.apply(this.#update, context);

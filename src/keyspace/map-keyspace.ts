@@ -16,6 +16,7 @@ import { QuietKeys } from './quiet-keys.ts';
 import { NO_SLOT, type HashReader, type KeyspaceReader, type SetReader, type Slot } from './keyspace.ts';
 import { RecentChanges } from './recent-changes.ts';
 import { SnapshotCursor, type SnapshotEntry } from './snapshot-cursor.ts';
+import { WeakWrites } from './weak-writes.ts';
 
 /** What the keyspace tells of its changes: the key, or null for all of them (FLUSHALL, a snapshot). */
 export type ChangeListener = (key: string | null, update: Update | null) => void;
@@ -51,6 +52,9 @@ export class MapKeyspace implements KeyspaceReader {
   /** What sessions see of the keys that they read. */
   readonly recent: RecentChanges = new RecentChanges();
   onChange: ChangeListener = () => {};
+  /** Which keys never leave this node: nothing of them is in a snapshot, the digest or the store. The same for the keyspace's life. */
+  isWeak: (key: string) => boolean = () => false;
+  readonly #weakWrites: WeakWrites = new WeakWrites();
 
   /** Whether changes are collected for `takeDirty`. */
   set collectsDirty(isCollecting: boolean) {
@@ -171,8 +175,9 @@ export class MapKeyspace implements KeyspaceReader {
     this.recent.readAll();
     const digest = new Digest();
     for (let slot = 0; slot < this.#entries.length; slot++) {
-      if (this.#isVisible(slot, nowMs))
-        digest.add(present(this.#keys[slot], 'visible slots have keys'), this.entryAt(slot));
+      if (!this.#isVisible(slot, nowMs)) continue;
+      const key = present(this.#keys[slot], 'visible slots have keys');
+      if (!this.isWeak(key)) digest.add(key, this.entryAt(slot));
     }
     return digest.hex();
   }
@@ -184,6 +189,8 @@ export class MapKeyspace implements KeyspaceReader {
     if (update.kind === UpdateKind.FlushAll) return this.#applyFlush(update, context);
     if (update.kind === UpdateKind.Publish || update.kind === UpdateKind.CloseIncarnations) return false;
     const key = update.key.toLatin1();
+    // what others still hold from before the key became weak
+    if (this.isWeak(key)) return false;
     const slot = this.#slotOf(key);
     const entry = this.entryAt(slot);
     if (update.kind === UpdateKind.Set && entry.isConcurrentSet(context)) this.#conflicts++;
@@ -197,6 +204,26 @@ export class MapKeyspace implements KeyspaceReader {
     this.recent.note(this.#keys[slot] ?? key, context.origin, context.seq);
     if (changed) this.onChange(key, update);
     return changed;
+  }
+
+  /** Applies one update, made here, to a key that never leaves this node. */
+  applyWeak(update: Update): void {
+    const key = update.key.toLatin1();
+    const slot = this.#slotOf(key);
+    const entry = this.entryAt(slot);
+    const { type, expiryMs } = entry;
+    const contentChanged = entry.apply(update, this.#weakWrites.next(), null);
+    entry.settle(this.#weakWrites.stable, null);
+    const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
+    if (entry.type === ContentType.None) this.#drop(slot, key);
+    else this.#reindex(slot, key, entry);
+    if (changed) this.onChange(key, update);
+  }
+
+  #drop(slot: Slot, key: string): void {
+    this.#beforeChange(slot);
+    this.#entries[slot] = new Entry();
+    this.#reindex(slot, key, this.entryAt(slot));
   }
 
   #slotOf(key: string): Slot {
@@ -225,7 +252,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Keeps counts, the expiry index and the list of changes true to an entry that changed; removes it when it holds nothing. */
   #reindex(slot: Slot, key: string, entry: Entry): void {
-    this.#dirty.note(key);
+    if (this.#dirty.isCollecting && !this.isWeak(key)) this.#dirty.note(key);
     this.#uncount(slot);
     this.#purgeQueue.drop(key);
     if (entry.isEmpty) {
@@ -281,6 +308,10 @@ export class MapKeyspace implements KeyspaceReader {
       this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) >= 0;
     if (isLatest) this.#flush = mark;
     for (const [key, slot] of [...this.#slots]) {
+      if (this.isWeak(key)) {
+        this.#drop(slot, key);
+        continue;
+      }
       this.#beforeChange(slot);
       const entry = this.entryAt(slot);
       entry.flush(isLatest ? mark : null, context);
@@ -307,8 +338,12 @@ export class MapKeyspace implements KeyspaceReader {
       if (key === undefined || slot === undefined || this.#counted[slot] !== true) continue;
       const { expiryMs } = this.entryAt(slot);
       if (expiryMs > nowMs) continue;
-      this.#uncount(slot);
-      this.#waitForPurge(key, expiryMs);
+      if (this.isWeak(key)) {
+        this.#drop(slot, key);
+      } else {
+        this.#uncount(slot);
+        this.#waitForPurge(key, expiryMs);
+      }
       this.onChange(key, null);
       onExpired(key);
     }
@@ -322,9 +357,7 @@ export class MapKeyspace implements KeyspaceReader {
     this.#purgeQueue.drain(membersClockMs, budget, (key) => {
       const slot = present(this.#slots.get(key), 'what waits to be purged is kept');
       this.#forgetsKeys = true;
-      this.#beforeChange(slot);
-      this.#entries[slot] = new Entry();
-      this.#afterChange(slot, key, this.entryAt(slot));
+      this.#drop(slot, key);
     });
   }
 
@@ -393,7 +426,8 @@ export class MapKeyspace implements KeyspaceReader {
   stateAt(slot: Slot): SnapshotEntry | null {
     const entry = this.#entries[slot];
     const key = this.#keys[slot];
-    return entry === null || entry === undefined || key === null || key === undefined ? null : [key, entry.toState()];
+    if (entry === null || entry === undefined || key === null || key === undefined) return null;
+    return this.isWeak(key) ? null : [key, entry.toState()];
   }
 
   /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
@@ -404,11 +438,13 @@ export class MapKeyspace implements KeyspaceReader {
     const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
     if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
     for (const [key, slot] of [...this.#slots]) {
+      if (this.isWeak(key)) continue;
       const state = entries.get(key);
       this.#mergeEntry(slot, key, state === undefined ? null : Entry.fromState(state), flushed);
     }
     for (const [key, state] of entries) {
-      if (!this.#slots.has(key)) this.#mergeEntry(this.#slotOf(key), key, Entry.fromState(state), flushed);
+      if (!this.#slots.has(key) && !this.isWeak(key))
+        this.#mergeEntry(this.#slotOf(key), key, Entry.fromState(state), flushed);
     }
     this.#forgetsKeys = true;
     this.onChange(null, null);
@@ -429,6 +465,8 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Puts in an entry from the store, at start. */
   restore(key: string, state: EntryState): void {
+    // it was replicated when it was stored: the store is to drop it
+    if (this.isWeak(key)) return this.#dirty.note(key);
     const slot = this.#slotOf(key);
     const entry = Entry.fromState(state);
     this.#entries[slot] = entry;
@@ -449,7 +487,7 @@ export class MapKeyspace implements KeyspaceReader {
   takeDirty(): DirtyEntries {
     return this.#dirty.take((key) => {
       const slot = this.#slots.get(key);
-      return slot === undefined ? null : this.entryAt(slot).toState();
+      return slot === undefined || this.isWeak(key) ? null : this.entryAt(slot).toState();
     });
   }
 }

@@ -12,6 +12,7 @@ import { Sender } from '../causal/sender.ts';
 import { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Snapshot } from '../causal/snapshot-receiver.ts';
 import { ActiveClasses } from '../classes/active-classes.ts';
+import { isWeak } from '../classes/key-class.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
@@ -105,6 +106,8 @@ export class RegionNode implements Engine, NodeView {
     this.#outbox = new Outbox(codec);
     this.#closed = new ClosedIncarnations(this.#replica);
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
+    // writes to keys that never leave this node
+    this.#nodeNames.set(0, 'here');
     this.names = (node) => this.#nodeNames.get(node);
     this.sessions = new SessionHorizon(this.#replica, this.names, codec.tokens);
     this.#sender = new Sender(this.#replica, this.#keyspace, (link, frame) => this.#send(link, frame));
@@ -121,9 +124,11 @@ export class RegionNode implements Engine, NodeView {
     this.#report = new NodeReport(this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
+    if (this.classes.hasWeak) this.#keyspace.isWeak = (key) => isWeak(this.classes.policy.classOfText(key));
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#openTransaction(),
       record: (update) => this.#record(update),
+      isWeak: (key) => this.classes.beginWrite(key),
       ttlMsOf: (key) => this.classes.policy.classOf(key).ttlMs,
     });
   }
