@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RespClient } from '../../src/cli/resp-client.ts';
-import { startCluster, until, type TestCluster } from '../cluster/cluster.ts';
+import { startCluster, until, type TestCluster } from './cluster.ts';
 
 const [EAST, WEST, ASIA] = ['us-east-1/a', 'eu-west-1/a', 'ap-southeast-1/a'];
 
