@@ -91,15 +91,13 @@ export class Replica {
     return nodeOf(origin) !== this.identity.nodeNumber || origin <= this.origin;
   }
 
-  /** Takes every closed incarnation of a node below `incarnation` out of vectors, deps and log (RULES D8). */
+  /** Takes every closed incarnation of a node below `incarnation` out of vectors and log; deps follow as their origins write (RULES D8). */
   retireBelow(node: NodeNumber, incarnation: number): void {
     const floor = originOf(node, 0);
     this.vector.raise(floor, incarnation);
     this.stable.raise(floor, incarnation);
-    for (const [origin, deps] of [...this.#running]) {
-      deps.raise(floor, incarnation);
-      if (this.vector.isRetired(origin)) this.#running.delete(origin);
-    }
+    // the running deps of others change by what they send and nothing else, our own by what we send (RULES D1)
+    for (const origin of [...this.#running.keys()]) if (this.vector.isRetired(origin)) this.#running.delete(origin);
     for (const origin of [...this.log.origins()]) if (this.vector.isRetired(origin)) this.log.drop(origin);
   }
 }

@@ -424,7 +424,8 @@ export class Replicator {
     this.#mergeWaiting(now);
     this.#rewindDropped(now);
     for (const session of this.#sessions.values()) if (session.isUp) this.#sayIfTruncated(session);
-    if (this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
+    // while a snapshot is on its way everything lags, and no other way would change that
+    if (!this.#receiver.isBusy && this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
     for (const [session, frame] of this.#missing.ask(this.#sessions, now)) this.#sendControl(session, frame);
     let isOwed = false;
     for (const session of this.#sessions.values()) {

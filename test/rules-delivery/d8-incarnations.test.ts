@@ -169,6 +169,23 @@ describe('D8: incarnations close', () => {
     expect(c.core.telemetry(0).snapshotsReceivedTotal).toBeGreaterThan(0);
   });
 
+  it('a removal by who learned of the retired life by a snapshot removes what that life made, everywhere', () => {
+    const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'] });
+    cluster.run(1_000);
+    const [a, b, c] = [cluster.node(0), cluster.node(1), cluster.node(2)];
+    for (const member of ['x', 'y', 'z']) c.setAdd('s', member);
+    cluster.run(500);
+    crash(cluster, c);
+    const isRetired = (): boolean => cluster.nodes.every((node) => node.vector().floor(c.member.nodeNumber) === 2);
+    expect(cluster.runUntil(isRetired, 10_000)).toBe(true);
+    crash(cluster, a, { emptyDisk: true });
+    expect(a.members('s')).toEqual(['x', 'y', 'z']);
+    a.setRemove('s', 'x');
+    b.setRemove('s', 'y');
+    cluster.run(500);
+    expect(cluster.nodes.map((node) => node.members('s'))).toEqual([['z'], ['z'], ['z']]);
+  });
+
   it('who has the closing and has yet to learn that it is stable is sent no snapshot; who lacks it is', () => {
     const node = new ScriptedNode().connect('A', 'B', 'C');
     const old = new PlayedStream('A', 1);
