@@ -19,8 +19,16 @@ function secretText(expected: string): z.ZodString {
 const PASSWORD_SHAPE = `a password of 1 to ${PASSWORD_BYTES_MAX} bytes`;
 const SECRET_SHAPE = `a secret of ${PEER_SECRET_CHARS_MIN} to ${PEER_SECRET_CHARS_MAX} characters, or ${NO_SECRET}`;
 
+/** What a region's file says of doors, with the defaults in. */
+export interface DoorsOfFile {
+  readonly requirepass: string | null;
+  readonly protectedMode: boolean;
+  readonly peerSecret: string | null;
+  readonly peerSecretFile: string | null;
+}
+
 /** The keys of a region's file that keep strangers out. */
-export const doorsShape = {
+export const doorsShape: { readonly [Key in keyof DoorsOfFile]: z.ZodType<DoorsOfFile[Key]> } = {
   requirepass: secretText(PASSWORD_SHAPE)
     .refine(isPassword, { error: () => `expected ${PASSWORD_SHAPE}` })
     .nullable()
@@ -32,8 +40,6 @@ export const doorsShape = {
     .default(null),
   peerSecretFile: z.string().min(1).nullable().default(null),
 };
-
-type DoorsOfFile = z.infer<z.ZodObject<typeof doorsShape>>;
 
 function isPassword(text: string): boolean {
   return text !== '' && Buffer.byteLength(text) <= PASSWORD_BYTES_MAX;
