@@ -83,6 +83,20 @@ describe('D9: hidden at once, purged only when nobody can still make it live lon
     expectEveryOrder(schedule.transactions, { keys: ['k'], end: { k: `hash c=3 until ${START_MS + 50}` } });
   });
 
+  it('what is forgotten of a hidden key is forgotten in the store too', () => {
+    const schedule = new Schedule()
+      .write('A', 1, (tx) => tx.hset('k', 'f', '1').expire('k', 50))
+      .write('B', 2, (tx) => tx.hset('k', 'f', '2').expire('k', 50))
+      .sync();
+    const node = schedule.node('C');
+    node.persist();
+    // only its own clock has passed, so that the key is hidden and kept
+    node.passMs(START_MS + 60);
+    schedule.forget('C');
+    expect(node.keyspace.entryAt(0).isSettled(node.stable)).toBe(true);
+    expect(() => node.persist()).not.toThrow();
+  });
+
   it('an expiry that the last field left behind goes at its time', () => {
     const schedule = new Schedule()
       .write('A', 1, (tx) => tx.hset('k', 'f', '1').expire('k', 50))
