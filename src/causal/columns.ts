@@ -1,8 +1,11 @@
-import { ByteWriter } from '../base/bytes.ts';
+import { ByteWriter, latin1Of } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import { incarnationOf, INCARNATION_MAX, isOrigin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import { parseCommand } from '../crdt/document-edits.ts';
+import { parseJson } from '../crdt/document-json.ts';
+import { isDocumentUpdate } from '../crdt/document.ts';
 import { UPDATE_KIND_MAX, UpdateKind, type Update } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 
@@ -55,6 +58,10 @@ const PARTS: readonly (Parts | null)[] = (() => {
   table[UpdateKind.FlushAll] = parts(false, false, false, false, false);
   table[UpdateKind.Publish] = parts(false, true, true, false, false);
   table[UpdateKind.CloseIncarnations] = parts(false, false, false, true, false);
+  table[UpdateKind.DocumentSet] = parts(true, false, true, false, false);
+  table[UpdateKind.DocumentEdit] = parts(true, true, true, false, true);
+  table[UpdateKind.DeleteDocument] = parts(true, false, false, false, false);
+  table[UpdateKind.DocumentGeneration] = parts(true, false, true, false, true);
   return table;
 })();
 
@@ -169,13 +176,16 @@ function checkUpdates(columns: Columns): void {
   let lengths = 0;
   let numbers = 0;
   let bytes = 0;
+  const text = (from: number, to: number): string => latin1Of(columns.blob, from, to);
   const number = (): number => columns.numbers[numbers++] ?? NaN;
   for (const kind of columns.kinds) {
     const has = PARTS[kind] ?? refuse(`unknown update kind ${kind}`);
+    const starts: number[] = [];
     const wanted = (has.key ? 1 : 0) + (has.field ? 1 : 0) + (has.value ? 1 : 0);
     for (let part = 0; part < wanted; part++) {
       const length = columns.lengths[lengths++];
       if (length === undefined || !Number.isInteger(length) || length < 0) refuse('a length is missing');
+      starts.push(bytes);
       bytes += length as number;
     }
     if (has.at) {
@@ -183,6 +193,14 @@ function checkUpdates(columns: Columns): void {
       if (!Number.isSafeInteger(atMs) || atMs < -1) refuse('a time is not a number');
       if (kind === UpdateKind.CloseIncarnations && (atMs < 1 || atMs > INCARNATION_MAX))
         refuse('a closing of no incarnation');
+    }
+    if (isDocument(kind) && bytes <= columns.blob.length) {
+      const [, second = 0, third = 0] = starts;
+      if (kind !== UpdateKind.DocumentEdit && parseJson(text(second, bytes)) === null) refuse('a document is no JSON');
+      if (kind === UpdateKind.DocumentEdit) {
+        if (parseCommand(text(second, third)) === null) refuse('an edit has no command');
+        if (!isDocumentUpdate(columns.blob.subarray(third, bytes))) refuse('an edit has no update');
+      }
     }
     if (has.base) {
       const origin = number();
@@ -194,6 +212,10 @@ function checkUpdates(columns: Columns): void {
   if (lengths !== columns.lengths.length || numbers !== columns.numbers.length)
     refuse('there are parts that no update has');
   if (bytes !== columns.blob.length) refuse('the lengths do not add up to the bytes');
+}
+
+function isDocument(kind: number): boolean {
+  return kind === UpdateKind.DocumentSet || kind === UpdateKind.DocumentEdit || kind === UpdateKind.DocumentGeneration;
 }
 
 /** Walks checked columns transaction by transaction. */

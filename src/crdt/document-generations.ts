@@ -226,20 +226,23 @@ export class Generations {
     return this.#edits.length === 0 && this.#base === null;
   }
 
-  /** Whether edits came since the document was measured. */
-  get hasGrown(): boolean {
-    return this.#bytesSince > 0;
-  }
-
-  /** Whether the history is worth a new generation now (after `settle`): most of it stable, and much longer than the value. */
-  isHistoryLong(stable: VersionVector): boolean {
-    if (!this.#isStable(stable) || this.#edits.length * UNSTABLE_SHARE > this.#editsSince) return false;
-    const isBusy = this.#edits.length > 0;
-    if (isBusy && this.#bytesSince < Math.max(HISTORY_BYTES_MIN, this.#measuredBytes / 4)) return false;
-    this.#measuredBytes = this.#document.encode().length;
-    this.#bytesSince = 0;
-    if (this.#measuredBytes < HISTORY_BYTES_MIN) return false;
-    return this.#measuredBytes > HISTORY_FACTOR * SharedDocument.fromJson(this.toJson()).encode().length;
+  /**
+   * Whether the history is worth a new generation (after `settle`): `long` when it is much longer than the value, and most of it stable;
+   * `unsettled` when that is to be asked again.
+   */
+  history(stable: VersionVector): 'short' | 'long' | 'unsettled' {
+    if (!this.#isStable(stable) || this.#edits.length * UNSTABLE_SHARE > this.#editsSince) return 'unsettled';
+    const isQuiet = this.#edits.length === 0;
+    if (!isQuiet && this.#bytesSince < Math.max(HISTORY_BYTES_MIN, this.#measuredBytes / 4)) return 'unsettled';
+    if (this.#bytesSince > 0) {
+      this.#measuredBytes = this.#document.encode().length;
+      this.#bytesSince = 0;
+      const isLong =
+        this.#measuredBytes > HISTORY_BYTES_MIN &&
+        this.#measuredBytes > HISTORY_FACTOR * SharedDocument.fromJson(this.toJson()).encode().length;
+      if (isLong) return 'long';
+    }
+    return isQuiet ? 'short' : 'unsettled';
   }
 
   /** Merges a snapshot's content of the same root (RULES D6). */

@@ -10,6 +10,7 @@ import { ContainerReaders } from './container-readers.ts';
 import { Digest } from './digest.ts';
 import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
+import { GrownDocuments } from './grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
 import { PurgeQueue } from './purge-queue.ts';
 import { QuietKeys } from './quiet-keys.ts';
@@ -56,6 +57,9 @@ export class MapKeyspace implements KeyspaceReader {
   isWeak: (key: string) => boolean = () => false;
   readonly #weakWrites: WeakWrites = new WeakWrites();
 
+  readonly grownDocuments: GrownDocuments = new GrownDocuments(
+    (key) => this.#entries[this.#slots.get(key) ?? -1]?.document,
+  );
   /** Whether changes are collected for `takeDirty`. */
   set collectsDirty(isCollecting: boolean) {
     this.#dirty.isCollecting = isCollecting;
@@ -248,6 +252,7 @@ export class MapKeyspace implements KeyspaceReader {
   #afterChange(slot: Slot, key: string, entry: Entry): void {
     this.#reindex(slot, key, entry);
     if (entry.hasSeveralTypes) this.#quietKeys.note(key);
+    if (entry.document !== null) this.grownDocuments.note(key);
   }
 
   /** Keeps counts, the expiry index and the list of changes true to an entry that changed; removes it when it holds nothing. */
@@ -407,7 +412,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Entries that wait for stability before something of them can be forgotten. */
   get forgetWaiting(): number {
-    return this.#forgetQueue.size;
+    return this.#forgetQueue.size + this.grownDocuments.size;
   }
 
   // ── snapshots and the store ──

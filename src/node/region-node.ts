@@ -324,6 +324,7 @@ export class RegionNode implements Engine, NodeView {
     this.#keyspace.expireDue(nowMs, FORGET_BUDGET, () => this.#expiredKeys++);
     this.#keyspace.purgeExpired(msOfStamp(members.clockFloor()), FORGET_BUDGET);
     this.#keyspace.forgetStable(vector, stable, FORGET_BUDGET);
+    if (this.#readiness.isStarted) this.#renewDocuments();
   }
 
   /** Milliseconds until the next `tick` is wanted. */
@@ -435,6 +436,16 @@ export class RegionNode implements Engine, NodeView {
     this.#transactWallMs = this.#now.wallMs;
     this.#closed.note(incarnation, this.#openTransaction());
     this.#transaction.closeIncarnations(incarnation);
+    this.#closeTransaction();
+    this.#writtenSeq = 0;
+  }
+
+  /** Documents whose history has become long start a new generation (RULES V9). */
+  #renewDocuments(): void {
+    const due = this.#keyspace.grownDocuments.due(this.#options.identity.nodeNumber, this.#replica.stable);
+    if (due.length === 0) return;
+    this.#transactWallMs = this.#now.wallMs;
+    for (const key of due) this.#transaction.documentGeneration(latin1Range(key), 0);
     this.#closeTransaction();
     this.#writtenSeq = 0;
   }

@@ -1,4 +1,5 @@
 import { sha256Digests } from '../../src/adapters/sha256-digests.ts';
+import { present } from '../../src/base/assert.ts';
 import { ByteRange, latin1Bytes } from '../../src/base/bytes.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import type { Args } from '../../src/commands/context.ts';
@@ -7,6 +8,8 @@ import { ServerState } from '../../src/commands/server-state.ts';
 import { Session, type ClientConnection } from '../../src/commands/session.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import { utf8Bytes } from '../../src/crdt/document-json.ts';
+import type { Entry } from '../../src/crdt/entry.ts';
+import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { RecordingReply } from '../commands-data/recording-reply.ts';
 import { fakeFacts } from '../commands-server/rig.ts';
 import { replyText, type ReplyValue } from '../conformance/reply-value.ts';
@@ -138,4 +141,10 @@ export function keyOf(key: string): ByteRange {
 export function plain(value: unknown): unknown {
   if (value instanceof Map) return Object.fromEntries([...value].map(([name, member]) => [name, plain(member)]));
   return Array.isArray(value) ? value.map(plain) : value;
+}
+
+/** What a node keeps of a key, visible or not. */
+export function entryOf(regions: DocumentRegions, index: number, key: string): Entry {
+  const keyspace = regions.cluster.node(index).core.keys as MapKeyspace;
+  return present(keyspace.entryOf(keyOf(key)), `${key} is kept`);
 }

@@ -73,6 +73,12 @@ export class ScheduledWrites {
     return this;
   }
 
+  /** Writes that have no short form here. */
+  with(run: (tx: LocalTransaction) => void): this {
+    run(this.#tx);
+    return this;
+  }
+
   flushAll(): this {
     this.#tx.flushAll();
     return this;
