@@ -1,11 +1,12 @@
+import { CONSISTENCIES } from '../classes/key-class.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { integerArgumentWithin } from './numbers.ts';
 import { refuse, syntaxError } from './refusals.ts';
 import type { Session } from './session.ts';
-import { raiseFloor } from './session-floor.ts';
-import { SESSION_LEVELS } from './session-level.ts';
+import { mayHaveFloor, raiseFloor } from './session-floor.ts';
+import { LEVEL_BY_CLASS, LEVEL_WORDS } from './session-level.ts';
 
 /** How long CW.ATTACH waits where it is not told. */
 const ATTACH_MS_DEFAULT = 1000;
@@ -23,7 +24,7 @@ function token({ node, reply, session }: CommandContext): void {
 
 /**
  * CW.ATTACH token [TIMEOUT ms]: waits until this node has all that the token names and makes it part of the session. When the
- * time is over: BEHIND, and the session is as it was; at level `session` what is missing becomes its floor.
+ * time is over: BEHIND, and the session is as it was; but where anything is read at level `session`, what is missing is its floor.
  */
 function attach({ args, node, reply, server, session }: CommandContext): void {
   const timeoutMs = attachTimeoutMs(args);
@@ -42,7 +43,7 @@ function attach({ args, node, reply, server, session }: CommandContext): void {
         session.connection.reply.ok();
         return;
       }
-      if (session.level === 'session') raiseFloor(session, dots, timeoutMs);
+      if (mayHaveFloor(server, session)) raiseFloor(session, dots, timeoutMs);
       const { code, message } = node.sessions.behind(dots, timeoutMs);
       server.stats.countError(code);
       session.connection.reply.error(code, message);
@@ -57,18 +58,18 @@ function attachTimeoutMs(args: CommandContext['args']): number {
   return Number(integerArgumentWithin(args, 3, 0n, ATTACH_MS_MAX, 'timeout is not an integer or out of range'));
 }
 
-function level({ args, reply, session }: CommandContext): void {
+function level({ args, reply, server, session }: CommandContext): void {
   if (args.count > 2) throw syntaxError();
   if (args.count === 1) {
-    reply.bulkText(session.level);
+    reply.bulkText(session.level ?? LEVEL_BY_CLASS);
     return;
   }
   const word = args.text(1).toLowerCase();
   if (word === 'strong') throw refuse('level strong needs keys of a quorum group, which this version does not have');
-  const chosen = SESSION_LEVELS.find((known) => known === word);
-  if (chosen === undefined) throw refuse(`unknown level '${args.text(1)}', one of ${SESSION_LEVELS.join(', ')}`);
+  const chosen = word === LEVEL_BY_CLASS ? null : CONSISTENCIES.find((known) => known === word);
+  if (chosen === undefined) throw refuse(`unknown level '${args.text(1)}', one of ${LEVEL_WORDS.join(', ')}`);
   session.level = chosen;
-  if (chosen !== 'session') session.floor = null;
+  if (!mayHaveFloor(server, session)) session.floor = null;
   reply.ok();
 }
 
@@ -95,7 +96,8 @@ export const sessionCommands: readonly CommandSpec[] = [
     arity: -1,
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_multi'],
     group: 'causeway',
-    summary: 'What this connection asks of its reads: weak, eventual, causal or session',
+    summary:
+      'What this connection asks of its reads: weak, eventual, causal, session, or what the class of each key says',
     run: level,
   },
 ];

@@ -92,7 +92,7 @@ export class Dispatcher {
     let refusal = this.#refusalOf(session, entry, args);
     if (refusal === null && this.#mustWait(entry, session)) return Outcome.Paused;
     if (refusal === null && session.floor !== null) {
-      const verdict = judgeByFloor(this.#server, session, entry);
+      const verdict = judgeByFloor(this.#server, session, entry, args);
       if (verdict === 'wait') return Outcome.Deferred;
       if (verdict !== 'run') refusal = verdict;
     }
@@ -182,7 +182,7 @@ export class Dispatcher {
     const { reply } = session.connection;
     const mark = reply.mark();
     session.running = true;
-    this.#engine.readFor(carriesReads(session.level) ? session.dots : null);
+    this.#readFor(session);
     try {
       if (entry === this.#exec && session.queue !== null) {
         this.#runExec(session, nowMs);
@@ -197,10 +197,17 @@ export class Dispatcher {
       this.#failed(session, entry, thrown);
     } finally {
       session.running = false;
-      this.#engine.readFor(null);
+      this.#engine.readFor(null, false);
     }
     if (session.dots.size > session.dotsMax) this.#forgetStableDots(session);
     this.#account(session, entry, args);
+  }
+
+  /** What is read becomes part of the session where its level, or the key's class, says so. */
+  #readFor(session: Session): void {
+    const { level } = session;
+    if (level === null) this.#engine.readFor(session.dots, true);
+    else if (carriesReads(level)) this.#engine.readFor(session.dots, false);
   }
 
   /** Keeps what a session has seen small however long it lives. */

@@ -40,8 +40,11 @@ export interface Engine {
    * that transaction, 0 when nothing was written. An error of `run` passes through; what was written before it stands.
    */
   transact(nowMs: number, run: (tx: TransactionWriter, nowMs: number) => void): number;
-  /** Adds the dots of all that is read from now on to `reader` (SPEC S1); null ends that. */
-  readFor(reader: DotSink | null): void;
+  /**
+   * Adds the dots of all that is read from now on to `reader` (SPEC S1); null ends that. `byClass` leaves out the keys whose class says
+   * that their reads are not carried along.
+   */
+  readFor(reader: DotSink | null, byClass: boolean): void;
   /** Why a command cannot run now (LOADING, CLOCKSKEW, …), null when it can. */
   refusal(write: boolean, allowedWhileLoading: boolean): CausewayError | null;
   /** Tells `events` from now on. Once. */

@@ -1,11 +1,13 @@
 import { SessionDots } from '../causal/session-dots.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { CausewayError } from '../errors.ts';
+import { keyPositions } from './command-facts.ts';
 import type { CommandEntry } from './command-index.ts';
+import type { Args } from './context.ts';
 import type { ServerState } from './server-state.ts';
 import type { Session } from './session.ts';
 
-/** What a session at level `session` has seen elsewhere and this node does not have yet: nothing is answered before. */
+/** What a session has seen elsewhere and this node does not have yet: nothing is answered before at level `session`. */
 export interface SessionFloor {
   readonly dots: SessionDots;
   /** How long each request waits for it. */
@@ -17,19 +19,39 @@ export interface SessionFloor {
 /** What becomes of a request of a session with a floor. */
 export type FloorVerdict = 'run' | 'wait' | CausewayError;
 
-/** Whether a request shows or changes keys, as it is run now: inside MULTI it is only kept. */
-function touchesKeys(session: Session, entry: CommandEntry): boolean {
-  if (entry.fullName === 'exec') return session.queue?.some((queued) => showsKeys(queued.entry)) ?? false;
-  if (entry.fullName === 'watch') return true;
-  return session.queue === null && showsKeys(entry);
+type KeysOf = (entry: CommandEntry, args: Args) => boolean;
+
+/** Whether a request is at level `session`, as it is run now: inside MULTI it is only kept. */
+function needsFloor(server: ServerState, session: Session, entry: CommandEntry, args: Args): boolean {
+  const needs: KeysOf =
+    session.level === null ? (each, of) => hasSessionKey(server, each, of) : (each) => showsKeys(each);
+  if (entry.fullName === 'exec') return session.queue?.some((queued) => needs(queued.entry, queued.args)) ?? false;
+  return (session.queue === null || entry.fullName === 'watch') && needs(entry, args);
 }
 
-const showsKeys = (entry: CommandEntry): boolean => entry.writes || (entry.readonly && entry.spec.group !== 'causeway');
+/** Whether a request shows or changes keys. */
+function showsKeys(entry: CommandEntry): boolean {
+  return entry.writes || entry.fullName === 'watch' || (entry.readonly && entry.spec.group !== 'causeway');
+}
+
+/** Whether a request names a key of a class of level `session`. */
+function hasSessionKey(server: ServerState, entry: CommandEntry, args: Args): boolean {
+  if (!showsKeys(entry)) return false;
+  const { policy } = server.engine.node.classes;
+  const positions = keyPositions(entry, args, 0) ?? [];
+  return positions.some((position) => policy.classOf(args.range(position)).consistency === 'session');
+}
+
+/** Whether a session may have a floor: some of what it asks for is at level `session`. */
+export function mayHaveFloor(server: ServerState, session: Session): boolean {
+  if (session.level !== null) return session.level === 'session';
+  return server.engine.node.classes.policy.classes.some((keyClass) => keyClass.consistency === 'session');
+}
 
 /** Whether a request of a session with a floor can run; a wait for it has begun where it cannot yet. */
-export function judgeByFloor(server: ServerState, session: Session, entry: CommandEntry): FloorVerdict {
+export function judgeByFloor(server: ServerState, session: Session, entry: CommandEntry, args: Args): FloorVerdict {
   const { floor } = session;
-  if (floor === null || !touchesKeys(session, entry)) return 'run';
+  if (floor === null || !needsFloor(server, session, entry, args)) return 'run';
   const { refusal } = floor;
   floor.refusal = null;
   const { sessions } = server.engine.node;

@@ -104,8 +104,8 @@ export class Session {
 
   /** What it has read and written (SPEC S1): all of it is applied on this node. */
   readonly dots: SessionDots = new SessionDots();
-  level: SessionLevel = 'causal';
-  /** At level `session`: what CW.ATTACH named and this node does not have yet. */
+  level: SessionLevel = null;
+  /** What CW.ATTACH named and this node does not have yet: reads at level `session` wait for it. */
   floor: SessionFloor | null = null;
   /** Dots kept before those that no longer matter are looked for. */
   dotsMax: number = SESSION_DOTS_KEPT;
@@ -152,7 +152,7 @@ export class Session {
     this.dots.clear();
     this.dotsMax = SESSION_DOTS_KEPT;
     this.floor = null;
-    this.level = 'causal';
+    this.level = null;
   }
 
   noteWrite(origin: Origin, seq: number): void {

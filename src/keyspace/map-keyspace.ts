@@ -437,9 +437,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
   mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
-    for (const [origin, seq] of sides.remote.dots()) {
-      if (!sides.local.contains(origin, seq)) this.recent.noteEvery(origin, seq);
-    }
+    this.recent.noteUnknown(sides.remote, sides.local);
     const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
     if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
     for (const [key, slot] of [...this.#slots]) {

@@ -57,6 +57,9 @@ class ChangesOfOrigin {
 export class RecentChanges {
   /** Where the dots of what is read go; null where nobody wants them, or there are none. */
   reader: DotSink | null = null;
+  /** Which keys' reads are carried along where the keys' classes say it. */
+  carries: (key: string) => boolean = () => true;
+  #byClass = false;
   readonly #bytesMax: number;
   #changes: Map<string, Change> = new Map();
   #origins: Map<Origin, ChangesOfOrigin> = new Map();
@@ -78,8 +81,12 @@ export class RecentChanges {
     return this.#bytes;
   }
 
-  /** Adds the dots of what is read from now on to `reader`; null ends that. What is written meanwhile has a dot of its own. */
-  readFor(reader: DotSink | null): void {
+  /**
+   * Adds the dots of what is read from now on to `reader`; null ends that. `byClass` leaves out what `carries` does not want.
+   * What is written meanwhile has a dot of its own.
+   */
+  readFor(reader: DotSink | null, byClass = false): void {
+    this.#byClass = byClass;
     this.reader = this.#origins.size === 0 && this.#everyKey.size === 0 ? null : reader;
   }
 
@@ -87,8 +94,10 @@ export class RecentChanges {
   read(key: string): void {
     const { reader } = this;
     if (reader === null) return;
-    for (let change = this.#changes.get(key) ?? null; change !== null; change = change.next)
-      reader.raise(change.origin, change.seq);
+    let change = this.#changes.get(key) ?? null;
+    if (change === null && this.#everyKey.size === 0) return;
+    if (this.#byClass && !this.carries(key)) return;
+    for (; change !== null; change = change.next) reader.raise(change.origin, change.seq);
     if (this.#everyKey.size > 0) for (const [origin, seq] of this.#everyKey) reader.raise(origin, seq);
   }
 
@@ -129,6 +138,11 @@ export class RecentChanges {
     this.#origins = new Map();
     this.#count = 0;
     this.#bytes = 0;
+  }
+
+  /** Transactions beyond `known` came without their keys, in a snapshot or from the store: any key may be one. */
+  noteUnknown(vector: VersionVector, known: VersionVector): void {
+    for (const [origin, seq] of vector.dots()) if (!known.contains(origin, seq)) this.noteEvery(origin, seq);
   }
 
   /** Forgets up to `budget` changes that are stable: every node shows them. */

@@ -19,6 +19,7 @@ import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '.
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Engine, EngineEvents } from '../commands/engine.ts';
 import type { NodeView, PeerStatus } from '../commands/node-view.ts';
+import { carriesReads } from '../commands/session-level.ts';
 import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
@@ -124,6 +125,7 @@ export class RegionNode implements Engine, NodeView {
     this.#report = new NodeReport(this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
+    this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOfText(key).consistency);
     if (this.classes.hasWeak) this.#keyspace.isWeak = (key) => isWeak(this.classes.policy.classOfText(key));
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#openTransaction(),
@@ -155,8 +157,8 @@ export class RegionNode implements Engine, NodeView {
     this.#events = events;
   }
 
-  readFor(reader: DotSink | null): void {
-    this.#keyspace.recent.readFor(reader);
+  readFor(reader: DotSink | null, byClass: boolean): void {
+    this.#keyspace.recent.readFor(reader, byClass);
   }
 
   nowMs(wallMs: number): number {
@@ -269,10 +271,7 @@ export class RegionNode implements Engine, NodeView {
   restore(image: StoredImage): void {
     this.#persistence.restore(image);
     this.#replicator.restored();
-    const { vector, stable } = this.#replica;
-    // which keys they changed is not kept: any may be one
-    for (const [origin, seq] of vector.dots())
-      if (!stable.contains(origin, seq)) this.#keyspace.recent.noteEvery(origin, seq);
+    this.#keyspace.recent.noteUnknown(this.#replica.vector, this.#replica.stable);
     this.#vectorChanged = true;
   }
 

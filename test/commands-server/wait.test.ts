@@ -43,7 +43,7 @@ beforeAll(async () => {
         },
         nowMs: (wallMs) => node.nowMs(wallMs),
         transact: (nowMs, run) => node.transact(nowMs, run),
-        readFor: (reader) => node.readFor(reader),
+        readFor: (reader, byClass) => node.readFor(reader, byClass),
         refusal: (write, loading) => node.refusal(write, loading),
         listen: (events) => node.listen(events),
       };

@@ -49,9 +49,9 @@ export function commandNamed(name: string, subcommands: readonly CommandSpec[] =
 /** An HTTP server on a free port whose answers the test sets. */
 export class HttpRig {
   reasons: string[] = [];
+  isProtected = false;
   node: NodeTelemetry = QUIET_NODE;
   readonly commands = new CommandIndex([commandNamed('get'), commandNamed('client', [commandNamed('client|list')])]);
-  isProtected = false;
   readonly stats = new ServerStats();
   port = 0;
 

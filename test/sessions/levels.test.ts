@@ -1,6 +1,20 @@
 import { describe, expect, test } from 'vitest';
+import { ActiveClasses } from '../../src/classes/active-classes.ts';
+import { readClasses } from '../../src/classes/read-classes.ts';
 import type { VirtualClient } from './virtual-client.ts';
 import { ASIA, EAST, VirtualRegions } from './virtual-regions.ts';
+
+/** The classes of the tests. */
+function classes(): ActiveClasses {
+  const { policy } = readClasses(`classes:
+  - match: ["prefs:*"]
+    consistency: session
+  - match: ["quote:*"]
+    consistency: eventual
+`);
+  if (policy === null) throw new Error('the classes are wrong');
+  return new ActiveClasses({ policy });
+}
 
 /** A region that lacks `key`, the token of who wrote it, and a connection to each. */
 function apart(): { regions: VirtualRegions; token: string; asia: VirtualClient } {
@@ -12,15 +26,17 @@ function apart(): { regions: VirtualRegions; token: string; asia: VirtualClient 
 }
 
 describe('CW.LEVEL', () => {
-  test('is causal at first, is what it was set to, and refuses what there is not', () => {
+  test('is what the classes say at first, is what it was set to, and refuses what there is not', () => {
     const client = new VirtualRegions().connect(EAST);
-    expect(client.run('CW.LEVEL')).toBe('"causal"');
-    for (const level of ['weak', 'eventual', 'causal', 'SESSION']) {
+    expect(client.run('CW.LEVEL')).toBe('"class"');
+    for (const level of ['weak', 'eventual', 'causal', 'class', 'SESSION']) {
       expect(client.run(`CW.LEVEL ${level}`)).toBe('+OK');
       expect(client.run('CW.LEVEL')).toBe(`"${level.toLowerCase()}"`);
     }
     expect(client.run('CW.LEVEL strong')).toContain('-ERR level strong');
-    expect(client.run('CW.LEVEL strict')).toBe("-ERR unknown level 'strict', one of weak, eventual, causal, session");
+    expect(client.run('CW.LEVEL strict')).toBe(
+      "-ERR unknown level 'strict', one of weak, eventual, causal, session, class",
+    );
     expect(client.run('CW.LEVEL causal session')).toBe('-ERR syntax error');
     expect(client.run('CW.LEVEL')).toBe('"session"');
   });
@@ -38,13 +54,17 @@ describe('CW.LEVEL', () => {
     expect(client.token()).not.toBe(empty);
   });
 
-  test('causal: after CW.ATTACH was in vain, reads are answered as if it had not been', () => {
-    const { token, asia } = apart();
-    const empty = asia.token();
-    expect(asia.run(`CW.ATTACH ${token} TIMEOUT 50`)).toContain('-BEHIND');
-    expect(asia.begin('GET key').answer).toBe('nil');
-    expect(asia.token()).toBe(empty);
-  });
+  test.each(['causal', 'eventual', 'class'])(
+    '%s: after CW.ATTACH was in vain, reads are answered as if it had not been',
+    (level) => {
+      const { token, asia } = apart();
+      asia.run(`CW.LEVEL ${level}`);
+      const empty = asia.token();
+      expect(asia.run(`CW.ATTACH ${token} TIMEOUT 50`)).toContain('-BEHIND');
+      expect(asia.begin('GET key').answer).toBe('nil');
+      expect(asia.token()).toBe(empty);
+    },
+  );
 
   test.each(['GET key', 'SET other 1', 'DBSIZE', 'EXEC', 'WATCH key', 'PUBLISH channel message'])(
     'session: after CW.ATTACH was in vain, %s waits and is BEHIND',
@@ -130,5 +150,65 @@ describe('CW.LEVEL', () => {
       expect(asia.run(line)).toBe('-ERR Command not allowed inside a transaction');
       expect(asia.run('EXEC')).toContain('-EXECABORT');
     }
+  });
+});
+
+describe('the level of a key by its class', () => {
+  const withClasses = (): VirtualRegions => {
+    const regions = new VirtualRegions({ classes: classes() });
+    regions.isolate(ASIA);
+    return regions;
+  };
+
+  test('session: its reads and writes wait for what CW.ATTACH named, others do not', () => {
+    const regions = withClasses();
+    const east = regions.connect(EAST);
+    east.run('SET prefs:1 mine');
+    const asia = regions.connect(ASIA);
+    expect(asia.begin('GET prefs:1').answer).toBe('nil');
+    expect(asia.run(`CW.ATTACH ${east.token()} TIMEOUT 3000`)).toContain('-BEHIND');
+    expect(asia.begin('GET other').answer).toBe('nil');
+    expect(asia.begin('DBSIZE').answer).toBe(':0');
+    for (const line of [
+      'GET prefs:1',
+      'MGET other prefs:1',
+      'SET prefs:2 x',
+      'WATCH prefs:1',
+      'SINTERCARD 1 prefs:3',
+    ]) {
+      expect(asia.run(line)).toContain('-BEHIND');
+    }
+    for (const line of ['MULTI', 'GET prefs:1']) asia.run(line);
+    expect(asia.run('EXEC')).toContain('EXECABORT');
+    asia.begin('GET prefs:1');
+    regions.cluster.healAll();
+    expect(asia.answered()).toBe('"mine"');
+  });
+
+  test('eventual: what is read of it is not carried, unless the connection asks for it', () => {
+    const regions = withClasses();
+    const writer = regions.connect(EAST);
+    writer.run('SET quote:1 17');
+    const reader = regions.connect(EAST);
+    const empty = reader.token();
+    expect(reader.run('GET quote:1')).toBe('"17"');
+    expect(reader.token()).toBe(empty);
+    reader.run('CW.LEVEL causal');
+    expect(reader.run('GET quote:1')).toBe('"17"');
+    expect(reader.token()).not.toBe(empty);
+    writer.run('SET plain 1');
+    const other = regions.connect(EAST);
+    expect(other.run('GET plain')).toBe('"1"');
+    expect(other.token()).not.toBe(empty);
+  });
+
+  test('the level of the connection stands above it', () => {
+    const regions = withClasses();
+    const east = regions.connect(EAST);
+    east.run('SET prefs:1 mine');
+    const asia = regions.connect(ASIA);
+    asia.run('CW.LEVEL eventual');
+    expect(asia.run(`CW.ATTACH ${east.token()} TIMEOUT 0`)).toContain('-BEHIND');
+    expect(asia.begin('GET prefs:1').answer).toBe('nil');
   });
 });

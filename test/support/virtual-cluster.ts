@@ -1,4 +1,5 @@
 import { REPLICATION_LIMITS, type ReplicationLimits } from '../../src/causal/limits.ts';
+import type { ActiveClasses } from '../../src/classes/active-classes.ts';
 import type { Member } from '../../src/causal/members.ts';
 import { nodeNumber } from '../../src/clock/origin.ts';
 import type { StoreBatch } from '../../src/ports.ts';
@@ -28,6 +29,7 @@ export interface VirtualOptions {
   readonly regions: readonly string[];
   readonly nodesPerRegion?: number;
   readonly limits?: Partial<ReplicationLimits>;
+  readonly classes?: ActiveClasses;
   /** One-way delay in milliseconds, asked for each message. */
   readonly delayMs?: (from: Member, to: Member) => number;
   /** Milliseconds between a store batch and its being on disk. */
@@ -40,6 +42,7 @@ export class VirtualCluster implements VirtualWorld {
   timeMs = 0;
   readonly members: readonly Member[];
   readonly limits: ReplicationLimits;
+  readonly classes: ActiveClasses | null;
   readonly nodes: VirtualNode[] = [];
   observer: VirtualObserver;
   delayMs: (from: Member, to: Member) => number;
@@ -61,6 +64,7 @@ export class VirtualCluster implements VirtualWorld {
         region,
       })),
     );
+    this.classes = options.classes ?? null;
     this.limits = { ...REPLICATION_LIMITS, ...options.limits };
     this.delayMs = options.delayMs ?? (() => 10);
     this.#diskMs = options.diskMs ?? 5;

@@ -1,4 +1,5 @@
 import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
+import type { ActiveClasses } from '../../src/classes/active-classes.ts';
 import type { ReplicationLimits } from '../../src/causal/limits.ts';
 import type { Member } from '../../src/causal/members.ts';
 import type { Now } from '../../src/causal/replica.ts';
@@ -27,6 +28,8 @@ export interface VirtualWorld {
   readonly timeMs: number;
   readonly members: readonly Member[];
   readonly limits: ReplicationLimits;
+  /** The classes of every node; without it there is only the default one. */
+  readonly classes: ActiveClasses | null;
   carry(from: VirtualNode, link: number, frame: Uint8Array): void;
   disconnect(connection: Connection): void;
   everyNode(): readonly VirtualNode[];
@@ -116,6 +119,7 @@ export class VirtualNode {
       },
       members: world.members,
       limits: world.limits,
+      ...(world.classes === null ? {} : { classes: world.classes }),
       codec: peerCodec,
       stampBound: this.disk.stampBound,
       raiseStampBound: (bound) => {
