@@ -15,6 +15,8 @@ export interface HttpOptions {
   readonly port: number;
   /** What is answered to GET (and HEAD), by path. */
   readonly routes: Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>>;
+  /** How long a client may take to send a request; ten seconds unless said. */
+  readonly requestMsMax?: number;
   /** Why a client of this address may not ask for a path, null when it may. */
   readonly refusal?: (path: string, remoteAddress: string | undefined) => string | null;
 }
@@ -43,12 +45,13 @@ export class FastifyHttp {
 
   constructor(options: HttpOptions) {
     this.#options = options;
+    const requestMs = options.requestMsMax ?? REQUEST_MS_MAX;
     this.#app = fastify({
       bodyLimit: BODY_BYTES_MAX,
-      requestTimeout: REQUEST_MS_MAX,
+      requestTimeout: requestMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       forceCloseConnections: true,
-      http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_MS_MAX },
+      http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 2 },
     });
     this.#app.server.maxConnections = CONNECTIONS_MAX;
     this.#app.addHook('onRequest', async (request, reply) => {

@@ -9,16 +9,15 @@ import { PEER_PATHS, PEER_PROTOCOL, SECRET_PEER_PROTOCOL } from './ws-connection
 /** Sockets on the peer port at once, whatever they are. */
 const SOCKETS_MAX = 1024;
 const HEADER_BYTES_MAX = 8192;
-const HEADERS_TIMEOUT_MS = 10_000;
 const NO_SECRET_HERE = 'peer secret: the node that dials has one, the node that is dialled has none';
 const NO_SECRET_THERE = 'peer secret: the node that is dialled has one, the node that dials has none';
-/** How often Node looks for sockets past that time. */
-const HEADERS_CHECK_MS = 5000;
 
 export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly frameBytesMax: number;
+  /** How long whoever connects may take to ask for a WebSocket. */
+  readonly headersMsMax: number;
   /** The subprotocol that is spoken. */
   readonly protocol: string;
   /** Told of whoever speaks it without the secret that this end has, or the other way round. */
@@ -34,9 +33,12 @@ export class WsListener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: HEADERS_CHECK_MS });
-    this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
-    this.#server.requestTimeout = HEADERS_TIMEOUT_MS;
+    this.#server = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      connectionsCheckingInterval: options.headersMsMax / 2,
+    });
+    this.#server.headersTimeout = options.headersMsMax;
+    this.#server.requestTimeout = options.headersMsMax;
     this.#server.maxConnections = SOCKETS_MAX;
     this.#webSockets = new WebSocketServer({
       noServer: true,

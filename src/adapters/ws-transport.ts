@@ -51,6 +51,9 @@ export interface TransportOptions {
   readonly refused?: (kind: LinkKind, reason: string) => void;
 }
 
+/** How long whoever connects may take to ask for a WebSocket. */
+const HEADERS_MS_MAX = 10_000;
+
 type Diallers = Readonly<Record<LinkKind, Dialler>>;
 
 interface Guard {
@@ -90,6 +93,7 @@ export class WsTransport {
       host: options.host,
       port: options.port,
       frameBytesMax: this.#limits.frameBytesMax,
+      headersMsMax: Math.min(HEADERS_MS_MAX, this.#limits.unprovenMs),
       protocol: this.#protocol,
       refused: (kind, reason) => this.#options.refused?.(kind, reason),
       accepted: (webSocket, socket, kind) => this.#accepted(webSocket, socket, kind),

@@ -5,9 +5,7 @@ const WHY =
   "2) say that the network itself keeps strangers out: protectedMode: false in the region file, or 'CONFIG SET protected-mode no' from the node's own machine.";
 
 /** What a client of another machine hears of a node without a password, as Redis words it. */
-export const PROTECTED_MODE_REPLY: string =
-  '-DENIED Causeway is running in protected mode because protected mode is enabled and ' + `${WHY}\r\n`;
+export const PROTECTED_MODE_REPLY: string = `-DENIED Causeway is running in protected mode because protected mode is enabled and ${WHY}\r\n`;
 
 /** The same for whoever asks over HTTP. */
-export const PROTECTED_MODE_ERROR: string =
-  'protected mode: only /healthz and /readyz are answered to other machines, because ' + WHY;
+export const PROTECTED_MODE_ERROR: string = `protected mode: only /healthz and /readyz are answered to other machines, because ${WHY}`;
