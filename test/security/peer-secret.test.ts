@@ -132,7 +132,7 @@ function diallerTo(url: string, secret: typeof DIALLER_SECRET | null, options = 
 describe('links behind a secret', () => {
   test('open on both ends, and carry what is sent at once', async () => {
     const accepter = await accepting(ACCEPTER_SECRET);
-    for (const end of [accepter]) end.onOpened = (link) => link.send(latin1Bytes(`accepter ${link.kind}`));
+    accepter.onOpened = (link) => link.send(latin1Bytes(`accepter ${link.kind}`));
     const dialler = new Recorder({ entropy, secret: DIALLER_SECRET });
     dialler.onOpened = (link) => link.send(latin1Bytes(`dialler ${link.kind}`));
     dialler.transport.setTargets([{ nodeNumber: ACCEPTER, url: accepter.url }]);
