@@ -36,19 +36,19 @@ export class SessionHorizon {
     return token.dots;
   }
 
-  /** Whether all is applied here. What a retired incarnation made is, or nobody has it. */
+  /** Whether all is applied here. Of a closed incarnation it is, or nobody has it (RULES D8). */
   covers(dots: Dots): boolean {
-    const { vector } = this.#replica;
-    for (const [origin, seq] of dots) if (!vector.contains(origin, seq)) return false;
+    for (const [origin, seq] of dots) if (!this.#has(origin, seq)) return false;
     return true;
+  }
+
+  #has(origin: Origin, seq: number): boolean {
+    return this.#replica.vector.contains(origin, seq) || this.#replica.closedHere.isRetired(origin);
   }
 
   /** What of the dots is not applied here. */
   missing(dots: Dots): Dot[] {
-    const { vector } = this.#replica;
-    return Array.from(dots, ([origin, seq]) => ({ origin, seq })).filter(
-      ({ origin, seq }) => !vector.contains(origin, seq),
-    );
+    return Array.from(dots, ([origin, seq]) => ({ origin, seq })).filter(({ origin, seq }) => !this.#has(origin, seq));
   }
 
   /** The error of a session that this node is behind, after so many milliseconds. */
@@ -65,7 +65,7 @@ export class SessionHorizon {
   #checkPossible(dots: Dots): void {
     const { vector, members, identity, origin: own } = this.#replica;
     for (const [origin, seq] of dots) {
-      if (vector.contains(origin, seq)) continue;
+      if (this.#has(origin, seq)) continue;
       const node = nodeOf(origin);
       if (members.get(node) === undefined) throw refusal(`node ${node} is no member of this cluster`);
       // what others have not made yet may come, what this node has not made is known not to be
