@@ -143,8 +143,8 @@ function withoutInner(places: readonly Place[]): Place[] {
 }
 
 function withoutInnerMatches(matches: readonly Match[]): Match[] {
-  const kept = new Set(withoutInner(matches.map(({ place }) => place)));
-  return matches.filter(({ place }) => kept.has(place));
+  const kept = new Set(withoutInner(matches.map(({ place }) => place)).map((place) => JSON.stringify(place)));
+  return matches.filter(({ place }) => kept.has(JSON.stringify(place)));
 }
 
 /** Removals in an order in which none moves what another one is about. */

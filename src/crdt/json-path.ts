@@ -22,10 +22,38 @@ interface Step {
   readonly selectors: readonly Selector[];
 }
 
-/** A place that a path matched. */
-export interface Match {
-  readonly place: readonly (string | number)[];
+/** A place that a path came by: one object a place, however often it is reached. */
+export class Match {
   readonly node: DocumentNode;
+  readonly #parent: Match | null;
+  readonly #step: string | number;
+  #children: Map<string | number, Match> | null = null;
+
+  constructor(node: DocumentNode, parent: Match | null = null, step: string | number = '') {
+    this.node = node;
+    this.#parent = parent;
+    this.#step = step;
+  }
+
+  /** Names and positions from the root. */
+  get place(): (string | number)[] {
+    if (this.#parent === null) return [];
+    const place = this.#parent.place;
+    place.push(this.#step);
+    return place;
+  }
+
+  /** The member or element, nothing where there is none. */
+  child(step: string | number, node: DocumentNode | null): Match[] {
+    if (node === null) return [];
+    this.#children ??= new Map();
+    let match = this.#children.get(step);
+    if (match === undefined) {
+      match = new Match(node, this, step);
+      this.#children.set(step, match);
+    }
+    return [match];
+  }
 }
 
 /** Why a path is none; for people. */
@@ -90,22 +118,22 @@ export class JsonPath {
   /** Every place that matches, in document order, each once. Throws PathError past the limit of visits. */
   select(root: DocumentNode): Match[] {
     const visits = { left: PATH_VISITS_MAX };
-    let matches: Match[] = [{ place: [], node: root }];
+    let matches: ReadonlySet<Match> = new Set([new Match(root)]);
     for (const step of this.#steps) {
-      const next = new Map<string, Match>();
+      const next = new Set<Match>();
       for (const match of matches) {
         for (const base of step.descends ? descendants(match, visits) : [match]) {
           for (const selector of step.selectors) {
             for (const found of selected(base, selector)) {
               visit(visits);
-              next.set(JSON.stringify(found.place), found);
+              next.add(found);
             }
           }
         }
       }
-      matches = [...next.values()];
+      matches = next;
     }
-    return matches;
+    return [...matches];
   }
 }
 
@@ -113,30 +141,33 @@ function visit(visits: { left: number }): void {
   if (visits.left-- <= 0) throw new PathError(`the path visits more than ${PATH_VISITS_MAX} values`);
 }
 
+/** A match and all below it, in document order. */
 function* descendants(match: Match, visits: { left: number }): Generator<Match> {
-  visit(visits);
-  yield match;
-  for (const child of selected(match, { kind: 'wildcard' })) yield* descendants(child, visits);
+  const waiting = [match];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    visit(visits);
+    yield next;
+    const children = selected(next, { kind: 'wildcard' });
+    for (let at = children.length - 1; at >= 0; at--) waiting.push(children[at] as Match);
+  }
 }
 
 function selected(match: Match, selector: Selector): Match[] {
-  const { node, place } = match;
-  const at = (step: string | number, child: DocumentNode | null): Match[] =>
-    child === null ? [] : [{ place: [...place, step], node: child }];
+  const { node } = match;
   switch (selector.kind) {
     case 'name':
-      return at(selector.name, node.member(selector.name));
+      return match.child(selector.name, node.member(selector.name));
     case 'index': {
       const index = selector.index < 0 ? node.size + selector.index : selector.index;
-      return at(index, node.element(index));
+      return match.child(index, node.element(index));
     }
     case 'wildcard':
-      if (node.isObject) return node.names().flatMap((name) => at(name, node.member(name)));
-      return node.elements().map((child, index) => ({ place: [...place, index], node: child }));
+      if (node.isObject) return node.names().flatMap((name) => match.child(name, node.member(name)));
+      return node.elements().flatMap((element, index) => match.child(index, element));
     case 'slice': {
       const elements = node.elements();
       return slicePositions(elements.length, selector.start, selector.end, selector.step).flatMap((index) =>
-        at(index, elements[index] ?? null),
+        match.child(index, elements[index] ?? null),
       );
     }
   }
