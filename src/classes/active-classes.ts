@@ -6,6 +6,7 @@ import { conflictName, explainClass, ttlText } from './explain-class.ts';
 import { isWeak, type KeyClass } from './key-class.ts';
 import { readClasses } from './read-classes.ts';
 import { rulesDigest, rulesText } from './rules-digest.ts';
+import { utf8Latin1 } from './utf8.ts';
 
 export interface ActiveClassesOptions {
   readonly policy?: ClassPolicy;
@@ -65,11 +66,20 @@ export class ActiveClasses {
     return this.#writes[keyClass.index] ?? 0;
   }
 
-  /** Lines that say which rule a key falls under and what that means. */
+  /** The classes with their figures, for metrics. */
+  telemetry(): { name: string; consistency: string; ttlMs: number | null; conflict: string; writesTotal: number }[] {
+    return this.#policy.classes.map((keyClass) => {
+      const { name, consistency, ttlMs, conflict } = keyClass;
+      return { name, consistency, ttlMs, conflict: conflictName(conflict), writesTotal: this.writesOf(keyClass) };
+    });
+  }
+
+  /** Lines that say which rule a key falls under and what that means; UTF-8 as latin1, as replies take it. */
   explain(key: ByteRange): [name: string, value: string][] {
     const { pattern, keyClass } = this.#policy.ruleOf(key);
     const by = pattern === null ? 'no pattern matches' : `by the pattern ${JSON.stringify(pattern.text)}`;
-    return [['class', `${keyClass.name} (${by})`], ...explainClass(keyClass).filter(([name]) => name !== 'patterns')];
+    const lines: [string, string][] = [['class', `${keyClass.name} (${by})`], ...explainClass(keyClass).slice(1)];
+    return lines.map(([name, value]) => [name, utf8Latin1(value)]);
   }
 
   /**
@@ -120,7 +130,7 @@ function linesThatDiffer(before: string, after: string): string {
 
 function ruleOf(line: string): string {
   const [pattern, rule] = JSON.parse(line) as [string, string];
-  return `${JSON.stringify(pattern)} → ${rule}`;
+  return `${JSON.stringify(pattern)} as ${rule}`;
 }
 
 /** A line for each pattern whose guarantees change, appear or go. */

@@ -1,5 +1,7 @@
+import { join, resolve } from 'node:path';
 import { formatAddress } from '../server/address.ts';
 import { nodeNameOf, regionOf, type NodeName, type Topology } from '../server/topology.ts';
+import { regionsFolder } from './package-root.ts';
 import { UsageError } from './usage.ts';
 
 /** Fixed ports lie in base … base + 49: one for RESP a node from the start, one for HTTP a node from the middle. */
@@ -18,8 +20,15 @@ export interface UpOptions {
   readonly wanJitter: boolean;
   /** What clients of the nodes have to say. */
   readonly requirepass?: string;
+  /** The classes file; that of the package otherwise. */
+  readonly classes?: string;
   readonly dataDir?: string;
   readonly readyFile?: string;
+}
+
+/** The classes file that all nodes are started with. */
+export function classesFileOf({ classes }: UpOptions): string {
+  return classes === undefined ? join(regionsFolder(), 'classes.yaml') : resolve(classes);
 }
 
 /** A node that `up` is to run; ports are 0 where any free one will do. */

@@ -54,6 +54,7 @@ export class DataFolder {
     nodes: readonly PlannedNode[],
     ports: ReadonlyMap<string, ServerPorts>,
     requirepass: string | undefined,
+    classes: string,
   ): string {
     const own = nodes.filter((node) => node.region === region);
     const others = nodes.filter((node) => node.region !== region);
@@ -74,6 +75,7 @@ export class DataFolder {
       nodes: Object.fromEntries(addresses),
       // Where they are is said once all listen.
       members: Object.fromEntries(others.map((node) => [node.id, null])),
+      classes,
       requirepass: requirepass ?? null,
       peerSecret: this.#peerSecret,
       log: { level: 'info', format: 'text' },

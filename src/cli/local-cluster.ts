@@ -5,7 +5,7 @@ import { dials } from '../server/topology.ts';
 import type { ServerPorts } from '../server/server-types.ts';
 import { askAdmin } from '../wan/admin-client.ts';
 import type { ForwardStatus } from '../wan/shaper.ts';
-import { LOOPBACK, loopback, type PlannedNode, type UpOptions } from './cluster-plan.ts';
+import { classesFileOf, LOOPBACK, loopback, type PlannedNode, type UpOptions } from './cluster-plan.ts';
 import { deferred } from './deferred.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { ParentMessage } from './ipc.ts';
@@ -177,7 +177,7 @@ export class LocalCluster {
     const known = new Map<string, ServerPorts>();
     for (const other of this.#nodes) if (other.ports !== null) known.set(other.id, other.ports);
     if (ports !== null) known.set(node.id, ports);
-    const config = folder.writeRegionFile(node.plan.region, nodes, known, up.requirepass);
+    const config = folder.writeRegionFile(node.plan.region, nodes, known, up.requirepass, classesFileOf(up));
     return {
       entry,
       args: ['serve', '--config', config, '--node', node.plan.letter],

@@ -91,6 +91,7 @@ function buildProgram(exit: Exit, parts: ProgramParts): Command {
   addNode(program);
   addReplay(program);
   addInspect(program, exit);
+  addClasses(program, exit);
   return program;
 }
 
@@ -109,6 +110,7 @@ function addUp(program: Command, exit: Exit, parts: ProgramParts): void {
     .option('--wan-scale <factor>', 'factor on the measured delays', numberOption(0, 100), 1)
     .option('--wan-jitter', 'vary delays as they varied when measured', false)
     .option('--requirepass <password>', 'what clients have to say; better said by CAUSEWAY_REQUIREPASS')
+    .option('--classes <file>', 'classes of keys; regions/classes.yaml of the package otherwise')
     .option('--data-dir <dir>', 'keep the data there; a temporary folder otherwise')
     .option('--ready-file <file>', 'write there (JSON) what runs where, once every node is ready')
     .action(async (options) => {
@@ -219,6 +221,22 @@ function addInspect(program: Command, exit: Exit): void {
     .action(async (key, options) => {
       const { runInspect } = await import('./inspect-command.ts');
       exit.code = await runInspect(key, options, terminalOf(program));
+    });
+}
+
+function addClasses(program: Command, exit: Exit): void {
+  program
+    .command('classes')
+    .description('what is promised for which keys')
+    .helpCommand(false)
+    .command('check <file>')
+    .description('explain a classes file; with a cluster, put it into force there where that is safe')
+    .option('--ready-file <file>', READY_FILE_HELP)
+    .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .option('--password <password>', PASSWORD_HELP)
+    .action(async (file, options) => {
+      const { runClassesCheck } = await import('./classes-command.ts');
+      exit.code = await runClassesCheck(file, options, terminalOf(program));
     });
 }
 

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { parseClasses } from '../classes/read-classes.ts';
 import { CausewayError } from '../errors.ts';
 import { explainZodError } from '../server/explain-zod-error.ts';
-import { loadTopology } from '../server/topology.ts';
+import { loadTopology, readText } from '../server/topology.ts';
 import { startAdminServer, type AdminRoute, type AdminServer } from '../wan/admin-server.ts';
 import { ClusterBoard, liveParts, welcomeText } from './cluster-board.ts';
-import { LOOPBACK, planNodes, type UpOptions } from './cluster-plan.ts';
+import { classesFileOf, LOOPBACK, planNodes, type UpOptions } from './cluster-plan.ts';
 import { DataFolder } from './data-folder.ts';
 import { deferred } from './deferred.ts';
 import { LocalCluster } from './local-cluster.ts';
@@ -33,6 +34,8 @@ export async function runUp(options: UpOptions, terminal: Terminal, entry: strin
   if (askedFile !== undefined && !existsSync(dirname(resolve(askedFile)))) {
     throw new UsageError(`--ready-file: there is no folder ${dirname(resolve(askedFile))}`);
   }
+  const classesFile = classesFileOf(options);
+  parseClasses(readText(classesFile), classesFile);
   const folder = await DataFolder.open(options.dataDir);
   const readyFiles = [...new Set([folder.readyFile, ...(askedFile === undefined ? [] : [resolve(askedFile)])])];
   // What an `up` that was killed has left says nothing of this one.

@@ -1,3 +1,5 @@
+import { conflictName } from '../classes/explain-class.ts';
+import { utf8Latin1 } from '../classes/utf8.ts';
 import { originText } from '../clock/dot.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { CommandContext } from './context.ts';
@@ -210,6 +212,22 @@ const causeway: InfoSection = ({ node, nowMs, server: { engine } }) => {
   ];
 };
 
+const classes: InfoSection = ({ node }) => [
+  ['classes_file', utf8Latin1(node.classes.file ?? '')],
+  ['classes_rules', node.classes.rulesDigest],
+  ['classes_reloads', node.classes.reloads],
+  ...node.classes.policy.classes.map((keyClass, index): InfoField => {
+    const { name, patterns, consistency, ttlMs, conflict } = keyClass;
+    const writes = node.classes.writesOf(keyClass);
+    // quoted, so that no pattern begins a line or looks like the next field
+    const quoted = utf8Latin1(JSON.stringify(name));
+    return [
+      `class${index}`,
+      `name=${quoted},patterns=${patterns.length},consistency=${consistency},ttl_ms=${ttlMs ?? ''},conflict=${conflictName(conflict)},writes=${writes}`,
+    ];
+  }),
+];
+
 /** Sections by name, in the order in which INFO shows them. */
 export const infoSections: ReadonlyMap<string, { readonly title: string; readonly fields: InfoSection }> = new Map([
   ['server', { title: 'Server', fields: server }],
@@ -225,5 +243,6 @@ export const infoSections: ReadonlyMap<string, { readonly title: string; readonl
   ['latencystats', { title: 'Latencystats', fields: latencyStats }],
   ['cluster', { title: 'Cluster', fields: () => [['cluster_enabled', 0]] }],
   ['causeway', { title: 'Causeway', fields: causeway }],
+  ['classes', { title: 'Classes', fields: classes }],
   ['keyspace', { title: 'Keyspace', fields: keyspace }],
 ]);

@@ -1,5 +1,6 @@
 import { causewayCommands } from './causeway.ts';
 import { sessionCommands } from './causeway-session.ts';
+import { classesCommands } from './classes.ts';
 import { clientCommands } from './client.ts';
 import { commandCommands } from './command.ts';
 import type { CommandSpec } from './command-spec.ts';
@@ -45,5 +46,6 @@ export const commandTable: readonly CommandSpec[] = [
   ...transactionCommands,
   ...waitCommands,
   ...causewayCommands,
+  ...classesCommands,
   ...sessionCommands,
 ];

@@ -53,7 +53,7 @@ export class NodeReport {
     };
   }
 
-  telemetry(now: Now, made: number, expiredKeys: number): NodeTelemetry {
+  telemetry(now: Now, made: number, expiredKeys: number): Omit<NodeTelemetry, 'classes'> {
     const { holdBack, vector, closedHere, log, clock, members } = this.#replica;
     const waits = holdBack.waits(vector, closedHere);
     return {

@@ -489,6 +489,7 @@ export class RegionNode implements Engine, NodeView {
   }
 
   telemetry(_nowMs: number): NodeTelemetry {
-    return this.#report.telemetry(this.#now, this.#lastSeq, this.#expiredKeys);
+    const { classes } = this;
+    return { ...this.#report.telemetry(this.#now, this.#lastSeq, this.#expiredKeys), classes: classes.telemetry() };
   }
 }

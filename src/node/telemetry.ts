@@ -15,6 +15,16 @@ export interface ConflictCount {
   readonly count: number;
 }
 
+/** A class of keys with what it promises, and the updates of its keys that were made here since the start. */
+export interface ClassTelemetry {
+  readonly name: string;
+  readonly consistency: string;
+  /** Milliseconds, null for none. */
+  readonly ttlMs: number | null;
+  readonly conflict: string;
+  readonly writesTotal: number;
+}
+
 /**
  * What a node shows of itself, taken at one moment: plain figures for metrics and the live line, no protocol state.
  * Names that end in `Total` only rise.
@@ -39,6 +49,7 @@ export interface NodeTelemetry {
   /** How far the hybrid clock is ahead of the wall clock; 0 when it is not. */
   readonly clockAheadMs: number;
   readonly conflicts: readonly ConflictCount[];
+  readonly classes: readonly ClassTelemetry[];
   /** Transactions made here. */
   readonly madeTotal: number;
   /** Transactions of other origins that were applied here. */

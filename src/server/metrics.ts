@@ -127,6 +127,15 @@ export const METRICS_TABLE: readonly Row[] = [
   labelled('counter', 'causeway_conflicts_total', 'Concurrent writes that a rule decided, by class', ({ node }) =>
     node.conflicts.map(({ keyClass, count }) => ({ labels: { class: keyClass }, value: count })),
   ),
+  labelled('gauge', 'causeway_class_info', 'What is promised for the keys of a class; always 1', ({ node }) =>
+    node.classes.map(({ name, consistency, ttlMs, conflict }) => ({
+      labels: { class: name, consistency, ttl_ms: ttlMs === null ? '' : String(ttlMs), conflict },
+      value: 1,
+    })),
+  ),
+  labelled('counter', 'causeway_class_writes_total', 'Updates of keys made here, by class', ({ node }) =>
+    node.classes.map(({ name, writesTotal }) => ({ labels: { class: name }, value: writesTotal })),
+  ),
   counter('causeway_snapshots_sent_total', 'Snapshots sent to peers', ({ node }) => node.snapshotsSentTotal),
   counter('causeway_snapshots_received_total', 'Snapshots taken from peers', ({ node }) => node.snapshotsReceivedTotal),
   counter('causeway_refused_frames_total', 'Frames of peers that were refused', ({ node }) => node.refusedFramesTotal),

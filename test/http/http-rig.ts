@@ -20,6 +20,7 @@ export const QUIET_NODE: NodeTelemetry = {
   recentChangesBytes: 0,
   clockAheadMs: 0,
   conflicts: [],
+  classes: [],
   madeTotal: 0,
   appliedTotal: 0,
   expiredKeysTotal: 0,

@@ -1,0 +1,84 @@
+import { conflictName } from '../classes/explain-class.ts';
+import { CLASSES_FILE_CHARS_MAX } from '../classes/limits.ts';
+import { utf8Latin1, utf8Text } from '../classes/utf8.ts';
+import { CausewayError } from '../errors.ts';
+import type { CommandSpec } from './command-spec.ts';
+import type { CommandContext } from './context.ts';
+import { overLimit, refuse, wrongArity } from './refusals.ts';
+
+const FIELDS = 6;
+
+/** One class after the other, each as names and values by turns. */
+function list({ node: { classes }, reply }: CommandContext): void {
+  const keyClasses = classes.policy.classes;
+  reply.array(keyClasses.length);
+  for (const keyClass of keyClasses) {
+    reply.array(FIELDS * 2);
+    reply.bulkText('class');
+    reply.bulkText(utf8Latin1(keyClass.name));
+    reply.bulkText('patterns');
+    reply.array(keyClass.patterns.length);
+    for (const pattern of keyClass.patterns) reply.bulkText(utf8Latin1(pattern));
+    reply.bulkText('consistency');
+    reply.bulkText(keyClass.consistency);
+    reply.bulkText('ttl-ms');
+    if (keyClass.ttlMs === null) reply.null();
+    else reply.integer(keyClass.ttlMs);
+    reply.bulkText('conflict');
+    reply.bulkText(conflictName(keyClass.conflict));
+    reply.bulkText('writes');
+    reply.integer(classes.writesOf(keyClass));
+  }
+}
+
+/** CHECK and RELOAD: a line for each change that the text makes. */
+function replace(context: CommandContext, isForced: boolean): void {
+  const { args, node, reply } = context;
+  const range = args.range(2);
+  if (range.length > CLASSES_FILE_CHARS_MAX)
+    throw overLimit('classes file is too long', 'classes-file-chars-max', CLASSES_FILE_CHARS_MAX);
+  const text = utf8Text(range.toBytes());
+  if (text === null) throw refuse('a classes file is a text in UTF-8');
+  const changes = inUtf8(() => (isForced ? node.classes.reload(text) : node.classes.check(text).changes));
+  reply.array(changes.length);
+  for (const change of changes) reply.bulkText(utf8Latin1(change));
+}
+
+/** What a refusal quotes of the file may be any text. */
+function inUtf8<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CausewayError) throw refuse(utf8Latin1(error.message));
+    throw error;
+  }
+}
+
+function explain({ args, node, reply }: CommandContext): void {
+  const lines = node.classes.explain(args.range(2));
+  reply.array(lines.length * 2);
+  for (const line of lines) for (const text of line) reply.bulkText(text);
+}
+
+function run(context: CommandContext): void {
+  const { args } = context;
+  if (args.count === 1) return list(context);
+  const word = args.word(1);
+  const isKnown = word === 'CHECK' || word === 'RELOAD' || word === 'EXPLAIN';
+  if (!isKnown) throw refuse("unknown subcommand of 'cw.classes'; there are CHECK text, RELOAD text and EXPLAIN key");
+  if (args.count !== 3) throw wrongArity(`cw.classes|${word.toLowerCase()}`);
+  if (word === 'EXPLAIN') explain(context);
+  else replace(context, word === 'RELOAD');
+}
+
+/** What is promised for which keys at this node. */
+export const classesCommands: readonly CommandSpec[] = [
+  {
+    name: 'cw.classes',
+    arity: -1,
+    flags: ['admin', 'loading', 'stale'],
+    group: 'causeway',
+    summary: 'The classes of keys; CHECK and RELOAD take the text of a classes file, EXPLAIN a key',
+    run,
+  },
+];
