@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { parseConfig } from '../../src/server/config.ts';
+import { loadConfig, parseConfig } from '../../src/server/config.ts';
+import { requirePeerSecret } from '../../src/server/doors.ts';
 import type { DoorsConfig } from '../../src/server/node-config.ts';
 import { loadTopology } from '../../src/server/topology.ts';
 import { configOf } from '../server/peer-rig.ts';
@@ -79,6 +80,17 @@ describe('the doors of a region file', () => {
     })();
     expect(refusal).toContain(message);
     expect(refusal).not.toContain('7890');
+  });
+
+  test('are said to be open in the containers, which listen beyond their machine', () => {
+    for (const region of ['us-east-1', 'eu-west-1', 'ap-southeast-1']) {
+      const config = loadConfig(`regions/compose/${region}.yaml`, { node: 'a', topology, environment: {} });
+      expect(config.peer.host).toBe('0.0.0.0');
+      expect(config.doors).toMatchObject({ protectedMode: false, isPeerPortOpen: true });
+      requirePeerSecret(config);
+      const shut = { ...config, doors: { ...config.doors, isPeerPortOpen: false } };
+      expect(() => requirePeerSecret(shut)).toThrow('the peer port 0.0.0.0:7400 is beyond this machine');
+    }
   });
 
   test('a secret that is too short is refused from a file and from the environment too, unseen', () => {
