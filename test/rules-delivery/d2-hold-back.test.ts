@@ -95,13 +95,15 @@ describe('D2: a link is never stopped being read', () => {
   it('streams are not wanted again more often than an answer can come', () => {
     const { effects } = schedule();
     const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
-    for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, {});
+    for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, { rttMs: 400 });
     node.take('want');
     for (let round = 0; round < 50; round++) {
       node.give('A', effects[10] as never);
       node.run(20);
     }
-    expect(node.take('want').length).toBeLessThanOrEqual(60);
+    const wants = node.take('want').length;
+    expect(wants).toBeGreaterThan(0);
+    expect(wants).toBeLessThanOrEqual(5);
   });
 
   it('a whole cluster with a bound of a few chunks comes to rest with everything', () => {

@@ -76,6 +76,10 @@ describe('D4: false claims about oneself are refused, and only those', () => {
     const a = new PlayedStream('A');
     node.give('A', a.next([['set', 'a', '1']], [[c, 60]]));
     node.run(1_000);
+    // nor does a row that says nothing but that lives are over
+    node.giveRow('B', { of: 'C', incarnation: 2, applied: [[originFor('C', 0), 9]] });
+    node.giveRow('B', { applied: [[originFor('C', 0), 9]] });
+    node.run(1_000);
     expect([node.has(c), node.get('a'), node.core.vector().floor(numberOf('C'))]).toEqual([0, null, 0]);
     expect(node.closed).toEqual([]);
     // C → R was only slow

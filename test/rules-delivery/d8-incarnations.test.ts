@@ -137,6 +137,20 @@ describe('D8: incarnations close', () => {
     expect(node.core.vector().get(old.origin)).toBe(Infinity);
   });
 
+  it('a row that has the floor is believed only by who has all that the row has', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    const next = new PlayedStream('C', 2);
+    const close = (): ReturnType<PlayedStream['next']> => next.next([['close', '', '2']]);
+    node.give('C', next.next([['set', 'k', '1']]));
+    const applied = [[originFor('C', 0), 2] as const, [originFor('C', 2), 2] as const];
+    node.giveRow('B', { applied, incarnations: knows({ C: 2 }) });
+    node.run(500);
+    expect(node.core.vector().floor(numberOf('C'))).toBe(0);
+    node.give('B', close());
+    node.run(500);
+    expect(node.core.vector().floor(numberOf('C'))).toBe(2);
+  });
+
   it('a transaction that closes a life to come closes nothing', () => {
     const node = new ScriptedNode().connect('A', 'B', 'C');
     const a = new PlayedStream('A', 1);

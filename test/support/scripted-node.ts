@@ -176,10 +176,15 @@ export class ScriptedNode {
     this.#settle();
   }
 
-  /** A row that a peer says of itself, or of another (`of`). */
+  /** A row that a peer says of itself, or of another (`of`), with the round trip that R measures by it. */
   giveRow(
     from: Name,
-    row: Partial<Omit<Row, 'applied' | 'durable'>> & { of?: Name; applied?: VectorEntries; durable?: VectorEntries },
+    row: Partial<Omit<Row, 'applied' | 'durable'>> & {
+      of?: Name;
+      applied?: VectorEntries;
+      durable?: VectorEntries;
+      rttMs?: number;
+    },
   ): void {
     const of = row.of ?? from;
     const applied = new VersionVector(row.applied ?? []);
@@ -197,7 +202,7 @@ export class ScriptedNode {
         },
       ],
       sentMs: this.timeMs,
-      echoMs: this.timeMs,
+      echoMs: this.timeMs - (row.rttMs ?? 0),
       echoHeldMs: 0,
       receivedBytes: 2 ** 40,
     });
