@@ -67,9 +67,7 @@ export class WireTap {
         if (Math.floor(frame.origin / 2 ** 32) !== from.member.nodeNumber) counts.relayed++;
         if (frame.asked) counts.asked++;
         break;
-      case 'rows':
-      case 'snapshot-request':
-      case 'snapshot-entries':
+      default:
         break;
     }
     this.onFrame(from, to, frame);
