@@ -8,7 +8,7 @@ import { ServerState } from '../../src/commands/server-state.ts';
 import { Session, type ClientConnection } from '../../src/commands/session.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import { utf8Bytes } from '../../src/crdt/document-json.ts';
-import type { Entry } from '../../src/crdt/entry.ts';
+import { ContentType, type Entry } from '../../src/crdt/entry.ts';
 import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { RecordingReply } from '../commands-data/recording-reply.ts';
 import { fakeFacts } from '../commands-server/rig.ts';
@@ -117,11 +117,13 @@ export class DocumentRegions {
     return replyText(known.client.run(words));
   }
 
-  /** The JSON of a document at a node. */
+  /** The JSON of a document at a node; undefined for none. */
   json(index: number, key: string): unknown {
     const node = this.cluster.node(index);
     const slot = node.core.keys.find(keyOf(key), 0, node.core.nowMs(node.now().wallMs));
-    return slot < 0 ? undefined : plain(node.core.keys.documentAt(slot).toJson());
+    if (slot < 0) return undefined;
+    const type = node.core.keys.typeOf(slot);
+    return type === ContentType.Document ? plain(node.core.keys.documentAt(slot).toJson()) : `a value of type ${type}`;
   }
 
   /** Waits until all nodes have and show the same, and returns the document that they show. */
