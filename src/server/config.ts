@@ -70,7 +70,7 @@ export function loadConfig(path: string, options: Omit<ParseConfigOptions, 'sour
 
 /**
  * What the region's file says for one of its nodes, with what the environment overrides. Throws CONFIG with a line a
- * problem: where it is, what was expected there, what there is to choose from. Reads no other file.
+ * problem: where it is, what was expected there, what there is to choose from. Reads no other file but `peerSecretFile`.
  */
 export function parseConfig(text: string, options: ParseConfigOptions): NodeConfig {
   const { classesFile: _, ...config } = parse(text, options);
