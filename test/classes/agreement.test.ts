@@ -17,7 +17,7 @@ function remembering(refused: string[]): Log {
   };
 }
 
-describe('members with classes files', () => {
+describe('C4: members with classes files', () => {
   test('that differ in what is weak refuse each other, and say what to do', async () => {
     const refused: string[] = [];
     const options = { log: remembering(refused), turnEnded: () => undefined, failed: () => undefined };

@@ -17,7 +17,7 @@ const patterns = fc.uniqueArray(
   { minLength: 1, maxLength: 6 },
 );
 
-describe('the class of a key', () => {
+describe('C1: the class of a key', () => {
   test('is that of the first pattern that matches, else the default', () => {
     let defaults = 0;
     fc.assert(
@@ -55,7 +55,7 @@ describe('the class of a key', () => {
   });
 });
 
-describe('the digest of the rules', () => {
+describe('C4: the digest of the rules', () => {
   const digestOf = (...classes: readonly object[]): string => rulesDigest(policyOf(fileOf(...classes)));
   const base = [
     { match: ['quote:*'], ttl: '5m' },

@@ -81,7 +81,7 @@ describe('CW.CLASSES', () => {
     expect(lines.join('\n')).toMatch(/"v" by here#1:1 /);
   });
 
-  test('RELOAD puts ttl and levels into force, for keys made from then on; CHECK only says what would change', async () => {
+  test('C5: RELOAD puts ttl and levels into force, for keys made from then on; CHECK only says what would change', async () => {
     await client.set('quote:1', 'v');
     const text = `classes:
   - match: ["quote:*"]

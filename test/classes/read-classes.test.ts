@@ -8,7 +8,7 @@ import { BROKEN_FILES } from './broken-files.ts';
 const problemsOf = (text: string): string[] =>
   readClasses(text).problems.map((problem) => `${problem.severity} ${problemText('f.yaml', problem)}`);
 
-describe('a broken file', () => {
+describe('C1: a broken file', () => {
   test.each(BROKEN_FILES)('$what is refused with file, line, path and what was expected', ({ text, says }) => {
     let message = '';
     try {

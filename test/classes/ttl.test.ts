@@ -48,7 +48,7 @@ const MAKERS: readonly (readonly [name: string, ...args: string[]])[] = [
   ['sadd', 'quote:1', 'a', 'b'],
 ];
 
-describe("a key gets its class's ttl from a write that makes it without an expiry of its own", () => {
+describe("C2: a key gets its class's ttl from a write that makes it without an expiry of its own", () => {
   test('of every type, by every command that makes a key', async () => {
     for (const [name, ...args] of MAKERS) {
       await client.call(name, ...args);

@@ -8,7 +8,7 @@ const CLASSES = `classes:
     consistency: weak
 `;
 
-describe('weak keys', () => {
+describe('C3: weak keys', () => {
   test('do all that other keys do, at their node alone, and make no transaction', async () => {
     const { here, there } = await twoRegions(CLASSES);
     await here.set('plain', 'v');
