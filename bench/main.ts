@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { documents } from './documents.ts';
 import { overwrites } from './overwrites.ts';
 import { regions } from './regions.ts';
 import type { Bench } from './support/bench.ts';
 import { wan } from './wan.ts';
 
-const BENCHES: readonly Bench[] = [regions, overwrites, wan];
+const BENCHES: readonly Bench[] = [regions, overwrites, documents, wan];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

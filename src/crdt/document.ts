@@ -247,7 +247,7 @@ function decoded(update: Uint8Array): Decoded | null {
 }
 
 function isKnownStruct(struct: Y.Item | Y.GC | Y.Skip): boolean {
-  if (!(struct.length >= 1 && struct.length <= STRUCT_LENGTH_MAX)) return false;
+  if (struct.id.client === NO_CLIENT || !(struct.length >= 1 && struct.length <= STRUCT_LENGTH_MAX)) return false;
   if (struct instanceof Y.GC) return true;
   if (!(struct instanceof Y.Item)) return false;
   const { content } = struct;

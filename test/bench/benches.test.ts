@@ -30,6 +30,12 @@ describe('benches', () => {
     expect(output).toContain('keys and digests equal');
   });
 
+  it('documents measures the encoded size and finds every appended element', async () => {
+    const { output } = await run('documents', '--small', '--port-base', '0');
+    expect(output).toContain('6000 overwrites of one document');
+    expect(output).toContain('12 of 12 appended elements kept, digests equal');
+  });
+
   it('an unknown name is a usage error that lists the benches', async () => {
     const { code, output } = await run('nonsense');
     expect(code).toBe(2);

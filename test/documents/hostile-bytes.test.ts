@@ -54,6 +54,8 @@ describe('Yjs bytes from outside', () => {
       accepted++;
       expect(document.merge(hostile), `${run}`).toBe(true);
       formatJson(document.root.toJson());
+      // an edit may remove the root, or put something else there
+      if (!document.root.isObject) continue;
       const after = document.play([set(['still'], '"works"')], clientIdOf(originOf(nodeNumber(4), 1), false));
       expect(after.length).toBeGreaterThan(2);
       expect(SharedDocument.fromBytes(document.encode()).root.member('still')?.scalar).toBe('works');
