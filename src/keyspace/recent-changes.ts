@@ -63,6 +63,9 @@ export class RecentChanges {
   readonly #bytesMax: number;
   #changes: Map<string, Change> = new Map();
   #origins: Map<Origin, ChangesOfOrigin> = new Map();
+  /** The origin noted last and its changes, null where they are gone. */
+  #notedOrigin: Origin | null = null;
+  #noted: ChangesOfOrigin | null = null;
   readonly #everyKey: Map<Origin, number> = new Map();
   #count = 0;
   #bytes = 0;
@@ -111,8 +114,7 @@ export class RecentChanges {
 
   /** A transaction changed the key. Those of an origin come in their order. */
   note(key: string, origin: Origin, seq: number): void {
-    let changes = this.#origins.get(origin);
-    if (changes === undefined) this.#origins.set(origin, (changes = new ChangesOfOrigin()));
+    const changes = origin === this.#notedOrigin ? (this.#noted as ChangesOfOrigin) : this.#turnTo(origin);
     changes.latestSeq = seq;
     const first = this.#changes.get(key) ?? null;
     for (let change = first; change !== null; change = change.next) {
@@ -127,6 +129,14 @@ export class RecentChanges {
     if (this.#bytes > this.#bytesMax) this.#takeTogether();
   }
 
+  #turnTo(origin: Origin): ChangesOfOrigin {
+    let changes = this.#origins.get(origin);
+    if (changes === undefined) this.#origins.set(origin, (changes = new ChangesOfOrigin()));
+    this.#notedOrigin = origin;
+    this.#noted = changes;
+    return changes;
+  }
+
   /** A transaction changed every key, or may have changed any. */
   noteEvery(origin: Origin, seq: number): void {
     if (seq > (this.#everyKey.get(origin) ?? 0)) this.#everyKey.set(origin, seq);
@@ -136,6 +146,7 @@ export class RecentChanges {
     for (const [origin, { latestSeq }] of this.#origins) this.noteEvery(origin, latestSeq);
     this.#changes = new Map();
     this.#origins = new Map();
+    this.#notedOrigin = null;
     this.#count = 0;
     this.#bytes = 0;
   }
@@ -156,7 +167,10 @@ export class RecentChanges {
         if (key === undefined) break;
         this.#forget(key, origin, stableSeq, changes);
       }
-      if (changes.isEmpty && changes.latestSeq <= stableSeq) this.#origins.delete(origin);
+      if (changes.isEmpty && changes.latestSeq <= stableSeq) {
+        this.#origins.delete(origin);
+        if (origin === this.#notedOrigin) this.#notedOrigin = null;
+      }
     }
   }
 

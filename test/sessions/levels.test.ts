@@ -96,7 +96,9 @@ describe('CW.LEVEL', () => {
     asia.server.turn();
     expect(asia.answer).toBeNull();
     regions.cluster.healAll();
+    const healedMs = regions.cluster.timeMs;
     expect(asia.answered()).toBe(':5');
+    expect(regions.cluster.timeMs - healedMs).toBeLessThan(3_000);
     expect(asia.session.floor).toBeNull();
     expect(asia.begin('GET key').answer).toBe('"mine!"');
   });
