@@ -239,6 +239,8 @@ export class WsTransport {
     if (step.is !== 'proved') return;
     this.#handshakes.delete(connection.id);
     release(this.#unprovenDialled, connection.id);
+    // What the protocol asks for next has its own time: over the slowest links a round trip is most of it.
+    this.#unproven.get(connection.id)?.timer.refresh();
     this.#events.opened(connection);
   }
 

@@ -227,6 +227,24 @@ describe('links behind a secret', () => {
     expect(dialler.opens).toEqual([]);
   });
 
+  test('the time to say hello begins when the secret is proved', async () => {
+    const unprovenMs = 2000;
+    const accepter = await accepting(ACCEPTER_SECRET, { limits: { unprovenMs } });
+    let openedAtMs = 0;
+    accepter.onOpened = () => void (openedAtMs = performance.now());
+    const slow = new WebSocket(`${accepter.url}/peer/bulk`, 'causeway.1.secret');
+    const handshake = dialling();
+    slow.on('message', (challenge: Buffer) => {
+      const step = handshake.receive(new Uint8Array(challenge));
+      if (step.is === 'going on') setTimeout(() => slow.send(sentBy(step)), 300);
+    });
+    const [, reason] = (await once(slow, 'close')) as [number, Buffer];
+    expect(reason.toString()).toBe(`did not say who it is within ${unprovenMs} ms`);
+    // A timer's millisecond is not the clock's.
+    expect(performance.now() - openedAtMs).toBeGreaterThanOrEqual(unprovenMs - 5);
+    expect(accepter.opens).toHaveLength(1);
+  });
+
   test('whoever was dialled and pours out bytes instead of a proof is cut', async () => {
     const flood = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'causeway.1.secret' });
     flood.on('connection', (socket) => {
