@@ -158,8 +158,12 @@ describe('D8: incarnations close', () => {
     for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, { applied: [a.dot] });
     node.run(500);
     expect(node.core.vector().floor(numberOf('A'))).toBe(0);
+    // nor is what it has yet to make void
+    const b = new PlayedStream('B', 1);
+    node.give('B', b.next([['set', 'effect', '1']], [[a.origin, 2]]));
+    expect(node.get('effect')).toBeNull();
     node.give('A', a.next([['set', 'k', '1']]));
-    expect(node.get('k')).toBe('1');
+    expect([node.get('k'), node.get('effect')]).toEqual(['1', '1']);
   });
 
   it('who lost its disk gets what a retired life made by a snapshot: no log has it', () => {
