@@ -27,7 +27,6 @@ export class ActiveClasses {
   readonly file: string | null;
   /** For the hello of peer links: the same at all members. */
   readonly rulesDigest: string;
-  readonly hasWeak: boolean;
   readonly #codeDigests: ReadonlyMap<string, string>;
   readonly #rulesText: string;
   #policy: ClassPolicy;
@@ -42,7 +41,12 @@ export class ActiveClasses {
     this.#codeDigests = codeDigests;
     this.#rulesText = rulesText(policy, codeDigests);
     this.rulesDigest = rulesDigest(policy, codeDigests);
-    this.hasWeak = policy.classes.some((keyClass) => isWeak(keyClass));
+  }
+
+  /** Which keys, as latin1 strings, never leave the node: the same for the node's life, as reloads leave that. */
+  weakKeys(): (key: string) => boolean {
+    const hasWeak = this.#policy.classes.some((keyClass) => isWeak(keyClass));
+    return hasWeak ? (key) => isWeak(this.#policy.classOfText(key)) : () => false;
   }
 
   get policy(): ClassPolicy {

@@ -2,6 +2,9 @@ import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { DocumentContent } from '../crdt/document-content.ts';
 
+/** The document of a key, where there is one. */
+export type DocumentOf = (key: string) => DocumentContent | null | undefined;
+
 /** Documents looked at in one tick: each may be decoded and encoded. */
 const LOOKS_MAX = 16;
 
@@ -11,9 +14,9 @@ const LOOKS_MAX = 16;
  */
 export class GrownDocuments {
   readonly #keys: Set<string> = new Set();
-  readonly #documentOf: (key: string) => DocumentContent | null | undefined;
+  readonly #documentOf: DocumentOf;
 
-  constructor(documentOf: (key: string) => DocumentContent | null | undefined) {
+  constructor(documentOf: DocumentOf) {
     this.#documentOf = documentOf;
   }
 

@@ -148,6 +148,7 @@ export class LocalTransaction implements TransactionWriter {
     const { origin, seq } = this.#contentOf(key).generation;
     const command = formatCommand({ generationOrigin: origin, generationSeq: seq, operations });
     this.#update.field.setFrom(latin1Range(command));
+    if (this.#host.isWeak?.(key) === true) return this.#keyspace.applyWeak(this.#update);
     // applied first: that fills in what is to be sent
     const context = this.#host.open();
     this.#keyspace.apply(this.#update, context);

@@ -1,10 +1,13 @@
-import type { Origin } from '../clock/origin.ts';
+import { nodeNumber, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { UpdateContext } from '../crdt/update.ts';
+import { GrownDocuments, type DocumentOf } from './grown-documents.ts';
 
-/** No node has the number 0: what bears this origin was made here and stays here. */
-const HERE = 1 as Origin;
+/** The number that no node has, since nodes have letters and the last place of the last region has none. */
+export const NOBODY: NodeNumber = nodeNumber(2 ** 20 - 1);
+/** What bears this origin was made here and stays here. */
+const HERE: Origin = originOf(NOBODY, 1);
 
 /**
  * The order of the writes to keys that never leave a node (class `weak`): each has seen all before it, and all of it is stable at
@@ -14,10 +17,30 @@ export class WeakWrites {
   #seq = 0;
   /** All that was written so far. */
   readonly stable: VersionVector = new VersionVector();
+  /** Documents that were edited, whose history is dropped as that of others is. */
+  readonly #grown: GrownDocuments;
+
+  constructor(documentOf: DocumentOf) {
+    this.#grown = new GrownDocuments(documentOf);
+  }
 
   next(): UpdateContext {
     const seq = ++this.#seq;
     this.stable.raise(HERE, seq);
     return { origin: HERE, seq, stamp: seq as Stamp, deps: this.stable };
+  }
+
+  noteDocument(key: string): void {
+    this.#grown.note(key);
+  }
+
+  /** Documents that were edited and not yet looked at. */
+  get waiting(): number {
+    return this.#grown.size;
+  }
+
+  /** Keys of documents that are due for a new generation. */
+  dueDocuments(): string[] {
+    return this.#grown.due(NOBODY, this.stable);
   }
 }

@@ -12,7 +12,6 @@ import { Sender } from '../causal/sender.ts';
 import { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Snapshot } from '../causal/snapshot-receiver.ts';
 import { ActiveClasses } from '../classes/active-classes.ts';
-import { isWeak } from '../classes/key-class.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
@@ -25,6 +24,7 @@ import { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import { NOBODY } from '../keyspace/weak-writes.ts';
 import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
 import { EXPIRED, eventOf } from './change-events.ts';
@@ -107,9 +107,7 @@ export class RegionNode implements Engine, NodeView {
     this.#outbox = new Outbox(codec);
     this.#closed = new ClosedIncarnations(this.#replica);
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
-    // writes to keys that never leave this node
-    this.#nodeNames.set(0, 'here');
-    this.names = (node) => this.#nodeNames.get(node);
+    this.names = (node) => (node === NOBODY ? 'here' : this.#nodeNames.get(node));
     this.sessions = new SessionHorizon(this.#replica, this.names, codec.tokens);
     this.#sender = new Sender(this.#replica, this.#keyspace, (link, frame) => this.#send(link, frame));
     this.#replicator = new Replicator(this.#replica, codec, this.#sender, {
@@ -126,7 +124,7 @@ export class RegionNode implements Engine, NodeView {
     this.#keyspace.collectsDirty = options.hasStore;
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
     this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOfText(key).consistency);
-    if (this.classes.hasWeak) this.#keyspace.isWeak = (key) => isWeak(this.classes.policy.classOfText(key));
+    this.#keyspace.isWeak = this.classes.weakKeys();
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#openTransaction(),
       record: (update) => this.#record(update),
@@ -441,11 +439,15 @@ export class RegionNode implements Engine, NodeView {
 
   /** Documents whose history has become long start a new generation (RULES V9). */
   #renewDocuments(): void {
-    const due = this.#keyspace.grownDocuments.due(this.#options.identity.nodeNumber, this.#replica.stable);
+    const { grownDocuments, weakWrites } = this.#keyspace;
+    const due = [
+      ...grownDocuments.due(this.#options.identity.nodeNumber, this.#replica.stable),
+      ...weakWrites.dueDocuments(),
+    ];
     if (due.length === 0) return;
     this.#transactWallMs = this.#now.wallMs;
     for (const key of due) this.#transaction.documentGeneration(latin1Range(key), 0);
-    this.#closeTransaction();
+    if (this.#context !== null) this.#closeTransaction();
     this.#writtenSeq = 0;
   }
 

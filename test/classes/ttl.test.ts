@@ -46,6 +46,7 @@ const MAKERS: readonly (readonly [name: string, ...args: string[]])[] = [
   ['hincrby', 'quote:1', 'n', '1'],
   ['hincrbyfloat', 'quote:1', 'n', '0.5'],
   ['sadd', 'quote:1', 'a', 'b'],
+  ['json.set', 'quote:1', '$', '{"bid":1}'],
 ];
 
 describe("C2: a key gets its class's ttl from a write that makes it without an expiry of its own", () => {

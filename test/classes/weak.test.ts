@@ -53,6 +53,30 @@ describe('C3: weak keys', () => {
     expect(await there.call('CW.DIGEST')).toBe(await here.call('CW.DIGEST'));
   });
 
+  test('may be documents, whose history is dropped', async () => {
+    const { here, there } = await twoRegions(CLASSES);
+    const vector = await here.call('CW.VECTOR');
+    const document = { name: 'x', list: [1], inner: { n: 1 } };
+    await here.call('JSON.SET', 'scratch:d', '$', JSON.stringify(document));
+    await here.call('JSON.NUMINCRBY', 'scratch:d', '$.inner.n', '4');
+    await here.call('JSON.ARRAPPEND', 'scratch:d', '$.list', '2');
+    const read = async (): Promise<unknown> => JSON.parse(String(await here.call('JSON.GET', 'scratch:d')));
+    expect(await read()).toEqual({ name: 'x', list: [1, 2], inner: { n: 5 } });
+    const bytes = async (): Promise<number> => Number(await here.call('MEMORY', 'USAGE', 'scratch:d'));
+    const short = await bytes();
+    for (let round = 0; round < 20; round++) {
+      const pipeline = here.pipeline();
+      for (let edit = 0; edit < 50; edit++) pipeline.call('JSON.SET', 'scratch:d', '$.name', `"${round}:${edit}"`);
+      await pipeline.exec();
+    }
+    await expect.poll(bytes, { timeout: 20_000 }).toBeLessThan(short + 1_500);
+    expect(await read()).toEqual({ name: '19:49', list: [1, 2], inner: { n: 5 } });
+    expect(await here.call('CW.VECTOR')).toEqual(vector);
+    await here.call('JSON.DEL', 'scratch:d');
+    expect(await here.dbsize()).toBe(0);
+    expect(await there.dbsize()).toBe(0);
+  });
+
   test('of two regions have nothing to do with each other', async () => {
     const { here, there } = await twoRegions(CLASSES);
     await here.set('scratch:1', 'here');
