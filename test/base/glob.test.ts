@@ -81,7 +81,9 @@ describe('glob', () => {
   test('equals the recursive rules on random patterns', () => {
     const letters = fc.constantFrom('a', 'b', '*', '?', '[', ']', '^', '-', '\\', 'c');
     const pattern = fc.array(letters, { maxLength: 9 }).map((parts) => parts.join(''));
-    const text = fc.array(fc.constantFrom('a', 'b', 'c', ']', '-', '\\', '^'), { maxLength: 7 }).map((parts) => parts.join(''));
+    const text = fc
+      .array(fc.constantFrom('a', 'b', 'c', ']', '-', '\\', '^'), { maxLength: 7 })
+      .map((parts) => parts.join(''));
     fc.assert(
       fc.property(pattern, text, (globPattern, subject) => {
         expect(matches(globPattern, subject)).toBe(oracle(globPattern, subject));
