@@ -27,8 +27,9 @@ describe('D9: purging', () => {
     cluster.run(1_000);
     const [a, b, c] = [cluster.node(0), cluster.node(1), cluster.node(2)];
     c.clockOffsetMs = -300;
-    a.set('k', 'v', VIRTUAL_START_MS + cluster.timeMs + 500);
-    cluster.run(200);
+    a.set('k', 'v', VIRTUAL_START_MS + cluster.timeMs + 900);
+    // long enough for the write itself to be stable
+    cluster.run(600);
     cluster.cut('a', 'c');
     cluster.cut('b', 'c');
     cluster.run(450);
