@@ -1,9 +1,7 @@
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { DocumentContent } from '../crdt/document-content.ts';
-
-/** The document of a key, where there is one. */
-export type DocumentOf = (key: string) => DocumentContent | null | undefined;
+import { NOBODY } from './weak-writes.ts';
 
 /** Documents looked at in one tick: each may be decoded and encoded. */
 const LOOKS_MAX = 16;
@@ -14,10 +12,13 @@ const LOOKS_MAX = 16;
  */
 export class GrownDocuments {
   readonly #keys: Set<string> = new Set();
-  readonly #documentOf: DocumentOf;
+  readonly #documentOf: (key: string) => DocumentContent | null | undefined;
+  readonly #weakStable: VersionVector;
 
-  constructor(documentOf: DocumentOf) {
+  /** `weakStable` is what is stable of the documents that never leave this node. */
+  constructor(documentOf: (key: string) => DocumentContent | null | undefined, weakStable: VersionVector) {
     this.#documentOf = documentOf;
+    this.#weakStable = weakStable;
   }
 
   note(key: string): void {
@@ -37,8 +38,9 @@ export class GrownDocuments {
       if (looks-- === 0) break;
       this.#keys.delete(key);
       const content = this.#documentOf(key)?.content ?? null;
-      if (content === null || nodeOf(content.latest.origin as Origin) !== node) continue;
-      const history = content.history(stable);
+      const maker = content === null ? null : nodeOf(content.latest.origin as Origin);
+      if (content === null || (maker !== node && maker !== NOBODY)) continue;
+      const history = content.history(maker === NOBODY ? this.#weakStable : stable);
       if (history === 'long') due.push(key);
       else if (history === 'unsettled') unsettled.push(key);
     }

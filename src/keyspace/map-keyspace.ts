@@ -10,7 +10,7 @@ import { ContainerReaders } from './container-readers.ts';
 import { Digest } from './digest.ts';
 import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
 import { ExpiryQueue } from './expiry-queue.ts';
-import { GrownDocuments, type DocumentOf } from './grown-documents.ts';
+import { GrownDocuments } from './grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
 import { PurgeQueue } from './purge-queue.ts';
 import { QuietKeys } from './quiet-keys.ts';
@@ -55,9 +55,12 @@ export class MapKeyspace implements KeyspaceReader {
   onChange: ChangeListener = () => {};
   /** Which keys never leave this node: nothing of them is in a snapshot, the digest or the store. The same for the keyspace's life. */
   isWeak: (key: string) => boolean = () => false;
-  readonly #documentOf: DocumentOf = (key) => this.#entries[this.#slots.get(key) ?? -1]?.document;
-  readonly grownDocuments: GrownDocuments = new GrownDocuments(this.#documentOf);
-  readonly weakWrites: WeakWrites = new WeakWrites(this.#documentOf);
+  readonly #weakWrites: WeakWrites = new WeakWrites();
+
+  readonly grownDocuments: GrownDocuments = new GrownDocuments(
+    (key) => this.#entries[this.#slots.get(key) ?? -1]?.document,
+    this.#weakWrites.stable,
+  );
   /** Whether changes are collected for `takeDirty`. */
   set collectsDirty(isCollecting: boolean) {
     this.#dirty.isCollecting = isCollecting;
@@ -214,9 +217,9 @@ export class MapKeyspace implements KeyspaceReader {
     const slot = this.#slotOf(key);
     const entry = this.entryAt(slot);
     const { type, expiryMs } = entry;
-    const contentChanged = entry.apply(update, this.weakWrites.next(), null);
-    entry.settle(this.weakWrites.stable, null);
-    if (entry.document !== null) this.weakWrites.noteDocument(key);
+    const contentChanged = entry.apply(update, this.#weakWrites.next(), null);
+    entry.settle(this.#weakWrites.stable, null);
+    if (entry.document !== null) this.grownDocuments.note(key);
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
     if (entry.type === ContentType.None) this.#drop(slot, key);
     else this.#reindex(slot, key, entry);
@@ -411,7 +414,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Entries that wait for stability before something of them can be forgotten. */
   get forgetWaiting(): number {
-    return this.#forgetQueue.size + this.grownDocuments.size + this.weakWrites.waiting;
+    return this.#forgetQueue.size + this.grownDocuments.size;
   }
 
   // ── snapshots and the store ──

@@ -2,7 +2,6 @@ import { nodeNumber, originOf, type NodeNumber, type Origin } from '../clock/ori
 import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { UpdateContext } from '../crdt/update.ts';
-import { GrownDocuments, type DocumentOf } from './grown-documents.ts';
 
 /** The number that no node has, since nodes have letters and the last place of the last region has none. */
 export const NOBODY: NodeNumber = nodeNumber(2 ** 20 - 1);
@@ -17,30 +16,10 @@ export class WeakWrites {
   #seq = 0;
   /** All that was written so far. */
   readonly stable: VersionVector = new VersionVector();
-  /** Documents that were edited, whose history is dropped as that of others is. */
-  readonly #grown: GrownDocuments;
-
-  constructor(documentOf: DocumentOf) {
-    this.#grown = new GrownDocuments(documentOf);
-  }
 
   next(): UpdateContext {
     const seq = ++this.#seq;
     this.stable.raise(HERE, seq);
     return { origin: HERE, seq, stamp: seq as Stamp, deps: this.stable };
-  }
-
-  noteDocument(key: string): void {
-    this.#grown.note(key);
-  }
-
-  /** Documents that were edited and not yet looked at. */
-  get waiting(): number {
-    return this.#grown.size;
-  }
-
-  /** Keys of documents that are due for a new generation. */
-  dueDocuments(): string[] {
-    return this.#grown.due(NOBODY, this.stable);
   }
 }

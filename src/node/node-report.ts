@@ -2,6 +2,7 @@ import type { Member } from '../causal/members.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import type { Sender } from '../causal/sender.ts';
+import type { ActiveClasses } from '../classes/active-classes.ts';
 import { msOfStamp } from '../clock/stamp.ts';
 import type { PeerStatus } from '../commands/node-view.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
@@ -17,13 +18,22 @@ export class NodeCounters {
 
 /** What a node says of itself and its peers, for CW.PEERS and the metrics. Reads only. */
 export class NodeReport {
+  readonly #classes: ActiveClasses;
   readonly #replica: Replica;
   readonly #replicator: Replicator;
   readonly #sender: Sender;
   readonly #keyspace: MapKeyspace;
   readonly #counters: NodeCounters;
 
-  constructor(replica: Replica, replicator: Replicator, sender: Sender, keyspace: MapKeyspace, counters: NodeCounters) {
+  constructor(
+    node: { readonly classes: ActiveClasses },
+    replica: Replica,
+    replicator: Replicator,
+    sender: Sender,
+    keyspace: MapKeyspace,
+    counters: NodeCounters,
+  ) {
+    this.#classes = node.classes;
     this.#replica = replica;
     this.#replicator = replicator;
     this.#sender = sender;
@@ -53,7 +63,7 @@ export class NodeReport {
     };
   }
 
-  telemetry(now: Now, made: number, expiredKeys: number): Omit<NodeTelemetry, 'classes'> {
+  telemetry(now: Now, made: number, expiredKeys: number): NodeTelemetry {
     const { holdBack, vector, closedHere, log, clock, members } = this.#replica;
     const waits = holdBack.waits(vector, closedHere);
     return {
@@ -77,6 +87,7 @@ export class NodeReport {
       recentChangesBytes: this.#keyspace.recent.bytes,
       clockAheadMs: Math.max(0, msOfStamp(clock.last) - now.wallMs),
       conflicts: [{ keyClass: '*', count: this.#keyspace.conflicts }],
+      classes: this.#classes.telemetry(),
       madeTotal: made,
       appliedTotal: this.#counters.applied,
       expiredKeysTotal: expiredKeys,

@@ -120,7 +120,7 @@ export class RegionNode implements Engine, NodeView {
     });
     this.#persistence = new Persistence(this.#replica, this.#keyspace, codec);
     this.#readiness = new Readiness(this.#replica, this.#replicator);
-    this.#report = new NodeReport(this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
+    this.#report = new NodeReport(this, this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
     this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOfText(key).consistency);
@@ -439,11 +439,7 @@ export class RegionNode implements Engine, NodeView {
 
   /** Documents whose history has become long start a new generation (RULES V9). */
   #renewDocuments(): void {
-    const { grownDocuments, weakWrites } = this.#keyspace;
-    const due = [
-      ...grownDocuments.due(this.#options.identity.nodeNumber, this.#replica.stable),
-      ...weakWrites.dueDocuments(),
-    ];
+    const due = this.#keyspace.grownDocuments.due(this.#options.identity.nodeNumber, this.#replica.stable);
     if (due.length === 0) return;
     this.#transactWallMs = this.#now.wallMs;
     for (const key of due) this.#transaction.documentGeneration(latin1Range(key), 0);
@@ -491,7 +487,6 @@ export class RegionNode implements Engine, NodeView {
   }
 
   telemetry(_nowMs: number): NodeTelemetry {
-    const { classes } = this;
-    return { ...this.#report.telemetry(this.#now, this.#lastSeq, this.#expiredKeys), classes: classes.telemetry() };
+    return this.#report.telemetry(this.#now, this.#lastSeq, this.#expiredKeys);
   }
 }
