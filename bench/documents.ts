@@ -105,6 +105,7 @@ async function overwrite(cluster: BenchCluster, at: number, share: number, done:
   let resolveDrained: (() => void) | null = null;
   connection.onData((bytes) => {
     for (const byte of bytes) if (byte === 13) owed--;
+    if (bytes.includes('-')) throw new Error(`refused: ${bytes.toString('latin1')}`);
     if (owed === 0) resolveDrained?.();
   });
   const send = async (commands: string, lines: number): Promise<void> => {

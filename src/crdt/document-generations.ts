@@ -19,6 +19,12 @@ interface KeptEdit {
   carried: Uint8Array | null;
 }
 
+/** What the edits of one origin are played again on. */
+interface Replay {
+  readonly document: SharedDocument;
+  readonly included: Set<KeptEdit>;
+}
+
 export type KeptEditState = [
   stamp: number,
   origin: number,
@@ -56,8 +62,8 @@ export class Generations {
   #base: string | null = null;
   #edits: KeptEdit[] = [];
   readonly #editOrigins: Set<number> = new Set();
-  /** The base with all that was carried over to it: made when needed. */
-  #replay: SharedDocument | null = null;
+  /** By origin, the base with those carried edits that its latest one had seen. */
+  readonly #replays: Map<number, Replay> = new Map();
   /** The latest write: the root or an edit. */
   latest: StampedDot;
   /** Edits since the generation, and bytes that came since it was measured. */
@@ -127,29 +133,31 @@ export class Generations {
   #carryOver(edit: KeptEdit): void {
     const operations = parseCommand(edit.command)?.operations ?? [];
     const client = clientIdOf(edit.origin as Origin, true);
-    const carried = this.#edits.filter((other) => other.carried !== null);
-    const seen = carried.filter((other) => hasSeen(edit, other));
-    const replay = this.#replayOf(carried);
-    if (seen.length === carried.length) {
-      edit.carried = replay.play(operations, client);
-    } else {
-      edit.carried = this.#baseWith(seen).play(operations, client);
-      replay.merge(edit.carried);
+    const replay = this.#replayFor(edit.origin);
+    for (const other of this.#edits) {
+      if (other.carried === null || replay.included.has(other) || !hasSeen(edit, other)) continue;
+      replay.document.merge(other.carried);
+      replay.included.add(other);
     }
+    edit.carried = replay.document.play(operations, client);
+    replay.included.add(edit);
     this.#document.merge(edit.carried);
   }
 
-  #replayOf(carried: readonly KeptEdit[]): SharedDocument {
-    this.#replay ??= this.#baseWith(carried);
-    return this.#replay;
+  /** An origin sees more and more: what one of its edits is played on is what the one before was, and more. */
+  #replayFor(origin: number): Replay {
+    let replay = this.#replays.get(origin);
+    if (replay === undefined) {
+      replay = { document: this.#freshBase(), included: new Set() };
+      this.#replays.set(origin, replay);
+    }
+    return replay;
   }
 
-  #baseWith(carried: readonly KeptEdit[]): SharedDocument {
+  #freshBase(): SharedDocument {
     const base = this.#base === null ? null : parseJson(this.#base);
     // a stable generation is contained in what everybody writes, so nothing is ever carried over to it by honest peers
-    const document = base === null ? this.#document.copy() : SharedDocument.fromJson(base.value);
-    for (const { carried: bytes } of carried) if (bytes !== null) document.merge(bytes);
-    return document;
+    return base === null ? this.#document.copy() : SharedDocument.fromJson(base.value);
   }
 
   /** Takes a generation: its base, and over it every kept edit that it does not contain. Says whether the value changed. */
@@ -175,7 +183,7 @@ export class Generations {
     this.#document = document;
     this.#edits = [];
     this.#editOrigins.clear();
-    this.#replay = null;
+    this.#replays.clear();
     this.#editsSince = 0;
     this.#bytesSince = 0;
     this.#measuredBytes = 0;
@@ -204,7 +212,7 @@ export class Generations {
   settle(stable: VersionVector): void {
     if (!this.#isStable(stable)) return;
     this.#base = null;
-    this.#replay = null;
+    this.#replays.clear();
     if (this.#edits.length === 0) return;
     const kept = this.#edits.filter((edit) => !stable.contains(edit.origin as Origin, edit.seq));
     if (kept.length === this.#edits.length) return;
@@ -252,7 +260,7 @@ export class Generations {
     const theirNews = their.#edits.filter((edit) => !sides.local.contains(edit.origin as Origin, edit.seq));
     if (order === 0) {
       this.#document.merge(their.#document.encode());
-      this.#replay = null;
+      this.#replays.clear();
       for (const edit of theirNews) this.#keep({ ...edit });
     } else if (order < 0) {
       for (const edit of theirNews) this.#carryAndKeep(edit);
