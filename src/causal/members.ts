@@ -42,6 +42,8 @@ interface MemberState {
 export class Members {
   readonly #self: NodeNumber;
   readonly #states: Map<number, MemberState> = new Map();
+  /** Those that count: all but the removed ones, of which everything is here. */
+  readonly #counting: Map<number, MemberState> = new Map();
 
   constructor(members: readonly Member[], self: NodeNumber) {
     this.#self = self;
@@ -55,15 +57,28 @@ export class Members {
         settled: 0,
       });
     }
+    for (const [node, state] of this.#states) this.#counting.set(node, state);
+  }
+
+  /** A removed node: nothing waits for it and nothing is asked of it any more (RULES D7). */
+  letGo(node: number): void {
+    this.#counting.delete(node);
   }
 
   get(node: number): Member | undefined {
     return this.#states.get(node)?.member;
   }
 
-  /** All others. */
+  /** All of the topology, removed ones too. */
+  all(): Member[] {
+    return [...this.#states.values()].map((state) => state.member);
+  }
+
+  /** All others that count. */
   others(): Member[] {
-    return [...this.#states.values()].map((state) => state.member).filter((member) => member.nodeNumber !== this.#self);
+    return [...this.#counting.values()]
+      .map((state) => state.member)
+      .filter((member) => member.nodeNumber !== this.#self);
   }
 
   row(node: number): Row | null {
@@ -77,7 +92,7 @@ export class Members {
 
   /** Takes a row in if it is newer than the one known; says whether it was. */
   take(row: Row, monotonicMs: number): boolean {
-    const state = this.#states.get(row.node);
+    const state = this.#counting.get(row.node);
     if (state === undefined || (state.row !== null && !isNewer(row, state.row))) return false;
     state.row = row;
     state.heardAtMs = monotonicMs;
@@ -90,7 +105,7 @@ export class Members {
    */
   raiseStable(stable: VersionVector, local: VersionVector): boolean {
     let least: VersionVector | null = null;
-    for (const state of this.#states.values()) {
+    for (const state of this.#counting.values()) {
       const row = this.#countable(state, local);
       if (row === null) return false;
       if (least === null) least = row.durable.clone();
@@ -117,7 +132,7 @@ export class Members {
    */
   #isSettled(state: MemberState, row: Row, local: VersionVector): boolean {
     if (state.settled >= row.incarnation) return true;
-    for (const other of this.#states.values()) {
+    for (const other of this.#counting.values()) {
       if (other.row === null || !knowsIncarnation(other.row, row.node, row.incarnation)) return false;
       for (const [origin, seq] of other.row.applied.dots()) {
         const isOlder = nodeOf(origin) === row.node && incarnationOf(origin) < row.incarnation;
@@ -131,14 +146,14 @@ export class Members {
   /** The stamp that every member's clock has passed, with all that it made before here; 0 until each has said something. */
   clockFloor(): Stamp {
     let least = Infinity;
-    for (const state of this.#states.values()) least = Math.min(least, state.counted?.stamp ?? 0);
+    for (const state of this.#counting.values()) least = Math.min(least, state.counted?.stamp ?? 0);
     return (least === Infinity ? 0 : least) as Stamp;
   }
 
   /** Other regions all of whose live nodes have applied the dot; a node is live while it was heard within `liveMs` (RULES S3). */
   regionsCovering(origin: Origin, seq: number, ownRegion: string, monotonicMs: number, liveMs: number): number {
     const regions = new Map<string, boolean>();
-    for (const state of this.#states.values()) {
+    for (const state of this.#counting.values()) {
       const { region } = state.member;
       if (region === ownRegion || monotonicMs - state.heardAtMs > liveMs || state.row === null) continue;
       regions.set(region, (regions.get(region) ?? true) && state.row.applied.contains(origin, seq));
@@ -149,7 +164,7 @@ export class Members {
   /** The highest sequence that any member says it has, of each open origin of a node. */
   highestOf(node: NodeNumber): Map<Origin, number> {
     const highest = new Map<Origin, number>();
-    for (const state of this.#states.values()) {
+    for (const state of this.#counting.values()) {
       for (const [origin, seq] of state.row?.applied.dots() ?? []) {
         if (nodeOf(origin) === node) highest.set(origin, Math.max(seq, highest.get(origin) ?? 0));
       }
@@ -159,7 +174,7 @@ export class Members {
 
   /** Whether every other member has said something while it knew this node's incarnation. */
   allKnowIncarnation(node: NodeNumber, incarnation: number): boolean {
-    for (const state of this.#states.values()) {
+    for (const state of this.#counting.values()) {
       if (state.member.nodeNumber === this.#self) continue;
       if (state.row === null || !knowsIncarnation(state.row, node, incarnation)) return false;
     }

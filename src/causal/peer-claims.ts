@@ -36,6 +36,8 @@ export function checkHello(
   if (member === undefined || member.id !== frame.nodeId || frame.nodeNumber === identity.nodeNumber) {
     refuse(`${frame.nodeId} with number ${frame.nodeNumber} is no other member of the topology here`);
   }
+  const shut = replica.membership.refusalOf(frame.nodeNumber);
+  if (shut !== null) refuse(`${frame.nodeId} is ${shut}`);
   if (frame.rules !== identity.rules) refuse('the classes and rules differ: give every region the same classes file');
   if (frame.incarnation < newest) refuse(`incarnation ${frame.incarnation} is superseded`);
   checkClaims(new VersionVector(frame.applied), replica, lastSeq);

@@ -4,6 +4,7 @@ import type { EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import type { Columns } from './columns.ts';
 import type { Row } from './members.ts';
+import type { MembershipRecord, MembershipState } from './membership.ts';
 import type { TokenCodec } from './session-token.ts';
 
 /** Entries of a vector as pairs. */
@@ -92,6 +93,11 @@ export interface SnapshotEndFrame {
   readonly count: number;
 }
 
+/** Who is a member, once that is not what the topology says: at the start of a session and after each change. */
+export interface MembershipFrame extends MembershipRecord {
+  readonly type: 'membership';
+}
+
 export type PeerFrame =
   | HelloFrame
   | WantFrame
@@ -102,7 +108,8 @@ export type PeerFrame =
   | TransactionsFrame
   | SnapshotBeginFrame
   | SnapshotEntriesFrame
-  | SnapshotEndFrame;
+  | SnapshotEndFrame
+  | MembershipFrame;
 
 /** What a node keeps of itself beside the entries: one cut with them. */
 export interface NodeMeta {
@@ -110,6 +117,8 @@ export interface NodeMeta {
   readonly running: readonly (readonly [Origin, VectorEntries])[];
   readonly stable: VectorEntries;
   readonly flush: FlushMark | null;
+  /** Absent where the members never changed. */
+  readonly membership?: MembershipState;
 }
 
 /** Bytes to frames and back. Decoding throws PROTOCOL for whatever is malformed, before anything is made of it. */

@@ -5,6 +5,7 @@ import { VersionVector } from '../clock/version-vector.ts';
 import { HoldBack } from './hold-back.ts';
 import type { ReplicationLimits } from './limits.ts';
 import { Members, type Member } from './members.ts';
+import { Membership } from './membership.ts';
 import { OpLog } from './op-log.ts';
 
 /** A moment: the wall clock may jump, the monotonic one measures. Milliseconds. */
@@ -40,6 +41,7 @@ export class Replica {
   readonly limits: ReplicationLimits;
   readonly clock: HybridClock;
   readonly members: Members;
+  readonly membership: Membership;
   readonly vector: VersionVector = new VersionVector();
   /** What every member is known to have, durably. */
   readonly stable: VersionVector = new VersionVector();
@@ -62,6 +64,7 @@ export class Replica {
     this.limits = limits;
     this.clock = clock;
     this.members = new Members(members, identity.nodeNumber);
+    this.membership = new Membership(this);
     this.log = new OpLog(limits);
     this.holdBack = new HoldBack({ bytesMax: limits.holdBackBytesMax, skewMsMax: limits.skewMsMax });
   }

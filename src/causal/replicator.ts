@@ -1,9 +1,9 @@
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
-import { stampOfMs, type Stamp } from '../clock/stamp.ts';
+import { stampOfMs } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { CausewayError } from '../errors.ts';
 import { ColumnsReader } from './columns.ts';
-import { isAheadOfPeers } from './clock-skew.ts';
+import { DroppedStreams } from './dropped-streams.ts';
 import { MissingCauses } from './missing-causes.ts';
 import { RowExchange } from './row-exchange.ts';
 import { checkClaims, checkHello } from './peer-claims.ts';
@@ -12,6 +12,7 @@ import {
   type Codec,
   type FetchFrame,
   type HelloFrame,
+  type MembershipFrame,
   type PeerFrame,
   type RowsFrame,
   type TransactionsFrame,
@@ -19,25 +20,12 @@ import {
 } from './peer-frames.ts';
 import { PeerSession } from './peer-session.ts';
 import type { Now, Replica } from './replica.ts';
+import type { ReplicatorHost } from './replicator-host.ts';
 import type { Sender } from './sender.ts';
 import { SnapshotReceiver, type Snapshot } from './snapshot-receiver.ts';
 import { Sources } from './sources.ts';
 
-/** What the replicator does to the node around it. */
-export interface ReplicatorHost {
-  send(link: number, frame: PeerFrame): void;
-  closeLink(link: number, reason: string): void;
-  /** Applies all that hold-back can deliver. */
-  deliver(now: Now): void;
-  mergeSnapshot(snapshot: Snapshot): void;
-  /** A stamp above all that this node gave out, and a promise that all to come are above it. */
-  nextStamp(wallMs: number): Stamp;
-  /** The highest sequence made by this node in this incarnation. */
-  lastSeqOf(): number;
-}
-
-/** Origins of which a gap is noted: far more than there can be, so that a peer that makes them up does not grow anything. */
-const DROPPED_ORIGINS_MAX = 4_096;
+const REPLACED = 'replaced by a newer connection';
 
 /** No node has this number. */
 const NO_NODE = 0;
@@ -46,6 +34,8 @@ interface Link {
   readonly kind: 'bulk' | 'control';
   /** The peer, once it said hello. */
   node: number | null;
+  /** It said hello and was removed. */
+  isRefused: boolean;
 }
 
 /** Speaks with the peers: hello, who is sent what, acknowledgements, asking for what is missing, snapshots. No clock, no socket. */
@@ -63,12 +53,10 @@ export class Replicator {
   readonly #missing: MissingCauses;
   #rowsDue = false;
   readonly #rowExchange: RowExchange;
-  /** The highest sequence that was dropped of an origin, or came after a gap: its stream is to be rewound. */
-  readonly #dropped: Map<Origin, number> = new Map();
-  /** When streams may be rewound again. */
-  #rewindAtMs = -Infinity;
+  readonly #dropped: DroppedStreams;
   /** Whole, but its stamp is too far ahead. */
   #waitingSnapshot: Snapshot | null = null;
+  #waitingFrom: number = NO_NODE;
 
   constructor(replica: Replica, codec: Codec, sender: Sender, host: ReplicatorHost) {
     this.#replica = replica;
@@ -77,12 +65,18 @@ export class Replicator {
     this.#host = host;
     this.#sources = new Sources(replica);
     this.#missing = new MissingCauses(replica);
+    this.#dropped = new DroppedStreams(replica);
     this.#rowExchange = new RowExchange(replica, (wallMs) => host.nextStamp(wallMs), this.#incarnations);
     this.#incarnations.set(replica.identity.nodeNumber, replica.identity.incarnation);
   }
 
   get sessions(): ReadonlyMap<number, PeerSession> {
     return this.#sessions;
+  }
+
+  /** The newest incarnation of a node that was heard of, 0 for none. */
+  incarnationOf(node: number): number {
+    return this.#incarnations.get(node) ?? 0;
   }
 
   get isReceivingSnapshot(): boolean {
@@ -104,8 +98,8 @@ export class Replicator {
   // ── connections ──
 
   linkOpened(link: number, kind: 'bulk' | 'control'): void {
-    this.#links.set(link, { kind, node: null });
-    const { identity, vector } = this.#replica;
+    this.#links.set(link, { kind, node: null, isRefused: false });
+    const { identity, vector, membership } = this.#replica;
     this.#host.send(link, {
       type: 'hello',
       protocol: PEER_PROTOCOL,
@@ -118,6 +112,7 @@ export class Replicator {
       rules: identity.rules,
       applied: [...vector.entries()],
     });
+    if (membership.epoch > 0) this.#host.send(link, { type: 'membership', ...membership.record });
   }
 
   linkClosed(link: number): void {
@@ -166,8 +161,14 @@ export class Replicator {
   }
 
   #hello(link: number, state: Link, frame: PeerFrame, now: Now): void {
+    if (state.isRefused) throw new CausewayError('PROTOCOL', 'hello refused: removed from the cluster: join again');
     if (frame.type !== 'hello') throw new CausewayError('PROTOCOL', `expected hello, got ${frame.type}`);
     const member = frame.nodeNumber;
+    if (this.#replica.membership.removalOf(member) !== undefined) {
+      // it was told at the opening; what it says next closes the connection, or the telling would be lost with that
+      state.isRefused = true;
+      return;
+    }
     checkHello(frame, state.kind, this.#replica, this.#incarnations.get(member) ?? 0, this.#host.lastSeqOf());
     let session = this.#sessions.get(member);
     if (session === undefined || session.incarnation !== frame.incarnation) session = this.#newSession(frame, now);
@@ -178,7 +179,7 @@ export class Replicator {
     session.heardAtMs = now.monotonicMs;
     session.helloApplied = new VersionVector(frame.applied);
     const old = state.kind === 'bulk' ? session.bulk : session.control;
-    if (old !== null && old !== link) this.#closeReplaced(old);
+    if (old !== null && old !== link) this.#closeLink(old, REPLACED);
     if (state.kind === 'bulk') {
       this.#sender.dropSnapshot(session);
       this.#dropReceived(member);
@@ -190,13 +191,14 @@ export class Replicator {
     }
     if (!session.isUp) return;
     session.ourWant = null;
+    this.#sayMembers(session);
     this.#chooseSources();
     this.#sendRows(session, now);
   }
 
-  #closeReplaced(link: number): void {
+  #closeLink(link: number, reason: string): void {
     this.#links.delete(link);
-    this.#host.closeLink(link, 'replaced by a newer connection');
+    this.#host.closeLink(link, reason);
   }
 
   #newSession(frame: HelloFrame, now: Now): PeerSession {
@@ -216,16 +218,53 @@ export class Replicator {
     this.#incarnations.set(node, incarnation);
     this.#rowsDue = true;
     const session = this.#sessions.get(node);
-    if (session === undefined || session.incarnation >= incarnation) return;
+    if (session !== undefined && session.incarnation < incarnation) this.#endSession(session, REPLACED);
+  }
+
+  #endSession(session: PeerSession, reason: string): void {
+    const node = session.member.nodeNumber;
     this.#sessions.delete(node);
     this.#sender.dropSnapshot(session);
     this.#dropReceived(node);
-    for (const link of [session.bulk, session.control]) if (link !== null) this.#closeReplaced(link);
+    for (const link of [session.bulk, session.control]) if (link !== null) this.#closeLink(link, reason);
     this.#chooseSources();
   }
 
-  #checkClaims(vector: VersionVector): void {
-    checkClaims(vector, this.#replica, this.#host.lastSeqOf());
+  /** Takes nothing more from a node itself; what of it was not applied yet is as if it never came (RULES D7). */
+  shutOut(node: number): void {
+    const { holdBack, membership } = this.#replica;
+    const session = this.#sessions.get(node);
+    if (this.#waitingFrom === node) this.#waitingSnapshot = null;
+    holdBack.forget((origin) => nodeOf(origin) === node);
+    this.#dropped.forget(node);
+    if (session !== undefined) this.#endSession(session, membership.refusalOf(node) ?? REPLACED);
+  }
+
+  /** The members changed here: shuts out whoever is none, and tells the others. */
+  membersChanged(): void {
+    const { membership, members } = this.#replica;
+    for (const { nodeNumber } of members.others()) {
+      if (membership.refusalOf(nodeNumber) !== null) this.shutOut(nodeNumber);
+    }
+    for (const session of this.#sessions.values()) this.#sayMembers(session);
+  }
+
+  #sayMembers(session: PeerSession): void {
+    const { membership } = this.#replica;
+    if (membership.epoch > 0) this.#sendControl(session, { type: 'membership', ...membership.record });
+  }
+
+  #membership(session: PeerSession, frame: MembershipFrame): void {
+    const { members, membership } = this.#replica;
+    for (const { node } of frame.removals) {
+      if (members.get(node) === undefined || node === session.member.nodeNumber)
+        throw new CausewayError('PROTOCOL', `${node} cannot be removed by what ${session.member.id} says`);
+    }
+    if (membership.adopt(frame)) this.membersChanged();
+  }
+
+  #checkClaims(...vectors: readonly VersionVector[]): void {
+    for (const vector of vectors) checkClaims(vector, this.#replica, this.#host.lastSeqOf());
   }
 
   #frame(session: PeerSession, frame: PeerFrame, length: number, now: Now): void {
@@ -256,6 +295,9 @@ export class Replicator {
         session.receivedBytes += length;
         this.#snapshotFrame(session, frame, now);
         return;
+      case 'membership':
+        this.#membership(session, frame);
+        return;
       case 'hello':
         throw new CausewayError('PROTOCOL', 'a second hello');
     }
@@ -270,27 +312,20 @@ export class Replicator {
       throw new CausewayError('PROTOCOL', 'transactions of no member');
     if (origin === replica.origin && last > this.#host.lastSeqOf())
       throw new CausewayError('PROTOCOL', 'transactions of ours that we never made');
-    if (replica.vector.contains(origin, last)) return;
+    if (replica.vector.contains(origin, last) || replica.membership.isBeyond(origin, last)) return;
     const columns = this.#codec.decodeColumns(frame.bytes, last - first + 1);
     const chunk = { origin, first, last, bytes: frame.bytes, atMs: now.monotonicMs };
     const held = { chunk, reader: new ColumnsReader(columns), sender: session.member.nodeNumber, nextSeq: first };
     const taken = replica.holdBack.take(held, replica.vector.get(origin), frame.asked, now.monotonicMs);
-    if (taken === 'full' || taken === 'gap') this.#noteDropped(origin, last);
+    if (taken === 'full' || taken === 'gap') this.#dropped.note(origin, last);
     if (taken === 'held') this.#host.deliver(now);
-  }
-
-  #noteDropped(origin: Origin, last: number): void {
-    const before = this.#dropped.get(origin);
-    if (before === undefined && this.#dropped.size >= DROPPED_ORIGINS_MAX) return;
-    this.#dropped.set(origin, Math.max(last, before ?? 0));
   }
 
   #rows(session: PeerSession, frame: RowsFrame, now: Now): void {
     for (const row of frame.rows) {
       if (this.#replica.members.get(row.node) === undefined)
         throw new CausewayError('PROTOCOL', `a row of ${row.node}, which is no member`);
-      this.#checkClaims(row.applied);
-      this.#checkClaims(row.durable);
+      this.#checkClaims(row.applied, row.durable);
     }
     session.takenBytes = Math.min(session.sentBytes, Math.max(session.takenBytes, frame.receivedBytes));
     session.echoMs = frame.sentMs;
@@ -359,6 +394,7 @@ export class Replicator {
     if (!snapshot.vector.covers(snapshot.stable))
       throw new CausewayError('PROTOCOL', 'a snapshot that lacks what it says to be stable');
     this.#waitingSnapshot = snapshot;
+    this.#waitingFrom = session.member.nodeNumber;
     this.#mergeWaiting(now);
   }
 
@@ -422,7 +458,7 @@ export class Replicator {
         this.#closeSilent(session, silentMs);
     }
     this.#mergeWaiting(now);
-    this.#rewindDropped(now);
+    if (this.#dropped.rewind(this.#sessions, now)) this.#chooseSources();
     for (const session of this.#sessions.values()) if (session.isUp) this.#sayIfTruncated(session);
     // while a snapshot is on its way everything lags, and no other way would change that
     if (!this.#receiver.isBusy && this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
@@ -441,7 +477,7 @@ export class Replicator {
 
   /** Whether a tick is wanted soon rather than at the next heartbeat. */
   get isBusy(): boolean {
-    return this.#rowsDue || this.#dropped.size > 0 || this.#receiver.isBusy || this.#replica.holdBack.bytes > 0;
+    return this.#rowsDue || !this.#dropped.isEmpty || this.#receiver.isBusy || this.#replica.holdBack.bytes > 0;
   }
 
   #closeSilent(session: PeerSession, silentMs: number): void {
@@ -452,29 +488,6 @@ export class Replicator {
     }
   }
 
-  /**
-   * Wants again the streams of which something was dropped: when half of the bound is free, or nothing of them is held so that
-   * their next chunk passes the bound (RULES D2). Not more often than the answer to the time before can be here.
-   */
-  #rewindDropped(now: Now): void {
-    const { holdBack, limits, vector } = this.#replica;
-    const isRoomy = holdBack.bytes < limits.holdBackBytesMax / 2;
-    const nodes = new Set<number>();
-    for (const [origin, last] of this.#dropped) {
-      if (holdBack.tail(origin, vector.get(origin)) >= last) this.#dropped.delete(origin);
-      else if (isRoomy || !holdBack.holds(origin)) nodes.add(nodeOf(origin));
-    }
-    if (nodes.size === 0 || now.monotonicMs < this.#rewindAtMs) return;
-    let rttMs = 0;
-    for (const session of this.#sessions.values()) {
-      if (!session.isUp || !session.ourNodes.some((node) => nodes.has(node))) continue;
-      session.ourWant = null;
-      rttMs = Math.max(rttMs, session.rttMs ?? 0);
-    }
-    this.#rewindAtMs = now.monotonicMs + rttMs + limits.rowsEveryMs;
-    this.#chooseSources();
-  }
-
   #sendRows(session: PeerSession, now: Now): void {
     this.#sendControl(session, this.#rowExchange.frameFor(session, now));
   }
@@ -482,20 +495,5 @@ export class Replicator {
   /** Keeps this node's own row fresh where there is nobody to send it to. */
   refreshAlone(now: Now): void {
     if (this.#replica.members.others().length === 0) this.#rowExchange.refresh(now);
-  }
-
-  /** Whether this node's clock is ahead of most of its peers' (RULES D3). */
-  isAheadOfPeers(now: Now): boolean {
-    return isAheadOfPeers(this.#replica, this.#sessions.values(), now);
-  }
-
-  /** The lowest incarnations of our own that are still open though we made nothing more in them; null while not all peers know us. */
-  closableIncarnation(): number | null {
-    const { identity, vector, members } = this.#replica;
-    if (!members.allKnowIncarnation(identity.nodeNumber, identity.incarnation)) return null;
-    for (const [origin, seq] of members.highestOf(identity.nodeNumber)) {
-      if (origin !== this.#replica.origin && vector.get(origin) < seq) return null;
-    }
-    return vector.floor(identity.nodeNumber) < identity.incarnation ? identity.incarnation : null;
   }
 }

@@ -100,6 +100,8 @@ export class Sender {
     for (const [floor, incarnation] of this.replica.vector.entries()) {
       const node = nodeOf(floor);
       if (incarnationOf(floor) !== 0 || !session.wanted.has(node) || session.after.floor(node) >= incarnation) continue;
+      const removal = this.replica.membership.removalOf(node);
+      if (removal !== undefined && removal.cut.every(([from, seq]) => session.after.contains(from, seq))) continue;
       const closed = this.replica.closedBy.get(node);
       if (closed?.incarnation !== incarnation || !session.after.contains(closed.origin, closed.seq)) return true;
     }

@@ -89,6 +89,7 @@ function buildProgram(exit: Exit, parts: ProgramParts): Command {
   addServe(program, exit, parts);
   addWan(program);
   addNode(program);
+  addMember(program);
   addReplay(program);
   addInspect(program, exit);
   addClasses(program, exit);
@@ -195,6 +196,35 @@ function addNode(program: Command): void {
         await nodeAct(action, id, options.readyFile, terminalOf(program));
       });
   }
+}
+
+function addMember(program: Command): void {
+  const member = program.command('member').description('say who is a member of a cluster').helpCommand(false);
+  const withNodes = (command: Command): Command =>
+    command
+      .option('--ready-file <file>', READY_FILE_HELP)
+      .option('--nodes <addresses>', 'host:port of all nodes, comma separated', listOption)
+      .option('--password <password>', PASSWORD_HELP)
+      .exitOverride();
+  withNodes(member.command('list').description('show every node of the topology, and whether it is a member')).action(
+    async (options) => {
+      const { memberList } = await import('./member-command.ts');
+      await memberList(options, terminalOf(program));
+    },
+  );
+  withNodes(member.command('remove <id>').description('remove a node that is lost for good, at every survivor'))
+    .option('--force', 'a node that is live, too', false)
+    .option('--timeout <seconds>', 'how long the survivors may take to agree', numberOption(0.1, 86_400), 30)
+    .action(async (id, options) => {
+      const { memberRemove } = await import('./member-command.ts');
+      await memberRemove(id, options, terminalOf(program));
+    });
+  withNodes(member.command('unfence <id>').description('take back a removal that was stopped in the middle')).action(
+    async (id, options) => {
+      const { memberUnfence } = await import('./member-command.ts');
+      await memberUnfence(id, options, terminalOf(program));
+    },
+  );
 }
 
 function addReplay(program: Command): void {

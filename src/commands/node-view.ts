@@ -2,6 +2,7 @@ import type { ByteRange } from '../base/bytes.ts';
 import type { ActiveClasses } from '../classes/active-classes.ts';
 import type { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
+import type { MembershipView } from './membership-view.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
 /** How far one peer is, for CW.PEERS and metrics. */
@@ -27,6 +28,7 @@ export interface NodeView {
   readonly region: string;
   readonly names: NodeNames;
   readonly sessions: SessionHorizon;
+  readonly membership: MembershipView;
   /** The classes of keys in force here. */
   readonly classes: ActiveClasses;
   vector(): VersionVector;

@@ -12,6 +12,7 @@ import { hashCommands } from './hash.ts';
 import { infoCommands } from './info.ts';
 import { jsonCommands } from './json.ts';
 import { latencyCommands } from './latency.ts';
+import { memberCommands } from './members.ts';
 import { memoryCommands } from './memory.ts';
 import { objectCommands } from './object.ts';
 import { pubsubCommands } from './pubsub.ts';
@@ -48,4 +49,5 @@ export const commandTable: readonly CommandSpec[] = [
   ...causewayCommands,
   ...classesCommands,
   ...sessionCommands,
+  ...memberCommands,
 ];

@@ -24,6 +24,17 @@ export class ClosedIncarnations {
     this.#replica.closedHere.raise(originOf(node, 0), incarnation);
   }
 
+  /** The incarnation below which all of our own can be closed: everybody knows it, and all that any has of older ones is here. */
+  closable(): number | null {
+    const { identity, vector, members, origin: own } = this.#replica;
+    const { nodeNumber, incarnation } = identity;
+    if (!members.allKnowIncarnation(nodeNumber, incarnation)) return null;
+    for (const [origin, seq] of members.highestOf(nodeNumber)) {
+      if (origin !== own && vector.get(origin) < seq) return null;
+    }
+    return vector.floor(nodeNumber) < incarnation && !this.isClosing(nodeNumber, incarnation) ? incarnation : null;
+  }
+
   /** Whether a transaction that closes the node's incarnations below this one is known and not yet stable. */
   isClosing(node: NodeNumber, incarnation: number): boolean {
     return this.#closings.some((closing) => closing.node === node && closing.incarnation >= incarnation);
@@ -34,7 +45,7 @@ export class ClosedIncarnations {
    * the floor, or a member's row that has it, once all that its maker had then is here, the closing and what it closed with it.
    */
   retire(): boolean {
-    const { stable, vector, members, closedBy } = this.#replica;
+    const { stable, vector, members, membership, closedBy } = this.#replica;
     const floors = new VersionVector();
     for (const closing of this.#closings) {
       if (stable.contains(closing.origin, closing.seq)) floors.raise(originOf(closing.node, 0), closing.incarnation);
@@ -44,7 +55,7 @@ export class ClosedIncarnations {
       const row = members.row(member.nodeNumber);
       if (row !== null && vector.covers(row.applied)) floors.mergeFloors(row.applied);
     }
-    let retired = false;
+    let retired = membership.settle();
     for (const [floor, incarnation] of floors.changesSince(vector)) {
       const node = nodeOf(floor);
       // who closed the others is known here by what it made: a false claim can at most be early, never beyond (RULES D4)

@@ -16,9 +16,13 @@ export class Persistence {
   readonly #replica: Replica;
   readonly #keyspace: MapKeyspace;
   readonly #codec: Codec;
-  #inFlight: { readonly vector: VersionVector; readonly stampBound: Stamp } | null = null;
+  readonly #hasStore: boolean;
+  #inFlight: { readonly vector: VersionVector; readonly stampBound: Stamp; readonly members: number } | null = null;
+  /** The version of the members that is on disk. */
+  #membersDurable = 0;
 
-  constructor(replica: Replica, keyspace: MapKeyspace, codec: Codec) {
+  constructor(replica: Replica, keyspace: MapKeyspace, codec: Codec, hasStore: boolean) {
+    this.#hasStore = hasStore;
     this.#replica = replica;
     this.#keyspace = keyspace;
     this.#codec = codec;
@@ -35,6 +39,7 @@ export class Persistence {
     vector.merge(new VersionVector(meta.vector));
     stable.merge(new VersionVector(meta.stable));
     for (const [origin, deps] of meta.running) this.#replica.setRunning(origin, new VersionVector(deps));
+    if (meta.membership !== undefined) this.#replica.membership.restore(meta.membership);
     for (const [origin, seq] of vector.dots()) log.startAfter(origin, seq);
     this.#replica.durable = vector.clone();
   }
@@ -42,7 +47,14 @@ export class Persistence {
   /** Whether there is something to write and no batch on its way. */
   get isDue(): boolean {
     if (this.#inFlight !== null) return false;
-    return this.#keyspace.dirtyCount > 0 || !this.#replica.durable.includes(this.#replica.vector);
+    return (
+      !this.areMembersDurable || this.#keyspace.dirtyCount > 0 || !this.#replica.durable.includes(this.#replica.vector)
+    );
+  }
+
+  /** Whether the members as they are now are on disk. */
+  get areMembersDurable(): boolean {
+    return !this.#hasStore || this.#membersDurable === this.#replica.membership.version;
   }
 
   get isInFlight(): boolean {
@@ -52,7 +64,8 @@ export class Persistence {
   /** The next batch, with a bound that is durable once it is. Not while one is on its way. */
   take(stampBound: Stamp): StoreBatch {
     const { clear, entries } = this.#keyspace.takeDirty();
-    this.#inFlight = { vector: this.#replica.vector.clone(), stampBound };
+    const { vector, membership } = this.#replica;
+    this.#inFlight = { vector: vector.clone(), stampBound, members: membership.version };
     return {
       clear,
       entries: entries.map(
@@ -64,7 +77,8 @@ export class Persistence {
   }
 
   #meta(): NodeMeta {
-    const { vector, stable } = this.#replica;
+    const { vector, stable, membership } = this.#replica;
+    const members = membership.state;
     return {
       vector: [...vector.entries()],
       running: [...this.#replica.runningEntries()].map(([origin, deps]): [Origin, [Origin, number][]] => [
@@ -73,6 +87,7 @@ export class Persistence {
       ]),
       stable: [...stable.entries()],
       flush: this.#keyspace.flushMark,
+      ...(members === null ? {} : { membership: members }),
     };
   }
 
@@ -80,6 +95,7 @@ export class Persistence {
   committed(): Stamp {
     const batch = present(this.#inFlight, 'a batch is on its way');
     this.#replica.durable = batch.vector;
+    this.#membersDurable = batch.members;
     this.#inFlight = null;
     return batch.stampBound;
   }

@@ -1,4 +1,5 @@
 import type { VersionVector } from '../clock/version-vector.ts';
+import { isAheadOfPeers } from '../causal/clock-skew.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 
@@ -55,8 +56,15 @@ export class Readiness {
     return reasons;
   }
 
+  /** Whether this node's clock is ahead of most of its peers' (RULES D3). */
+  isAheadOfPeers(now: Now): boolean {
+    return isAheadOfPeers(this.#replica, this.#replicator.sessions.values(), now);
+  }
+
   /** Why the node is not ready, empty when it is. */
   reasons(now: Now): string[] {
+    const removed = this.#replica.membership.refusalOf(this.#replica.identity.nodeNumber);
+    if (removed !== null) return [removed];
     if (!this.#isStarted) return this.#startReasons(now).concat('loading').slice(0, 8);
     const reasons: string[] = [];
     const { members, holdBack } = this.#replica;
@@ -67,7 +75,7 @@ export class Readiness {
     if (others.length > 0 && aloneMs > NO_PEER_MS) reasons.push(`no peer heard for ${Math.round(aloneMs / 1000)} s`);
     if (holdBack.transactions > HELD_BACK_TRANSACTIONS)
       reasons.push(`lag: ${holdBack.transactions} transactions are held back`);
-    if (this.#replicator.isAheadOfPeers(now)) reasons.push('clock: ahead of most peers');
+    if (this.isAheadOfPeers(now)) reasons.push('clock: ahead of most peers');
     return reasons;
   }
 }

@@ -30,6 +30,7 @@ import type { StoreBatch, StoredImage } from '../ports.ts';
 import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { explainEntry } from './explain.ts';
+import { MembershipDesk } from './membership-desk.ts';
 import { NodeCounters, NodeReport } from './node-report.ts';
 import { Outbox, type NodeOutputs } from './outbox.ts';
 import { Persistence } from './persistence.ts';
@@ -78,6 +79,7 @@ export class RegionNode implements Engine, NodeView {
   readonly #nodeNames: Map<number, string>;
   readonly names: NodeNames;
   readonly sessions: SessionHorizon;
+  readonly membership: MembershipDesk;
   readonly classes: ActiveClasses;
   /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
   readonly #ownDeps: VersionVector;
@@ -118,8 +120,9 @@ export class RegionNode implements Engine, NodeView {
       nextStamp: (wallMs) => this.#nextStamp(wallMs),
       lastSeqOf: () => this.#lastSeq,
     });
-    this.#persistence = new Persistence(this.#replica, this.#keyspace, codec);
+    this.#persistence = new Persistence(this.#replica, this.#keyspace, codec, options.hasStore);
     this.#readiness = new Readiness(this.#replica, this.#replicator);
+    this.membership = new MembershipDesk(this.#replica, this.#replicator, this.#persistence, () => this.#now);
     this.#report = new NodeReport(this, this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
@@ -187,7 +190,8 @@ export class RegionNode implements Engine, NodeView {
         retry: 'later',
       });
     }
-    if (write && this.#replicator.isAheadOfPeers(this.#now)) {
+    if (write && this.membership.ownRefusal !== null) return this.membership.ownRefusal;
+    if (write && this.#readiness.isAheadOfPeers(this.#now)) {
       const { skewMsMax } = this.#options.limits;
       return new CausewayError(
         'CLOCKSKEW',
@@ -201,8 +205,7 @@ export class RegionNode implements Engine, NodeView {
   #openTransaction(): UpdateContext {
     if (this.#context !== null) return this.#context;
     const { origin, vector } = this.#replica;
-    const stamp = this.#nextStamp(this.#transactWallMs);
-    const seq = this.#lastSeq + 1;
+    const [stamp, seq] = [this.#nextStamp(this.#transactWallMs), this.#lastSeq + 1];
     let changes: [Origin, number][] = [];
     if (this.#vectorChanged) {
       changes = vector.changesSince(this.#ownDeps).filter(([other]) => other !== origin);
@@ -428,8 +431,8 @@ export class RegionNode implements Engine, NodeView {
   // ── incarnations (RULES D8) ──
 
   #closeEarlierIncarnations(): void {
-    const incarnation = this.#replicator.closableIncarnation();
-    if (incarnation === null || this.#closed.isClosing(this.#options.identity.nodeNumber, incarnation)) return;
+    const incarnation = this.#closed.closable();
+    if (incarnation === null) return;
     this.#transactWallMs = this.#now.wallMs;
     this.#closed.note(incarnation, this.#openTransaction());
     this.#transaction.closeIncarnations(incarnation);

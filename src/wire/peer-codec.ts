@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr';
 import { checkColumns, type Columns } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
+import type { MembershipState, Removal } from '../causal/membership.ts';
 import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
 import {
   INCARNATION_MAX,
@@ -31,6 +32,7 @@ const FrameType = {
   'snapshot-begin': 8,
   'snapshot-entries': 9,
   'snapshot-end': 10,
+  membership: 11,
 } as const;
 
 const ORIGINS_MAX = 4_096;
@@ -169,6 +171,36 @@ function knownIncarnations(value: unknown): readonly number[] {
   return list;
 }
 
+const flatRemovals = (gone: readonly Removal[]): unknown[] =>
+  gone.map(({ node: of, epoch, incarnation: life, cut }) => [of, epoch, life, flat(cut)]);
+
+const flatMembership = ({ epoch, removals: gone, fences }: MembershipState): unknown[] => [
+  epoch,
+  flatRemovals(gone),
+  fences,
+];
+
+function removals(value: unknown): Removal[] {
+  return array(value, NODES_MAX, 'removals').map((removal) => {
+    const [of, epoch, life, cut] = array(removal, 4, 'a removal');
+    const newest = count(life, 'an incarnation');
+    if (newest > INCARNATION_MAX) refuse(`incarnation ${newest} is none`);
+    return { node: node(of), epoch: count(epoch, 'an epoch'), incarnation: newest, cut: vector(cut) };
+  });
+}
+
+function membership(value: unknown): { membership?: MembershipState } {
+  if (value === undefined) return {};
+  const [epoch, gone, fences] = array(value, 3, 'the members');
+  return {
+    membership: {
+      epoch: count(epoch, 'an epoch'),
+      removals: removals(gone),
+      fences: array(fences, NODES_MAX, 'fences').map(node),
+    },
+  };
+}
+
 function entries(value: unknown): (readonly [string, EntryState])[] {
   return array(value, 100_000, 'entries').map((pair) => {
     const [key, state] = array(pair, 2, 'an entry');
@@ -213,6 +245,8 @@ function parts(frame: PeerFrame): unknown[] {
       return [frame.entries];
     case 'snapshot-end':
       return [frame.count];
+    case 'membership':
+      return [frame.epoch, flatRemovals(frame.removals)];
   }
 }
 
@@ -272,6 +306,8 @@ function frameOf(list: readonly unknown[]): PeerFrame {
       return { type: 'snapshot-entries', entries: entries(a) };
     case FrameType['snapshot-end']:
       return { type: 'snapshot-end', count: count(a, 'a count') };
+    case FrameType.membership:
+      return { type: 'membership', epoch: count(a, 'an epoch'), removals: removals(b) };
     default:
       return refuse(`unknown type ${String(type).slice(0, 16)}`);
   }
@@ -307,9 +343,11 @@ export const peerCodec: Codec = {
       meta.running.map(([from, deps]) => [from, flat(deps)]),
       flat(meta.stable),
       flatFlush(meta.flush),
+      ...(meta.membership === undefined ? [] : [flatMembership(meta.membership)]),
     ]),
   decodeMeta: (bytes) => {
-    const [at, deps, stable, flush] = unpack(bytes);
-    return { vector: vector(at), running: running(deps), stable: vector(stable), flush: flushMark(flush) };
+    const [at, deps, stable, flush, members] = unpack(bytes);
+    const kept = { vector: vector(at), running: running(deps), stable: vector(stable), flush: flushMark(flush) };
+    return { ...kept, ...membership(members) };
   },
 };

@@ -112,4 +112,9 @@ export const frame = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<PeerFrame> 
       entries: fc.array(fc.tuple(text, state), { maxLength: 3 }),
     }),
     fc.record({ type: fc.constant('snapshot-end' as const), count: fc.nat(4) }),
+    fc.record({
+      type: fc.constant('membership' as const),
+      epoch: number,
+      removals: fc.array(fc.record({ node, epoch: number, incarnation, cut: vector }), { maxLength: 2 }),
+    }),
   );

@@ -150,6 +150,11 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
   },
   'snapshot-entries': { type: 'snapshot-entries', entries: [['ke\xff', sampleState]] },
   'snapshot-end': { type: 'snapshot-end', count: 1 },
+  membership: {
+    type: 'membership',
+    epoch: 2,
+    removals: [{ node: nodeNumber(64), epoch: 2, incarnation: 7, cut: [[A, 3]] }],
+  },
 };
 
 export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

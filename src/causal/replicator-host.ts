@@ -1,0 +1,17 @@
+import type { Stamp } from '../clock/stamp.ts';
+import type { PeerFrame } from './peer-frames.ts';
+import type { Now } from './replica.ts';
+import type { Snapshot } from './snapshot-receiver.ts';
+
+/** What the replicator does to the node around it. */
+export interface ReplicatorHost {
+  send(link: number, frame: PeerFrame): void;
+  closeLink(link: number, reason: string): void;
+  /** Applies all that hold-back can deliver. */
+  deliver(now: Now): void;
+  mergeSnapshot(snapshot: Snapshot): void;
+  /** A stamp above all that this node gave out, and a promise that all to come are above it. */
+  nextStamp(wallMs: number): Stamp;
+  /** The highest sequence made by this node in this incarnation. */
+  lastSeqOf(): number;
+}

@@ -1,0 +1,63 @@
+import type { VectorEntries } from '../../src/causal/peer-frames.ts';
+import type { Origin } from '../../src/clock/origin.ts';
+import type { RemovalProgress } from '../../src/commands/membership-view.ts';
+import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
+
+/** The steps of `causeway member remove` at the nodes of a virtual cluster, one by one. */
+export class Removal {
+  readonly #cluster: VirtualCluster;
+  readonly #of: VirtualNode;
+  readonly #epoch: number;
+  readonly survivors: readonly VirtualNode[];
+
+  constructor(cluster: VirtualCluster, of: VirtualNode, survivors: readonly VirtualNode[]) {
+    this.#cluster = cluster;
+    this.#of = of;
+    this.survivors = survivors;
+    this.#epoch = (survivors[0]?.core.membership.epoch ?? 0) + 1;
+  }
+
+  #progress(): RemovalProgress[] {
+    return this.survivors.map((node) => node.core.membership.progress(this.#of.id));
+  }
+
+  fence(node: VirtualNode): void {
+    node.core.membership.fence(this.#of.id, this.#epoch - 1);
+    node.settle();
+  }
+
+  areAllFenced(): boolean {
+    return this.#progress().every(({ state, isDurable }) => state === 'fenced' && isDurable);
+  }
+
+  /** What any survivor has; good once all are fenced. */
+  cut(): VectorEntries {
+    const cut = new Map<Origin, number>();
+    for (const { has } of this.#progress())
+      for (const [origin, seq] of has) cut.set(origin, Math.max(seq, cut.get(origin) ?? 0));
+    return [...cut];
+  }
+
+  haveAll(cut: VectorEntries): boolean {
+    return this.#progress().every(({ has, isDurable }) => {
+      const had = new Map(has);
+      return isDurable && cut.every(([origin, seq]) => (had.get(origin) ?? 0) >= seq);
+    });
+  }
+
+  remove(node: VirtualNode, cut: VectorEntries): void {
+    const incarnation = Math.max(...this.#progress().map((progress) => progress.incarnation));
+    node.core.membership.remove(this.#of.id, this.#epoch, incarnation, cut);
+    node.settle();
+  }
+
+  /** All steps, as fast as the survivors allow. False when they could not agree in time. */
+  run(): boolean {
+    for (const node of this.survivors) this.fence(node);
+    if (!this.#cluster.runUntil(() => this.areAllFenced())) return false;
+    const cut = this.cut();
+    if (!this.#cluster.runUntil(() => this.haveAll(cut))) return false;
+    for (const node of this.survivors) this.remove(node, cut);
+    return this.#cluster.runUntil(() => this.#progress().every((each) => each.state === 'removed' && each.isDurable));
+  }
+}

@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest';
+import { Removal } from '../members/removal.ts';
+import { numberOf, ordersOf, originFor, PlayedStream, ScriptedNode } from '../support/scripted-node.ts';
+import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
+
+const A = originFor('A');
+
+/** Four members; `of` is at 0, the survivors at 1, 2, 3. */
+function four(): { cluster: VirtualCluster; lost: VirtualNode; survivors: readonly VirtualNode[] } {
+  const cluster = new VirtualCluster({ regions: ['a', 'b', 'c', 'd'] });
+  cluster.run(1_000);
+  const [lost, ...survivors] = cluster.nodes;
+  if (lost === undefined) throw new Error('a cluster has nodes');
+  return { cluster, lost, survivors };
+}
+
+describe('D7: members change by agreed epochs', () => {
+  it.each([...ordersOf([0, 1, 2])])(
+    'fenced and removed in any order, all come to the highest that any has: %i %i %i',
+    (...order) => {
+      const { cluster, lost, survivors } = four();
+      for (const other of survivors.slice(1)) cluster.cut(lost.id, other.id);
+      for (const other of survivors.slice(1)) cluster.cut(survivors[0]?.id ?? '', other.id);
+      const seq = lost.set('last', 'words');
+      cluster.run(100);
+      cluster.kill(lost);
+      cluster.healAll();
+      const removal = new Removal(cluster, lost, survivors);
+      for (const at of order) removal.fence(survivors[at] as VirtualNode);
+      expect(cluster.runUntil(() => removal.areAllFenced())).toBe(true);
+      const cut = removal.cut();
+      expect(cut).toEqual([[lost.core.origin, seq]]);
+      expect(cluster.runUntil(() => removal.haveAll(cut))).toBe(true);
+      for (const at of order) {
+        removal.remove(survivors[at] as VirtualNode, cut);
+        cluster.run(at * 40);
+      }
+      expect(cluster.runUntil(() => cluster.areEqual() && cluster.areReady())).toBe(true);
+      expect(survivors.map((node) => node.get('last'))).toEqual(['words', 'words', 'words']);
+    },
+  );
+
+  it('log, tombstones and vectors shrink again, and go on doing so', () => {
+    const { cluster, lost, survivors } = four();
+    const [b] = survivors as [VirtualNode];
+    cluster.kill(lost);
+    for (let at = 0; at < 20; at++) {
+      b.set(`k${at}`, 'v');
+      b.delete(`k${at}`);
+    }
+    cluster.run(5_000);
+    const figures = (): number[][] =>
+      survivors.map((node) => {
+        const { logBytes, tombstones } = node.core.telemetry(0);
+        return [
+          logBytes,
+          tombstones,
+          [...node.vector().dots()].filter(([origin]) => Math.floor(origin / 2 ** 32) === lost.member.nodeNumber)
+            .length,
+        ];
+      });
+    for (const [logBytes, tombstones] of figures()) {
+      expect(logBytes).toBeGreaterThan(0);
+      expect(tombstones).toBe(20);
+    }
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    const isSmall = (): boolean => figures().every((each) => each.every((figure) => figure === 0));
+    expect(cluster.runUntil(isSmall, 20_000)).toBe(true);
+    b.set('later', 'v');
+    b.delete('later');
+    expect(cluster.runUntil(() => cluster.areEqual() && isSmall(), 20_000)).toBe(true);
+  });
+
+  it('from the fence on nothing is taken from the node itself, and what is held of it is as if it never came', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    const c = new PlayedStream('C');
+    const cause = c.next([['set', 'cause', '1']]);
+    node.give('A', a.next([['set', 'k', 'had']]));
+    const held = a.next([['set', 'k', 'held']], [c.dot]);
+    node.give('A', held);
+    node.core.membership.fence('A/a', 0);
+    node.run(20);
+    expect([node.peers.has('A'), node.closed.at(-1)]).toEqual([false, 'fenced: it is being removed from the cluster']);
+    expect(node.core.membership.progress('A/a').has).toEqual([[A, 1]]);
+    node.give('C', cause);
+    expect([node.get('cause'), node.get('k')]).toEqual(['1', 'had']);
+    node.connectAs('A');
+    node.run(20);
+    expect(node.peers.has('A')).toBe(false);
+    node.connectAs('A', { incarnation: 2 });
+    node.run(20);
+    expect(node.peers.has('A')).toBe(false);
+    // a survivor that had it passes it on
+    node.give('B', held);
+    expect(node.get('k')).toBe('held');
+  });
+
+  it('a removal needs the fence, the epoch before it, and all up to the cut; the same again changes nothing', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    node.give('A', a.next([['set', 'k', '1']]));
+    const { membership } = node.core;
+    expect(() => membership.remove('A/a', 1, 1, [[A, 1]])).toThrow('it is not fenced here');
+    expect(() => membership.fence('A/a', 1)).toThrow('epoch 1 was expected, it is 0 here');
+    expect(() => membership.fence('R/a', 0)).toThrow('survive itself');
+    expect(() => membership.fence('X/a', 0)).toThrow("no node 'X/a'");
+    membership.fence('A/a', 0);
+    membership.fence('A/a', 0);
+    expect(() => membership.fence('B/a', 0)).toThrow('A/a is fenced here');
+    expect(() => membership.remove('A/a', 1, 1, [[A, 2]])).toThrow('not here yet');
+    expect(() => membership.remove('A/a', 1, 1, [])).toThrow('more of it is here than the cut says');
+    expect(() => membership.remove('A/a', 1, 1, [[originFor('B'), 1]])).toThrow('names what is not of it');
+    expect(() => membership.remove('A/a', 2, 1, [[A, 1]])).toThrow('epoch 1 was expected');
+    membership.remove('A/a', 1, 1, [[A, 1]]);
+    membership.remove('A/a', 1, 1, [[A, 1]]);
+    expect(() => membership.remove('A/a', 1, 1, [])).toThrow('another cut');
+    expect(membership.epoch).toBe(1);
+    expect(() => membership.fence('A/a', 1)).toThrow('removed from the cluster at epoch 1');
+  });
+
+  it('a fence can be taken back, and the node comes again', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    node.core.membership.fence('A/a', 0);
+    node.run(20);
+    expect([node.core.membership.unfence('A/a'), node.core.membership.unfence('A/a')]).toEqual([true, false]);
+    node.connectAs('A');
+    node.run(20);
+    expect(node.peers.has('A')).toBe(true);
+  });
+
+  it('a survivor that was away learns the epoch from any other, and waits for all up to the cut', () => {
+    const node = new ScriptedNode().connect('B', 'C');
+    const a = new PlayedStream('A');
+    const b = new PlayedStream('B');
+    const last = a.next([['set', 'k', 'last']]);
+    const removals = [{ node: numberOf('A'), epoch: 1, incarnation: 1, cut: [[A, 1]] as const }];
+    const made = b.next([['set', 'b', '1']]);
+    node.give('B', made);
+    node.give('B', { type: 'membership', epoch: 1, removals });
+    const said = (name: 'B' | 'C'): void => node.giveRow(name, { applied: [a.dot, b.dot] });
+    for (const name of ['B', 'C'] as const) said(name);
+    node.run(500);
+    // nothing is stable here while something of A may still come
+    expect(node.core.telemetry(0).logTransactions).toBe(1);
+    node.give('B', last);
+    node.run(100);
+    for (const name of ['B', 'C'] as const) node.giveRow(name, { applied: [...node.core.vector().dots()] });
+    node.run(500);
+    expect([node.get('k'), node.core.telemetry(0).logTransactions]).toEqual(['last', 0]);
+    expect(node.core.vector().floor(numberOf('A'))).toBe(2);
+    // what is beyond the cut is void, whoever says it
+    node.give('B', a.next([['set', 'k', 'beyond']]));
+    expect(node.get('k')).toBe('last');
+  });
+
+  it('what only the removed node had is void: a read of its token at a survivor does not wait for ever', () => {
+    const { cluster, lost, survivors } = four();
+    for (const other of survivors) cluster.cut(lost.id, other.id);
+    lost.set('alone', '1');
+    const token = lost.core.sessions.tokenOf(lost.vector().dots());
+    cluster.kill(lost);
+    cluster.healAll();
+    lost.core.membership.list();
+    const [b] = survivors as [VirtualNode];
+    expect(b.core.sessions.covers(b.core.sessions.read(token))).toBe(false);
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    expect(cluster.runUntil(() => b.core.sessions.covers(b.core.sessions.read(token)), 20_000)).toBe(true);
+    expect(b.get('alone')).toBeNull();
+  });
+
+  it('a removed node that comes back is told, and refuses writes', () => {
+    const { cluster, lost, survivors } = four();
+    lost.set('k', 'v');
+    cluster.run(500);
+    cluster.kill(lost);
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    cluster.restart(lost);
+    expect(cluster.runUntil(() => lost.core.membership.epoch === 1, 5_000)).toBe(true);
+    expect(lost.core.refusal(true, true)?.message).toBe('a/a is removed from the cluster at epoch 1: join again');
+    expect(lost.core.unreadyReasons(0)).toEqual(['removed from the cluster at epoch 1: join again']);
+    const [b] = survivors as [VirtualNode];
+    expect(b.core.membership.list().map((member) => member.state)).toEqual(['removed', 'self', 'live', 'live']);
+  });
+
+  it('who restarts in the middle still has the fence, and the removal after it', () => {
+    const { cluster, lost, survivors } = four();
+    cluster.kill(lost);
+    const removal = new Removal(cluster, lost, survivors);
+    for (const node of survivors) removal.fence(node);
+    expect(cluster.runUntil(() => removal.areAllFenced())).toBe(true);
+    const [b] = survivors as [VirtualNode];
+    cluster.kill(b);
+    cluster.restart(b);
+    cluster.restart(lost);
+    cluster.run(2_000);
+    expect(b.core.membership.progress(lost.id).state).toBe('fenced');
+    expect(b.core.peers(0).find((peer) => peer.id === lost.id)?.connected).toBe(false);
+    expect(cluster.runUntil(() => removal.areAllFenced())).toBe(true);
+    cluster.kill(lost);
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    cluster.kill(b);
+    cluster.restart(b);
+    expect(b.core.membership.progress(lost.id).state).toBe('removed');
+    expect(cluster.runUntil(() => cluster.areEqual() && cluster.areReady(), 30_000)).toBe(true);
+  });
+
+  it('a survivor with an empty disk learns of the removal and of what the removed node made', () => {
+    const { cluster, lost, survivors } = four();
+    lost.set('k', 'v');
+    cluster.run(500);
+    cluster.kill(lost);
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    cluster.run(3_000);
+    const [b] = survivors as [VirtualNode];
+    cluster.kill(b);
+    cluster.restart(b, { emptyDisk: true });
+    expect(cluster.runUntil(() => cluster.areReady() && cluster.areEqual(), 60_000)).toBe(true);
+    expect([b.get('k'), b.core.membership.epoch]).toEqual(['v', 1]);
+  });
+});
