@@ -99,6 +99,15 @@ describe('from whom a stream is taken', () => {
     }
   });
 
+  it('the mate of a gateway takes the stream from the node itself where nobody else reaches it', () => {
+    const { cluster } = watched(['a', 'b'], 2);
+    cluster.kill(cluster.node(3));
+    cluster.cut('a/a', 'b/a');
+    const running = (): boolean => cluster.running().every((node) => node.get('k') !== null);
+    cluster.node(2).set('k', 'v');
+    expect(cluster.runUntil(running, 3_000)).toBe(true);
+  });
+
   it('two that are cut off a third do not wait for each other while a fourth has it', () => {
     const { cluster } = watched(['a', 'b', 'c', 'd'], 1);
     cluster.cut('a', 'c');
