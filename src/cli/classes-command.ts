@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import type { ClassPolicy } from '../classes/class-policy.ts';
-import { problemText, type ClassProblem } from '../classes/class-problems.ts';
+import { problemText } from '../classes/class-problems.ts';
 import { explainClass } from '../classes/explain-class.ts';
 import { readClasses } from '../classes/read-classes.ts';
 import { readText } from '../server/topology.ts';
@@ -22,22 +20,8 @@ export async function runClassesCheck(file: string, options: NodesOptions, termi
   const { policy, problems } = readClasses(text);
   for (const problem of problems) terminal.write(`${problem.severity} ${printable(problemText(file, problem))}\n`);
   if (policy === null) return EXIT_FAILED;
-  const missing = missingModules(policy, file);
-  for (const problem of missing) terminal.write(`error ${printable(problemText(file, problem))}\n`);
-  if (missing.length > 0) return EXIT_FAILED;
   terminal.write(policyText(policy, terminal));
   return isForCluster ? reload(text, nodes, options, terminal) : EXIT_OK;
-}
-
-/** Resolver modules that are not where the file says, relative to itself. */
-function missingModules(policy: ClassPolicy, file: string): ClassProblem[] {
-  return policy.classes.flatMap(({ conflict, index }): ClassProblem[] => {
-    if (conflict.kind !== 'resolver' || conflict.module === null) return [];
-    const path = resolve(dirname(file), conflict.module);
-    if (existsSync(path)) return [];
-    const message = `there is no file ${path}`;
-    return [{ severity: 'error', line: 1, column: 1, path: `classes[${index}].conflict.resolver`, message }];
-  });
 }
 
 function policyText(policy: ClassPolicy, terminal: Terminal): string {

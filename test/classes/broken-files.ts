@@ -82,6 +82,14 @@ export const BROKEN_FILES: readonly {
     says: ['f.yaml:3:17: classes[0].conflict.resolver: expected a resolver'],
   },
   {
+    what: 'rules that are not carried out yet',
+    text: 'classes:\n  - match: ["a:*"]\n    conflict: siblings\n  - match: ["b:*"]\n    conflict: { resolver: max }\n',
+    says: [
+      'f.yaml:3:5: classes[0].conflict: siblings and resolvers come with a later version of Causeway; this one has lww',
+      'f.yaml:5:5: classes[1].conflict: siblings and resolvers come with a later version',
+    ],
+  },
+  {
     what: 'a rule that is none',
     text: 'classes:\n  - match: ["a:*"]\n    conflict: first\n',
     says: ['f.yaml:3:5: classes[0].conflict: expected lww, siblings or { resolver: name }, got "first"'],

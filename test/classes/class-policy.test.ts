@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { latin1Of, latin1Range } from '../../src/base/bytes.ts';
 import { Glob } from '../../src/base/glob.ts';
-import { DEFAULT_POLICY } from '../../src/classes/class-policy.ts';
+import { ClassPolicy, DEFAULT_POLICY, type ClassDefinition } from '../../src/classes/class-policy.ts';
+import { KeyPattern } from '../../src/classes/key-pattern.ts';
 import { parseClasses } from '../../src/classes/read-classes.ts';
 import { rulesDigest } from '../../src/classes/rules-digest.ts';
 import { utf8Bytes } from '../../src/classes/utf8.ts';
@@ -55,38 +56,62 @@ describe('C1: the class of a key', () => {
   });
 });
 
+type Described = { readonly match: readonly string[] } & Partial<Omit<ClassDefinition, 'patterns'>>;
+
+/** A policy with any rules, also those that no file may name yet. */
+function policyWith(...classes: readonly Described[]): ClassPolicy {
+  return new ClassPolicy(
+    classes.map(({ match, consistency = 'causal', ttlMs = null, conflict = { kind: 'lww' } }) => {
+      return { patterns: match.map((text) => new KeyPattern(text, utf8Bytes(text))), consistency, ttlMs, conflict };
+    }),
+  );
+}
+
 describe('C4: the digest of the rules', () => {
-  const digestOf = (...classes: readonly object[]): string => rulesDigest(policyOf(fileOf(...classes)));
-  const base = [
-    { match: ['quote:*'], ttl: '5m' },
-    { match: ['a:*', 'b:*'], conflict: 'siblings' },
+  const digestOf = (...classes: readonly Described[]): string => rulesDigest(policyWith(...classes));
+  const base: Described[] = [
+    { match: ['quote:*'], ttlMs: 300_000 },
+    { match: ['a:*', 'b:*'], conflict: { kind: 'siblings' } },
     { match: ['scratch:*'], consistency: 'weak' },
   ];
 
   test('is the same for what all need not agree on: ttl, level, grouping, order within a rule, plain classes elsewhere', () => {
-    const same = [
-      { match: ['scratch:*'], consistency: 'weak', ttl: '1h' },
-      { match: ['b:*'], conflict: 'siblings', consistency: 'session' },
+    const same: Described[] = [
+      { match: ['scratch:*'], consistency: 'weak', ttlMs: 3_600_000 },
+      { match: ['b:*'], conflict: { kind: 'siblings' }, consistency: 'session' },
       { match: ['new:*'], consistency: 'eventual' },
-      { match: ['a:*'], conflict: 'siblings', ttl: '1s' },
+      { match: ['a:*'], conflict: { kind: 'siblings' }, ttlMs: 1_000 },
     ];
     expect(digestOf(...same.slice(1), ...same.slice(0, 1))).toBe(digestOf(...base));
     expect(digestOf()).toBe(rulesDigest(DEFAULT_POLICY));
-    expect(digestOf({ match: ['x*'], ttl: '1s' })).toBe(rulesDigest(DEFAULT_POLICY));
+    expect(digestOf({ match: ['x*'], ttlMs: 1_000 })).toBe(rulesDigest(DEFAULT_POLICY));
   });
 
-  test.each([
+  test.each<readonly [string, readonly Described[]]>([
     ['a weak class more', [...base, { match: ['tmp:*'], consistency: 'weak' }]],
     ['a class that is not weak any more', base.slice(0, 2)],
-    ['another rule', [base[0], { match: ['a:*', 'b:*'], conflict: { resolver: 'max' } }, base[2]]],
-    ['a pattern less', [base[0], { match: ['a:*'], conflict: 'siblings' }, base[2]]],
+    [
+      'another rule',
+      [
+        base[0] as Described,
+        { match: ['a:*', 'b:*'], conflict: { kind: 'resolver', name: 'max', module: null } },
+        base[2] as Described,
+      ],
+    ],
+    [
+      'a pattern less',
+      [base[0] as Described, { match: ['a:*'], conflict: { kind: 'siblings' } }, base[2] as Described],
+    ],
     ['a plain class that takes keys away', [{ match: ['a:1*'] }, ...base]],
   ])('differs with %s', (_, classes) => {
-    expect(digestOf(...(classes as object[]))).not.toBe(digestOf(...base));
+    expect(digestOf(...classes)).not.toBe(digestOf(...base));
   });
 
   test('holds the code of a resolver module', () => {
-    const policy = policyOf(fileOf({ match: ['m:*'], conflict: { resolver: './merge.js' } }));
+    const policy = policyWith({
+      match: ['m:*'],
+      conflict: { kind: 'resolver', name: './merge.js', module: './merge.js' },
+    });
     const digests = ['1', '2'].map((code) => rulesDigest(policy, new Map([['./merge.js', code]])));
     expect(new Set([...digests, rulesDigest(policy)]).size).toBe(3);
   });

@@ -10,7 +10,7 @@ const CLASSES = `classes:
   - match: ["prefs:*"]
     consistency: session
   - match: ["größe:*"]
-    conflict: siblings
+    consistency: weak
   - match: ["scratch:*"]
     consistency: weak
 `;
@@ -54,7 +54,7 @@ describe('CW.CLASSES', () => {
     expect(await classes()).toEqual([
       row('quote:*', ['quote:*', 'chain:*'], 'causal', 300_000, 'lww', 2),
       row('prefs:*', ['prefs:*'], 'session', null, 'lww', 0),
-      row('größe:*', ['größe:*'], 'causal', null, 'siblings', 0),
+      row('größe:*', ['größe:*'], 'weak', null, 'lww', 0),
       row('scratch:*', ['scratch:*'], 'weak', null, 'lww', 3),
       row('default', [], 'causal', null, 'lww', 1),
     ]);
@@ -111,7 +111,7 @@ ${RULES}`;
 
   test.each([
     ['that adds a weak class', `${CLASSES}  - match: ["tmp:*"]\n    consistency: weak\n`, '"tmp:*" as weak is new'],
-    ['that takes a rule away', CLASSES.replace('    conflict: siblings\n', ''), '"größe:*" as siblings is no more'],
+    ['that takes a rule away', CLASSES.replace('    consistency: weak\n', ''), '"größe:*" as weak is no more'],
     [
       'that is broken',
       'classes:\n  - match: [quote]\n    ttl: soon\n',
@@ -140,7 +140,7 @@ test('INFO and the metrics name every class, whatever its pattern', async () => 
   await client.set('größe:1', 'v');
   const info = await client.info('classes');
   expect(info).toContain('# Classes\r\nclasses_file:classes.yaml\r\nclasses_rules:rules-1:');
-  expect(info).toContain('class2:name="größe:*",patterns=1,consistency=causal,ttl_ms=,conflict=siblings,writes=1\r\n');
+  expect(info).toContain('class2:name="größe:*",patterns=1,consistency=weak,ttl_ms=,conflict=lww,writes=1\r\n');
   const metrics = await (await rig.http('/metrics')).text();
   expect(metrics).toContain(
     'causeway_class_info{class="quote:*",consistency="causal",ttl_ms="300000",conflict="lww"} 1\n',

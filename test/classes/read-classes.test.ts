@@ -56,7 +56,7 @@ describe('C1: a broken file', () => {
 });
 
 describe('a file that is taken', () => {
-  test('as in the design, without its strong keys', () => {
+  test('as in the design, without its strong keys and resolvers', () => {
     const policy = parseClasses(
       `classes:
   - match: ["quote:*", "chain:*"]
@@ -65,10 +65,6 @@ describe('a file that is taken', () => {
     conflict: lww
   - match: ["prefs:*"]
     consistency: session
-  - match: ["secmaster:*"]
-    conflict: { resolver: newest-by-field }
-  - match: ["news:*"]
-    conflict: { resolver: ./resolvers/news.mjs }
   - match: ["scratch:*"]
     consistency: weak
 `,
@@ -79,8 +75,6 @@ describe('a file that is taken', () => {
     ).toEqual([
       ['quote:*', 'causal', 300_000, { kind: 'lww' }],
       ['prefs:*', 'session', null, { kind: 'lww' }],
-      ['secmaster:*', 'causal', null, { kind: 'resolver', name: 'newest-by-field', module: null }],
-      ['news:*', 'causal', null, { kind: 'resolver', name: './resolvers/news.mjs', module: './resolvers/news.mjs' }],
       ['scratch:*', 'weak', null, { kind: 'lww' }],
       ['default', 'causal', null, { kind: 'lww' }],
     ]);
