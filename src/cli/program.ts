@@ -121,7 +121,7 @@ function addUp(program: Command, exit: Exit, parts: ProgramParts): void {
 }
 
 function addServe(program: Command, exit: Exit, parts: ProgramParts): void {
-  const environment = ENVIRONMENT_TABLE.map((row) => `  ${row.name.padEnd(22)}${row.help}`);
+  const environment = ENVIRONMENT_TABLE.map((row) => `  ${row.name.padEnd(27)}${row.help}`);
   program
     .command('serve')
     .description('run one node')
