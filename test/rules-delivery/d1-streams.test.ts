@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { latin1Range } from '../../src/base/bytes.ts';
-import { ordersOf, PlayedStream, ScriptedNode, originFor } from '../support/scripted-node.ts';
+import { numberOf, ordersOf, PlayedStream, ScriptedNode, originFor } from '../support/scripted-node.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
 
 /** B:1 adds x; A:1 has seen it and adds y; A:2 removes x, and its deps say nothing new. */
@@ -43,6 +43,13 @@ describe('D1: deltas of deps belong to the stream of an origin', () => {
     expect(node.has(originFor('A'))).toBe(0);
     node.run(200);
     expect(node.take('want').length).toBeGreaterThan(0);
+  });
+
+  it('a want that overtakes the hello of a new bulk connection is kept: the stream goes on', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    node.core.transact(node.now().wallMs, (tx) => tx.set(latin1Range('k'), 0, latin1Range('v'), Infinity));
+    node.reopenBulk('B', () => node.give('B', { type: 'want', nodes: [numberOf('R')], after: [] }));
+    expect(node.take('transactions').map(({ to, frame }) => [to, frame.origin])).toEqual([['B', originFor('R')]]);
   });
 
   it('a head that waits does not raise the running deps: a snapshot sent meanwhile is an exact cut', () => {

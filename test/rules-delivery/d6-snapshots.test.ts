@@ -108,6 +108,26 @@ describe('D6: snapshots merge by dot', () => {
     expect(c.core.keys.count).toBe(60);
   });
 
+  it('a connection that replaces the one it came on, seen by one end first, begins it anew too', () => {
+    const cluster = shortLogs();
+    const [a, c] = [cluster.node(0), cluster.node(2)];
+    for (let at = 0; at < 60; at++) a.set(`k${at}`, 'v');
+    cluster.run(1_000);
+    cluster.kill(c);
+    cluster.run(200);
+    let entries = 0;
+    cluster.observer = {
+      carried: (from, to, _kind, bytes) => {
+        if (to !== c || peerCodec.decodeFrame(bytes).type !== 'snapshot-entries') return;
+        entries++;
+        if (entries === 20) cluster.at(1, () => cluster.reopen(from, c, 'bulk'));
+      },
+    };
+    cluster.restart(c, { emptyDisk: true });
+    expect(cluster.runUntil(() => cluster.areReady() && cluster.areEqual(), 30_000)).toBe(true);
+    expect([c.core.keys.count, entries > 60]).toEqual([60, true]);
+  });
+
   it.each(['bulk', 'control'] as const)('a request or offer lost with the %s connection is made again', (kind) => {
     const cluster = shortLogs();
     const [a, c] = [cluster.node(0), cluster.node(2)];

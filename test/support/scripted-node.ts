@@ -138,23 +138,39 @@ export class ScriptedNode {
     for (const kind of ['bulk', 'control'] as const) {
       if (this.peers.get(name) !== peer) return;
       this.core.linkOpened(peer[kind], kind, this.now());
-      this.give(
-        name,
-        {
-          type: 'hello',
-          protocol: 1,
-          clusterId: 'scripted',
-          kind,
-          nodeId: `${name}/a`,
-          nodeNumber: numberOf(name),
-          incarnation: hello.incarnation ?? 1,
-          startId: hello.startId ?? name,
-          rules: '',
-          applied: hello.applied ?? [],
-        },
-        kind,
-      );
+      this.give(name, this.#hello(name, kind, hello), kind);
     }
+  }
+
+  /** Loses a peer's bulk connection and opens another, on which the peer says hello only after what happens in between. */
+  reopenBulk(name: Name, between: () => void): void {
+    const before = this.peers.get(name);
+    if (before === undefined) throw new Error(`${name} is not connected`);
+    this.core.linkClosed(before.bulk, this.now());
+    const peer = { bulk: ++this.#link, control: before.control };
+    this.peers.set(name, peer);
+    this.core.linkOpened(peer.bulk, 'bulk', this.now());
+    between();
+    this.give(name, this.#hello(name, 'bulk'), 'bulk');
+  }
+
+  #hello(
+    name: Name,
+    kind: 'bulk' | 'control',
+    hello: { incarnation?: number; applied?: VectorEntries; startId?: string } = {},
+  ): PeerFrame {
+    return {
+      type: 'hello',
+      protocol: 1,
+      clusterId: 'scripted',
+      kind,
+      nodeId: `${name}/a`,
+      nodeNumber: numberOf(name),
+      incarnation: hello.incarnation ?? 1,
+      startId: hello.startId ?? name,
+      rules: '',
+      applied: hello.applied ?? [],
+    };
   }
 
   disconnect(name: Name): void {

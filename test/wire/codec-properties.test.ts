@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { CausewayError } from '../../src/errors.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 import { frame, state } from './arbitrary-frames.ts';
 import { PROTOCOL_1 } from './protocol-1.ts';
-import { bytesOf, hexOf } from './sample-frames.ts';
+import { bytesOf, hexOf, sampleFrames } from './sample-frames.ts';
 
 const anyFrame = frame(fc.uint8Array({ maxLength: 40 }));
 const golden = Object.values(PROTOCOL_1).map(bytesOf);
@@ -105,6 +106,22 @@ describe('hostile bytes', () => {
 
   it('give PROTOCOL: two million lists in each other', () => {
     expect(decodeAsAll(new Uint8Array(2_000_000).fill(0x91))).toBe(0);
+  });
+
+  it.each([0, -1, 2 ** 32, 2 ** 40, 1.5])('are incarnations that cannot be: %d', (incarnation) => {
+    const { hello, rows } = sampleFrames;
+    if (hello.type !== 'hello' || rows.type !== 'rows') throw new Error('samples have other types');
+    const row = { ...rows.rows[0], incarnation } as (typeof rows.rows)[0];
+    const knowing = { ...rows.rows[0], incarnations: [64, incarnation] } as (typeof rows.rows)[0];
+    const floor = originOf(nodeNumber(64), 0);
+    for (const hostile of [
+      { ...hello, incarnation },
+      { ...hello, applied: [[floor, incarnation] as const] },
+      { ...rows, rows: [row] },
+      { ...rows, rows: [knowing] },
+    ]) {
+      expect(decodeAsAll(peerCodec.encodeFrame(hostile))).toBe(0);
+    }
   });
 
   it('do not change how the next frame is read', () => {

@@ -193,6 +193,23 @@ describe('a hostile peer', () => {
     expect(Math.min(taken, refused, brought)).toBeGreaterThan(0);
   });
 
+  it('cannot pass a floor for an origin, nor bring transactions of a life that the node has yet to live', () => {
+    for (const [node, incarnation] of [
+      [192, 0],
+      [64, 0],
+      [64, 3],
+    ] as const) {
+      const victim = new Victim();
+      victim.connect();
+      const before = victim.state();
+      const origin = originOf(nodeNumber(node), incarnation);
+      expect(
+        victim.frame(1, { type: 'transactions', origin, first: 1, last: 3, asked: false, bytes: columns(3, 0) }),
+      ).toBe(true);
+      expect(victim.after).toBe(before);
+    }
+  });
+
   it('cannot make the node keep more for each frame than it sent', () => {
     const victim = new Victim();
     victim.connect();
