@@ -47,6 +47,7 @@ export class DocumentContent {
     this.stamp = stamp;
     this.origin = origin;
     this.seq = seq;
+    this.content?.release();
     this.content = json === null ? null : new Generations({ stamp, origin, seq }, SharedDocument.fromJson(json.value));
     return true;
   }
@@ -66,6 +67,7 @@ export class DocumentContent {
   /** What an operation on another type does to a document that it had seen (RULES V6): a tombstone at the root's own place. */
   removeCovered(context: UpdateContext): boolean {
     if (this.content === null || !covers(context, this.origin, this.seq)) return false;
+    this.content.release();
     this.content = null;
     return true;
   }

@@ -154,6 +154,17 @@ export class Generations {
     return replay;
   }
 
+  #dropReplays(): void {
+    for (const { document } of this.#replays.values()) document.release();
+    this.#replays.clear();
+  }
+
+  /** Not to be used any more. */
+  release(): void {
+    this.#document.release();
+    this.#dropReplays();
+  }
+
   #freshBase(): SharedDocument {
     const base = this.#base === null ? null : parseJson(this.#base);
     // a stable generation is contained in what everybody writes, so nothing is ever carried over to it by honest peers
@@ -178,12 +189,13 @@ export class Generations {
   }
 
   #begin(generation: StampedDot, base: string | null, document: SharedDocument): void {
+    this.#document.release();
     this.#generation = generation;
     this.#base = base;
     this.#document = document;
     this.#edits = [];
     this.#editOrigins.clear();
-    this.#replays.clear();
+    this.#dropReplays();
     this.#editsSince = 0;
     this.#bytesSince = 0;
     this.#measuredBytes = 0;
@@ -212,7 +224,7 @@ export class Generations {
   settle(stable: VersionVector): void {
     if (!this.#isStable(stable)) return;
     this.#base = null;
-    this.#replays.clear();
+    this.#dropReplays();
     if (this.#edits.length === 0) return;
     const kept = this.#edits.filter((edit) => !stable.contains(edit.origin as Origin, edit.seq));
     if (kept.length === this.#edits.length) return;
@@ -247,7 +259,7 @@ export class Generations {
       this.#bytesSince = 0;
       const isLong =
         this.#measuredBytes > HISTORY_BYTES_MIN &&
-        this.#measuredBytes > HISTORY_FACTOR * SharedDocument.fromJson(this.toJson()).encode().length;
+        this.#measuredBytes > HISTORY_FACTOR * SharedDocument.freshBytes(this.toJson());
       if (isLong) return 'long';
     }
     return isQuiet ? 'short' : 'unsettled';
@@ -260,7 +272,7 @@ export class Generations {
     const theirNews = their.#edits.filter((edit) => !sides.local.contains(edit.origin as Origin, edit.seq));
     if (order === 0) {
       this.#document.merge(their.#document.encode());
-      this.#replays.clear();
+      this.#dropReplays();
       for (const edit of theirNews) this.#keep({ ...edit });
     } else if (order < 0) {
       for (const edit of theirNews) this.#carryAndKeep(edit);

@@ -149,6 +149,21 @@ export class SharedDocument {
     return new SharedDocument(bytes);
   }
 
+  /** Encoded bytes of a value without history. */
+  static freshBytes(json: Json): number {
+    const document = SharedDocument.fromJson(json);
+    const { length } = document.encode();
+    document.release();
+    return length;
+  }
+
+  /** Not to be used any more: it makes room for others at once. */
+  release(): void {
+    live.delete(this);
+    this.#doc?.destroy();
+    this.#doc = null;
+  }
+
   copy(): SharedDocument {
     return new SharedDocument(this.encode());
   }
