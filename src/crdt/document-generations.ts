@@ -1,7 +1,7 @@
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { parseCommand } from './document-edits.ts';
-import { formatJson, parseJson, type Json } from './document-json.ts';
+import { formatJson, JSON_BYTES_MAX, parseJson, type Json } from './document-json.ts';
 import { clientIdOf, SharedDocument } from './document.ts';
 import { compareWrites, covers, type StampedDot, type Update, type UpdateContext } from './update.ts';
 import type { MergeSides } from './writes.ts';
@@ -260,7 +260,8 @@ export class Generations {
       const isLong =
         this.#measuredBytes > HISTORY_BYTES_MIN &&
         this.#measuredBytes > HISTORY_FACTOR * SharedDocument.freshBytes(this.toJson());
-      if (isLong) return 'long';
+      // a value that is too long to be a base keeps its history
+      if (isLong && this.jsonText().length <= JSON_BYTES_MAX) return 'long';
     }
     return isQuiet ? 'short' : 'unsettled';
   }
