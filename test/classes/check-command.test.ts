@@ -29,13 +29,19 @@ describe('causeway classes check', () => {
     expect(output).toContain(`quote:*
   patterns  "quote:*", "chain:*"
   promise   causal: arrives everywhere, never before its causes; a read never waits
-  ttl       5m from a write that makes the key without an expiry of its own
+  ttl       none
   conflict  lww: of concurrent writes of a string the latest stays
 `);
     expect(output).toContain('promise   weak: stays on the node that it is written on');
     expect(output).toContain('default\n  patterns  all other keys\n');
     expect(output).not.toMatch(/^error/m);
     expect(output).not.toMatch(/^warning/m);
+  });
+
+  test('explains a ttl', async () => {
+    const { code, output } = await check(fileOf('classes:\n  - match: ["quote:*"]\n    ttl: 5m\n'));
+    expect(code).toBe(0);
+    expect(output).toContain('  ttl       5m from a write that makes the key without an expiry of its own\n');
   });
 
   test.each(BROKEN_FILES)('of $what ends with 1 and names the line and the reason', async ({ text, says }) => {
