@@ -76,3 +76,9 @@ export async function askProgress(client: RespClient, id: string): Promise<Progr
 export async function askId(client: RespClient): Promise<string> {
   return checked(z.object({ id: z.string() }), record(await client.send('CW.NODE'))).id;
 }
+
+/** What a removed node alone has: key, what, dot and value of each write. */
+export async function askLost(client: RespClient): Promise<string[][]> {
+  const writes = z.array(z.tuple([z.string(), z.string(), z.string(), z.string().nullable()]));
+  return checked(writes, await client.send('CW.MEMBER', 'LOST')).map((write) => write.map((part) => part ?? '-'));
+}

@@ -2,10 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import { formatAddress } from '../server/address.ts';
 import { clusterNodesOf, connectTo, type NodesOptions } from './cluster-nodes.ts';
-import { askId, askMembers, askProgress, type MemberLine, type ProgressAnswer } from './member-answers.ts';
+import { askId, askLost, askMembers, askProgress, type MemberLine, type ProgressAnswer } from './member-answers.ts';
 import type { RespClient } from './resp-client.ts';
 import { tableOf } from './table.ts';
 import { printable, UsageError, type Terminal } from './usage.ts';
+
+export interface ListOptions extends NodesOptions {
+  /** Shows what the removed nodes that run alone have, too. */
+  readonly lost?: boolean;
+}
 
 export interface RemoveOptions extends NodesOptions {
   /** Removes a node that is heard of, too. */
@@ -55,7 +60,7 @@ async function withReached<T>(options: NodesOptions, use: (reached: Reached) => 
 }
 
 /** Prints every node of the topology as the node with the newest members sees it. */
-export async function memberList(options: NodesOptions, terminal: Terminal): Promise<void> {
+export async function memberList(options: ListOptions, terminal: Terminal): Promise<void> {
   await withReached(options, async (reached) => {
     const members = await newestMembers(reached);
     const rows = members.map((member) => [
@@ -68,8 +73,23 @@ export async function memberList(options: NodesOptions, terminal: Terminal): Pro
     ]);
     terminal.write(`epoch ${members[0]?.epoch ?? 0}\n`);
     terminal.write(tableOf(['node', 'incarnation', 'state', 'since', 'silent s', 'behind'], rows));
+    if (options.lost === true) {
+      for (const { id, state } of members) if (state === 'removed') await writeLost(id, reached, terminal);
+    }
     for (const failure of reached.failures) terminal.write(`not asked: ${printable(failure)}\n`);
   });
+}
+
+async function writeLost(id: string, { clients }: Reached, terminal: Terminal): Promise<void> {
+  const client = clients.get(id);
+  if (client === undefined) {
+    terminal.write(`${id} was not reached: start it on its disk to see what it alone has\n`);
+    return;
+  }
+  const writes = await askLost(client);
+  terminal.write(`${id} alone has ${writes.length} writes\n`);
+  const shown = writes.map((write) => write.map((part) => printable(part)));
+  if (shown.length > 0) terminal.write(tableOf(['key', 'what', 'dot', 'value'], shown));
 }
 
 /** What the node with the highest epoch says; it is not one that was itself removed, where there is another. */

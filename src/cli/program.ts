@@ -206,12 +206,12 @@ function addMember(program: Command): void {
       .option('--nodes <addresses>', 'host:port of all nodes, comma separated', listOption)
       .option('--password <password>', PASSWORD_HELP)
       .exitOverride();
-  withNodes(member.command('list').description('show every node of the topology, and whether it is a member')).action(
-    async (options) => {
+  withNodes(member.command('list').description('show every node of the topology, and whether it is a member'))
+    .option('--lost', 'and what removed nodes that run on their disks alone have', false)
+    .action(async (options) => {
       const { memberList } = await import('./member-command.ts');
       await memberList(options, terminalOf(program));
-    },
-  );
+    });
   withNodes(member.command('remove <id>').description('remove a node that is lost for good, at every survivor'))
     .option('--force', 'a node that is live, too', false)
     .option('--timeout <seconds>', 'how long the survivors may take to agree', numberOption(0.1, 86_400), 30)

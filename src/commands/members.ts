@@ -1,4 +1,5 @@
 import type { VectorEntries } from '../causal/peer-frames.ts';
+import { dotText } from '../clock/dot.ts';
 import { INCARNATION_MAX, incarnationOf, isOrigin } from '../clock/origin.ts';
 import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
@@ -57,6 +58,18 @@ function progress({ args, node, reply }: CommandContext): void {
   }
 }
 
+/** CW.MEMBER LOST: key, what, dot and value of each write. */
+function lost({ node, reply }: CommandContext): void {
+  const writes = node.membership.lost();
+  reply.array(writes.length);
+  for (const { key, what, origin, seq, value } of writes) {
+    reply.array(4);
+    for (const text of [key, what, dotText(origin, seq, node.names)]) reply.bulkText(text);
+    if (value === null) reply.null();
+    else reply.bulkText(value);
+  }
+}
+
 /** CW.MEMBER REMOVE id epoch incarnation [origin seq …] */
 function remove({ args, node, reply }: CommandContext): void {
   if (args.count % 2 === 0) throw syntaxError();
@@ -78,6 +91,7 @@ function row(name: string, arity: number, summary: string, run: CommandSpec['run
 const subcommands: readonly CommandSpec[] = [
   row('list', 2, 'Every node of the topology, its life, and whether it is a member', list),
   row('progress', 3, 'How far the removal of a node is here', progress),
+  row('lost', 2, 'At a removed node: what it wrote beyond where it was cut', lost),
   row('fence', 4, 'Take nothing more from the connections of a node that is being removed', ({ args, node, reply }) => {
     node.membership.fence(args.text(2), countArgument(args, 3));
     reply.ok();
@@ -91,6 +105,8 @@ const subcommands: readonly CommandSpec[] = [
     '    Every node of the topology, its life, and whether it is a member.',
     'PROGRESS <node>',
     '    How far the removal of a node is here.',
+    'LOST',
+    '    At a removed node: what it wrote beyond where it was cut.',
     'FENCE <node> <epoch>',
     '    Take nothing more from the connections of a node. A step of `causeway member remove`.',
     'UNFENCE <node>',

@@ -1,4 +1,5 @@
 import type { VectorEntries } from '../causal/peer-frames.ts';
+import type { Origin } from '../clock/origin.ts';
 
 /** One node of the topology as this node sees it. */
 export interface MemberStatus {
@@ -26,12 +27,26 @@ export interface RemovalProgress {
   readonly has: VectorEntries;
 }
 
+/** A write that only this node has, which was removed without it. */
+export interface LostWrite {
+  /** Latin1 text of its bytes, as the value's. */
+  readonly key: string;
+  /** `string`, `field NAME`, `member`, `increment`, `document`, `removal`. */
+  readonly what: string;
+  readonly origin: Origin;
+  readonly seq: number;
+  /** Null for a removal, and for a document's root. */
+  readonly value: string | null;
+}
+
 /** What an operator's commands ask and change of the members (RULES D7). Nodes are named as in the topology, `us-east-1/a`. */
 export interface MembershipView {
   readonly epoch: number;
   list(): MemberStatus[];
   /** Throws ERR for an unknown node. */
   progress(id: string): RemovalProgress;
+  /** What this node wrote beyond where it was cut and still holds. Throws ERR where it was not removed. */
+  lost(): LostWrite[];
   /** From now on nothing is taken from the node's own connections. Throws ERR where that may not be. */
   fence(id: string, expectedEpoch: number): void;
   /** Takes a fence back; says whether there was one. */

@@ -2,9 +2,10 @@ import type { Member } from '../causal/members.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
-import { incarnationOf, nodeOf } from '../clock/origin.ts';
-import type { MembershipView, MemberStatus, RemovalProgress } from '../commands/membership-view.ts';
+import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
+import type { LostWrite, MembershipView, MemberStatus, RemovalProgress } from '../commands/membership-view.ts';
 import { CausewayError } from '../errors.ts';
+import { lostWritesOf } from './lost-writes.ts';
 import type { Persistence } from './persistence.ts';
 
 /** Where an operator changes the members, a node at a time; the command line does it at every survivor (RULES D7). */
@@ -87,6 +88,15 @@ export class MembershipDesk implements MembershipView {
       incarnation: this.#incarnationOf(nodeNumber),
       has: membership.removalOf(nodeNumber)?.cut ?? had,
     };
+  }
+
+  lost(): LostWrite[] {
+    const { identity, membership, vector } = this.#replica;
+    if (membership.removalOf(identity.nodeNumber) === undefined)
+      throw new CausewayError('ERR', `${identity.nodeId} was not removed, or has not heard of it yet`);
+    const isLost = (origin: Origin, seq: number): boolean =>
+      nodeOf(origin) === identity.nodeNumber && !vector.isRetired(origin) && membership.isBeyond(origin, seq);
+    return [...this.#persistence.states()].flatMap(([key, state]) => [...lostWritesOf(key, state, isLost)]);
   }
 
   fence(id: string, expectedEpoch: number): void {

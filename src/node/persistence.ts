@@ -6,6 +6,7 @@ import { VersionVector } from '../clock/version-vector.ts';
 import type { Codec, NodeMeta } from '../causal/peer-frames.ts';
 import type { Replica } from '../causal/replica.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SnapshotEntry } from '../keyspace/snapshot-cursor.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
 
 /**
@@ -42,6 +43,14 @@ export class Persistence {
     if (meta.membership !== undefined) this.#replica.membership.restore(meta.membership);
     for (const [origin, seq] of vector.dots()) log.startAfter(origin, seq);
     this.#replica.durable = vector.clone();
+  }
+
+  /** All keys with what they hold. */
+  *states(): Generator<SnapshotEntry> {
+    for (let slot = 0; slot < this.#keyspace.slotCount; slot++) {
+      const entry = this.#keyspace.stateAt(slot);
+      if (entry !== null) yield entry;
+    }
   }
 
   /** Whether there is something to write and no batch on its way. */

@@ -218,4 +218,31 @@ describe('D7: members change by agreed epochs', () => {
     expect(cluster.runUntil(() => cluster.areReady() && cluster.areEqual(), 60_000)).toBe(true);
     expect([b.get('k'), b.core.membership.epoch]).toEqual(['v', 1]);
   });
+
+  it('what only the removed node had is listed by it when its disk comes back', () => {
+    const { cluster, lost, survivors } = four();
+    lost.set('shared', '1');
+    cluster.run(500);
+    expect(() => lost.core.membership.lost()).toThrow('was not removed');
+    for (const other of survivors) cluster.cut(lost.id, other.id);
+    const seq = lost.set('alone', 'a');
+    lost.delete('shared');
+    lost.setAdd('set', 'm');
+    lost.increment('count', 2n);
+    cluster.run(500);
+    const { origin } = lost.core;
+    cluster.kill(lost);
+    cluster.healAll();
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    cluster.restart(lost);
+    expect(cluster.runUntil(() => lost.core.membership.epoch === 1, 5_000)).toBe(true);
+    const listed = lost.core.membership.lost().toSorted((left, right) => left.seq - right.seq);
+    expect(listed.map((write) => [write.key, write.what, write.origin, write.seq, write.value])).toEqual([
+      ['alone', 'string', origin, seq, 'a'],
+      ['shared', 'removal', origin, seq + 1, null],
+      ['set', 'member', origin, seq + 2, 'm'],
+      ['count', 'increment', origin, seq + 3, expect.stringMatching(/^2 /)],
+    ]);
+    expect(survivors.map((node) => [node.get('alone'), node.get('shared')])).toEqual(survivors.map(() => [null, '1']));
+  });
 });
