@@ -71,7 +71,7 @@ export class Membership {
   /** Why nothing is taken from a node's connections, null where it is. */
   refusalOf(node: number): string | null {
     const removal = this.removalOf(node);
-    if (removal !== undefined) return `removed from the cluster at epoch ${removal.epoch}: join again`;
+    if (removal !== undefined) return `removed from the cluster at epoch ${removal.epoch}`;
     return this.isFenced(node) ? 'fenced: it is being removed from the cluster' : null;
   }
 

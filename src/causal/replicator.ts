@@ -161,7 +161,7 @@ export class Replicator {
   }
 
   #hello(link: number, state: Link, frame: PeerFrame, now: Now): void {
-    if (state.isRefused) throw new CausewayError('PROTOCOL', 'hello refused: removed from the cluster: join again');
+    if (state.isRefused) throw new CausewayError('PROTOCOL', 'hello refused: removed from the cluster');
     if (frame.type !== 'hello') throw new CausewayError('PROTOCOL', `expected hello, got ${frame.type}`);
     const member = frame.nodeNumber;
     if (this.#replica.membership.removalOf(member) !== undefined) {
