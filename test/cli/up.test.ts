@@ -234,9 +234,11 @@ describe('up', () => {
         stdio: 'ignore',
       },
     );
+    // listened for from the start: the shell may be gone before the file is seen here
+    const closed = new Promise((resolve) => shell.once('close', resolve));
     while (!existsSync(workshop.readyFile)) await new Promise((resolve) => setTimeout(resolve, 10));
     const ready = workshop.ready();
-    await new Promise((resolve) => shell.once('close', resolve));
+    await closed;
     await untilGone([ready.pid, ...pidsOf(ready)]);
     expect(existsSync(workshop.readyFile)).toBe(false);
   });
