@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { expect } from 'vitest';
 import { ServerRig, introduceServers } from '../server/server-rig.ts';
 import { configOf } from '../server/peer-rig.ts';
 import type { NodeConfig } from '../../src/server/node-config.ts';
@@ -13,7 +14,7 @@ export async function startWithClasses(
   return ServerRig.start(configOf(index, size, { classes: { file: 'classes.yaml', text }, ...changes }));
 }
 
-/** Nodes of two regions, ready, with a client each. */
+/** Nodes of two regions, ready, with a client each, and nothing of their own still on its way. */
 export async function twoRegions(
   text: string,
   changes: Partial<NodeConfig> = {},
@@ -21,7 +22,12 @@ export async function twoRegions(
   const first = await startWithClasses(text, 0, 2, changes);
   const second = await startWithClasses(text, 1, 2);
   await introduceServers([first, second]);
-  return { rigs: [first, second], here: first.client(), there: second.client() };
+  const regions = { rigs: [first, second], here: first.client(), there: second.client() };
+  // a node's first transaction closes its earlier lives: with both of them everywhere a vector changes by writes alone
+  for (const client of [regions.here, regions.there]) {
+    await expect.poll(async () => await client.call('CW.VECTOR'), { timeout: 20_000 }).toHaveLength(4);
+  }
+  return regions;
 }
 
 /** Fulfilled once what was written by a client is applied in the other region. */
