@@ -104,14 +104,15 @@ export class Members {
    * said so is here (RULES D5), and all that is left of its earlier lives. Returns whether it rose.
    */
   raiseStable(stable: VersionVector, local: VersionVector): boolean {
-    let least: VersionVector | null = null;
+    // from this node's own row on: another's no longer names the origins that are retired there already
+    const own = this.#counting.get(this.#self);
+    const least = own === undefined ? undefined : this.#countable(own, local)?.durable.clone();
+    if (least === undefined) return false;
     for (const state of this.#counting.values()) {
       const row = this.#countable(state, local);
       if (row === null) return false;
-      if (least === null) least = row.durable.clone();
-      else least.lowerTo(row.durable);
+      least.lowerTo(row.durable);
     }
-    if (least === null) return false;
     let rose = false;
     for (const [origin, seq] of least.dots()) if (stable.raise(origin, seq)) rose = true;
     return rose;
