@@ -13,10 +13,15 @@ class Scratch {
   }
 }
 
-/** Readers over hash and set contents. A reader is made a call: two sets can be read side by side. */
+/** Hands out strings, and readers over hash and set contents. A reader is made a call: two sets can be read side by side. */
 export class ContainerReaders {
   readonly #names: Scratch = new Scratch();
   readonly #values: Scratch = new Scratch();
+  readonly #texts: Scratch = new Scratch();
+
+  text(text: string, into: ByteRange): void {
+    this.#texts.into(text, into);
+  }
 
   hash(content: HashContent): HashReader {
     const names = this.#names;

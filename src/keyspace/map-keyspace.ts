@@ -1,5 +1,5 @@
 import { present } from '../base/assert.ts';
-import { ByteRange, latin1Bytes, writeLatin1 } from '../base/bytes.ts';
+import { ByteRange, latin1Bytes } from '../base/bytes.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { DocumentNode } from '../crdt/document.ts';
 import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
@@ -7,15 +7,16 @@ import type { FlushMark } from '../crdt/string-content.ts';
 import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
 import type { FlushedSides, MergeSides } from '../crdt/writes.ts';
 import { ContainerReaders } from './container-readers.ts';
+import { CountedKeys } from './counted-keys.ts';
 import { Digest } from './digest.ts';
 import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
-import { ExpiryQueue } from './expiry-queue.ts';
 import { GrownDocuments } from './grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
 import { PurgeQueue } from './purge-queue.ts';
 import { QuietKeys } from './quiet-keys.ts';
 import { NO_SLOT, type HashReader, type KeyspaceReader, type SetReader, type Slot } from './keyspace.ts';
 import { RecentChanges } from './recent-changes.ts';
+import { SlotTable } from './slot-table.ts';
 import { SnapshotCursor, type SnapshotEntry } from './snapshot-cursor.ts';
 import { WeakWrites } from './weak-writes.ts';
 
@@ -30,13 +31,8 @@ const RECENT_BUDGET = 10;
  * slab to come; all that is subtle is in `crdt/`.
  */
 export class MapKeyspace implements KeyspaceReader {
-  readonly #slots: Map<string, Slot> = new Map();
-  readonly #keys: (string | null)[] = [];
-  readonly #entries: (Entry | null)[] = [];
-  /** Whether a slot's entry counts in DBSIZE: it shows something and was not yet found expired. */
-  readonly #counted: boolean[] = [];
-  readonly #free: Slot[] = [];
-  readonly #expiryQueue: ExpiryQueue = new ExpiryQueue();
+  readonly #slots: SlotTable = new SlotTable();
+  readonly #counted: CountedKeys = new CountedKeys((slot) => [this.entryAt(slot).expiryMs, this.#slots.keyAt(slot)]);
   readonly #forgetQueue: ForgetQueue = new ForgetQueue();
   readonly #purgeQueue: PurgeQueue = new PurgeQueue();
   /** Those whose losing types can be forgotten, and those that can be purged. */
@@ -46,9 +42,6 @@ export class MapKeyspace implements KeyspaceReader {
   readonly #readers: ContainerReaders = new ContainerReaders();
   readonly #dirty: DirtyKeys = new DirtyKeys();
   #flush: FlushMark | null = null;
-  #count = 0;
-  #expiringCount = 0;
-  #scratch: Uint8Array = new Uint8Array(4096);
   #conflicts = 0;
   /** What sessions see of the keys that they read. */
   readonly recent: RecentChanges = new RecentChanges();
@@ -58,7 +51,7 @@ export class MapKeyspace implements KeyspaceReader {
   readonly #weakWrites: WeakWrites = new WeakWrites();
 
   readonly grownDocuments: GrownDocuments = new GrownDocuments(
-    (key) => this.#entries[this.#slots.get(key) ?? -1]?.document,
+    (key) => this.#slots.entryOf(key)?.document,
     this.#weakWrites.stable,
   );
   /** Whether changes are collected for `takeDirty`. */
@@ -68,12 +61,12 @@ export class MapKeyspace implements KeyspaceReader {
 
   get count(): number {
     this.recent.readAll();
-    return this.#count;
+    return this.#counted.count;
   }
 
   get expiringCount(): number {
     this.recent.readAll();
-    return this.#expiringCount;
+    return this.#counted.expiringCount;
   }
 
   /** Registers written without having seen the live one they met. */
@@ -82,12 +75,12 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   get slotCount(): number {
-    return this.#entries.length;
+    return this.#slots.length;
   }
 
   /** Entries kept, visible or not. */
   get entryCount(): number {
-    return this.#slots.size;
+    return this.#slots.keyCount;
   }
 
   get flushMark(): FlushMark | null {
@@ -103,23 +96,22 @@ export class MapKeyspace implements KeyspaceReader {
   find(key: ByteRange, _hash: number, nowMs: number): Slot {
     const text = key.toLatin1();
     if (this.recent.reader !== null) this.recent.read(text);
-    const slot = this.#slots.get(text);
+    const slot = this.#slots.slotOf(text);
     return slot === undefined || !this.#isVisible(slot, nowMs) ? NO_SLOT : slot;
   }
 
   #isVisible(slot: Slot, nowMs: number): boolean {
-    const entry = this.#entries[slot];
+    const entry = this.#slots.entry(slot);
     return entry !== null && entry !== undefined && entry.type !== ContentType.None && entry.expiryMs > nowMs;
   }
 
   entryAt(slot: Slot): Entry {
-    return present(this.#entries[slot], 'a slot handed out holds an entry until the next update');
+    return this.#slots.entryAt(slot);
   }
 
   /** The entry of a key, visible or not. */
   entryOf(key: ByteRange): Entry | undefined {
-    const slot = this.#slots.get(key.toLatin1());
-    return slot === undefined ? undefined : this.entryAt(slot);
+    return this.#slots.entryOf(key.toLatin1());
   }
 
   typeOf(slot: Slot): ContentType {
@@ -127,7 +119,7 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   stringInto(slot: Slot, into: ByteRange): void {
-    this.#textInto(this.entryAt(slot).string.text(), into);
+    this.#readers.text(this.entryAt(slot).string.text(), into);
   }
 
   expiryOf(slot: Slot): number {
@@ -147,27 +139,20 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   keyInto(slot: Slot, into: ByteRange): void {
-    into.setFrom(new ByteRange(latin1Bytes(present(this.#keys[slot], 'a slot handed out has a key'))));
-  }
-
-  #textInto(text: string, into: ByteRange): void {
-    if (text.length > this.#scratch.length)
-      this.#scratch = new Uint8Array(Math.max(text.length, this.#scratch.length * 2));
-    writeLatin1(text, this.#scratch, 0);
-    into.set(this.#scratch, 0, text.length);
+    into.setFrom(new ByteRange(latin1Bytes(this.#slots.keyAt(slot))));
   }
 
   scan(cursor: number, budget: number, nowMs: number, visit: (slot: Slot) => void): number {
     this.recent.readAll();
-    const end = Math.min(this.#entries.length, cursor + Math.max(1, budget));
+    const end = Math.min(this.#slots.length, cursor + Math.max(1, budget));
     for (let slot = cursor; slot < end; slot++) if (this.#isVisible(slot, nowMs)) visit(slot);
-    return end >= this.#entries.length ? 0 : end;
+    return end >= this.#slots.length ? 0 : end;
   }
 
   random(unit: number, nowMs: number): Slot {
     this.recent.readAll();
-    const slots = this.#entries.length;
-    if (slots === 0 || this.#count === 0) return NO_SLOT;
+    const slots = this.#slots.length;
+    if (slots === 0 || this.#counted.count === 0) return NO_SLOT;
     const start = Math.min(slots - 1, Math.floor(unit * slots));
     for (let step = 0; step < slots; step++) {
       const slot = (start + step) % slots;
@@ -179,9 +164,9 @@ export class MapKeyspace implements KeyspaceReader {
   digest(nowMs: number): string {
     this.recent.readAll();
     const digest = new Digest();
-    for (let slot = 0; slot < this.#entries.length; slot++) {
+    for (let slot = 0; slot < this.#slots.length; slot++) {
       if (!this.#isVisible(slot, nowMs)) continue;
-      const key = present(this.#keys[slot], 'visible slots have keys');
+      const key = this.#slots.keyAt(slot);
       if (!this.isWeak(key)) digest.add(key, this.entryAt(slot));
     }
     return digest.hex();
@@ -206,7 +191,7 @@ export class MapKeyspace implements KeyspaceReader {
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.note(key, context.origin, context.seq, entry);
-    this.recent.note(this.#keys[slot] ?? key, context.origin, context.seq);
+    this.recent.note(this.#slots.key(slot) ?? key, context.origin, context.seq);
     if (changed) this.onChange(key, update);
     return changed;
   }
@@ -228,23 +213,18 @@ export class MapKeyspace implements KeyspaceReader {
 
   #drop(slot: Slot, key: string): void {
     this.#beforeChange(slot);
-    this.#entries[slot] = new Entry();
+    this.#slots.put(slot, new Entry());
     this.#reindex(slot, key, this.entryAt(slot));
   }
 
   #slotOf(key: string): Slot {
-    const known = this.#slots.get(key);
+    const known = this.#slots.slotOf(key);
     if (known !== undefined) {
       this.#beforeChange(known);
       return known;
     }
-    const slot = this.#free.pop() ?? this.#entries.length;
-    this.#beforeChange(slot);
-    this.#slots.set(key, slot);
-    this.#keys[slot] = key;
-    this.#entries[slot] = new Entry();
-    this.#counted[slot] = false;
-    return slot;
+    this.#beforeChange(this.#slots.nextSlot);
+    return this.#slots.add(key);
   }
 
   #beforeChange(slot: Slot): void {
@@ -260,13 +240,10 @@ export class MapKeyspace implements KeyspaceReader {
   /** Keeps counts, the expiry index and the list of changes true to an entry that changed; removes it when it holds nothing. */
   #reindex(slot: Slot, key: string, entry: Entry): void {
     if (this.#dirty.isCollecting && !this.isWeak(key)) this.#dirty.note(key);
-    this.#uncount(slot);
+    this.#counted.remove(slot);
     this.#purgeQueue.drop(key);
     if (entry.isEmpty) {
-      this.#slots.delete(key);
-      this.#entries[slot] = null;
-      this.#keys[slot] = null;
-      this.#free.push(slot);
+      this.#slots.remove(slot, key);
       this.#quietKeys.drop(key);
       return;
     }
@@ -275,37 +252,12 @@ export class MapKeyspace implements KeyspaceReader {
       if (entry.expiries !== null) this.#waitForPurge(key, entry.expiries.latestMs);
       return;
     }
-    this.#counted[slot] = true;
-    this.#count++;
-    if (entry.expiryMs === Infinity) return;
-    this.#expiringCount++;
-    this.#countedExpiring.add(slot);
-    this.#expiryQueue.push(entry.expiryMs, key);
-    if (this.#expiryQueue.size > 64 + this.#expiringCount * 4) this.#rebuildExpiryQueue();
+    this.#counted.add(slot, key, entry.expiryMs);
   }
 
   #waitForPurge(key: string, expiryMs: number): void {
     this.#purgeQueue.add(key, expiryMs);
     this.#quietKeys.note(key);
-  }
-
-  /** Slots counted in `expiringCount`. */
-  readonly #countedExpiring: Set<Slot> = new Set();
-
-  #uncount(slot: Slot): void {
-    if (this.#counted[slot] === true) {
-      this.#counted[slot] = false;
-      this.#count--;
-    }
-    if (this.#countedExpiring.delete(slot)) this.#expiringCount--;
-  }
-
-  #rebuildExpiryQueue(): void {
-    const records: [number, string][] = [];
-    for (const slot of this.#countedExpiring) {
-      records.push([this.entryAt(slot).expiryMs, present(this.#keys[slot], 'counted slots have keys')]);
-    }
-    this.#expiryQueue.rebuild(records);
   }
 
   #applyFlush(update: Update, context: UpdateContext): boolean {
@@ -314,7 +266,7 @@ export class MapKeyspace implements KeyspaceReader {
     const isLatest =
       this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) >= 0;
     if (isLatest) this.#flush = mark;
-    for (const [key, slot] of [...this.#slots]) {
+    for (const [key, slot] of this.#slots.all()) {
       if (this.isWeak(key)) {
         this.#drop(slot, key);
         continue;
@@ -325,7 +277,7 @@ export class MapKeyspace implements KeyspaceReader {
       entry.refresh();
       this.#afterChange(slot, key, entry);
     }
-    if (this.#slots.size === 0) this.#dirty.noteClear();
+    if (this.#slots.keyCount === 0) this.#dirty.noteClear();
     this.onChange(null, update);
     return true;
   }
@@ -334,21 +286,21 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** When the next expiry is due, in Unix milliseconds; Infinity for none. */
   get nextExpiryMs(): number {
-    return this.#expiryQueue.nextMs;
+    return this.#counted.nextMs;
   }
 
   /** Finds up to `budget` keys that expired by `nowMs` and takes them out of the count; tells each one once. */
   expireDue(nowMs: number, budget: number, onExpired: (key: string) => void): void {
-    for (let done = 0; done < budget && this.#expiryQueue.nextMs <= nowMs; done++) {
-      const key = this.#expiryQueue.pop();
-      const slot = key === undefined ? undefined : this.#slots.get(key);
-      if (key === undefined || slot === undefined || this.#counted[slot] !== true) continue;
+    for (let done = 0; done < budget && this.#counted.nextMs <= nowMs; done++) {
+      const key = this.#counted.pop();
+      const slot = key === undefined ? undefined : this.#slots.slotOf(key);
+      if (key === undefined || slot === undefined || !this.#counted.has(slot)) continue;
       const { expiryMs } = this.entryAt(slot);
       if (expiryMs > nowMs) continue;
       if (this.isWeak(key)) {
         this.#drop(slot, key);
       } else {
-        this.#uncount(slot);
+        this.#counted.remove(slot);
         this.#waitForPurge(key, expiryMs);
       }
       this.onChange(key, null);
@@ -362,7 +314,7 @@ export class MapKeyspace implements KeyspaceReader {
    */
   purgeExpired(membersClockMs: number, budget: number): void {
     this.#purgeQueue.drain(membersClockMs, budget, (key) => {
-      const slot = present(this.#slots.get(key), 'what waits to be purged is kept');
+      const slot = present(this.#slots.slotOf(key), 'what waits to be purged is kept');
       this.#forgetsKeys = true;
       this.#drop(slot, key);
     });
@@ -385,7 +337,7 @@ export class MapKeyspace implements KeyspaceReader {
     this.recent.forget(stable, budget * RECENT_BUDGET);
     this.#quietKeys.drain(vector, stable, budget, (key) => this.#quiet(key, stable));
     this.#forgetQueue.drain(stable, budget, (key) => {
-      const slot = this.#slots.get(key);
+      const slot = this.#slots.slotOf(key);
       if (slot === undefined) return true;
       this.#beforeChange(slot);
       const entry = this.entryAt(slot);
@@ -397,7 +349,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** All that was applied to a key is stable. */
   #quiet(key: string, stable: VersionVector): void {
-    const slot = present(this.#slots.get(key), 'what waits to be quiet is kept');
+    const slot = present(this.#slots.slotOf(key), 'what waits to be quiet is kept');
     this.#purgeQueue.markQuiet(key);
     const entry = this.entryAt(slot);
     if (!entry.hasSeveralTypes) return;
@@ -431,8 +383,8 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   stateAt(slot: Slot): SnapshotEntry | null {
-    const entry = this.#entries[slot];
-    const key = this.#keys[slot];
+    const entry = this.#slots.entry(slot);
+    const key = this.#slots.key(slot);
     if (entry === null || entry === undefined || key === null || key === undefined) return null;
     return this.isWeak(key) ? null : [key, entry.toState()];
   }
@@ -442,13 +394,13 @@ export class MapKeyspace implements KeyspaceReader {
     this.recent.noteUnknown(sides.remote, sides.local);
     const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
     if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
-    for (const [key, slot] of [...this.#slots]) {
+    for (const [key, slot] of this.#slots.all()) {
       if (this.isWeak(key)) continue;
       const state = entries.get(key);
       this.#mergeEntry(slot, key, state === undefined ? null : Entry.fromState(state), flushed);
     }
     for (const [key, state] of entries) {
-      if (!this.#slots.has(key) && !this.isWeak(key))
+      if (this.#slots.slotOf(key) === undefined && !this.isWeak(key))
         this.#mergeEntry(this.#slotOf(key), key, Entry.fromState(state), flushed);
     }
     this.#forgetsKeys = true;
@@ -474,7 +426,7 @@ export class MapKeyspace implements KeyspaceReader {
     if (this.isWeak(key)) return this.#dirty.note(key);
     const slot = this.#slotOf(key);
     const entry = Entry.fromState(state);
-    this.#entries[slot] = entry;
+    this.#slots.put(slot, entry);
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.noteMerged(key, entry);
   }
@@ -491,7 +443,7 @@ export class MapKeyspace implements KeyspaceReader {
   /** What changed since the last call. */
   takeDirty(): DirtyEntries {
     return this.#dirty.take((key) => {
-      const slot = this.#slots.get(key);
+      const slot = this.#slots.slotOf(key);
       return slot === undefined || this.isWeak(key) ? null : this.entryAt(slot).toState();
     });
   }
