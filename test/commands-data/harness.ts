@@ -1,4 +1,3 @@
-import { ByteRange, latin1Bytes } from '../../src/base/bytes.ts';
 import { nodeNumber, originOf, type Origin } from '../../src/clock/origin.ts';
 import { HybridClock, type Stamp } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
@@ -20,6 +19,7 @@ import { CausewayError } from '../../src/errors.ts';
 import { LocalTransaction } from '../../src/keyspace/local-transaction.ts';
 import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { readWords, replyText, type ReplyValue } from '../conformance/reply-value.ts';
+import { WordArgs } from '../support/word-args.ts';
 import { RecordingReply } from './recording-reply.ts';
 
 export const dataCommands: readonly CommandSpec[] = [
@@ -33,42 +33,6 @@ export const dataCommands: readonly CommandSpec[] = [
 
 const table = new Map(dataCommands.map((spec) => [spec.name, spec]));
 const kindNames = new Map<number, string>(Object.entries(UpdateKind).map(([name, kind]) => [kind, name]));
-
-class WordArgs implements Args {
-  readonly #words: readonly string[];
-  readonly #ranges: readonly ByteRange[];
-
-  constructor(words: readonly string[]) {
-    this.#words = words;
-    // The arguments of a request lie in one buffer, and it is used again for the next request.
-    const buf = latin1Bytes(words.join(''));
-    let at = 0;
-    this.#ranges = words.map((word) => new ByteRange(buf, at, (at += word.length)));
-  }
-
-  get count(): number {
-    return this.#words.length;
-  }
-
-  range(index: number): ByteRange {
-    const range = this.#ranges[index];
-    if (range === undefined) throw new Error(`argument ${index} does not exist`);
-    return range;
-  }
-
-  text(index: number): string {
-    return this.range(index).toLatin1();
-  }
-
-  word(index: number): string {
-    return this.text(index).toUpperCase();
-  }
-
-  /** What the receive buffer becomes when the command has returned. */
-  spoil(): void {
-    this.#ranges[0]?.buf.fill(0x21);
-  }
-}
 
 /** One node's keyspace with the data commands on it, a clock set by hand and a seeded random. */
 export class Harness {

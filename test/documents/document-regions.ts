@@ -1,120 +1,36 @@
-import { sha256Digests } from '../../src/adapters/sha256-digests.ts';
 import { present } from '../../src/base/assert.ts';
 import { ByteRange, latin1Bytes } from '../../src/base/bytes.ts';
-import { CommandIndex } from '../../src/commands/command-index.ts';
-import type { Args } from '../../src/commands/context.ts';
-import { Dispatcher, Outcome } from '../../src/commands/dispatch.ts';
-import { ServerState } from '../../src/commands/server-state.ts';
-import { Session, type ClientConnection } from '../../src/commands/session.ts';
-import { commandTable } from '../../src/commands/table.ts';
 import { utf8Bytes } from '../../src/crdt/document-json.ts';
 import { ContentType, type Entry } from '../../src/crdt/entry.ts';
 import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
-import { RecordingReply } from '../commands-data/recording-reply.ts';
-import { fakeFacts } from '../commands-server/rig.ts';
-import { replyText, type ReplyValue } from '../conformance/reply-value.ts';
-import { VirtualCluster, type VirtualOptions } from '../support/virtual-cluster.ts';
+import { replyText } from '../conformance/reply-value.ts';
+import type { VirtualClient } from '../support/virtual-client.ts';
+import type { VirtualCluster, VirtualOptions } from '../support/virtual-cluster.ts';
 import type { VirtualNode } from '../support/virtual-node.ts';
+import { VirtualRegions } from '../support/virtual-regions.ts';
 
-class WholeReply extends RecordingReply {
-  override mark(): number {
-    return 0;
-  }
-
-  override truncate(): void {}
-}
-
-class WordArgs implements Args {
-  readonly #ranges: readonly ByteRange[];
-
-  constructor(words: readonly string[]) {
-    this.#ranges = words.map((word) => new ByteRange(latin1Bytes(utf8Bytes(word))));
-  }
-
-  get count(): number {
-    return this.#ranges.length;
-  }
-
-  range(index: number): ByteRange {
-    const range = this.#ranges[index];
-    if (range === undefined) throw new Error(`argument ${index} does not exist`);
-    return range;
-  }
-
-  text(index: number): string {
-    return this.range(index).toLatin1();
-  }
-
-  word(index: number): string {
-    return this.text(index).toUpperCase();
-  }
-}
-
-/** Requests on a node in virtual time, through the whole command table. */
-class NodeClient {
-  readonly #node: VirtualNode;
-  readonly #dispatcher: Dispatcher;
-
-  constructor(node: VirtualNode) {
-    this.#node = node;
-    const time = { wallMs: () => node.now().wallMs, monotonicMs: () => node.now().monotonicMs };
-    const commands = new CommandIndex(commandTable);
-    const state = new ServerState({ commands, engine: node.core, time, facts: fakeFacts(), digests: sha256Digests });
-    this.#dispatcher = new Dispatcher(state, () => 0.5);
-  }
-
-  run(words: readonly string[]): ReplyValue {
-    const reply = new WholeReply(3);
-    this.#dispatcher.beginTurn();
-    const session = new Session(1, connectionOf(reply), this.#node.now().wallMs);
-    const outcome = this.#dispatcher.execute(session, new WordArgs(words));
-    if (outcome !== Outcome.Done) throw new Error(`${words.join(' ')} is not answered at once`);
-    this.#node.settle();
-    return reply.take();
-  }
-}
-
-function connectionOf(reply: RecordingReply): ClientConnection {
-  const never = (): never => {
-    throw new Error('no test does this');
-  };
-  return {
-    address: '127.0.0.1:1',
-    localAddress: '127.0.0.1:2',
-    descriptor: -1,
-    reply,
-    beginPush: never,
-    endPush: never,
-    setRespVersion: never,
-    resume: never,
-    closeAfterReply: never,
-    close: never,
-    queryBytes: 0,
-    queryFreeBytes: 0,
-    outputBytes: 0,
-  };
-}
-
-/** Nodes in virtual time with clients at each, for commands on documents. */
+/** Regions in virtual time with a client at each node, for commands on documents. */
 export class DocumentRegions {
-  readonly cluster: VirtualCluster;
-  readonly #clients: Map<VirtualNode, { readonly core: unknown; readonly client: NodeClient }> = new Map();
+  readonly #regions: VirtualRegions;
+  readonly #clients: Map<VirtualNode, VirtualClient> = new Map();
 
   constructor(regions: readonly string[], options: Partial<VirtualOptions> = {}) {
-    this.cluster = new VirtualCluster({ regions, ...options });
-    const isReady = (): boolean => this.cluster.nodes.every((node) => node.isWritable);
-    if (!this.cluster.runUntil(isReady, 10_000)) throw new Error('the regions are not ready');
+    this.#regions = new VirtualRegions({ regions, ...options });
+  }
+
+  get cluster(): VirtualCluster {
+    return this.#regions.cluster;
   }
 
   /** Runs a command at a node, and shows the reply as the conformance scripts write it. */
   run(index: number, ...words: string[]): string {
     const node = this.cluster.node(index);
-    let known = this.#clients.get(node);
-    if (known === undefined || known.core !== node.core) {
-      known = { core: node.core, client: new NodeClient(node) };
-      this.#clients.set(node, known);
+    let client = this.#clients.get(node);
+    if (client === undefined || client.server.life !== node.life) {
+      client = this.#regions.connect(node.id);
+      this.#clients.set(node, client);
     }
-    return replyText(known.client.run(words));
+    return replyText(client.call(...words.map(utf8Bytes)));
   }
 
   /** The JSON of a document at a node; undefined for none. */

@@ -6,8 +6,8 @@ import { VersionVector } from '../../src/clock/version-vector.ts';
 import { badPatterns, type Operation } from '../support/causal-checker.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 import { brokenGuarantees, type SessionOperation } from './session-checker.ts';
-import type { VirtualClient } from './virtual-client.ts';
-import { ASIA, EAST, VirtualRegions, WEST } from './virtual-regions.ts';
+import type { VirtualClient } from '../support/virtual-client.ts';
+import { ASIA, EAST, VirtualRegions, WEST } from '../support/virtual-regions.ts';
 
 const REGIONS = [EAST, WEST, ASIA] as const;
 const KEYS = ['x', 'y'] as const;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ActiveClasses } from '../../src/classes/active-classes.ts';
 import { readClasses } from '../../src/classes/read-classes.ts';
-import type { VirtualClient } from './virtual-client.ts';
-import { ASIA, EAST, VirtualRegions } from './virtual-regions.ts';
+import type { VirtualClient } from '../support/virtual-client.ts';
+import { ASIA, EAST, VirtualRegions } from '../support/virtual-regions.ts';
 
 /** The classes of the tests. */
 function classes(): ActiveClasses {

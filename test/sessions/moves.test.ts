@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { VirtualClient } from './virtual-client.ts';
-import { ASIA, EAST, VirtualRegions, WEST } from './virtual-regions.ts';
+import type { VirtualClient } from '../support/virtual-client.ts';
+import { ASIA, EAST, VirtualRegions, WEST } from '../support/virtual-regions.ts';
 
 /** The dot of what a client wrote last, as errors name it. */
 const lastWrite = (client: VirtualClient): string => `${client.server.node.id}#1:${client.session.lastWriteSeq}`;

@@ -5,7 +5,7 @@ import { clusterHash } from '../../src/causal/session-token.ts';
 import { INCARNATION_MAX, nodeNumber, originOf, type Origin } from '../../src/clock/origin.ts';
 import { tokenCodec } from '../../src/wire/token-codec.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
-import { ASIA, EAST, VirtualRegions, WEST } from './virtual-regions.ts';
+import { ASIA, EAST, VirtualRegions, WEST } from '../support/virtual-regions.ts';
 
 const CLUSTER = clusterHash('virtual');
 const origin = (node: number, incarnation: number): Origin => originOf(nodeNumber(node), incarnation);

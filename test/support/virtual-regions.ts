@@ -1,4 +1,4 @@
-import { VirtualCluster, type VirtualNode, type VirtualOptions } from '../support/virtual-cluster.ts';
+import { VirtualCluster, type VirtualNode, type VirtualOptions } from './virtual-cluster.ts';
 import { VirtualServer, type VirtualClient } from './virtual-client.ts';
 
 export const EAST = 'us-east-1';

@@ -1,45 +1,19 @@
 import { sha256Digests } from '../../src/adapters/sha256-digests.ts';
-import { ByteRange, latin1Bytes } from '../../src/base/bytes.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
-import type { Args } from '../../src/commands/context.ts';
 import { Dispatcher, Outcome } from '../../src/commands/dispatch.ts';
 import { ServerState } from '../../src/commands/server-state.ts';
 import type { ClientConnection, Session } from '../../src/commands/session.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import { RecordingReply } from '../commands-data/recording-reply.ts';
 import { fakeFacts } from '../commands-server/rig.ts';
-import { readWords, replyText } from '../conformance/reply-value.ts';
-import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
+import { readWords, replyText, type ReplyValue } from '../conformance/reply-value.ts';
+import type { VirtualCluster, VirtualNode } from './virtual-cluster.ts';
+import { WordArgs } from './word-args.ts';
 
 /** How often waits are looked at, as the end of a turn does. */
 const TURN_MS = 5;
 
-class WordArgs implements Args {
-  readonly #ranges: readonly ByteRange[];
-
-  constructor(words: readonly string[]) {
-    this.#ranges = words.map((word) => new ByteRange(latin1Bytes(word)));
-  }
-
-  get count(): number {
-    return this.#ranges.length;
-  }
-
-  range(index: number): ByteRange {
-    const range = this.#ranges[index];
-    if (range === undefined) throw new Error(`argument ${index} does not exist`);
-    return range;
-  }
-
-  text(index: number): string {
-    return this.range(index).toLatin1();
-  }
-
-  word(index: number): string {
-    return this.text(index).toUpperCase();
-  }
-}
-
+/** A reply that the dispatcher may take back as a whole, as it does for a command that fails. */
 class OneReply extends RecordingReply {
   override mark(): number {
     return 0;
@@ -74,6 +48,10 @@ export class VirtualServer {
     return new VirtualClient(this);
   }
 
+  isOffered(command: string): boolean {
+    return this.state.commands.findFullName(command.toLowerCase()) !== undefined;
+  }
+
   /** What the end of a turn does for those who wait. */
   turn(): void {
     this.state.waiting.progress();
@@ -88,7 +66,7 @@ export class VirtualClient {
   readonly server: VirtualServer;
   readonly session: Session;
   #reply = new OneReply(3);
-  #line = '';
+  #words: readonly string[] = [];
   #isAnswered = true;
   #isDeferred = false;
 
@@ -123,19 +101,35 @@ export class VirtualClient {
   #execute(): void {
     const { dispatcher, node } = this.server;
     dispatcher.beginTurn();
-    const outcome = dispatcher.execute(this.session, new WordArgs(readWords(this.#line)));
+    const args = new WordArgs(this.#words);
+    const outcome = dispatcher.execute(this.session, args);
+    args.spoil();
     this.#isAnswered = outcome === Outcome.Done;
     this.#isDeferred = outcome === Outcome.Deferred;
     node.settle();
   }
 
+  get #line(): string {
+    return this.#words.join(' ');
+  }
+
   /** Asks, and does not wait. */
   begin(line: string): this {
+    return this.#begin(readWords(line));
+  }
+
+  #begin(words: readonly string[]): this {
     if (!this.#isAnswered) throw new Error(`${this.#line} is not answered yet`);
-    this.#line = line;
+    this.#words = words;
     this.#reply = new OneReply(3);
     this.#execute();
     return this;
+  }
+
+  /** Asks with words, one char a byte, what is answered at once. */
+  call(...words: string[]): ReplyValue {
+    if (!this.#begin(words).#isAnswered) throw new Error(`${this.#line} is not answered at once`);
+    return this.#reply.take();
   }
 
   /** The reply to what was begun, null while it waits. */
