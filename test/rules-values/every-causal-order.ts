@@ -33,7 +33,7 @@ export function causalCuts(transactions: readonly Transaction[]): Transaction[][
 }
 
 /** A replica that applies transactions in the order given. */
-class Observer {
+export class Observer {
   readonly keyspace: MapKeyspace = new MapKeyspace();
   readonly vector: VersionVector = new VersionVector();
 
@@ -70,39 +70,33 @@ function mostStable(applied: VersionVector, toCome: readonly Transaction[]): Ver
   return stable;
 }
 
-const orderText = (order: readonly Transaction[]): string =>
+/** `A:1 B:1 A:2` */
+export const orderText = (order: readonly Transaction[]): string =>
   order.map(({ origin, seq }) => `${letterOf(origin)}:${seq}`).join(' ');
 
-/** What a check looks at. Times are milliseconds of the schedule. */
-export interface OrderCheck {
-  readonly keys: readonly string[];
-  /** What shows at the end, before any expiry; times in `until` as START_MS plus the schedule's. */
-  readonly end: ShownKeys;
-}
+/** Looks at a replica that has applied these transactions; `how` says on which way it came to have them. */
+export type Look = (observer: Observer, applied: readonly Transaction[], how: () => string) => void;
 
 /**
  * Applies the transactions to fresh keyspaces in every causal order: without forgetting, with forgetting all that can be stable
- * after every step, and after one step only (as where one replica forgot and another did not). Every end is `end`, every state on
- * the way is what the declaration says of the transactions applied so far, and every two cuts merge to that of their union.
+ * after every step, and after one step only (as where one replica forgot and another did not); and merges every two cuts as snapshots
+ * do (RULES D6), twice, and with the rest behind it. Every state on the way is looked at.
  */
-export function expectEveryOrder(transactions: readonly Transaction[], { keys, end }: OrderCheck): void {
-  expect(declaredKeys(transactions, keys, START_MS - 1)).toEqual(end);
-  let orders = 0;
+export function lookAtEveryOrder(transactions: readonly Transaction[], look: Look): void {
   for (const order of causalOrders(transactions)) {
-    orders++;
-    expectOrder(order, keys, () => false);
-    expectOrder(order, keys, () => true);
-    for (let step = 1; step < order.length; step++) expectOrder(order, keys, (at) => at === step);
+    lookOnTheWay(order, () => false, look);
+    lookOnTheWay(order, () => true, look);
+    for (let step = 1; step <= order.length; step++) lookOnTheWay(order, (at) => at === step, look);
   }
-  expect(orders).toBeGreaterThan(0);
-  expectCutsMerge(transactions, keys);
+  const cuts = causalCuts(transactions);
+  for (const left of cuts) {
+    for (const right of cuts) {
+      for (const forgets of [false, true]) lookAtMerge(transactions, left, right, forgets, look);
+    }
+  }
 }
 
-function expectOrder(
-  order: readonly Transaction[],
-  keys: readonly string[],
-  forgetsAfter: (step: number) => boolean,
-): void {
+function lookOnTheWay(order: readonly Transaction[], forgetsAfter: (step: number) => boolean, look: Look): void {
   const observer = new Observer();
   const forgot: number[] = [];
   for (const [index, transaction] of order.entries()) {
@@ -111,71 +105,59 @@ function expectOrder(
       observer.forget(mostStable(observer.vector, order.slice(index + 1)));
       forgot.push(index + 1);
     }
-    expectShown(
-      observer,
-      order.slice(0, index + 1),
-      keys,
-      () => `order ${orderText(order)}, forgot after ${forgot.join()}`,
-    );
+    look(observer, order.slice(0, index + 1), () => `order ${orderText(order)}, forgot after ${forgot.join()}`);
   }
 }
 
-function expectShown(
-  observer: Observer,
-  applied: readonly Transaction[],
-  keys: readonly string[],
-  how: () => string,
-): void {
-  const shown = shownKeys(observer.keyspace, keys, START_MS - 1);
-  const declared = declaredKeys(applied, keys, START_MS - 1);
-  const isSame = JSON.stringify(shown) === JSON.stringify(declared);
-  // written out only where it is needed: there are many
-  const told = isSame ? [] : [how(), ...applied.map(transactionText)];
-  expect({ shown, told }).toEqual({ shown: declared, told });
-}
-
-/** RULES D6: what one replica has merged with what another has is what one with all of it shows, whoever merges. */
-function expectCutsMerge(transactions: readonly Transaction[], keys: readonly string[]): void {
-  const cuts = causalCuts(transactions);
-  for (const left of cuts) {
-    for (const right of cuts) {
-      for (const forgets of [false, true]) expectMerge(transactions, left, right, forgets, keys);
-    }
-  }
-}
-
-function expectMerge(
+function lookAtMerge(
   transactions: readonly Transaction[],
   left: readonly Transaction[],
   right: readonly Transaction[],
   forgets: boolean,
-  keys: readonly string[],
+  look: Look,
 ): void {
   const mine = new Observer(left);
   const theirs = new Observer(right);
   if (forgets) {
+    const absentFrom = (cut: readonly Transaction[]): Transaction[] =>
+      transactions.filter((each) => !cut.includes(each));
     // both are members, so what is stable is in both
-    const stable = mostStable(
-      mine.vector,
-      transactions.filter((transaction) => !left.includes(transaction)),
-    );
-    stable.lowerTo(
-      mostStable(
-        theirs.vector,
-        transactions.filter((transaction) => !right.includes(transaction)),
-      ),
-    );
+    const stable = mostStable(mine.vector, absentFrom(left));
+    stable.lowerTo(mostStable(theirs.vector, absentFrom(right)));
     mine.forget(stable);
     theirs.forget(stable);
   }
   const how = (): string =>
     `[${orderText(left)}] merged with [${orderText(right)}]${forgets ? ', both forgetting' : ''}`;
-  const union = transactions.filter((transaction) => left.includes(transaction) || right.includes(transaction));
+  const union = transactions.filter((each) => left.includes(each) || right.includes(each));
   mine.merge(theirs);
-  expectShown(mine, union, keys, how);
+  look(mine, union, how);
   mine.merge(theirs);
-  expectShown(mine, union, keys, () => `${how()} twice`);
-  const [rest = []] = causalOrders(transactions.filter((transaction) => !union.includes(transaction)));
+  look(mine, union, () => `${how()} twice`);
+  const [rest = []] = causalOrders(transactions.filter((each) => !union.includes(each)));
   for (const transaction of rest) mine.apply(transaction);
-  expectShown(mine, transactions, keys, () => `${how()} and then the rest`);
+  look(mine, transactions, () => `${how()} and then the rest`);
+}
+
+/** What a check looks at. Times are milliseconds of the schedule. */
+export interface OrderCheck {
+  readonly keys: readonly string[];
+  /** What shows at the end, before any expiry; times in `until` as START_MS plus the schedule's. */
+  readonly end: ShownKeys;
+}
+
+/** In every order (`lookAtEveryOrder`) the end is `end`, and every state what the declaration says of the transactions applied. */
+export function expectEveryOrder(transactions: readonly Transaction[], { keys, end }: OrderCheck): void {
+  expect(declaredKeys(transactions, keys, START_MS - 1)).toEqual(end);
+  let looks = 0;
+  lookAtEveryOrder(transactions, ({ keyspace }, applied, how) => {
+    looks++;
+    const shown = shownKeys(keyspace, keys, START_MS - 1);
+    const declared = declaredKeys(applied, keys, START_MS - 1);
+    const isSame = JSON.stringify(shown) === JSON.stringify(declared);
+    // written out only where it is needed: there are many
+    const told = isSame ? [] : [how(), ...applied.map(transactionText)];
+    expect({ shown, told }).toEqual({ shown: declared, told });
+  });
+  expect(looks).toBeGreaterThan(transactions.length);
 }

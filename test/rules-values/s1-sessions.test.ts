@@ -3,27 +3,16 @@ import { latin1Range } from '../../src/base/bytes.ts';
 import { SessionDots } from '../../src/causal/session-dots.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { UpdateKind } from '../../src/crdt/update.ts';
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { shownKeys } from '../properties/values/shown-keys.ts';
-import { updateOf, type Transaction } from '../properties/values/transaction.ts';
-import { snapshotOf, START_MS } from '../properties/values/virtual-replica.ts';
-import { causalCuts, causalOrders } from './every-causal-order.ts';
+import type { Transaction } from '../properties/values/transaction.ts';
+import { START_MS } from '../properties/values/virtual-replica.ts';
+import { causalCuts, causalOrders, Observer } from './every-causal-order.ts';
 import { Schedule } from './schedule.ts';
 
 const NOW_MS = START_MS - 1;
 
 /** A replica that a session reads at. */
-class Replica {
-  readonly keyspace: MapKeyspace = new MapKeyspace();
-  readonly vector: VersionVector = new VersionVector();
-
-  constructor(transactions: readonly Transaction[]) {
-    for (const transaction of transactions) {
-      for (const effect of transaction.effects) this.keyspace.apply(updateOf(effect), transaction);
-      this.vector.raise(transaction.origin, transaction.seq);
-    }
-  }
-
+class Replica extends Observer {
   /** What a key shows, and the dots that a session has from reading it. */
   read(key: string): { shown: string | null; dots: SessionDots } {
     const dots = new SessionDots();
@@ -40,16 +29,6 @@ class Replica {
   covers(dots: SessionDots): boolean {
     for (const [origin, seq] of dots) if (!this.vector.contains(origin, seq)) return false;
     return true;
-  }
-
-  forget(stable: VersionVector): void {
-    for (let look = 0; look < 3; look++) this.keyspace.forgetStable(this.vector, stable, 1_000);
-  }
-
-  merge(other: Replica): void {
-    const sides = { local: this.vector.clone(), remote: other.vector.clone() };
-    this.keyspace.mergeSnapshot(snapshotOf(other.keyspace), other.keyspace.flushMark, sides);
-    this.vector.merge(other.vector);
   }
 }
 
