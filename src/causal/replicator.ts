@@ -1,28 +1,27 @@
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
-import { stampOfMs } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { CausewayError } from '../errors.ts';
 import { ColumnsReader } from './columns.ts';
 import { DroppedStreams } from './dropped-streams.ts';
 import { MissingCauses } from './missing-causes.ts';
 import { RowExchange } from './row-exchange.ts';
-import { checkClaims, checkHello } from './peer-claims.ts';
-import {
-  PEER_PROTOCOL,
-  type Codec,
-  type FetchFrame,
-  type HelloFrame,
-  type MembershipFrame,
-  type PeerFrame,
-  type RowsFrame,
-  type TransactionsFrame,
-  type WantFrame,
+import { checkHello, helloOf } from './hello.ts';
+import { checkClaims } from './peer-claims.ts';
+import type {
+  Codec,
+  FetchFrame,
+  HelloFrame,
+  MembershipFrame,
+  PeerFrame,
+  RowsFrame,
+  TransactionsFrame,
+  WantFrame,
 } from './peer-frames.ts';
 import { PeerSession } from './peer-session.ts';
 import type { Now, Replica } from './replica.ts';
 import type { ReplicatorHost } from './replicator-host.ts';
 import type { Sender } from './sender.ts';
-import { SnapshotReceiver, type Snapshot } from './snapshot-receiver.ts';
+import { SnapshotIntake } from './snapshot-intake.ts';
 import { Sources } from './sources.ts';
 
 const REPLACED = 'replaced by a newer connection';
@@ -47,22 +46,20 @@ export class Replicator {
   readonly #sessions: Map<number, PeerSession> = new Map();
   readonly #sources: Sources;
   readonly #sender: Sender;
-  readonly #receiver: SnapshotReceiver = new SnapshotReceiver();
+  readonly #snapshots: SnapshotIntake;
   /** Newest incarnation known of each node. */
   readonly #incarnations: Map<number, number> = new Map();
   readonly #missing: MissingCauses;
   #rowsDue = false;
   readonly #rowExchange: RowExchange;
   readonly #dropped: DroppedStreams;
-  /** Whole, but its stamp is too far ahead. */
-  #waitingSnapshot: Snapshot | null = null;
-  #waitingFrom: number = NO_NODE;
 
   constructor(replica: Replica, codec: Codec, sender: Sender, host: ReplicatorHost) {
     this.#replica = replica;
     this.#codec = codec;
     this.#sender = sender;
     this.#host = host;
+    this.#snapshots = new SnapshotIntake(replica);
     this.#sources = new Sources(replica);
     this.#missing = new MissingCauses(replica);
     this.#dropped = new DroppedStreams(replica);
@@ -80,7 +77,7 @@ export class Replicator {
   }
 
   get isReceivingSnapshot(): boolean {
-    return this.#receiver.isBusy || this.#waitingSnapshot !== null;
+    return this.#snapshots.isOpen;
   }
 
   /** Something was applied or became durable: acknowledge soon. */
@@ -99,19 +96,8 @@ export class Replicator {
 
   linkOpened(link: number, kind: 'bulk' | 'control'): void {
     this.#links.set(link, { kind, node: null, isRefused: false });
-    const { identity, vector, membership } = this.#replica;
-    this.#host.send(link, {
-      type: 'hello',
-      protocol: PEER_PROTOCOL,
-      clusterId: identity.clusterId,
-      kind,
-      nodeId: identity.nodeId,
-      nodeNumber: identity.nodeNumber,
-      incarnation: identity.incarnation,
-      startId: identity.startId,
-      rules: identity.rules,
-      applied: [...vector.entries()],
-    });
+    const { membership } = this.#replica;
+    this.#host.send(link, helloOf(this.#replica, kind));
     if (membership.epoch > 0) this.#host.send(link, { type: 'membership', ...membership.record });
   }
 
@@ -135,7 +121,7 @@ export class Replicator {
 
   /** A snapshot that does not come to its end: others that offered one are to offer it again. */
   #dropReceived(node: number): void {
-    if (!this.#receiver.dropFrom(node)) return;
+    if (!this.#snapshots.dropFrom(node)) return;
     for (const session of this.#sessions.values()) session.ourWant = null;
   }
 
@@ -234,7 +220,7 @@ export class Replicator {
   shutOut(node: number): void {
     const { holdBack, membership } = this.#replica;
     const session = this.#sessions.get(node);
-    if (this.#waitingFrom === node) this.#waitingSnapshot = null;
+    this.#snapshots.shutOut(node);
     holdBack.forget((origin) => nodeOf(origin) === node);
     this.#dropped.forget(node);
     if (session !== undefined) this.#endSession(session, membership.refusalOf(node) ?? REPLACED);
@@ -379,31 +365,20 @@ export class Replicator {
 
   /** The request takes the connection that the snapshot comes on: they are lost together, and then offered and asked for anew. */
   #askSnapshot(session: PeerSession): void {
-    if (session.bulk === null || !this.#receiver.begin(session.member.nodeNumber)) return;
+    if (session.bulk === null || !this.#snapshots.begin(session.member.nodeNumber)) return;
     this.#host.send(session.bulk, { type: 'snapshot-request' });
   }
 
   #snapshotFrame(session: PeerSession, frame: PeerFrame, now: Now): void {
-    const snapshot = this.#receiver.take(session.member.nodeNumber, frame);
-    if (snapshot === null) return;
-    for (const [origin] of snapshot.vector.entries()) {
-      if (this.#replica.members.get(nodeOf(origin)) === undefined)
-        throw new CausewayError('PROTOCOL', 'a snapshot of no member');
-    }
-    this.#checkClaims(snapshot.vector);
-    if (!snapshot.vector.covers(snapshot.stable))
-      throw new CausewayError('PROTOCOL', 'a snapshot that lacks what it says to be stable');
-    this.#waitingSnapshot = snapshot;
-    this.#waitingFrom = session.member.nodeNumber;
+    this.#snapshots.take(session.member.nodeNumber, frame, ({ vector }) => this.#checkClaims(vector));
     this.#mergeWaiting(now);
   }
 
-  /** Merges a whole snapshot as soon as its stamp is not too far ahead of the clock here (RULES D3). */
+  /** Merges a whole snapshot once it may be. */
   #mergeWaiting(now: Now): void {
-    const snapshot = this.#waitingSnapshot;
-    const { vector, holdBack, limits } = this.#replica;
-    if (snapshot === null || snapshot.stamp > stampOfMs(now.wallMs + limits.skewMsMax)) return;
-    this.#waitingSnapshot = null;
+    const { vector, holdBack } = this.#replica;
+    const snapshot = this.#snapshots.due(now);
+    if (snapshot === null) return;
     this.#host.mergeSnapshot(snapshot);
     holdBack.forget((origin, last) => vector.get(origin) >= last);
     this.#host.deliver(now);
@@ -461,7 +436,7 @@ export class Replicator {
     if (this.#dropped.rewind(this.#sessions, now)) this.#chooseSources();
     for (const session of this.#sessions.values()) if (session.isUp) this.#sayIfTruncated(session);
     // while a snapshot is on its way everything lags, and no other way would change that
-    if (!this.#receiver.isBusy && this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
+    if (!this.#snapshots.isOnItsWay && this.#sources.watch(this.#sessions, now.monotonicMs)) this.#chooseSources();
     for (const [session, frame] of this.#missing.ask(this.#sessions, now)) this.#sendControl(session, frame);
     let isOwed = false;
     for (const session of this.#sessions.values()) {
@@ -477,7 +452,7 @@ export class Replicator {
 
   /** Whether a tick is wanted soon rather than at the next heartbeat. */
   get isBusy(): boolean {
-    return this.#rowsDue || !this.#dropped.isEmpty || this.#receiver.isBusy || this.#replica.holdBack.bytes > 0;
+    return this.#rowsDue || !this.#dropped.isEmpty || this.#snapshots.isOnItsWay || this.#replica.holdBack.bytes > 0;
   }
 
   #closeSilent(session: PeerSession, silentMs: number): void {
