@@ -5,7 +5,7 @@ import { ContentType, type Entry } from '../../src/crdt/entry.ts';
 import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { replyText } from '../conformance/reply-value.ts';
 import type { VirtualClient } from '../support/virtual-client.ts';
-import type { VirtualCluster, VirtualOptions } from '../support/virtual-cluster.ts';
+import { VirtualCluster, type VirtualOptions } from '../support/virtual-cluster.ts';
 import type { VirtualNode } from '../support/virtual-node.ts';
 import { VirtualRegions } from '../support/virtual-regions.ts';
 
@@ -14,8 +14,8 @@ export class DocumentRegions {
   readonly #regions: VirtualRegions;
   readonly #clients: Map<VirtualNode, VirtualClient> = new Map();
 
-  constructor(regions: readonly string[], options: Partial<VirtualOptions> = {}) {
-    this.#regions = new VirtualRegions({ regions, ...options });
+  constructor(regions: readonly string[] | VirtualCluster, options: Partial<VirtualOptions> = {}) {
+    this.#regions = new VirtualRegions(regions instanceof VirtualCluster ? regions : { regions, ...options });
   }
 
   get cluster(): VirtualCluster {

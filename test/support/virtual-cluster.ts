@@ -209,10 +209,14 @@ export class VirtualCluster implements VirtualWorld {
     this.framesCarried++;
     this.observer.carried?.(from, to, connection.kind, frame);
     const { life } = to;
-    this.at(arrivesMs - this.timeMs, () => {
-      if (!connection.open || to.life !== life || this.isCut(from, to)) return;
-      this.#whenAwake(to, () => to.core.linkFrame(connection.links[1 - side] as number, frame, to.now()));
-    });
+    this.at(arrivesMs - this.timeMs, () => this.arrive(connection, to, life, frame));
+  }
+
+  /** A frame is there that was sent to this life of a node. */
+  arrive(connection: Connection, to: VirtualNode, life: number, frame: Uint8Array): void {
+    const side = connection.ends[0] === to ? 0 : 1;
+    if (!connection.open || to.life !== life || this.isCut(connection.ends[1 - side] as VirtualNode, to)) return;
+    this.#whenAwake(to, () => to.core.linkFrame(connection.links[side], frame, to.now()));
   }
 
   /** Ends both ends of a connection, each as soon as it is awake; it is dialled again. */

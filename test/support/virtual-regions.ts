@@ -5,13 +5,14 @@ export const EAST = 'us-east-1';
 export const WEST = 'eu-west-1';
 export const ASIA = 'ap-southeast-1';
 
-/** Three regions in virtual time with a command table on each node. */
+/** Three regions in virtual time (or those of a cluster that there is) with a command table on each node. */
 export class VirtualRegions {
   readonly cluster: VirtualCluster;
   readonly #servers: VirtualServer[] = [];
 
-  constructor(options: Partial<VirtualOptions> = {}) {
-    this.cluster = new VirtualCluster({ regions: [EAST, WEST, ASIA], ...options });
+  constructor(options: Partial<VirtualOptions> | VirtualCluster = {}) {
+    this.cluster =
+      options instanceof VirtualCluster ? options : new VirtualCluster({ regions: [EAST, WEST, ASIA], ...options });
     this.ready();
   }
 
