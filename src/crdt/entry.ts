@@ -6,8 +6,10 @@ import { Expiries, type ExpiryState } from './expiries.ts';
 import { HashContent, type FieldState } from './hash-content.ts';
 import { parseAmount } from './increments.ts';
 import { SetContent, type MemberState } from './set-content.ts';
+import { SiblingContent, type SiblingsState } from './sibling-content.ts';
+import { restoredString } from './string-forms.ts';
 import { StringContent, type FlushMark, type StringState } from './string-content.ts';
-import { compareWrites, covers, UpdateKind, type StampedDot, type Update, type UpdateContext } from './update.ts';
+import { compareWrites, UpdateKind, type StampedDot, type Update, type UpdateContext } from './update.ts';
 import type { FlushedSides } from './writes.ts';
 
 /** What a key shows. */
@@ -16,7 +18,8 @@ export type ContentType = (typeof ContentType)[keyof typeof ContentType];
 
 /** The plain form of an entry, for snapshots and the store. */
 export type EntryState = [
-  string: StringState | null,
+  /** That of a key which keeps siblings is told by its length. */
+  string: StringState | SiblingsState | null,
   hash: FieldState[] | null,
   set: MemberState[] | null,
   expiries: ExpiryState[] | null,
@@ -30,7 +33,7 @@ export type EntryState = [
  * causal order, give equal entries.
  */
 export class Entry {
-  readonly string: StringContent = new StringContent();
+  string: StringContent | SiblingContent;
   hash: HashContent | null = null;
   set: SetContent | null = null;
   document: DocumentContent | null = null;
@@ -39,6 +42,11 @@ export class Entry {
   type: ContentType = ContentType.None;
   /** Derived by `refresh`: Unix milliseconds of the visible type's expiry, Infinity for none. */
   expiryMs: number = Infinity;
+
+  /** `keepsSiblings` says whether concurrent writes of its string are all kept (RULES V5): the same for the key's life. */
+  constructor(keepsSiblings = false) {
+    this.string = keepsSiblings ? new SiblingContent() : new StringContent();
+  }
 
   /**
    * Applies one keyed update; says whether some content may have changed. What shows can also change with the type or the expiry
@@ -107,9 +115,7 @@ export class Entry {
   }
 
   #expire(update: Update, context: UpdateContext): boolean {
-    const { isLive, origin, seq } = this.string;
-    const isCurrent = isLive && origin === update.baseOrigin && seq === update.baseSeq;
-    if (update.baseOrigin !== 0 && !isCurrent) return false;
+    if (update.baseOrigin !== 0 && !this.string.hasRegister(update.baseOrigin, update.baseSeq)) return false;
     const expiries = (this.expiries ??= new Expiries());
     const beforeMs = expiries.view(update.baseOrigin, update.baseSeq);
     expiries.add(update.atMs, update.baseOrigin, update.baseSeq, context);
@@ -144,9 +150,8 @@ export class Entry {
     if (this.hash !== null && this.hash.isEmpty) this.hash = null;
     if (this.set !== null && this.set.isEmpty) this.set = null;
     if (this.document !== null && this.document.isEmpty) this.document = null;
-    const live = this.string.isLive;
     if (this.expiries !== null) {
-      this.expiries.keepBase(live ? this.string.origin : 0, live ? this.string.seq : 0);
+      this.expiries.keepBases(this.string);
       if (this.expiries.isEmpty) this.expiries = null;
     }
     this.type = this.#visibleType();
@@ -193,19 +198,13 @@ export class Entry {
 
   #visibleExpiryMs(): number {
     if (this.expiries === null || this.type === ContentType.None) return Infinity;
-    const onRegister = this.type === ContentType.String && this.string.isLive;
-    return onRegister ? this.expiries.view(this.string.origin, this.string.seq) : this.expiries.view(0, 0);
+    return this.type === ContentType.String ? this.string.expiryMs(this.expiries) : this.expiries.view(0, 0);
   }
 
   /** Whether anything is kept, visible or not. */
   get isEmpty(): boolean {
     return (
-      this.string.stamp === 0 &&
-      this.string.increments === null &&
-      this.hash === null &&
-      this.set === null &&
-      this.document === null &&
-      this.expiries === null
+      this.string.isEmpty && this.hash === null && this.set === null && this.document === null && this.expiries === null
     );
   }
 
@@ -260,12 +259,12 @@ export class Entry {
 
   /** Whether a register written by `context` met a live one that it had not seen: a conflict (DESIGN section 3). */
   isConcurrentSet(context: UpdateContext): boolean {
-    return this.string.isLive && !covers(context, this.string.origin, this.string.seq);
+    return this.string.hasUnseen(context);
   }
 
   /** Merges a snapshot's entry of the same key by dot (RULES D6); null is an absent one. */
   merge(other: Entry | null, sides: FlushedSides): void {
-    this.string.merge(other?.string, sides);
+    this.#mergeString(other?.string, sides);
     if (other !== null && other.hash !== null) this.hash ??= new HashContent();
     this.hash?.merge(other?.hash ?? null, sides);
     if (other !== null && other.set !== null) this.set ??= new SetContent();
@@ -275,6 +274,13 @@ export class Entry {
     if (other !== null && other.expiries !== null) this.expiries ??= new Expiries();
     this.expiries?.merge(other?.expiries ?? null, sides);
     this.refresh();
+  }
+
+  /** Both sides have the string in one form: which keys keep siblings is agreed between members. */
+  #mergeString(their: StringContent | SiblingContent | undefined, sides: FlushedSides): void {
+    const mine = this.string;
+    if (mine.keepsSiblings) mine.merge(their?.keepsSiblings === true ? their : undefined, sides);
+    else mine.merge(their?.keepsSiblings === false ? their : undefined, sides);
   }
 
   toState(): EntryState {
@@ -289,10 +295,11 @@ export class Entry {
     return state;
   }
 
-  static fromState(state: EntryState): Entry {
-    const entry = new Entry();
+  /** The entry of a state; a string in the other form, from before the class of the key changed, is converted. */
+  static fromState(state: EntryState, keepsSiblings = false): Entry {
+    const entry = new Entry(keepsSiblings);
     const [string, hash, set, expiries, document] = state;
-    if (string !== null) Object.assign(entry.string, StringContent.fromState(string));
+    if (string !== null) entry.string = restoredString(string, keepsSiblings);
     if (hash !== null) entry.hash = HashContent.fromState(hash);
     if (set !== null) entry.set = SetContent.fromState(set);
     if (expiries !== null) entry.expiries = Expiries.fromState(expiries);

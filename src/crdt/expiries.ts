@@ -56,9 +56,9 @@ export class Expiries {
     return this.#retain((write) => write.baseOrigin !== 0 || !covers(context, write.origin, write.seq));
   }
 
-  /** Drops the expiries of registers other than the one that is live (0:0 for none). */
-  keepBase(baseOrigin: number, baseSeq: number): void {
-    this.#retain((write) => write.baseOrigin === 0 || isOn(write, baseOrigin, baseSeq));
+  /** Drops the expiries of registers that are gone. */
+  keepBases(string: { hasRegister(origin: number, seq: number): boolean }): void {
+    this.#retain((write) => write.baseOrigin === 0 || string.hasRegister(write.baseOrigin, write.baseSeq));
   }
 
   dropBase(baseOrigin: number, baseSeq: number): void {
@@ -100,7 +100,7 @@ export class Expiries {
   merge(other: Expiries | null, sides: MergeSides): void {
     const theirs = other === null ? [] : other.#writes;
     const same = (left: ExpiryWrite, right: ExpiryWrite): boolean =>
-      left.origin === right.origin && left.seq === right.seq;
+      left.origin === right.origin && left.seq === right.seq && isOn(left, right.baseOrigin, right.baseSeq);
     this.#retain(
       (write) =>
         theirs.some((their) => same(their, write)) || !sides.remote.contains(write.origin as Origin, write.seq),

@@ -11,7 +11,7 @@ export interface Amount {
 }
 
 /** Increments `first … last` of one origin as one sum. A single increment is a run of one. */
-interface Run {
+export interface Run {
   readonly origin: number;
   readonly first: number;
   readonly last: number;
@@ -85,7 +85,8 @@ export class Increments {
     this.#units += run.units;
   }
 
-  #retain(keep: (run: Run) => boolean): boolean {
+  /** Keeps the runs that pass; says whether any went. */
+  retain(keep: (run: Run) => boolean): boolean {
     const kept = this.#runs.filter(keep);
     if (kept.length === this.#runs.length) return false;
     this.#runs = [];
@@ -97,7 +98,7 @@ export class Increments {
 
   /** Removes what the transaction had seen; says whether anything went. */
   removeCovered(context: UpdateContext): boolean {
-    return this.#retain((run) => !covers(context, run.origin, run.last));
+    return this.retain((run) => !covers(context, run.origin, run.last));
   }
 
   /** Folds the stable runs of each origin into one. */
@@ -153,13 +154,13 @@ export class Increments {
     const theirs = other === undefined ? [] : other.#runs;
     const firstOf = new Map<number, number>();
     for (const run of theirs) firstOf.set(run.origin, Math.min(run.first, firstOf.get(run.origin) ?? Infinity));
-    this.#retain(
+    this.retain(
       (run) =>
         !sides.remote.contains(run.origin as Origin, run.last) || (firstOf.get(run.origin) ?? Infinity) <= run.first,
     );
     for (const run of theirs) {
       if (sides.local.contains(run.origin as Origin, run.last)) continue;
-      this.#retain((mine) => mine.origin !== run.origin || mine.last < run.first || mine.first > run.last);
+      this.retain((mine) => mine.origin !== run.origin || mine.last < run.first || mine.first > run.last);
       this.#push(run);
     }
   }

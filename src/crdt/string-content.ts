@@ -1,6 +1,8 @@
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import type { Expiries } from './expiries.ts';
 import { Increments, sumText, type Amount, type RunState } from './increments.ts';
+import { viewOf, type KeptSibling } from './sibling-content.ts';
 import { compareWrites, covers, type StampedDot, type UpdateContext } from './update.ts';
 import type { FlushedSides, MergeSides } from './writes.ts';
 
@@ -23,12 +25,51 @@ export class StringContent {
   seq = 0;
   increments: Increments | null = null;
 
+  get keepsSiblings(): false {
+    return false;
+  }
+
   get isLive(): boolean {
     return this.value !== null;
   }
 
   get isTombstone(): boolean {
     return this.value === null && this.stamp !== 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.stamp === 0 && this.increments === null;
+  }
+
+  /** Nothing to forget later. */
+  get isPlain(): boolean {
+    return !this.isTombstone && this.increments === null;
+  }
+
+  /** The register that an increment made now counts on; null for none. */
+  get base(): StampedDot | null {
+    return this.value === null ? null : this;
+  }
+
+  hasRegister(origin: number, seq: number): boolean {
+    return this.value !== null && this.origin === origin && this.seq === seq;
+  }
+
+  /** The time at which it expires. */
+  expiryMs(expiries: Expiries): number {
+    return this.value === null ? expiries.view(0, 0) : expiries.view(this.origin, this.seq);
+  }
+
+  /** The one write that it shows: the register, or the latest increment where there is none. */
+  kept(expiries: Expiries | null): KeptSibling[] {
+    const at = this.base ?? this.increments?.latest() ?? null;
+    if (at === null) return [];
+    return [{ ...viewOf(this.text(), at), expiryMs: expiries === null ? Infinity : this.expiryMs(expiries) }];
+  }
+
+  /** Whether a write by `context` meets a register that it has not seen. */
+  hasUnseen(context: UpdateContext): boolean {
+    return this.value !== null && !covers(context, this.origin, this.seq);
   }
 
   /** Whether it shows something. */
@@ -40,6 +81,11 @@ export class StringContent {
     const increments = this.increments;
     if (increments === null) return this.value ?? '';
     return sumText(this.value, increments.integer, increments.units);
+  }
+
+  /** What digests take of it. */
+  texts(): readonly string[] {
+    return [this.text()];
   }
 
   /**

@@ -17,7 +17,7 @@ export class Digest {
     hash.number(entry.type);
     hash.text(entry.expiryMs === Infinity ? '' : String(entry.expiryMs));
     if (entry.type === ContentType.String) {
-      hash.text(entry.string.text());
+      for (const text of entry.string.texts()) hash.text(text);
     } else if (entry.type === ContentType.Hash && entry.hash !== null) {
       const { fields } = entry.hash;
       for (const name of sortedKeys(fields)) {

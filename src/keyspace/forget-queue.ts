@@ -55,7 +55,7 @@ export class ForgetQueue {
 /** A live value and nothing else: nothing to forget. */
 function isPlain(entry: Entry): boolean {
   if (entry.isEmpty) return true;
-  if (entry.string.isTombstone || entry.string.increments !== null || entry.hasSeveralTypes) return false;
+  if (!entry.string.isPlain || entry.hasSeveralTypes) return false;
   if (entry.hash !== null && !entry.hash.isSettled) return false;
   if (entry.set !== null && !entry.set.isSettled) return false;
   if (entry.document !== null && !entry.document.isPlain) return false;

@@ -2,8 +2,10 @@ import type { ByteRange } from '../base/bytes.ts';
 import type { Operation } from '../crdt/document-edits.ts';
 import type { DocumentNode } from '../crdt/document.ts';
 import type { ContentType } from '../crdt/entry.ts';
+import type { KeptSibling, ShownSiblings } from '../crdt/sibling-content.ts';
 
 export { ContentType } from '../crdt/entry.ts';
+export type { KeptSibling, ShownSiblings } from '../crdt/sibling-content.ts';
 
 /** A handle of an entry, valid until the next update; -1 is none. */
 export type Slot = number;
@@ -27,6 +29,13 @@ export interface SetReader {
   at(index: number, member: ByteRange): void;
 }
 
+/** All of a string that nothing has superseded (SPEC V5), and what shows of it. */
+export interface KeptSiblings {
+  /** In the order of writes, the latest last; one at least. */
+  readonly siblings: readonly KeptSibling[];
+  readonly shown: ShownSiblings;
+}
+
 /**
  * What commands read. Keys arrive as bytes with their hash and values leave as byte ranges (views of the store's memory or
  * of a scratch buffer, good until the next call of the same method on the keyspace), so that the store under it can be a Map or a slab.
@@ -39,6 +48,8 @@ export interface KeyspaceReader {
   typeOf(slot: Slot): ContentType;
   /** Points `into` at the string's bytes (a counter's as text). */
   stringInto(slot: Slot, into: ByteRange): void;
+  /** The writes that a string shows; it is one where the key's class keeps no siblings. */
+  siblingsAt(slot: Slot): KeptSiblings;
   /** Unix milliseconds, Infinity for none. */
   expiryOf(slot: Slot): number;
   hashAt(slot: Slot): HashReader;
@@ -68,7 +79,7 @@ export interface KeyspaceReader {
 export interface TransactionWriter {
   /** SET: the key becomes this string, whatever it was; `expireAtMs` Infinity for none. */
   set(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number): void;
-  /** Keeps the expiry that the key has: for APPEND, SETRANGE, SET KEEPTTL. */
+  /** Keeps the expiry that the key has: for APPEND, SETRANGE, SET KEEPTTL. As `set`, it ends all siblings that are here (CW.RESOLVE). */
   setKeepingExpiry(key: ByteRange, hash: number, value: ByteRange): void;
   /** DEL of a visible key. */
   delete(key: ByteRange, hash: number): void;

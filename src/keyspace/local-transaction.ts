@@ -1,10 +1,10 @@
 import { present } from '../base/assert.ts';
-import { latin1Range, type ByteRange } from '../base/bytes.ts';
+import { ByteRange, latin1Range } from '../base/bytes.ts';
 import { formatCommand, type Operation } from '../crdt/document-edits.ts';
 import type { Generations } from '../crdt/document-generations.ts';
-import { ContentType, type Entry } from '../crdt/entry.ts';
-import { unitsText } from '../crdt/increments.ts';
-import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
+import { ContentType } from '../crdt/entry.ts';
+import { parseAmount, sumText, unitsText } from '../crdt/increments.ts';
+import { Update, UpdateKind, type StampedDot, type UpdateContext } from '../crdt/update.ts';
 import type { TransactionWriter } from './keyspace.ts';
 import type { MapKeyspace } from './map-keyspace.ts';
 
@@ -28,6 +28,7 @@ export class LocalTransaction implements TransactionWriter {
   readonly #keyspace: MapKeyspace;
   readonly #host: TransactionHost;
   readonly #update: Update = new Update();
+  readonly #shown: ByteRange = new ByteRange();
   nowMs = 0;
 
   constructor(keyspace: MapKeyspace, host: TransactionHost) {
@@ -74,17 +75,37 @@ export class LocalTransaction implements TransactionWriter {
 
   #increment(key: ByteRange, hash: number, delta: string): void {
     const isNew = this.#clearHidden(key, hash);
+    const entry = this.#keyspace.entryOf(key);
+    if (entry?.string.keepsSiblings === true && entry.string.count > 1) return this.#collapse(key, hash, delta);
     this.#begin(UpdateKind.Increment, key, hash);
-    this.#setBase(this.#keyspace.entryOf(key));
+    this.#setBase(entry?.string.base ?? null);
     this.#update.value.setFrom(latin1Range(delta));
     this.#commit();
     if (isNew) this.#limitNew(key, hash);
   }
 
+  /** An increment on several siblings counts on none of them: it becomes a write of what they show and the amount (RULES V5). */
+  #collapse(key: ByteRange, hash: number, delta: string): void {
+    const slot = this.#keyspace.find(key, hash, this.nowMs);
+    this.#keyspace.stringInto(slot, this.#shown);
+    const amount = present(parseAmount(delta), 'an amount made here is one');
+    const sum = sumText(this.#shown.toLatin1(), amount.integer, amount.units);
+    this.#set(key, hash, latin1Range(sum), this.#keyspace.expiryOf(slot));
+  }
+
   expire(key: ByteRange, hash: number, atMs: number): void {
     const entry = this.#keyspace.entryOf(key);
+    const string = entry?.type === ContentType.String ? entry.string : null;
+    if (string?.keepsSiblings === true && string.count > 1) {
+      for (const base of string.bases()) this.#expire(key, hash, atMs, base);
+    } else {
+      this.#expire(key, hash, atMs, string?.base ?? null);
+    }
+  }
+
+  #expire(key: ByteRange, hash: number, atMs: number, base: StampedDot | null): void {
     this.#begin(UpdateKind.Expire, key, hash);
-    if (entry !== undefined && entry.type === ContentType.String) this.#setBase(entry);
+    this.#setBase(base);
     this.#update.atMs = atMs;
     this.#commit();
   }
@@ -216,10 +237,10 @@ export class LocalTransaction implements TransactionWriter {
     if (expireAtMs !== Infinity) this.expire(key, hash, expireAtMs);
   }
 
-  #setBase(entry: Entry | undefined): void {
-    if (entry === undefined || !entry.string.isLive) return;
-    this.#update.baseOrigin = entry.string.origin;
-    this.#update.baseSeq = entry.string.seq;
+  #setBase(base: StampedDot | null): void {
+    if (base === null) return;
+    this.#update.baseOrigin = base.origin;
+    this.#update.baseSeq = base.seq;
   }
 
   #begin(kind: UpdateKind, key: ByteRange, hash: number): void {

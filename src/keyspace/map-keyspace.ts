@@ -3,6 +3,7 @@ import { ByteRange, latin1Bytes } from '../base/bytes.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { DocumentNode } from '../crdt/document.ts';
 import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
+import type { ShownSiblings, SiblingContent, SiblingView } from '../crdt/sibling-content.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
 import type { FlushedSides, MergeSides } from '../crdt/writes.ts';
@@ -14,7 +15,14 @@ import { GrownDocuments } from './grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
 import { PurgeQueue } from './purge-queue.ts';
 import { QuietKeys } from './quiet-keys.ts';
-import { NO_SLOT, type HashReader, type KeyspaceReader, type SetReader, type Slot } from './keyspace.ts';
+import {
+  NO_SLOT,
+  type HashReader,
+  type KeyspaceReader,
+  type KeptSiblings,
+  type SetReader,
+  type Slot,
+} from './keyspace.ts';
 import { RecentChanges } from './recent-changes.ts';
 import { SlotTable } from './slot-table.ts';
 import { SnapshotCursor, type SnapshotEntry } from './snapshot-cursor.ts';
@@ -48,6 +56,13 @@ export class MapKeyspace implements KeyspaceReader {
   onChange: ChangeListener = () => {};
   /** Which keys never leave this node: nothing of them is in a snapshot, the digest or the store. The same for the keyspace's life. */
   isWeak: (key: string) => boolean = () => false;
+  /** Of which keys all concurrent writes of a string are kept (RULES V5). The same for the keyspace's life; none of them is weak. */
+  keepsSiblings: (key: string) => boolean = () => false;
+  /** What such a key shows when there are several: a pure function of them, or the latest. Asked when one reads. */
+  showSiblings: (key: string, siblings: readonly SiblingView[]) => ShownSiblings = (_key, siblings) => ({
+    text: siblings.at(-1)?.value ?? '',
+    error: null,
+  });
   readonly #weakWrites: WeakWrites = new WeakWrites();
 
   readonly grownDocuments: GrownDocuments = new GrownDocuments(
@@ -119,7 +134,20 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   stringInto(slot: Slot, into: ByteRange): void {
-    this.#readers.text(this.entryAt(slot).string.text(), into);
+    const { string } = this.entryAt(slot);
+    this.#readers.text(string.keepsSiblings ? this.#shown(slot, string).text : string.text(), into);
+  }
+
+  #shown(slot: Slot, string: SiblingContent): ShownSiblings {
+    return string.shown((siblings) => this.showSiblings(this.#slots.keyAt(slot), siblings));
+  }
+
+  siblingsAt(slot: Slot): KeptSiblings {
+    const { string, expiries } = this.entryAt(slot);
+    return {
+      siblings: string.kept(expiries),
+      shown: string.keepsSiblings ? this.#shown(slot, string) : { text: string.text(), error: null },
+    };
   }
 
   expiryOf(slot: Slot): number {
@@ -224,7 +252,7 @@ export class MapKeyspace implements KeyspaceReader {
       return known;
     }
     this.#beforeChange(this.#slots.nextSlot);
-    return this.#slots.add(key);
+    return this.#slots.add(key, this.keepsSiblings(key));
   }
 
   #beforeChange(slot: Slot): void {
@@ -397,11 +425,11 @@ export class MapKeyspace implements KeyspaceReader {
     for (const [key, slot] of this.#slots.all()) {
       if (this.isWeak(key)) continue;
       const state = entries.get(key);
-      this.#mergeEntry(slot, key, state === undefined ? null : Entry.fromState(state), flushed);
+      this.#mergeEntry(slot, key, state === undefined ? null : this.#restored(key, state), flushed);
     }
     for (const [key, state] of entries) {
       if (this.#slots.slotOf(key) === undefined && !this.isWeak(key))
-        this.#mergeEntry(this.#slotOf(key), key, Entry.fromState(state), flushed);
+        this.#mergeEntry(this.#slotOf(key), key, this.#restored(key, state), flushed);
     }
     this.#forgetsKeys = true;
     this.onChange(null, null);
@@ -425,10 +453,14 @@ export class MapKeyspace implements KeyspaceReader {
     // it was replicated when it was stored: the store is to drop it
     if (this.isWeak(key)) return this.#dirty.note(key);
     const slot = this.#slotOf(key);
-    const entry = Entry.fromState(state);
+    const entry = this.#restored(key, state);
     this.#slots.put(slot, entry);
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.noteMerged(key, entry);
+  }
+
+  #restored(key: string, state: EntryState): Entry {
+    return Entry.fromState(state, this.keepsSiblings(key));
   }
 
   restoreFlush(flush: FlushMark | null): void {

@@ -52,11 +52,11 @@ export class SlotTable {
   }
 
   /** Gives a key that has none a slot, with an empty entry. */
-  add(key: string): Slot {
+  add(key: string, keepsSiblings: boolean): Slot {
     const slot = this.#free.pop() ?? this.#entries.length;
     this.#slots.set(key, slot);
     this.#keys[slot] = key;
-    this.#entries[slot] = new Entry();
+    this.#entries[slot] = new Entry(keepsSiblings);
     return slot;
   }
 

@@ -1,4 +1,5 @@
 import type { EntryState } from '../crdt/entry.ts';
+import { isSiblingsState } from '../crdt/string-forms.ts';
 import type { Slot } from './keyspace.ts';
 
 /** A key with its state at the cut. */
@@ -64,7 +65,9 @@ const EMPTY = new Uint8Array(0);
 
 /** About how long an entry is once it is encoded. */
 function approximateBytes([key, [string, hash, set, , document]]: SnapshotEntry): number {
-  let bytes = key.length + WRITE_BYTES + (string?.[0]?.length ?? 0);
+  let bytes = key.length + WRITE_BYTES;
+  const registers = string === null ? [] : isSiblingsState(string) ? string[0] : [string];
+  for (const [value] of registers) bytes += WRITE_BYTES + (value?.length ?? 0);
   for (const [field, writes] of hash ?? []) bytes += field.length + WRITE_BYTES + (writes[0]?.[0].length ?? 0);
   for (const [member] of set ?? []) bytes += member.length + WRITE_BYTES;
   const [, , base, content, edits] = document?.[3] ?? [null, null, null, EMPTY, []];

@@ -3,6 +3,7 @@ import type { Origin } from '../clock/origin.ts';
 import { msOfStamp, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
 import type { ContentType, Entry } from '../crdt/entry.ts';
 import type { Increments } from '../crdt/increments.ts';
+import type { SiblingContent } from '../crdt/sibling-content.ts';
 import type { Write } from '../crdt/writes.ts';
 
 /** Values longer than this are cut for people. */
@@ -60,6 +61,7 @@ class Explainer {
 
   string(entry: Entry, lines: Line[]): void {
     const { string } = entry;
+    if (string.keepsSiblings) return this.#siblings(string, lines);
     if (string.isLive) {
       lines.push([
         'winner',
@@ -79,6 +81,22 @@ class Explainer {
       if (!string.isLive) lines.push(['winner', `${string.text()} (a counter without a register)`]);
       this.#increments('increment', string.increments, lines);
     }
+  }
+
+  /** Every sibling, the latest first, as CW.SIBLINGS has them. */
+  #siblings(string: SiblingContent, lines: Line[]): void {
+    if (string.isEmpty) return;
+    const name = string.count === 1 ? 'winner' : 'sibling';
+    for (const register of string.registers.toReversed()) {
+      const { value, stamp, origin, seq, increments } = register;
+      lines.push([name, `${shown(value)} by ${this.#dot(origin, seq)} stamp ${this.#stamp(stamp)}`]);
+      if (increments !== null) this.#increments('increment', increments, lines);
+    }
+    if (string.increments !== null) {
+      lines.push([name, 'a counter without a register']);
+      this.#increments('increment', string.increments, lines);
+    }
+    lines.push(['rule', 'siblings: concurrent writes all stay until a write or a removal that has seen them']);
   }
 
   #increments(name: string, increments: Increments, lines: Line[]): void {

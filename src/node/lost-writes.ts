@@ -1,6 +1,7 @@
 import type { Origin } from '../clock/origin.ts';
 import type { LostWrite } from '../commands/membership-view.ts';
 import type { EntryState } from '../crdt/entry.ts';
+import { isSiblingsState } from '../crdt/string-forms.ts';
 
 /** What a key still holds of the writes of which `isLost` says so: values, removals of strings and documents, increments. */
 export function* lostWritesOf(
@@ -12,9 +13,12 @@ export function* lostWritesOf(
     if (origin !== 0 && isLost(origin as Origin, seq)) yield { key, what, origin: origin as Origin, seq, value };
   };
   if (string !== null) {
-    const [value, , origin, seq, runs] = string;
-    yield* found(value === null ? 'removal' : 'string', origin, seq, value);
-    for (const [by, , last, , integer, units] of runs ?? []) yield* found('increment', by, last, `${integer} ${units}`);
+    const [registers, runs] = isSiblingsState(string) ? string : [[string], null];
+    for (const [value, , origin, seq, registerRuns] of [...registers, [null, 0, 0, 0, runs] as const]) {
+      yield* found(value === null ? 'removal' : 'string', origin, seq, value);
+      for (const [by, , last, , integer, units] of registerRuns ?? [])
+        yield* found('increment', by, last, `${integer} ${units}`);
+    }
   }
   for (const [field, writes, runs] of hash ?? []) {
     for (const [value, , origin, seq] of writes) yield* found(`field ${field}`, origin, seq, value);

@@ -31,6 +31,7 @@ import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { explainEntry } from './explain.ts';
 import { MembershipDesk } from './membership-desk.ts';
+import { siblingKeys } from './sibling-keys.ts';
 import { NodeCounters, NodeReport } from './node-report.ts';
 import { Outbox, type NodeOutputs } from './outbox.ts';
 import { Persistence } from './persistence.ts';
@@ -128,6 +129,7 @@ export class RegionNode implements Engine, NodeView {
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
     this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOfText(key).consistency);
     this.#keyspace.isWeak = this.classes.weakKeys();
+    this.#keyspace.keepsSiblings = siblingKeys(this.classes);
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#openTransaction(),
       record: (update) => this.#record(update),

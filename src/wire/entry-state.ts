@@ -44,11 +44,28 @@ function runs(value: unknown): void {
 
 function string(value: unknown): void {
   if (value === null) return;
+  if (Array.isArray(value) && value.length === 2) return siblings(value);
   const [content, stamp, origin, seq, increments] = list(value, 5, 'a string');
   if (content !== null) checkText(content, 'a string');
   if (stamp !== 0) dot(stamp, origin, seq);
   else if (content !== null || origin !== 0 || seq !== 0) refuse('a string has no dot');
   runs(increments);
+}
+
+function siblings(value: readonly unknown[]): void {
+  const [registers, increments] = value;
+  const origins = new Set<unknown>();
+  for (const part of list(registers, null, 'siblings')) {
+    const [content, stamp, origin, seq, registerIncrements] = list(part, 5, 'a sibling');
+    checkText(content, 'a sibling');
+    dot(stamp, origin, seq);
+    // what an origin writes supersedes what it wrote before
+    if (origins.has(origin)) refuse('two siblings of one origin');
+    origins.add(origin);
+    runs(registerIncrements);
+  }
+  runs(increments);
+  if (origins.size === 0 && (increments === null || (increments as unknown[]).length === 0)) refuse('no siblings');
 }
 
 function writes(value: unknown, checkValue: (value: unknown) => void): void {

@@ -1,0 +1,10 @@
+import type { ActiveClasses } from '../classes/active-classes.ts';
+import { isWeak, type KeyClass } from '../classes/key-class.ts';
+
+const keepsSiblings = (keyClass: KeyClass): boolean => keyClass.conflict.kind !== 'lww' && !isWeak(keyClass);
+
+/** Of which keys, as latin1 strings, concurrent writes are all kept: the same for the node's life, as reloads leave that (SPEC C5). */
+export function siblingKeys(classes: ActiveClasses): (key: string) => boolean {
+  const hasSiblings = classes.policy.classes.some(keepsSiblings);
+  return hasSiblings ? (key) => keepsSiblings(classes.policy.classOfText(key)) : () => false;
+}
