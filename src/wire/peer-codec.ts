@@ -1,23 +1,32 @@
-import { Packr } from 'msgpackr';
 import { checkColumns, type Columns } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
 import type { MembershipState, Removal } from '../causal/membership.ts';
 import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
-import {
-  INCARNATION_MAX,
-  incarnationOf,
-  isNodeNumber,
-  isOrigin,
-  type NodeNumber,
-  type Origin,
-} from '../clock/origin.ts';
-import { isStamp, type Stamp } from '../clock/stamp.ts';
+import { INCARNATION_MAX, type Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
-import { CausewayError } from '../errors.ts';
 import { checkEntryState, checkText } from './entry-state.ts';
-import { checkShape } from './msgpack-shape.ts';
+import {
+  array,
+  blob,
+  count,
+  finite,
+  flag,
+  flat,
+  incarnation,
+  node,
+  NODES_MAX,
+  numbers,
+  origin,
+  ORIGINS_MAX,
+  packr,
+  refuse,
+  stamp,
+  text,
+  unpack,
+  vector,
+} from './msgpack-checks.ts';
 import { tokenCodec } from './token-codec.ts';
 
 /** Numbers of the frames on the wire: never renumber, only add. */
@@ -35,92 +44,7 @@ const FrameType = {
   membership: 11,
 } as const;
 
-const ORIGINS_MAX = 4_096;
-const NODES_MAX = 1_024;
 const TRANSACTIONS_MAX = 1_000_000;
-/** Parts of the longest frame, and room for those that a later version adds. */
-const FRAME_PARTS_MAX = 64;
-
-const packr: Packr = new Packr({ useRecords: false, mapsAsObjects: false, int64AsType: 'number', moreTypes: false });
-
-const refuse = (what: string): never => {
-  throw new CausewayError('PROTOCOL', `frame refused: ${what}`);
-};
-
-function unpack(bytes: Uint8Array): readonly unknown[] {
-  checkShape(bytes);
-  let value: unknown;
-  try {
-    value = packr.unpack(bytes);
-  } catch (error) {
-    throw new CausewayError('PROTOCOL', 'frame refused: it is no msgpack', { cause: error });
-  }
-  return array(value, FRAME_PARTS_MAX, 'a frame');
-}
-
-function array(value: unknown, lengthMax: number, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) return refuse(`${what} is no list`);
-  if (value.length > lengthMax) refuse(`${what} has ${value.length} parts, at most ${lengthMax}`);
-  return value as readonly unknown[];
-}
-
-function count(value: unknown, what: string): number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : refuse(`${what} is no count`);
-}
-
-function finite(value: unknown, what: string): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : refuse(`${what} is no number`);
-}
-
-function text(value: unknown, what: string): string {
-  return typeof value === 'string' && value.length <= 1_024 ? value : refuse(`${what} is no short text`);
-}
-
-function blob(value: unknown, what: string): Uint8Array {
-  return value instanceof Uint8Array ? value : refuse(`${what} is no bytes`);
-}
-
-function origin(value: unknown): Origin {
-  return isOrigin(value) ? value : refuse('an origin is none');
-}
-
-function stamp(value: unknown): Stamp {
-  return isStamp(value) ? value : refuse('a stamp is none');
-}
-
-function node(value: unknown): NodeNumber {
-  return isNodeNumber(value) ? value : refuse('a node number is none');
-}
-
-function incarnation(value: unknown): number {
-  const number = count(value, 'an incarnation');
-  return number >= 1 && number <= INCARNATION_MAX ? number : refuse(`incarnation ${number} is none`);
-}
-
-function flag(value: unknown, what: string): boolean {
-  return value === 0 || value === 1 ? value === 1 : refuse(`${what} is neither 0 nor 1`);
-}
-
-function numbers(value: unknown, lengthMax: number, what: string): readonly number[] {
-  const list = array(value, lengthMax, what);
-  for (const part of list) if (!Number.isSafeInteger(part)) refuse(`${what} has a part that is no number`);
-  return list as readonly number[];
-}
-
-/** A vector travels flat: origin, sequence, origin, sequence … */
-const flat = (pairs: VectorEntries): number[] => pairs.flatMap(([from, seq]) => [from, seq]);
-
-function vector(value: unknown): VectorEntries {
-  const list = numbers(value, ORIGINS_MAX * 2, 'a vector');
-  if (list.length % 2 !== 0) refuse('a vector is no list of pairs');
-  const pairs: [Origin, number][] = [];
-  for (let at = 0; at < list.length; at += 2) {
-    const from = origin(list[at]);
-    const seq = count(list[at + 1], 'a sequence');
-    pairs.push([from, incarnationOf(from) === 0 ? incarnation(seq) : seq]);
-  }
-  return pairs;
-}
 
 function running(value: unknown): [Origin, VectorEntries][] {
   return array(value, ORIGINS_MAX, 'running deps').map((pair) => {
