@@ -1,17 +1,17 @@
 import { FRACTION_UNIT, formatDecimal, parseDecimal } from '../../../src/base/decimal.ts';
 import { UpdateKind } from '../../../src/crdt/update.ts';
+import { keepsSiblings } from './keyspaces.ts';
 import { sawTransaction, type Effect, type Transaction } from './transaction.ts';
 
 /**
  * What a key shows, declared: a pure function of the set of transactions, with no state kept from one to the next and no order
- * among them but what each had seen and its stamp. Slow on purpose; the sentences are those of SPEC.md (V1–V4, V6).
+ * among them but what each had seen and its stamp. Slow on purpose; the sentences are those of SPEC.md (V1–V6).
  */
-export interface DeclaredKey {
-  readonly type: 'string' | 'hash' | 'set';
-  /** Text of a string, sorted `field=value` of a hash, sorted members of a set. */
-  readonly value: string | readonly string[];
-  readonly expiryMs: number;
-}
+export type DeclaredKey = { readonly expiryMs: number } & (
+  | { readonly type: 'string'; readonly value: string }
+  /** Several of a string, the latest last; sorted `field=value` of a hash; sorted members of a set. */
+  | { readonly type: 'siblings' | 'hash' | 'set'; readonly value: readonly string[] }
+);
 
 /** One update with its transaction: an update of the same transaction sees those before it. */
 interface Event extends Effect {
@@ -19,30 +19,25 @@ interface Event extends Effect {
   readonly index: number;
 }
 
-interface Content {
-  readonly value: string | readonly string[];
+type Content = (
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'siblings' | 'hash' | 'set'; readonly value: readonly string[] }
+) & {
   /** The latest write that survives. */
   readonly latest: Event;
-  /** The register that expiries of it are set on, null where it has none. */
-  readonly register: Event | null;
-}
+  /** What expiries of it are set on: registers, null for all else. */
+  readonly bases: readonly (Event | null)[];
+};
 
 export function declaredValue(history: Iterable<Transaction>, key: string): DeclaredKey | null {
   const events = eventsOf(history, key);
-  const contents = {
-    string: declaredString(events),
-    hash: declaredHash(events),
-    set: declaredSet(events),
-  };
-  let shown: DeclaredKey | null = null;
-  let latest: Event | null = null;
-  for (const type of ['string', 'hash', 'set'] as const) {
-    const content = contents[type];
-    if (content === null || (latest !== null && isLater(latest, content.latest))) continue;
-    latest = content.latest;
-    shown = { type, value: content.value, expiryMs: declaredExpiry(events, content.register) };
+  const string = keepsSiblings(key) ? declaredSiblings(events) : declaredString(events);
+  let shown: Content | null = null;
+  for (const content of [string, declaredHash(events), declaredSet(events)]) {
+    if (content !== null && (shown === null || isLater(content.latest, shown.latest))) shown = content;
   }
-  return shown;
+  if (shown === null) return null;
+  return { ...shown, expiryMs: Math.max(...shown.bases.map((base) => declaredExpiry(events, base))) };
 }
 
 function eventsOf(history: Iterable<Transaction>, key: string): Event[] {
@@ -140,7 +135,42 @@ function declaredString(events: readonly Event[]): Content | null {
   const increments = countedIncrements(events, slot, register);
   const latest = latestOf(register === null ? increments : [register, ...increments]);
   if (latest === null) return null;
-  return { value: declaredSum(register?.value ?? null, increments), latest, register };
+  return { type: 'string', value: declaredSum(register?.value ?? null, increments), latest, bases: [register] };
+}
+
+interface DeclaredSibling {
+  readonly at: Event;
+  /** What its expiries are set on. */
+  readonly base: Event | null;
+  readonly value: string;
+  readonly counted: readonly Event[];
+}
+
+/**
+ * V5: the siblings are the writes that no other write and no removal has seen, each with the increments that name it; and, as one more, the
+ * increments without a base of which that is so too. Nothing below a FLUSHALL is one, seen or not.
+ */
+function declaredSiblings(events: readonly Event[]): Content | null {
+  const endings = ofKind(events, UpdateKind.Set);
+  const flushes = ofKind(events, UpdateKind.FlushAll);
+  const survives = (event: Event): boolean =>
+    !endings.some((other) => saw(other, event)) &&
+    !isRemovedByOthers(event, events, STRING) &&
+    !flushes.some((flush) => isLater(flush, event));
+  const increments = ofKind(events, UpdateKind.Increment);
+  const siblings = endings.filter(survives).map((register): DeclaredSibling => {
+    const counted = increments.filter((event) => isOnRegister(event, register));
+    return { at: register, base: register, value: declaredSum(register.value, counted), counted };
+  });
+  const counted = increments.filter((event) => event.baseOrigin === 0 && survives(event));
+  const at = latestOf(counted);
+  if (at !== null) siblings.push({ at, base: null, value: declaredSum(null, counted), counted });
+  const [first] = siblings.sort((left, right) => (isLater(left.at, right.at) ? 1 : -1));
+  const latest = latestOf(siblings.flatMap((sibling) => [sibling.at, ...sibling.counted]));
+  if (first === undefined || latest === null) return null;
+  const bases = siblings.map(({ base }) => base);
+  if (siblings.length === 1) return { type: 'string', value: first.value, latest, bases };
+  return { type: 'siblings', value: siblings.map(({ value }) => value), latest, bases };
 }
 
 /** The exact sum in whole numbers while there are only those, else as a decimal. A base that is no number shows as it is. */
@@ -171,7 +201,7 @@ function declaredHash(events: readonly Event[]): Content | null {
     const base = latestOf(ofKind(ofField, UpdateKind.HashSet));
     return `${field}=${declaredSum(base?.value ?? null, ofKind(ofField, UpdateKind.HashIncrement))}`;
   });
-  return { value: shown.sort(), latest, register: null };
+  return { type: 'hash', value: shown.sort(), latest, bases: [null] };
 }
 
 /** A member is there while one add of it was not seen by a removal. */
@@ -182,7 +212,7 @@ function declaredSet(events: readonly Event[]): Content | null {
   });
   const latest = latestOf(survivors);
   if (latest === null) return null;
-  return { value: [...new Set(survivors.map((event) => event.field))].sort(), latest, register: null };
+  return { type: 'set', value: [...new Set(survivors.map((event) => event.field))].sort(), latest, bases: [null] };
 }
 
 /** V3: the latest of the expiries that no other of the same base has seen; SET and removals of the key end those they saw. */

@@ -2,6 +2,7 @@ import { ByteRange, latin1Range } from '../../../src/base/bytes.ts';
 import { ContentType } from '../../../src/crdt/entry.ts';
 import type { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
 import { declaredValue } from './declared-value.ts';
+import { shownOfSeveral } from './keyspaces.ts';
 import type { Transaction } from './transaction.ts';
 
 /** What keys show, one text a key: `string "5"`, `hash f=1 g=2 until 17`. Keys that show nothing are left out. */
@@ -25,9 +26,15 @@ function shownKey(keyspace: MapKeyspace, key: string, nowMs: number): string | n
   if (slot < 0) return null;
   const expiryMs = keyspace.expiryOf(slot);
   switch (keyspace.typeOf(slot)) {
-    case ContentType.String:
+    case ContentType.String: {
+      const { siblings, shown } = keyspace.siblingsAt(slot);
+      if (siblings.length > 1) {
+        const values = siblings.map(({ value }) => value);
+        return keyText('siblings', siblingsText(values, shown.text), expiryMs);
+      }
       keyspace.stringInto(slot, VALUE);
       return keyText('string', JSON.stringify(VALUE.toLatin1()), expiryMs);
+    }
     case ContentType.Hash: {
       const hash = keyspace.hashAt(slot);
       const fields = Array.from({ length: hash.size }, (_unused, index) => {
@@ -57,9 +64,20 @@ export function declaredKeys(history: Iterable<Transaction>, keys: readonly stri
     const declared = declaredValue(transactions, key);
     if (declared === null || declared.expiryMs <= nowMs) continue;
     const { type, value } = declared;
-    shown[key] = keyText(type, typeof value === 'string' ? JSON.stringify(value) : value.join(' '), declared.expiryMs);
+    const text =
+      type === 'siblings'
+        ? siblingsText(value, shownOfSeveral(value))
+        : typeof value === 'string'
+          ? JSON.stringify(value)
+          : value.join(' ');
+    shown[key] = keyText(type, text, declared.expiryMs);
   }
   return shown;
+}
+
+/** `"1" "2" as "3"`, the latest last. */
+function siblingsText(values: readonly string[], shown: string): string {
+  return `${values.map((value) => JSON.stringify(value)).join(' ')} as ${JSON.stringify(shown)}`;
 }
 
 function keyText(type: string, value: string, expiryMs: number): string {

@@ -4,8 +4,9 @@ import { VersionVector } from '../../../src/clock/version-vector.ts';
 import type { EntryState } from '../../../src/crdt/entry.ts';
 import type { UpdateContext } from '../../../src/crdt/update.ts';
 import { LocalTransaction } from '../../../src/keyspace/local-transaction.ts';
-import { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
+import type { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
 import { peerCodec } from '../../../src/wire/peer-codec.ts';
+import { newKeyspace } from './keyspaces.ts';
 import { effectOf, updateOf, type Effect, type Transaction } from './transaction.ts';
 
 /** What a replica said of itself: it has this, and what it makes later has a higher stamp. */
@@ -20,7 +21,7 @@ interface Row {
  */
 export class VirtualReplica {
   readonly origin: Origin;
-  keyspace: MapKeyspace = new MapKeyspace();
+  keyspace: MapKeyspace = newKeyspace();
   readonly vector: VersionVector = new VersionVector();
   readonly stable: VersionVector = new VersionVector();
   readonly history: Set<Transaction> = new Set();
@@ -150,7 +151,7 @@ export class VirtualReplica {
   restart(): void {
     this.persist();
     const flush = this.keyspace.flushMark;
-    this.keyspace = new MapKeyspace();
+    this.keyspace = newKeyspace();
     for (const [key, state] of this.#store) this.keyspace.restore(key, peerCodec.decodeState(state));
     this.keyspace.restoreFlush(flush);
     this.keyspace.collectsDirty = true;
