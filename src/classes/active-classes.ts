@@ -33,11 +33,14 @@ export class ActiveClasses {
   #reloads = 0;
   /** Updates made here, by the place of the class in the policy. */
   #writes: number[];
+  /** Conflicts of keys that were found here, by class as the updates. */
+  #conflicts: number[];
 
   constructor({ policy = DEFAULT_POLICY, file = null, codeDigests = new Map() }: ActiveClassesOptions = {}) {
     this.file = file;
     this.#policy = policy;
     this.#writes = policy.classes.map(() => 0);
+    this.#conflicts = policy.classes.map(() => 0);
     this.#codeDigests = codeDigests;
     this.#rulesText = rulesText(policy, codeDigests);
     this.rulesDigest = rulesDigest(policy, codeDigests);
@@ -68,6 +71,18 @@ export class ActiveClasses {
   /** Updates of keys of a class of `policy`, made here since the start. */
   writesOf(keyClass: KeyClass): number {
     return this.#writes[keyClass.index] ?? 0;
+  }
+
+  /** Counts conflicts of a key (a latin1 string), and says its class. */
+  countConflicts(key: string, conflicts: number): KeyClass {
+    const keyClass = this.#policy.classOfText(key);
+    this.#conflicts[keyClass.index] = this.conflictsOf(keyClass) + conflicts;
+    return keyClass;
+  }
+
+  /** Conflicts of keys of a class of `policy` that were found here since the start. */
+  conflictsOf(keyClass: KeyClass): number {
+    return this.#conflicts[keyClass.index] ?? 0;
   }
 
   /** The classes with their figures, for metrics. */
@@ -111,8 +126,11 @@ export class ActiveClasses {
   reload(text: string): string[] {
     const { policy, changes } = this.check(text);
     // a class goes on counting under its name
-    const writes = new Map(this.#policy.classes.map((keyClass) => [keyClass.name, this.writesOf(keyClass)]));
-    this.#writes = policy.classes.map(({ name }) => writes.get(name) ?? 0);
+    const olds = new Map(this.#policy.classes.map((keyClass) => [keyClass.name, keyClass]));
+    const carriedOver = (counts: readonly number[]): number[] =>
+      policy.classes.map(({ name }) => counts[olds.get(name)?.index ?? -1] ?? 0);
+    this.#writes = carriedOver(this.#writes);
+    this.#conflicts = carriedOver(this.#conflicts);
     this.#policy = policy;
     this.#reloads++;
     return changes;

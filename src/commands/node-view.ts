@@ -2,6 +2,7 @@ import type { ByteRange } from '../base/bytes.ts';
 import type { ActiveClasses } from '../classes/active-classes.ts';
 import type { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
+import type { ConflictLog } from '../keyspace/conflict-log.ts';
 import type { MembershipView } from './membership-view.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
@@ -31,6 +32,8 @@ export interface NodeView {
   readonly membership: MembershipView;
   /** The classes of keys in force here. */
   readonly classes: ActiveClasses;
+  /** Concurrent writes that this node met (SPEC S4). */
+  readonly conflicts: ConflictLog;
   vector(): VersionVector;
   /** Hex digest of the visible keyspace at the present vector (SPEC S2). */
   digest(nowMs: number): string;

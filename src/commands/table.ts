@@ -5,6 +5,7 @@ import { clientCommands } from './client.ts';
 import { commandCommands } from './command.ts';
 import type { CommandSpec } from './command-spec.ts';
 import { configCommands } from './config.ts';
+import { conflictsCommands } from './conflicts.ts';
 import { connectionCommands } from './connection.ts';
 import { expireCommands } from './expire.ts';
 import { genericCommands } from './generic.ts';
@@ -48,6 +49,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...waitCommands,
   ...causewayCommands,
   ...classesCommands,
+  ...conflictsCommands,
   ...sessionCommands,
   ...memberCommands,
 ];

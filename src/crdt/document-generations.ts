@@ -90,6 +90,11 @@ export class Generations {
     return this.#edits.length;
   }
 
+  /** Of the edits kept those that a transaction has not seen: all of them, as what is not kept is stable. */
+  editsUnseenBy(context: UpdateContext): (StampedDot & { readonly command: string })[] {
+    return this.#edits.filter((edit) => !covers(context, edit.origin, edit.seq));
+  }
+
   /** Applies an edit made on the root; one made here has no bytes yet and gets them. Says whether it was taken. */
   edit(update: Update, context: UpdateContext): boolean {
     const text = update.field.toLatin1();

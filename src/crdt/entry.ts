@@ -257,11 +257,6 @@ export class Entry {
     this.refresh();
   }
 
-  /** Whether a register written by `context` met a live one that it had not seen: a conflict (DESIGN section 3). */
-  isConcurrentSet(context: UpdateContext): boolean {
-    return this.string.hasUnseen(context);
-  }
-
   /** Merges a snapshot's entry of the same key by dot (RULES D6); null is an absent one. */
   merge(other: Entry | null, sides: FlushedSides): void {
     this.#mergeString(other?.string, sides);

@@ -262,11 +262,6 @@ export class SiblingContent {
     return latest;
   }
 
-  /** Whether a write by `context` meets a register that it has not seen. */
-  hasUnseen(context: UpdateContext): boolean {
-    return this.#registers.some((register) => !covers(context, register.origin, register.seq));
-  }
-
   /** Merges a snapshot's siblings by dot (RULES D6). `other` undefined is none. */
   merge(other: SiblingContent | undefined, sides: FlushedSides): void {
     const their = other ?? new SiblingContent();

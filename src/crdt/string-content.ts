@@ -67,11 +67,6 @@ export class StringContent {
     return [{ ...viewOf(this.text(), at), expiryMs: expiries === null ? Infinity : this.expiryMs(expiries) }];
   }
 
-  /** Whether a write by `context` meets a register that it has not seen. */
-  hasUnseen(context: UpdateContext): boolean {
-    return this.value !== null && !covers(context, this.origin, this.seq);
-  }
-
   /** Whether it shows something. */
   get shows(): boolean {
     return this.value !== null || this.increments !== null;

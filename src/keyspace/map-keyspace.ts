@@ -7,6 +7,7 @@ import type { ShownSiblings, SiblingContent, SiblingView } from '../crdt/sibling
 import type { FlushMark } from '../crdt/string-content.ts';
 import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
 import type { FlushedSides, MergeSides } from '../crdt/writes.ts';
+import { ConflictLog } from './conflict-log.ts';
 import { ContainerReaders } from './container-readers.ts';
 import { CountedKeys } from './counted-keys.ts';
 import { Digest } from './digest.ts';
@@ -50,9 +51,9 @@ export class MapKeyspace implements KeyspaceReader {
   readonly #readers: ContainerReaders = new ContainerReaders();
   readonly #dirty: DirtyKeys = new DirtyKeys();
   #flush: FlushMark | null = null;
-  #conflicts = 0;
   /** What sessions see of the keys that they read. */
   readonly recent: RecentChanges = new RecentChanges();
+  readonly conflicts: ConflictLog = new ConflictLog();
   onChange: ChangeListener = () => {};
   /** Which keys never leave this node: nothing of them is in a snapshot, the digest or the store. The same for the keyspace's life. */
   isWeak: (key: string) => boolean = () => false;
@@ -82,11 +83,6 @@ export class MapKeyspace implements KeyspaceReader {
   get expiringCount(): number {
     this.recent.readAll();
     return this.#counted.expiringCount;
-  }
-
-  /** Registers written without having seen the live one they met. */
-  get conflicts(): number {
-    return this.#conflicts;
   }
 
   get slotCount(): number {
@@ -211,7 +207,7 @@ export class MapKeyspace implements KeyspaceReader {
     if (this.isWeak(key)) return false;
     const slot = this.#slotOf(key);
     const entry = this.entryAt(slot);
-    if (update.kind === UpdateKind.Set && entry.isConcurrentSet(context)) this.#conflicts++;
+    this.conflicts.watch(key, entry, update, context, this.#flush);
     const { type, expiryMs } = entry;
     const contentChanged = entry.apply(update, context, this.#flush);
     entry.refresh();

@@ -86,7 +86,10 @@ export class NodeReport {
       recentChanges: this.#keyspace.recent.count,
       recentChangesBytes: this.#keyspace.recent.bytes,
       clockAheadMs: Math.max(0, msOfStamp(clock.last) - now.wallMs),
-      conflicts: [{ keyClass: '*', count: this.#keyspace.conflicts }],
+      conflicts: this.#classes.policy.classes.map((keyClass) => ({
+        keyClass: keyClass.name,
+        count: this.#classes.conflictsOf(keyClass),
+      })),
       classes: this.#classes.telemetry(),
       madeTotal: made,
       appliedTotal: this.#counters.applied,

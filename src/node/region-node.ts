@@ -29,6 +29,7 @@ import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
 import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
+import { conflictHost } from './conflict-host.ts';
 import { explainEntry } from './explain.ts';
 import { MembershipDesk } from './membership-desk.ts';
 import { siblingKeys } from './sibling-keys.ts';
@@ -82,6 +83,7 @@ export class RegionNode implements Engine, NodeView {
   readonly sessions: SessionHorizon;
   readonly membership: MembershipDesk;
   readonly classes: ActiveClasses;
+  readonly conflicts: MapKeyspace['conflicts'] = this.#keyspace.conflicts;
   /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
   readonly #ownDeps: VersionVector;
   #vectorChanged = false;
@@ -130,6 +132,7 @@ export class RegionNode implements Engine, NodeView {
     this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOfText(key).consistency);
     this.#keyspace.isWeak = this.classes.weakKeys();
     this.#keyspace.keepsSiblings = siblingKeys(this.classes);
+    this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#openTransaction(),
       record: (update) => this.#record(update),

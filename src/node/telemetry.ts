@@ -8,9 +8,9 @@ export interface PeerTelemetry extends PeerStatus {
   readonly receivedBytes: number;
 }
 
-/** A class of keys and how often its rule had to decide between concurrent writes, since the start of this node. */
+/** A class of keys and how many pairs of concurrent writes of its keys this node met since its start (SPEC S4). */
 export interface ConflictCount {
-  /** The pattern of the class as configured, `*` for the default one. */
+  /** The class's name: its first pattern, or `default`. */
   readonly keyClass: string;
   readonly count: number;
 }

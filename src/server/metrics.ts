@@ -124,7 +124,7 @@ export const METRICS_TABLE: readonly Row[] = [
     'How far the hybrid clock is ahead of the wall clock, in milliseconds',
     ({ node }) => node.clockAheadMs,
   ),
-  labelled('counter', 'causeway_conflicts_total', 'Concurrent writes that a rule decided, by class', ({ node }) =>
+  labelled('counter', 'causeway_conflicts_total', 'Pairs of concurrent writes of the same thing that this node met, by class', ({ node }) =>
     node.conflicts.map(({ keyClass, count }) => ({ labels: { class: keyClass }, value: count })),
   ),
   labelled('gauge', 'causeway_class_info', 'What is promised for the keys of a class; always 1', ({ node }) =>

@@ -1,0 +1,182 @@
+import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import { conflictsOf, writtenBy, type Conflict, type ConflictKind, type ConflictSide } from '../crdt/conflicts.ts';
+import type { ContentType, Entry } from '../crdt/entry.ts';
+import type { StampedDot, Update, UpdateContext } from '../crdt/update.ts';
+
+/** The latest conflicts that are kept to be looked at, and about the bytes that they take. Past either the oldest go. */
+export const CONFLICTS_MAX = 1_000;
+export const CONFLICT_BYTES_MAX: number = 4 * 1024 * 1024;
+/** What is kept of a value or of a field's name. */
+export const CONFLICT_TEXT_BYTES_MAX = 256;
+/** Bytes, about, that a record takes at the most beside its key. */
+const RECORD_BYTES: number = 512 + 3 * CONFLICT_TEXT_BYTES_MAX;
+
+/** A text as far as it is kept, latin1, and how long it is. */
+export interface CutText {
+  readonly text: string;
+  readonly lengthBytes: number;
+}
+
+/** One of two writes, as far as it is kept. */
+export interface RecordedSide {
+  /** None is a removal. */
+  readonly type: ContentType;
+  /** Null for a removal, and for hashes and sets. */
+  readonly value: CutText | null;
+  readonly origin: number;
+  readonly seq: number;
+}
+
+/** Two concurrent writes of the same thing, as this node met them. */
+export interface ConflictRecord {
+  /** Unix milliseconds on this node's clock. */
+  readonly atMs: number;
+  readonly key: string;
+  readonly className: string;
+  readonly kind: ConflictKind;
+  readonly field: CutText | null;
+  /** What decides. */
+  readonly rule: string;
+  readonly kept: RecordedSide;
+  readonly other: RecordedSide;
+}
+
+/** What the log asks of its node. */
+export interface ConflictHost {
+  /** Writes of this origin have seen all that is here; 0 to look at all. */
+  readonly origin: number;
+  nowMs(): number;
+  /** Counts conflicts of a key, and says its class and what its class does with strings. */
+  count(key: string, conflicts: number): { readonly className: string; readonly stringRule: string };
+}
+
+const NOBODY: ConflictHost = {
+  origin: 0,
+  nowMs: () => 0,
+  count: () => ({ className: 'default', stringRule: 'lww' }),
+};
+
+type Writable<T> = { -readonly [name in keyof T]: T[name] };
+
+interface Noted {
+  readonly conflict: Conflict;
+  readonly record: Writable<ConflictRecord>;
+}
+
+/** What was found of the transaction that is being applied, by what the two writes are of. */
+interface Found {
+  readonly origin: number;
+  readonly seq: number;
+  readonly byThing: Map<string, Noted[]>;
+}
+
+/**
+ * Finds the conflicts that the updates of other nodes make here and keeps the latest. They are this node's own observation: in no
+ * snapshot, in no store, and gone when the node ends. What a snapshot merges is not looked at.
+ */
+export class ConflictLog {
+  host: ConflictHost = NOBODY;
+  /** Oldest first. */
+  #records: ConflictRecord[] = [];
+  #bytes = 0;
+  #found: Found | null = null;
+
+  /** To be called before an update is applied. */
+  watch(key: string, entry: Entry, update: Update, context: UpdateContext, flush: StampedDot | null): void {
+    if (context.origin === this.host.origin) return;
+    if (this.#found !== null && !isOf(this.#found, context)) this.#found = null;
+    const conflicts = conflictsOf(entry, update, context, flush);
+    if (this.#found !== null) this.#rewrite(this.#found, key, update, context);
+    if (conflicts.length > 0) this.#add(key, conflicts, context);
+  }
+
+  #add(key: string, conflicts: readonly Conflict[], { origin, seq }: UpdateContext): void {
+    const { byThing } = (this.#found ??= { origin, seq, byThing: new Map<string, Noted[]>() });
+    const news = conflicts.filter((conflict) => {
+      const known = byThing.get(thingOf(key, conflict.kind, conflict.field));
+      return known?.some((earlier) => isSamePair(earlier.conflict, conflict)) !== true;
+    });
+    if (news.length === 0) return;
+    const { className, stringRule } = this.host.count(key, news.length);
+    const atMs = this.host.nowMs();
+    for (const conflict of news.slice(-CONFLICTS_MAX)) {
+      const { kind, field, kept, other } = conflict;
+      const record: ConflictRecord = {
+        atMs,
+        key,
+        className,
+        kind,
+        field: field === null ? null : cut(field),
+        rule: kind === 'type' ? 'latest type' : kind === 'string' ? stringRule : 'lww',
+        kept: recorded(kept),
+        other: recorded(other),
+      };
+      const thing = thingOf(key, kind, field);
+      const known = byThing.get(thing);
+      if (known === undefined) byThing.set(thing, [{ conflict, record }]);
+      else known.push({ conflict, record });
+      this.#push(record);
+    }
+  }
+
+  /** A transaction shows only what it wrote last: the records of its earlier writes of the same thing say so. */
+  #rewrite({ byThing }: Found, key: string, update: Update, context: UpdateContext): void {
+    const written = writtenBy(update, context);
+    if (written === null) return;
+    for (const { record } of byThing.get(thingOf(key, written.kind, written.field)) ?? []) {
+      if (isOf(record.kept, context)) record.kept = recorded(written.side);
+      else record.other = recorded(written.side);
+    }
+  }
+
+  #push(record: ConflictRecord): void {
+    this.#records.push(record);
+    this.#bytes += bytesOf(record);
+    while (this.#records.length > CONFLICTS_MAX || this.#bytes > CONFLICT_BYTES_MAX) {
+      const oldest = this.#records.shift();
+      this.#bytes -= oldest === undefined ? 0 : bytesOf(oldest);
+    }
+  }
+
+  /** The latest `count` that pass, latest first. */
+  latest(count: number, passes: (record: ConflictRecord) => boolean): ConflictRecord[] {
+    const found: ConflictRecord[] = [];
+    for (let at = this.#records.length - 1; at >= 0 && found.length < count; at--) {
+      const record = this.#records[at];
+      if (record !== undefined && passes(record)) found.push(record);
+    }
+    return found;
+  }
+
+  /** Forgets all that is kept. */
+  reset(): void {
+    this.#records = [];
+    this.#bytes = 0;
+  }
+}
+
+const isOf = (dot: { readonly origin: number; readonly seq: number }, { origin, seq }: UpdateContext): boolean =>
+  dot.origin === origin && dot.seq === seq;
+
+function isSamePair(left: Conflict, right: Conflict): boolean {
+  const names = ({ kept, other }: Conflict): string[] => [dotName(kept), dotName(other)].sort();
+  return names(left).join() === names(right).join();
+}
+
+const dotName = ({ origin, seq }: ConflictSide): string => `${origin}:${seq}`;
+
+function thingOf(key: string, kind: ConflictKind, field: string | null): string {
+  return `${kind} ${key.length} ${key}${field ?? ''}`;
+}
+
+const bytesOf = ({ key }: ConflictRecord): number => RECORD_BYTES + key.length;
+
+function recorded({ type, text, origin, seq }: ConflictSide): RecordedSide {
+  return { type, value: text === null ? null : cut(text), origin, seq };
+}
+
+/** The text's beginning as a string of its own: a slice would keep the whole text in memory. */
+function cut(text: string): CutText {
+  const bytes = latin1Bytes(text.slice(0, CONFLICT_TEXT_BYTES_MAX));
+  return { text: latin1Of(bytes, 0, bytes.length), lengthBytes: text.length };
+}
