@@ -23,6 +23,8 @@ export interface StoredImage {
   readonly stampBound: number;
   /** Every key with its encoded state. May be walked once. */
   readonly entries: Iterable<readonly [key: Uint8Array, state: Uint8Array]>;
+  /** What is kept beside them, absent where nothing ever was. */
+  readonly aside?: Uint8Array;
 }
 
 /** What changed since the batch before: applied as one atomic step. */
@@ -33,6 +35,8 @@ export interface StoreBatch {
   readonly entries: readonly (readonly [key: Uint8Array, state: Uint8Array | null])[];
   readonly meta: Uint8Array;
   readonly stampBound: number;
+  /** What is kept beside the entries from now on; absent where that stays as it is. */
+  readonly aside?: Uint8Array;
 }
 
 /**
@@ -70,4 +74,107 @@ export interface TransportEvents {
   opened(connection: PeerConnection): void;
   frame(connection: PeerConnection, frame: Uint8Array): void;
   closed(connection: PeerConnection, reason: string): void;
+}
+
+/** One entry of a quorum group's log on disk: numbers and bytes that the store does not look into. */
+export interface StoredLogEntry {
+  readonly index: number;
+  readonly term: number;
+  /** 0 … 255 */
+  readonly kind: number;
+  readonly data: Uint8Array;
+}
+
+/** What a voter promised. */
+export interface StoredHardState {
+  readonly term: number;
+  /** Node number, 0 for nobody in this term. */
+  readonly votedFor: number;
+  readonly commit: number;
+}
+
+/** The end of the log that a group's stored state contains; `meta` is opaque (members there …). */
+export interface StoredSnapshot {
+  readonly index: number;
+  readonly term: number;
+  readonly meta: Uint8Array;
+}
+
+/** What a change of a group's state machine leaves on disk, in one step with the log. */
+export interface StoredStateChange {
+  /** All entries go first. */
+  readonly clear: boolean;
+  /** Key with its new state, null where the key is gone. */
+  readonly entries: readonly (readonly [key: Uint8Array, state: Uint8Array | null])[];
+  /** Opaque, whole each time: how far it is applied, requests already answered … */
+  readonly meta: Uint8Array;
+}
+
+/** What changed in one group. Carried out in the order of the members here. */
+export interface QuorumGroupBatch {
+  /** The group's name, 1 … 255 bytes of UTF-8 without a zero. */
+  readonly group: string;
+  /** Null where it is as before. */
+  readonly hardState: StoredHardState | null;
+  /** Whether the whole log goes first: what `snapshot` and `state` bring takes its place. */
+  readonly dropsLog: boolean;
+  /** Where the durable state ends from here on; null where it is as before. */
+  readonly snapshot: StoredSnapshot | null;
+  /** Entries from this index on go; null for none. */
+  readonly truncateFrom: number | null;
+  /** Consecutive, following on what is there then; after `dropsLog` on the snapshot. */
+  readonly entries: readonly StoredLogEntry[];
+  /** Entries up to this index go, which the snapshot then contains; null for none. */
+  readonly compactTo: number | null;
+  readonly state: StoredStateChange | null;
+  /** Records to keep for ever, by log index; none ever goes, and one that is there already stays as it is. */
+  readonly audit: readonly (readonly [index: number, record: Uint8Array])[];
+}
+
+/** One step of all groups of a node: all of it is on disk or none. */
+export interface QuorumBatch {
+  readonly groups: readonly QuorumGroupBatch[];
+}
+
+/** What is on disk of one group, all of it checked against its checksums. */
+export interface QuorumImage {
+  /** Null for a group that never promised anything here. */
+  readonly hardState: StoredHardState | null;
+  /** Consecutive. The first is 1 or at most the one after `snapshot`. */
+  readonly log: readonly StoredLogEntry[];
+  readonly snapshot: StoredSnapshot | null;
+  /** Every key of the state machine. May be walked once; throws STORE at a damaged one. */
+  readonly state: Iterable<readonly [key: Uint8Array, state: Uint8Array]>;
+  readonly stateMeta: Uint8Array | null;
+  /** The newest audit record, which the next one's chain goes on from. */
+  readonly lastAudit: readonly [index: number, record: Uint8Array] | null;
+}
+
+/**
+ * The durable store of all quorum groups of one node. `commit` may be called while another commit is on its way: what waits goes
+ * to disk together, in order, in one flush; `done` is called once it is there, in order, never before `commit` returns. The bytes
+ * of a batch must not change until then. After one failure everything is refused with STORE: a voter must not go on with less
+ * than it promised, and what a failed flush left on disk is not known.
+ */
+export interface QuorumStore {
+  /** The names of all groups that have anything here, in order. */
+  groups(): readonly string[];
+  /** Empty for a group that was never committed. Throws STORE where it is damaged. */
+  load(group: string): QuorumImage;
+  /** The audit records of a group from an index on, in order. Throws STORE at a damaged one. */
+  audit(group: string, fromIndex: number): Iterable<readonly [index: number, record: Uint8Array]>;
+  commit(batch: QuorumBatch, done: (error: CausewayError | null) => void): void;
+  /** Finishes the commits on their way. */
+  close(done: () => void): void;
+}
+
+/**
+ * A durable number outside the quorum's folder that goes on in step with one inside: when only one of the two was put back from
+ * a backup, or lost, they no longer agree.
+ */
+export interface QuorumWitness {
+  /** The mark set last, 0 for none. */
+  quorumMark(): number;
+  /** On disk before it returns. */
+  setQuorumMark(mark: number): void;
 }
