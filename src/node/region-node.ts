@@ -1,6 +1,4 @@
-import { present } from '../base/assert.ts';
 import { latin1Range, type ByteRange } from '../base/bytes.ts';
-import { ColumnsBuilder } from '../causal/columns.ts';
 import type { HeldChunk } from '../causal/hold-back.ts';
 import type { ReplicationLimits } from '../causal/limits.ts';
 import type { Member } from '../causal/members.ts';
@@ -14,16 +12,18 @@ import type { Snapshot } from '../causal/snapshot-receiver.ts';
 import { ActiveClasses } from '../classes/active-classes.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
-import { HybridClock, msOfStamp, stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
+import { HybridClock, msOfStamp, type Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Engine, EngineEvents } from '../commands/engine.ts';
 import type { NodeView, PeerStatus } from '../commands/node-view.ts';
 import { carriesReads } from '../commands/session-level.ts';
+import type { StrongView } from '../commands/strong-view.ts';
 import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import { NO_GROUPS } from '../groups/no-groups.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';
 import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
@@ -34,6 +34,7 @@ import { explainEntry } from './explain.ts';
 import { MembershipDesk } from './membership-desk.ts';
 import { siblingKeys } from './sibling-keys.ts';
 import { NodeCounters, NodeReport } from './node-report.ts';
+import { OwnStream } from './own-stream.ts';
 import { Outbox, type NodeOutputs } from './outbox.ts';
 import { Persistence } from './persistence.ts';
 import { Readiness } from './readiness.ts';
@@ -76,22 +77,15 @@ export class RegionNode implements Engine, NodeView {
   readonly #readiness: Readiness;
   readonly #options: RegionNodeOptions;
   readonly #transaction: LocalTransaction;
-  readonly #builder: ColumnsBuilder = new ColumnsBuilder();
   readonly #update: Update = new Update();
   readonly #nodeNames: Map<number, string>;
   readonly names: NodeNames;
   readonly sessions: SessionHorizon;
   readonly membership: MembershipDesk;
+  readonly strong: StrongView = NO_GROUPS;
   readonly classes: ActiveClasses;
   readonly conflicts: MapKeyspace['conflicts'] = this.#keyspace.conflicts;
-  /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
-  readonly #ownDeps: VersionVector;
-  #vectorChanged = false;
-  #context: UpdateContext | null = null;
-  #transactWallMs = 0;
-  #lastSeq = 0;
-  #builtFrom = 0;
-  #stampBound: number;
+  readonly #own: OwnStream;
   #events: EngineEvents | null = null;
   #applyingRemote = false;
   #now: Now = { wallMs: 0, monotonicMs: 0 };
@@ -106,9 +100,10 @@ export class RegionNode implements Engine, NodeView {
     this.#options = options;
     this.classes = options.classes ?? new ActiveClasses();
     const { identity, limits, codec } = options;
-    this.#stampBound = options.stampBound;
     this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
-    this.#ownDeps = this.#replica.running(this.#replica.origin);
+    const { stampBound, raiseStampBound } = options;
+    const made = (): void => this.#replicator.noteProgress();
+    this.#own = new OwnStream({ replica: this.#replica, codec, limits, stampBound, raiseStampBound, made });
     this.#outbox = new Outbox(codec);
     this.#closed = new ClosedIncarnations(this.#replica);
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
@@ -120,8 +115,8 @@ export class RegionNode implements Engine, NodeView {
       closeLink: (link, reason) => this.#outbox.close(link, reason),
       deliver: (now) => this.#deliver(now),
       mergeSnapshot: (snapshot) => this.#mergeSnapshot(snapshot),
-      nextStamp: (wallMs) => this.#nextStamp(wallMs),
-      lastSeqOf: () => this.#lastSeq,
+      nextStamp: (wallMs) => this.#own.nextStamp(wallMs),
+      lastSeqOf: () => this.#own.lastSeq,
     });
     this.#persistence = new Persistence(this.#replica, this.#keyspace, codec, options.hasStore);
     this.#readiness = new Readiness(this.#replica, this.#replicator);
@@ -132,10 +127,14 @@ export class RegionNode implements Engine, NodeView {
     this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOfText(key).consistency);
     this.#keyspace.isWeak = this.classes.weakKeys();
     this.#keyspace.keepsSiblings = siblingKeys(this.classes);
+    this.#keyspace.showSiblings = (key, siblings) => this.classes.showSiblings(key, siblings);
     this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);
     this.#transaction = new LocalTransaction(this.#keyspace, {
-      open: () => this.#openTransaction(),
-      record: (update) => this.#record(update),
+      open: () => this.#own.open(),
+      record: (update) => {
+        this.#own.record(update);
+        if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
+      },
       isWeak: (key) => this.classes.beginWrite(key),
       ttlMsOf: (key) => this.classes.policy.classOf(key).ttlMs,
     });
@@ -175,19 +174,15 @@ export class RegionNode implements Engine, NodeView {
   }
 
   transact(nowMs: number, run: (tx: TransactionWriter, nowMs: number) => void): number {
-    this.#transactWallMs = Math.max(this.#now.wallMs, nowMs);
+    this.#own.at(Math.max(this.#now.wallMs, nowMs));
     this.#transaction.nowMs = nowMs;
     try {
       run(this.#transaction, nowMs);
     } finally {
-      if (this.#context !== null) this.#closeTransaction();
+      if (this.#own.isOpen) this.#closeTransaction();
     }
-    const seq = this.#writtenSeq;
-    this.#writtenSeq = 0;
-    return seq;
+    return this.#own.takeWritten();
   }
-
-  #writtenSeq = 0;
 
   refusal(write: boolean, allowedWhileLoading: boolean): CausewayError | null {
     if (!allowedWhileLoading && !this.#readiness.isStarted) {
@@ -207,68 +202,8 @@ export class RegionNode implements Engine, NodeView {
     return null;
   }
 
-  #openTransaction(): UpdateContext {
-    if (this.#context !== null) return this.#context;
-    const { origin, vector } = this.#replica;
-    const [stamp, seq] = [this.#nextStamp(this.#transactWallMs), this.#lastSeq + 1];
-    let changes: [Origin, number][] = [];
-    if (this.#vectorChanged) {
-      changes = vector.changesSince(this.#ownDeps).filter(([other]) => other !== origin);
-      for (const [other, known] of changes) this.#ownDeps.raise(other, known);
-      this.#vectorChanged = false;
-    }
-    if (this.#builder.transactionCount === 0) this.#builtFrom = seq;
-    this.#builder.begin(stamp, changes);
-    this.#context = { origin, seq, stamp, deps: this.#ownDeps };
-    return this.#context;
-  }
-
-  #record(update: Update): void {
-    this.#builder.add(update);
-    if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
-  }
-
   #closeTransaction(): void {
-    const context = present(this.#context, 'a transaction is open');
-    this.#context = null;
-    this.#lastSeq = context.seq;
-    this.#writtenSeq = context.seq;
-    this.#replica.vector.raise(context.origin, context.seq);
-    this.#replicator.noteProgress();
-    if (this.#builder.blobBytes >= this.#options.limits.chunkBytesMax) this.#sealChunk();
-  }
-
-  #nextStamp(wallMs: number): Stamp {
-    const stamp = this.#replica.clock.next(wallMs);
-    if (stamp >= this.#stampBound) {
-      this.#stampBound = this.#boundFor(stamp, wallMs);
-      this.#options.raiseStampBound(this.#stampBound);
-    }
-    return stamp;
-  }
-
-  /** A bound for some time to come, never beyond the physical time plus the limit, so that a restart is not paused by its peers (RULES D3). */
-  #boundFor(stamp: Stamp, wallMs: number): Stamp {
-    return Math.max(stampOfMs(wallMs + this.#options.limits.skewMsMax), stamp + STAMP_COUNTERS) as Stamp;
-  }
-
-  /** Whether the durable bound is nearly used up: a batch is then written for it alone, so that no write has to wait for the disk. */
-  #isBoundLow(): boolean {
-    return this.#stampBound < stampOfMs(this.#now.wallMs + this.#options.limits.skewMsMax / 2);
-  }
-
-  /** The own transactions of this turn become one chunk of the log, encoded once for all peers. */
-  #sealChunk(): void {
-    if (this.#builder.transactionCount === 0) return;
-    const bytes = this.#options.codec.encodeColumns(this.#builder.take());
-    const { origin } = this.#replica;
-    this.#replica.log.append({
-      origin,
-      first: this.#builtFrom,
-      last: this.#lastSeq,
-      bytes,
-      atMs: this.#now.monotonicMs,
-    });
+    if (this.#own.close()) this.#own.seal(this.#now);
   }
 
   // ── seen from the driver ──
@@ -278,7 +213,7 @@ export class RegionNode implements Engine, NodeView {
     this.#persistence.restore(image);
     this.#replicator.restored();
     this.#keyspace.recent.noteUnknown(this.#replica.vector, this.#replica.stable);
-    this.#vectorChanged = true;
+    this.#own.noteVectorChanged();
   }
 
   /** Begins: the start grace runs from now. */
@@ -307,7 +242,7 @@ export class RegionNode implements Engine, NodeView {
   /** Ends a turn: seals what was written in it and sends what the peers' windows allow. */
   flush(now: Now): void {
     this.#at(now);
-    this.#sealChunk();
+    this.#own.seal(this.#now);
     this.#replicator.pump();
   }
 
@@ -319,11 +254,11 @@ export class RegionNode implements Engine, NodeView {
     this.#deliver(now);
     this.#readiness.tick(now);
     this.#closeEarlierIncarnations();
-    this.#sealChunk();
+    this.#own.seal(this.#now);
     this.#replicator.refreshAlone(now);
     this.#replicator.tick(now);
     members.raiseStable(stable, vector);
-    if (this.#closed.retire()) this.#vectorChanged = true;
+    if (this.#closed.retire()) this.#own.noteVectorChanged();
     log.truncate(stable, now.monotonicMs);
     const nowMs = this.nowMs(now.wallMs);
     this.#keyspace.expireDue(nowMs, FORGET_BUDGET, () => this.#expiredKeys++);
@@ -347,18 +282,18 @@ export class RegionNode implements Engine, NodeView {
 
   /** What is to be written behind, null for nothing; at most one batch is on its way. */
   takeStoreBatch(): StoreBatch | null {
-    if (this.#context !== null || !this.isStoreBatchDue) return null;
-    return this.#persistence.take(this.#boundFor(this.#replica.clock.last, this.#now.wallMs));
+    if (this.#own.isOpen || !this.isStoreBatchDue) return null;
+    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last, this.#now.wallMs));
   }
 
   get isStoreBatchDue(): boolean {
-    return this.#persistence.isDue || (this.#isBoundLow() && !this.#persistence.isInFlight);
+    return this.#persistence.isDue || (this.#own.isBoundLow(this.#now) && !this.#persistence.isInFlight);
   }
 
   /** The batch taken last is on disk. */
   storeCommitted(): void {
     const before = this.#replica.durable;
-    this.#stampBound = Math.max(this.#stampBound, this.#persistence.committed());
+    this.#own.boundCommitted(this.#persistence.committed());
     if (!before.covers(this.#replica.durable)) this.#replicator.noteProgress();
   }
 
@@ -396,7 +331,7 @@ export class RegionNode implements Engine, NodeView {
     this.#applyingRemote = false;
     this.#replica.vector.raise(origin, held.nextSeq);
     this.#replica.clock.see(stamp);
-    this.#vectorChanged = true;
+    this.#own.noteVectorChanged();
     this.#counters.applied++;
     this.#replicator.noteProgress();
   }
@@ -416,7 +351,7 @@ export class RegionNode implements Engine, NodeView {
   }
 
   #mergeSnapshot(snapshot: Snapshot): void {
-    this.#sealChunk();
+    this.#own.seal(this.#now);
     const { vector, stable, clock, log } = this.#replica;
     this.#keyspace.mergeSnapshot(snapshot.entries, snapshot.flush, { local: vector.clone(), remote: snapshot.vector });
     for (const [origin, deps] of snapshot.running) {
@@ -429,7 +364,7 @@ export class RegionNode implements Engine, NodeView {
     }
     stable.merge(snapshot.stable);
     clock.see(snapshot.stamp);
-    this.#vectorChanged = true;
+    this.#own.noteVectorChanged();
     this.#counters.snapshotsReceived++;
   }
 
@@ -438,21 +373,21 @@ export class RegionNode implements Engine, NodeView {
   #closeEarlierIncarnations(): void {
     const incarnation = this.#closed.closable();
     if (incarnation === null) return;
-    this.#transactWallMs = this.#now.wallMs;
-    this.#closed.note(incarnation, this.#openTransaction());
+    this.#own.at(this.#now.wallMs);
+    this.#closed.note(incarnation, this.#own.open());
     this.#transaction.closeIncarnations(incarnation);
     this.#closeTransaction();
-    this.#writtenSeq = 0;
+    this.#own.takeWritten();
   }
 
   /** Documents whose history has become long start a new generation (RULES V9). */
   #renewDocuments(): void {
     const due = this.#keyspace.grownDocuments.due(this.#options.identity.nodeNumber, this.#replica.stable);
     if (due.length === 0) return;
-    this.#transactWallMs = this.#now.wallMs;
+    this.#own.at(this.#now.wallMs);
     for (const key of due) this.#transaction.documentGeneration(latin1Range(key), 0);
-    if (this.#context !== null) this.#closeTransaction();
-    this.#writtenSeq = 0;
+    if (this.#own.isOpen) this.#closeTransaction();
+    this.#own.takeWritten();
   }
 
   // ── what it says of itself: NodeView ──
@@ -478,7 +413,7 @@ export class RegionNode implements Engine, NodeView {
   }
 
   lastDot(): Dot | null {
-    return this.#lastSeq === 0 ? null : { origin: this.origin, seq: this.#lastSeq };
+    return this.#own.lastSeq === 0 ? null : { origin: this.origin, seq: this.#own.lastSeq };
   }
 
   regionsCovering(dot: Dot): number {
@@ -495,6 +430,6 @@ export class RegionNode implements Engine, NodeView {
   }
 
   telemetry(_nowMs: number): NodeTelemetry {
-    return this.#report.telemetry(this.#now, this.#lastSeq, this.#expiredKeys);
+    return this.#report.telemetry(this.#now, this.#own.lastSeq, this.#expiredKeys);
   }
 }

@@ -1,0 +1,138 @@
+import { present } from '../base/assert.ts';
+import { ColumnsBuilder } from '../causal/columns.ts';
+import type { ReplicationLimits } from '../causal/limits.ts';
+import type { Codec } from '../causal/peer-frames.ts';
+import type { Now, Replica } from '../causal/replica.ts';
+import type { Origin } from '../clock/origin.ts';
+import { stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import type { Update, UpdateContext } from '../crdt/update.ts';
+
+export interface OwnStreamOptions {
+  readonly replica: Replica;
+  readonly codec: Codec;
+  readonly limits: ReplicationLimits;
+  /** Above every stamp ever given out by this node in earlier lives; 0 for none. */
+  readonly stampBound: number;
+  /** Makes a higher bound durable before it returns (RELIABILITY 6.2). */
+  readonly raiseStampBound: (stampBound: number) => void;
+  /** A transaction was made. */
+  readonly made: () => void;
+}
+
+/**
+ * The stream of transactions of this node's own origin: dots, stamps and deps as they are given out, and the chunks that they become
+ * at the end of a turn. No stamp above the durable bound is ever given out.
+ */
+export class OwnStream {
+  readonly #options: OwnStreamOptions;
+  readonly #replica: Replica;
+  readonly #builder: ColumnsBuilder = new ColumnsBuilder();
+  /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
+  readonly #deps: VersionVector;
+  #vectorChanged = false;
+  #context: UpdateContext | null = null;
+  #wallMs = 0;
+  #lastSeq = 0;
+  #writtenSeq = 0;
+  #builtFrom = 0;
+  #stampBound: number;
+
+  constructor(options: OwnStreamOptions) {
+    this.#options = options;
+    this.#replica = options.replica;
+    this.#stampBound = options.stampBound;
+    this.#deps = this.#replica.running(this.#replica.origin);
+  }
+
+  /** The sequence of the last transaction, 0 before the first. */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  get isOpen(): boolean {
+    return this.#context !== null;
+  }
+
+  /** The vector was raised by others' transactions: the next one depends on more. */
+  noteVectorChanged(): void {
+    this.#vectorChanged = true;
+  }
+
+  /** The wall clock by which the next transaction is stamped. */
+  at(wallMs: number): void {
+    this.#wallMs = wallMs;
+  }
+
+  /** The transaction that is open, begun where none is. */
+  open(): UpdateContext {
+    if (this.#context !== null) return this.#context;
+    const { origin, vector } = this.#replica;
+    const [stamp, seq] = [this.nextStamp(this.#wallMs), this.#lastSeq + 1];
+    let changes: [Origin, number][] = [];
+    if (this.#vectorChanged) {
+      changes = vector.changesSince(this.#deps).filter(([other]) => other !== origin);
+      for (const [other, known] of changes) this.#deps.raise(other, known);
+      this.#vectorChanged = false;
+    }
+    if (this.#builder.transactionCount === 0) this.#builtFrom = seq;
+    this.#builder.begin(stamp, changes);
+    this.#context = { origin, seq, stamp, deps: this.#deps };
+    return this.#context;
+  }
+
+  record(update: Update): void {
+    this.#builder.add(update);
+  }
+
+  /** Ends the open transaction. Says whether what was made is worth a chunk of its own. */
+  close(): boolean {
+    const context = present(this.#context, 'a transaction is open');
+    this.#context = null;
+    this.#lastSeq = context.seq;
+    this.#writtenSeq = context.seq;
+    this.#replica.vector.raise(context.origin, context.seq);
+    this.#options.made();
+    return this.#builder.blobBytes >= this.#options.limits.chunkBytesMax;
+  }
+
+  /** The sequence of the transaction that was closed since the last call, 0 for none. */
+  takeWritten(): number {
+    const seq = this.#writtenSeq;
+    this.#writtenSeq = 0;
+    return seq;
+  }
+
+  nextStamp(wallMs: number): Stamp {
+    const stamp = this.#replica.clock.next(wallMs);
+    if (stamp >= this.#stampBound) {
+      this.#stampBound = this.boundFor(stamp, wallMs);
+      this.#options.raiseStampBound(this.#stampBound);
+    }
+    return stamp;
+  }
+
+  /** A bound for some time to come, never beyond the physical time plus the limit, so that a restart is not paused by its peers (RULES D3). */
+  boundFor(stamp: Stamp, wallMs: number): Stamp {
+    return Math.max(stampOfMs(wallMs + this.#options.limits.skewMsMax), stamp + STAMP_COUNTERS) as Stamp;
+  }
+
+  /** Whether the durable bound is nearly used up: a batch is then written for it alone, so that no write has to wait for the disk. */
+  isBoundLow({ wallMs }: Now): boolean {
+    return this.#stampBound < stampOfMs(wallMs + this.#options.limits.skewMsMax / 2);
+  }
+
+  /** A bound is on disk. */
+  boundCommitted(stampBound: Stamp): void {
+    this.#stampBound = Math.max(this.#stampBound, stampBound);
+  }
+
+  /** The transactions since the last call become one chunk of the log, encoded once for all peers. */
+  seal({ monotonicMs }: Now): void {
+    if (this.#builder.transactionCount === 0) return;
+    const bytes = this.#options.codec.encodeColumns(this.#builder.take());
+    const { origin } = this.#replica;
+    const [first, last] = [this.#builtFrom, this.#lastSeq];
+    this.#replica.log.append({ origin, first, last, bytes, atMs: monotonicMs });
+  }
+}
