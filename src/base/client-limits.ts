@@ -13,6 +13,8 @@ export const BULK_BYTES_DEFAULT: number = 16 * 1024 * 1024;
 export const BULK_BYTES_MAX: number = 512 * 1024 * 1024 - 32;
 /** Received and not yet run, of one client, the queue of a MULTI included (CONFIG client-query-buffer-limit). Past it: close. */
 export const QUERY_BUFFER_BYTES_DEFAULT: number = 256 * 1024 * 1024;
+/** How long a request on strong keys may take (CONFIG strong-timeout). Past it: NOQUORUM or UNCERTAIN. */
+export const STRONG_TIMEOUT_MS_DEFAULT = 5_000;
 /** Before authentication. Past them: `unauthenticated …`, close. */
 export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;

@@ -27,6 +27,8 @@ export class ClassPolicy {
   readonly classes: readonly KeyClass[];
   /** In the order in which they are tried. */
   readonly rules: readonly ClassRule[];
+  /** Whether some class is of `consistency: strong`. */
+  readonly hasStrong: boolean;
   readonly #fallback: ClassRule;
   readonly #byFirstByte: readonly (readonly ClassRule[])[];
   readonly #ofEmptyKey: ClassRule;
@@ -46,6 +48,7 @@ export class ClassPolicy {
       conflict: { kind: 'lww' },
     };
     this.classes = [...classes, fallback];
+    this.hasStrong = classes.some(({ strong }) => strong !== undefined);
     this.#fallback = { pattern: null, keyClass: fallback };
     const rules = definitions.flatMap(({ patterns }, index) =>
       patterns.map((pattern) => ({ pattern, keyClass: present(classes[index], 'made above') })),

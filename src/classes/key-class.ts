@@ -21,6 +21,18 @@ export const BUILT_IN_RESOLVERS: Readonly<Record<BuiltInResolver, string>> = {
   union: 'JSON arrays as one, each element once',
 };
 
+/** Where strong keys live (DESIGN section 5). */
+export interface StrongRule {
+  readonly home: string;
+  readonly survive: 'zone' | 'region';
+  /** `us-east-1/region`: the quorum group that owns the keys. */
+  readonly group: string;
+  /** Whether each write is recorded. */
+  readonly audit: boolean;
+  /** Whether a node that does not lead the group passes requests on; else it answers HOMEREGION. */
+  readonly forward: boolean;
+}
+
 /** The guarantees of the keys that match some patterns. */
 export interface KeyClass {
   /** Its first pattern, or `default`: names the class in metrics and reports. */
@@ -33,6 +45,8 @@ export interface KeyClass {
   /** Milliseconds that a key lives which is created without an expiry of its own; null for ever. */
   readonly ttlMs: number | null;
   readonly conflict: ConflictRule;
+  /** Of keys of `consistency: strong` only. */
+  readonly strong?: StrongRule;
 }
 
 /** The name of the class of keys that no pattern matches. */

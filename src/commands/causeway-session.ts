@@ -10,6 +10,7 @@ import { LEVEL_BY_CLASS, LEVEL_WORDS } from './session-level.ts';
 
 /** How long CW.ATTACH waits where it is not told. */
 const ATTACH_MS_DEFAULT = 1000;
+const LEVELS = [...CONSISTENCIES, 'strong'] as const;
 const ATTACH_MS_MAX = 24n * 3600n * 1000n;
 
 /** What it has seen, and what it asked to see and has not yet. */
@@ -65,8 +66,7 @@ function level({ args, reply, server, session }: CommandContext): void {
     return;
   }
   const word = args.text(1).toLowerCase();
-  if (word === 'strong') throw refuse('level strong needs keys of a quorum group, which this version does not have');
-  const chosen = word === LEVEL_BY_CLASS ? null : CONSISTENCIES.find((known) => known === word);
+  const chosen = word === LEVEL_BY_CLASS ? null : LEVELS.find((known) => known === word);
   if (chosen === undefined) throw refuse(`unknown level '${args.text(1)}', one of ${LEVEL_WORDS.join(', ')}`);
   session.level = chosen;
   if (!mayHaveFloor(server, session)) session.floor = null;
@@ -97,7 +97,7 @@ export const sessionCommands: readonly CommandSpec[] = [
     flags: ['noscript', 'loading', 'stale', 'fast', 'no_multi'],
     group: 'causeway',
     summary:
-      'What this connection asks of its reads: weak, eventual, causal, session, or what the class of each key says',
+      'What this connection asks of its reads: weak, eventual, causal, session, strong, or what the class of each key says',
     run: level,
   },
 ];

@@ -27,6 +27,8 @@ export interface Reply {
   /** A position to which `truncate` takes the output back. */
   mark(): number;
   truncate(mark: number): void;
+  /** Bytes that are replies already, in this connection's protocol. */
+  raw(buf: Uint8Array, start: number, end: number): void;
   /** `+OK` */
   ok(): void;
   simple(text: string): void;
@@ -61,6 +63,8 @@ export interface CommandContext {
   readonly session: Session;
   readonly node: NodeView;
   readonly server: ServerState;
+  /** The longest string that a command may make, in bytes. */
+  readonly bulkBytesMax: number;
   /** A keyspace notification, Redis's class letter (`g $ s h x` …) and event name, e.g. ('$', 'append', key). */
   notify(classLetter: string, event: string, key: ByteRange): void;
 }

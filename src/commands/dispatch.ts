@@ -1,4 +1,5 @@
 import { AssertionFailed } from '../base/assert.ts';
+import type { StrongRule } from '../classes/key-class.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
 import type { CommandEntry } from './command-index.ts';
@@ -16,6 +17,16 @@ import type { ServerState } from './server-state.ts';
 import type { QueuedCommand, Session } from './session.ts';
 import { judgeByFloor } from './session-floor.ts';
 import { carriesReads, SESSION_DOTS_KEPT } from './session-level.ts';
+import {
+  askGroup,
+  strongCommand,
+  strongExec,
+  strongRequest,
+  strongRoute,
+  strongRouteOfExec,
+  strongWatch,
+  type StrongRoute,
+} from './strong-gate.ts';
 
 /** What became of a request. */
 export const Outcome = {
@@ -91,7 +102,13 @@ export class Dispatcher {
     const mark = reply.mark();
     let refusal = this.#refusalOf(session, entry, args);
     if (refusal === null && this.#mustWait(entry, session)) return Outcome.Paused;
-    if (refusal === null && session.floor !== null) {
+    let route: StrongRoute = null;
+    if (refusal === null && this.#engine.node.classes.policy.hasStrong) {
+      const found = this.#routeOf(session, entry, args);
+      if (found instanceof CausewayError) refusal = found;
+      else route = found;
+    }
+    if (refusal === null && route === null && session.floor !== null) {
       const verdict = judgeByFloor(this.#server, session, entry, args);
       if (verdict === 'wait') return Outcome.Deferred;
       if (verdict !== 'run') refusal = verdict;
@@ -103,6 +120,8 @@ export class Dispatcher {
       this.#reject(session, entry === this.#exec ? this.#aborted(session, refusal) : refusal);
     } else if (session.queue !== null && !NEVER_QUEUED.has(entry.fullName)) {
       this.#enqueue(session, entry, args);
+    } else if (route !== null) {
+      this.#askGroup(session, entry, args, route);
     } else {
       this.#run(session, entry, args);
     }
@@ -136,6 +155,48 @@ export class Dispatcher {
       );
     }
     return this.#engine.refusal(entry.writes, entry.allowedWhileLoading);
+  }
+
+  /** The quorum group that a request is for, null for this node, or why it may not be done as it is asked. */
+  #routeOf(session: Session, entry: CommandEntry, args: Args): StrongRoute | CausewayError {
+    try {
+      if (session.queue === null) {
+        if (entry.fullName === 'watch') return strongWatch(this.#server, args)?.route ?? null;
+        return strongRoute(this.#server, session, entry, args);
+      }
+      return entry === this.#exec && !session.queueFailed ? strongRouteOfExec(this.#server, session) : null;
+    } catch (thrown) {
+      if (thrown instanceof CausewayError) return thrown;
+      throw thrown;
+    }
+  }
+
+  /** Sends what is on strong keys to its group; the session waits for the answer. */
+  #askGroup(session: Session, entry: CommandEntry, args: Args, route: StrongRule): void {
+    const { reply } = session.connection;
+    const server = this.#server;
+    if (entry === this.#exec) {
+      const watches = Array.from(session.strongWatches, ([key, { version }]) => [key, version] as const);
+      const queue = session.queue ?? [];
+      session.dropQueue();
+      server.watches.unwatchAll(session);
+      const request = strongExec(server, session, route, queue, watches);
+      askGroup(server, session, route, request, (answer) => reply.raw(answer.reply, 0, answer.reply.length));
+    } else if (entry.fullName === 'watch') {
+      const keys = strongWatch(server, args)?.keys ?? [];
+      const request = { ...strongRequest(server, session, route, 'versions'), keys };
+      askGroup(server, session, route, request, ({ versions }) => {
+        for (const [at, key] of keys.entries()) {
+          const version = versions[at] ?? 0;
+          if (!session.strongWatches.has(key)) session.strongWatches.set(key, { group: route.group, version });
+        }
+        reply.ok();
+      });
+    } else {
+      const request = strongCommand(server, session, route, entry, args);
+      askGroup(server, session, route, request, (answer) => reply.raw(answer.reply, 0, answer.reply.length));
+    }
+    this.#account(session, entry, args);
   }
 
   #mustWait(entry: CommandEntry, session: Session): boolean {

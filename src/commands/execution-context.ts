@@ -41,6 +41,10 @@ export class ExecutionContext implements CommandContext {
     return this.#tx;
   }
 
+  get bulkBytesMax(): number {
+    return this.server.settings.bulkBytesMax;
+  }
+
   setTransaction(tx: TransactionWriter | null): void {
     this.#tx = tx;
   }

@@ -4,6 +4,7 @@ import type { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import type { ConflictLog } from '../keyspace/conflict-log.ts';
 import type { MembershipView } from './membership-view.ts';
+import type { StrongView } from './strong-view.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
 /** How far one peer is, for CW.PEERS and metrics. */
@@ -30,6 +31,8 @@ export interface NodeView {
   readonly names: NodeNames;
   readonly sessions: SessionHorizon;
   readonly membership: MembershipView;
+  /** Keys that are pinned to a home region. */
+  readonly strong: StrongView;
   /** The classes of keys in force here. */
   readonly classes: ActiveClasses;
   /** Concurrent writes that this node met (SPEC S4). */

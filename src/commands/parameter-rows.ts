@@ -40,6 +40,7 @@ const actingParameters: readonly Parameter[] = [
   },
   { name: 'slowlog-log-slower-than', kind: integer(-1), setting: numberSetting('slowlogSlowerThanUsec') },
   { name: 'slowlog-max-len', kind: integer(0, 1_000_000), setting: numberSetting('slowlogLengthMax') },
+  { name: 'strong-timeout', kind: integer(1, 3_600_000), setting: numberSetting('strongTimeoutMs') },
   { name: 'maxclients', kind: integer(1, 1_000_000), setting: numberSetting('clientsMax') },
   { name: 'timeout', kind: integer(0, 2 ** 31 - 1), setting: numberSetting('timeoutSeconds') },
   { name: 'tcp-keepalive', kind: integer(0, 2 ** 31 - 1), setting: numberSetting('tcpKeepaliveSeconds') },

@@ -2,6 +2,7 @@ import {
   BULK_BYTES_DEFAULT,
   CLIENTS_DEFAULT,
   QUERY_BUFFER_BYTES_DEFAULT,
+  STRONG_TIMEOUT_MS_DEFAULT,
   UNAUTHENTICATED_MS_MAX,
 } from '../base/client-limits.ts';
 
@@ -24,6 +25,8 @@ export class ServerSettings {
   timeoutSeconds = 0;
   tcpKeepaliveSeconds = 300;
   bulkBytesMax: number = BULK_BYTES_DEFAULT;
+  /** How long a request on strong keys waits for its group before it ends in NOQUORUM or UNCERTAIN. */
+  strongTimeoutMs: number = STRONG_TIMEOUT_MS_DEFAULT;
   queryBufferBytesMax: number = QUERY_BUFFER_BYTES_DEFAULT;
   /** The clients' password, latin1; empty for none. */
   requirepass = '';

@@ -12,6 +12,8 @@ export interface SessionFloor {
   readonly dots: SessionDots;
   /** How long each request waits for it. */
   readonly timeoutMs: number;
+  /** Whether every request that shows keys waits, whatever its level: the connection has seen these dots itself (RULES T2). */
+  readonly isOwn: boolean;
   /** Why the request that comes next is not run: its wait is over and was in vain. */
   refusal: CausewayError | null;
 }
@@ -23,8 +25,9 @@ type KeysOf = (entry: CommandEntry, args: Args) => boolean;
 
 /** Whether a request is at level `session`, as it is run now: inside MULTI it is only kept. */
 function needsFloor(server: ServerState, session: Session, entry: CommandEntry, args: Args): boolean {
+  const isOwn = session.floor?.isOwn === true;
   const needs: KeysOf =
-    session.level === null ? (each, of) => hasSessionKey(server, each, of) : (each) => showsKeys(each);
+    session.level === null && !isOwn ? (each, of) => hasSessionKey(server, each, of) : (each) => showsKeys(each);
   if (entry.fullName === 'exec') return session.queue?.some((queued) => needs(queued.entry, queued.args)) ?? false;
   return (session.queue === null || entry.fullName === 'watch') && needs(entry, args);
 }
@@ -44,7 +47,7 @@ function hasSessionKey(server: ServerState, entry: CommandEntry, args: Args): bo
 
 /** Whether a session may have a floor: some of what it asks for is at level `session`. */
 export function mayHaveFloor(server: ServerState, session: Session): boolean {
-  if (session.level !== null) return session.level === 'session';
+  if (session.level !== null) return session.level === 'session' || session.level === 'strong';
   return server.engine.node.classes.policy.classes.some((keyClass) => keyClass.consistency === 'session');
 }
 
@@ -79,10 +82,15 @@ function reachFloor(session: Session, floor: SessionFloor): void {
   session.floor = null;
 }
 
-/** Raises a session's floor by dots that this node does not have. */
-export function raiseFloor(session: Session, dots: Iterable<readonly [Origin, number]>, timeoutMs: number): void {
+/** Raises a session's floor by dots that this node does not have; `isOwn` where the connection has seen them by this node. */
+export function raiseFloor(
+  session: Session,
+  dots: Iterable<readonly [Origin, number]>,
+  timeoutMs: number,
+  isOwn = false,
+): void {
   const raised = new SessionDots();
   raised.raiseAll(session.floor?.dots ?? []);
   raised.raiseAll(dots);
-  session.floor = { dots: raised, timeoutMs, refusal: null };
+  session.floor = { dots: raised, timeoutMs, isOwn: isOwn || session.floor?.isOwn === true, refusal: null };
 }

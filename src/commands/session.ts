@@ -1,4 +1,5 @@
 import { SessionDots } from '../causal/session-dots.ts';
+import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { CausewayError } from '../errors.ts';
 import type { Args, Reply } from './context.ts';
@@ -92,6 +93,11 @@ export class Session {
   /** A watched key was changed: EXEC does nothing. */
   watchBroken = false;
 
+  /** Watched strong keys, latin1, with their group and the version that they had (RULES T3). */
+  readonly strongWatches: Map<string, { readonly group: string; readonly version: number }> = new Map();
+  /** Whether requests on strong keys are passed on to their leader; else HOMEREGION is answered where it is another node. */
+  forwards = true;
+
   readonly channels: Set<string> = new Set();
   readonly patterns: Set<string> = new Set();
   monitoring = false;
@@ -153,6 +159,13 @@ export class Session {
     this.dotsMax = SESSION_DOTS_KEPT;
     this.floor = null;
     this.level = null;
+    this.forwards = true;
+  }
+
+  /** Something of a quorum group was read or written, linearizably. */
+  noteStrong({ origin, seq }: Dot, isWrite: boolean): void {
+    if (isWrite) this.noteWrite(origin, seq);
+    else this.dots.raise(origin, seq);
   }
 
   noteWrite(origin: Origin, seq: number): void {

@@ -14,7 +14,7 @@ const view = new ByteRange();
 
 /** A string must not become longer than one that could have been sent. */
 function checkLength(context: CommandContext, lengthBytes: number): void {
-  if (lengthBytes <= context.server.settings.bulkBytesMax) return;
+  if (lengthBytes <= context.bulkBytesMax) return;
   throw refuse('string exceeds maximum allowed size (proto-max-bulk-len)');
 }
 

@@ -24,6 +24,7 @@ export class WatchRegistry {
   /** Ends all watches of a session; whether they were broken is forgotten with them. */
   unwatchAll(session: Session): void {
     this.#leave(session);
+    session.strongWatches.clear();
     session.watchBroken = false;
   }
 

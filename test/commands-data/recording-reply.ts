@@ -52,6 +52,10 @@ export class RecordingReply implements Reply {
     else this.#open.push({ kind, items: [], missing });
   }
 
+  raw(): void {
+    throw new Error('no command of the table replies bytes of its own');
+  }
+
   ok(): void {
     this.simple('OK');
   }

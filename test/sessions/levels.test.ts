@@ -29,13 +29,12 @@ describe('CW.LEVEL', () => {
   test('is what the classes say at first, is what it was set to, and refuses what there is not', () => {
     const client = new VirtualRegions().connect(EAST);
     expect(client.run('CW.LEVEL')).toBe('"class"');
-    for (const level of ['weak', 'eventual', 'causal', 'class', 'SESSION']) {
+    for (const level of ['weak', 'eventual', 'causal', 'strong', 'class', 'SESSION']) {
       expect(client.run(`CW.LEVEL ${level}`)).toBe('+OK');
       expect(client.run('CW.LEVEL')).toBe(`"${level.toLowerCase()}"`);
     }
-    expect(client.run('CW.LEVEL strong')).toContain('-ERR level strong');
     expect(client.run('CW.LEVEL strict')).toBe(
-      "-ERR unknown level 'strict', one of weak, eventual, causal, session, class",
+      "-ERR unknown level 'strict', one of weak, eventual, causal, session, strong, class",
     );
     expect(client.run('CW.LEVEL causal session')).toBe('-ERR syntax error');
     expect(client.run('CW.LEVEL')).toBe('"session"');

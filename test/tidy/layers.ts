@@ -19,6 +19,8 @@ export interface Layer {
 export const LAYERS: readonly Layer[] = [
   { path: 'base', pure: true, packages: [] },
   { path: 'errors.ts', pure: true, packages: [] },
+  // Raft knows no data types and nothing of the groups that use it.
+  { path: 'quorum', pure: true, packages: [], imports: ['base', 'errors.ts'] },
   // What the core asks of the world: it knows nothing of the core.
   { path: 'ports.ts', pure: true, packages: [] },
   { path: 'clock', pure: true, packages: [] },
@@ -27,8 +29,15 @@ export const LAYERS: readonly Layer[] = [
   { path: 'causal', pure: true, packages: [] },
   { path: 'classes', pure: true, packages: ['zod', 'yaml'] },
   { path: 'commands', pure: true, packages: [] },
+  // Quorum groups: Raft with a state machine that runs the commands.
+  { path: 'groups', pure: true, packages: [] },
   { path: 'node', pure: true, packages: [] },
-  { path: 'wire', pure: true, packages: ['msgpackr'], imports: ['base', 'errors.ts', 'clock', 'crdt', 'causal'] },
+  {
+    path: 'wire',
+    pure: true,
+    packages: ['msgpackr'],
+    imports: ['base', 'errors.ts', 'quorum', 'clock', 'crdt', 'causal', 'groups'],
+  },
   {
     path: 'adapters',
     pure: false,

@@ -1,0 +1,193 @@
+import type { KeyClass, StrongRule } from '../classes/key-class.ts';
+import { CausewayError } from '../errors.ts';
+import { keyPositions } from './command-facts.ts';
+import type { CommandEntry } from './command-index.ts';
+import type { CommandGroup } from './command-spec.ts';
+import type { Args } from './context.ts';
+import type { ServerState } from './server-state.ts';
+import type { QueuedCommand, Session } from './session.ts';
+import { raiseFloor } from './session-floor.ts';
+import type { StrongAnswer, StrongRequest } from './strong-view.ts';
+
+/** Families whose commands work on strong keys; all others, as SCAN or CW.EXPLAIN, look at the copy on the node. */
+const FAMILIES: ReadonlySet<CommandGroup> = new Set(['string', 'hash', 'set', 'generic', 'json']);
+/** Of these families, what tells of the copy on the node. */
+const OF_THE_COPY: ReadonlySet<string> = new Set(['object|encoding', 'object|freq', 'object|idletime', 'object|refcount']);
+
+/** How long a local request waits for what its connection has read or written on strong keys (RULES T2). */
+const STRONG_FLOOR_MS = 1_000;
+
+const crossclass = (why: string): CausewayError =>
+  new CausewayError('CROSSCLASS', `${why}: what is done together must be of one quorum group, or of none`);
+
+/** Where a request goes: null for the copy on this node. */
+export type StrongRoute = StrongRule | null;
+
+/** Whether a request is of a kind that a quorum group runs. */
+function isForGroups(entry: CommandEntry): boolean {
+  return (entry.writes || entry.readonly) && FAMILIES.has(entry.spec.group) && !OF_THE_COPY.has(entry.fullName);
+}
+
+/**
+ * The group whose keys a request names, null where it names none or asks for less than `strong`. Throws CROSSCLASS for keys of a group
+ * beside others.
+ */
+export function strongRoute(server: ServerState, session: Session, entry: CommandEntry, args: Args): StrongRoute {
+  const { policy } = server.engine.node.classes;
+  if (!policy.hasStrong || !isForGroups(entry)) return null;
+  const positions = keyPositions(entry, args, 0) ?? [];
+  const route = sameRoute(positions.map((position) => policy.classOf(args.range(position))));
+  if (route === null || entry.writes) return route;
+  return session.level === null || session.level === 'strong' ? route : null;
+}
+
+function sameRoute(classes: readonly KeyClass[]): StrongRoute {
+  const [first, ...rest] = classes;
+  const route = first?.strong ?? null;
+  for (const other of rest) {
+    if ((other.strong?.group ?? null) === (route?.group ?? null)) continue;
+    throw crossclass(`${first?.name ?? ''} and ${other.name} are kept apart`);
+  }
+  return route;
+}
+
+/** The group that an EXEC runs in, null for this node. Throws CROSSCLASS where its requests or watches are of several. */
+export function strongRouteOfExec(server: ServerState, session: Session): StrongRoute {
+  const { policy } = server.engine.node.classes;
+  if (!policy.hasStrong) return null;
+  const queue = session.queue ?? [];
+  const routes = queue.flatMap(({ entry, args }) =>
+    (keyPositions(entry, args, 0) ?? []).length === 0 || !isForGroups(entry)
+      ? []
+      : [strongRouteOf(server, entry, args)],
+  );
+  const watchesCopies = [...session.watched.keys()].length > 0;
+  const [watched] = session.strongWatches.values();
+  const route = routes.find((each) => each !== null) ?? null;
+  if (route === null && watched === undefined) return null;
+  if (route === null) throw crossclass('WATCH is on strong keys and EXEC is not');
+  if (watchesCopies) throw crossclass('EXEC is on strong keys and WATCH is on others too');
+  if (watched !== undefined && watched.group !== route.group) throw crossclass('WATCH and EXEC are of two groups');
+  const isMixed = routes.length < queue.length || routes.some((each) => each?.group !== route.group);
+  if (isMixed) throw crossclass('EXEC is on strong keys and on something else');
+  return route;
+}
+
+/** As `strongRoute`, whatever the level: in an EXEC on strong keys reads are strong too. */
+function strongRouteOf(server: ServerState, entry: CommandEntry, args: Args): StrongRoute {
+  const { policy } = server.engine.node.classes;
+  return sameRoute((keyPositions(entry, args, 0) ?? []).map((position) => policy.classOf(args.range(position))));
+}
+
+/** The strong keys of a WATCH; null where it watches keys of this node. Throws CROSSCLASS. */
+export function strongWatch(server: ServerState, args: Args): { readonly route: StrongRule; readonly keys: string[] } | null {
+  const { policy } = server.engine.node.classes;
+  if (!policy.hasStrong) return null;
+  const positions = Array.from({ length: args.count - 1 }, (_, at) => at + 1);
+  const route = sameRoute(positions.map((position) => policy.classOf(args.range(position))));
+  return route === null ? null : { route, keys: positions.map((position) => args.text(position)) };
+}
+
+/** The bytes of a request's arguments, as copies. */
+export function copiedArguments(args: Args): Uint8Array[] {
+  return Array.from({ length: args.count }, (_, at) => args.range(at).toBytes());
+}
+
+/** A request on strong keys as far as it does not differ. */
+export function strongRequest(
+  server: ServerState,
+  session: Session,
+  route: StrongRule,
+  kind: StrongRequest['kind'],
+): StrongRequest {
+  const { node } = server.engine;
+  return {
+    group: route.group,
+    kind,
+    commands: [],
+    keys: [],
+    isExec: false,
+    watches: [],
+    respVersion: session.respVersion,
+    deps: kind === 'write' ? node.sessions.needed(session.dots) : [],
+    once: null,
+    requester: { user: 'default', address: session.connection.address, region: node.region },
+    timeoutMs: server.settings.strongTimeoutMs,
+  };
+}
+
+/** A single command on strong keys. */
+export function strongCommand(
+  server: ServerState,
+  session: Session,
+  route: StrongRule,
+  entry: CommandEntry,
+  args: Args,
+): StrongRequest {
+  const request = strongRequest(server, session, route, entry.writes ? 'write' : 'read');
+  return { ...request, commands: [copiedArguments(args)] };
+}
+
+/** All of an EXEC. */
+export function strongExec(
+  server: ServerState,
+  session: Session,
+  route: StrongRule,
+  queue: readonly QueuedCommand[],
+  watches: StrongRequest['watches'],
+): StrongRequest {
+  const writes = watches.length > 0 || queue.some(({ entry }) => entry.writes);
+  const request = strongRequest(server, session, route, writes ? 'write' : 'read');
+  return { ...request, commands: queue.map(({ args }) => copiedArguments(args)), isExec: true, watches };
+}
+
+/**
+ * Sends a request to its group and lets the session wait for the answer, which `write` puts into the reply. Where the class says that
+ * nothing is passed on, a node that does not lead answers HOMEREGION at once.
+ */
+export function askGroup(
+  server: ServerState,
+  session: Session,
+  route: StrongRule,
+  request: StrongRequest,
+  write: (answer: Extract<StrongAnswer, { readonly dot: unknown }>) => void,
+): void {
+  const { node } = server.engine;
+  const leader = node.strong.leaderOf(request.group);
+  if (!(route.forward && session.forwards) && leader !== node.nodeId) {
+    const text = `${route.home} is the home of ${request.group}, its leader is ${leader ?? 'not known'}`;
+    answerError(server, session, new CausewayError('HOMEREGION', text));
+    return;
+  }
+  let answer: StrongAnswer | null = null;
+  let isWaiting = false;
+  const ticket = node.strong.submit(request, (given) => {
+    answer = given;
+    if (isWaiting) server.waiting.expire(session);
+  });
+  const end = (): void => {
+    if (answer === null) return;
+    if ('error' in answer) return answerError(server, session, answer.error);
+    session.noteStrong(answer.dot, request.kind === 'write');
+    const { dot } = answer;
+    const dots = [[dot.origin, dot.seq]] as const;
+    if (!node.sessions.covers(dots)) raiseFloor(session, dots, STRONG_FLOOR_MS, true);
+    write(answer);
+  };
+  if (answer !== null) return end();
+  isWaiting = true;
+  server.waiting.block(session, {
+    deadlineMs: Infinity,
+    isOver: () => answer !== null,
+    end,
+    fail: (error) => {
+      node.strong.cancel(ticket);
+      answerError(server, session, error);
+    },
+  });
+}
+
+function answerError(server: ServerState, session: Session, { code, message }: CausewayError): void {
+  server.stats.countError(code);
+  session.connection.reply.error(code, message);
+}

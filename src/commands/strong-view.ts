@@ -1,0 +1,90 @@
+import type { Dot } from '../clock/dot.ts';
+import type { Origin } from '../clock/origin.ts';
+import type { CausewayError } from '../errors.ts';
+
+/** What a request on strong keys wants of its group. */
+export type StrongKind =
+  /** To be appended to the log and run where it is applied. */
+  | 'write'
+  /** To be run once, linearizably, on what the leader has applied. */
+  | 'read'
+  /** The version of each of `keys`, linearizably: the log index of its last write, 0 where it is not there. */
+  | 'versions';
+
+/** A request on strong keys, for the leader of their group wherever it is (DESIGN section 5). */
+export interface StrongRequest {
+  /** `us-east-1/region` */
+  readonly group: string;
+  readonly kind: StrongKind;
+  /** Arguments of each command; the first is its name. Copied: nothing of it changes afterwards. */
+  readonly commands: readonly (readonly Uint8Array[])[];
+  /** Keys as latin1, of kind `versions` only. */
+  readonly keys: readonly string[];
+  /** Whether the replies are an EXEC's: one array. */
+  readonly isExec: boolean;
+  /** Keys (latin1) with the version that they must still have (RULES T3). */
+  readonly watches: readonly (readonly [key: string, version: number])[];
+  readonly respVersion: 2 | 3;
+  /** What the session has seen: the write is shown nowhere before it (RULES T2). */
+  readonly deps: readonly (readonly [Origin, number])[];
+  /** The client's own name for the request, null for none: a retry with it happens once. */
+  readonly once: { readonly id: string; readonly issuedMs: number } | null;
+  readonly requester: { readonly user: string; readonly address: string; readonly region: string };
+  /** When it is given up: NOQUORUM or UNCERTAIN then. */
+  readonly timeoutMs: number;
+}
+
+/** What became of it. An error says with its code whether it may have happened. */
+export type StrongAnswer =
+  | {
+      readonly reply: Uint8Array;
+      readonly versions: readonly number[];
+      /** What has been read or written: (group, log index). */
+      readonly dot: Dot;
+    }
+  | { readonly error: CausewayError };
+
+/** One voter or learner, as the leader sees it. */
+export interface GroupMemberStatus {
+  readonly id: string;
+  readonly isVoter: boolean;
+  /** The last index that it is known to have on disk; null where this node does not lead. */
+  readonly matched: number | null;
+  /** Milliseconds since it was heard of; null where this node does not lead, or for never. */
+  readonly silentMs: number | null;
+}
+
+/** One group as this node knows it. */
+export interface GroupStatus {
+  readonly name: string;
+  readonly home: string;
+  readonly survive: 'zone' | 'region';
+  readonly role: 'leader' | 'follower' | 'candidate' | 'learner';
+  readonly term: number;
+  /** Node id, null where none is known. */
+  readonly leader: string | null;
+  readonly commit: number;
+  /** The last entry run here. */
+  readonly applied: number;
+  /** The last entry shown to local reads here: its causes are there (RULES T1). */
+  readonly visible: number;
+  readonly lastIndex: number;
+  readonly hasLease: boolean;
+  readonly members: readonly GroupMemberStatus[];
+}
+
+/** The strong tier of a node, as its commands see it. */
+export interface StrongView {
+  /** The origin of a group's stream, null for an unknown group. */
+  originOf(group: string): Origin | null;
+  /** The leader's node id where one is known. */
+  leaderOf(group: string): string | null;
+  groups(): GroupStatus[];
+  /**
+   * Sends a request to the leader of its group, again where that changes, and answers exactly once, at the latest when its time is over.
+   * Returns a ticket. The answer may come before this returns.
+   */
+  submit(request: StrongRequest, answered: (answer: StrongAnswer) => void): number;
+  /** Nobody waits for the answer any more; what was asked may still happen. */
+  cancel(ticket: number): void;
+}

@@ -1,0 +1,85 @@
+import { nodeNumber, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+
+/** What a group outlives: a node of its home region, or the region. */
+export type Survive = 'zone' | 'region';
+
+/** A quorum group as all members plan it: who votes follows from the topology and is the same everywhere. */
+export interface GroupPlan {
+  /** `us-east-1/region` */
+  readonly name: string;
+  readonly home: string;
+  readonly survive: Survive;
+  /** The stream that its log is (DESIGN section 5). */
+  readonly origin: Origin;
+  readonly voters: readonly NodeNumber[];
+  readonly learners: readonly NodeNumber[];
+  /** Nodes of the home region among the voters: leadership goes back to one of them. */
+  readonly preferred: readonly NodeNumber[];
+}
+
+/** A node of the topology, for planning. */
+export interface PlannedNode {
+  readonly nodeNumber: NodeNumber;
+  readonly region: string;
+}
+
+const NODE_PLACES_PER_REGION = 64;
+/** Letters of nodes end before these places. */
+const PLACE: Readonly<Record<Survive, number>> = { region: 63, zone: 62 };
+/** A group has at most so many voters: more make writes slower and little safer. */
+const VOTERS_MAX = 3;
+
+/** The stream of a group's log, in the place of the home region that no node has. */
+export function groupOrigin(homeRegionNumber: number, survive: Survive): Origin {
+  return originOf(nodeNumber(homeRegionNumber * NODE_PLACES_PER_REGION + PLACE[survive]), 1);
+}
+
+/** Whether an origin is a group's and no node's. */
+export function isGroupNode(node: NodeNumber): boolean {
+  const place = node % NODE_PLACES_PER_REGION;
+  return place === PLACE.region || place === PLACE.zone;
+}
+
+/**
+ * Who votes in a group. `survive: zone`: the first nodes of the home region. `survive: region`: the first node of the home region and of
+ * those nearest to it, an odd number of regions. All others learn. `distanceMs` of two regions orders them; equal ones by number.
+ */
+export function planGroup(
+  home: string,
+  homeRegionNumber: number,
+  survive: Survive,
+  nodes: readonly PlannedNode[],
+  distanceMs: (from: string, to: string) => number,
+): GroupPlan {
+  const sorted = [...nodes].sort((left, right) => left.nodeNumber - right.nodeNumber);
+  const atHome = sorted.filter((node) => node.region === home);
+  const voters = survive === 'zone' ? odd(atHome) : odd(firstOfRegions(home, sorted, distanceMs));
+  const numbers = voters.map((node) => node.nodeNumber);
+  return {
+    name: `${home}/${survive}`,
+    home,
+    survive,
+    origin: groupOrigin(homeRegionNumber, survive),
+    voters: numbers.toSorted((left, right) => left - right),
+    learners: sorted.map((node) => node.nodeNumber).filter((number) => !numbers.includes(number)),
+    preferred: voters.filter((node) => node.region === home).map((node) => node.nodeNumber),
+  };
+}
+
+/** The first node of each region, the home region's first, then by distance from it. */
+function firstOfRegions(
+  home: string,
+  sorted: readonly PlannedNode[],
+  distanceMs: (from: string, to: string) => number,
+): PlannedNode[] {
+  const firsts = new Map<string, PlannedNode>();
+  for (const node of sorted) if (!firsts.has(node.region)) firsts.set(node.region, node);
+  const far = (node: PlannedNode): number => (node.region === home ? -1 : distanceMs(home, node.region));
+  return [...firsts.values()].sort((left, right) => far(left) - far(right) || left.nodeNumber - right.nodeNumber);
+}
+
+/** The first of the list, as many as an odd group takes. */
+function odd(list: readonly PlannedNode[]): readonly PlannedNode[] {
+  const most = Math.min(VOTERS_MAX, list.length);
+  return list.slice(0, most % 2 === 0 && most > 2 ? most - 1 : most);
+}

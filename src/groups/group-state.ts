@@ -1,0 +1,279 @@
+import { latin1Range, type ByteRange } from '../base/bytes.ts';
+import { ColumnsBuilder, type Columns } from '../causal/columns.ts';
+import type { VectorEntries } from '../causal/peer-frames.ts';
+import type { CommandIndex } from '../commands/command-index.ts';
+import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
+import { msOfStamp, type Stamp } from '../clock/stamp.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { EntryState } from '../crdt/entry.ts';
+import { CausewayError } from '../errors.ts';
+import { LocalTransaction } from '../keyspace/local-transaction.ts';
+import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { Arguments, CommandsEntry, GroupEntry } from './group-entry.ts';
+import { ONCE_AHEAD_MS, ONCE_BYTES_MAX, ONCE_KEPT_MS, RequestTable, type RequestTableState } from './request-table.ts';
+import { abortedExec, errorReply, StrongExecutor, type NewReply } from './strong-executor.ts';
+
+/** One key of the group with the log index of its last write. */
+export type GroupKeyState = readonly [version: number, state: EntryState];
+
+/** All of the state machine beside its keys: one cut with them. */
+export interface GroupMeta {
+  readonly applied: number;
+  readonly stamp: Stamp;
+  /** What all entries so far depend on (RULES D1). */
+  readonly running: VectorEntries;
+  readonly requests: RequestTableState;
+}
+
+/** What changed since the batch before, for the store. */
+export interface GroupDirty {
+  readonly clear: boolean;
+  readonly entries: readonly (readonly [key: string, state: GroupKeyState | null])[];
+  readonly meta: GroupMeta;
+}
+
+/** What a transaction of the group is for the other keyspace. */
+export interface GroupChunk {
+  readonly first: number;
+  readonly last: number;
+  readonly columns: Columns;
+}
+
+export interface GroupStateOptions {
+  readonly origin: Origin;
+  readonly commands: CommandIndex;
+  readonly newReply: NewReply;
+  /** Milliseconds that a key of the group's classes lives; the same on all members (C4). */
+  readonly ttlMsOf: (key: ByteRange) => number | null;
+}
+
+const FORGET_BUDGET = 64;
+/** Expired keys that one entry removes. */
+export const EXPIRE_BUDGET = 1_000;
+
+/**
+ * The state machine of a quorum group: the keys of its classes as the log up to `applied` makes them (RULES T1), with the table of
+ * requests. Each entry becomes one transaction of the group's own origin, whose sequence is the log index. A function of the log
+ * alone: equal logs give equal states and equal replies on every member.
+ */
+export class GroupState {
+  readonly keyspace: MapKeyspace = new MapKeyspace();
+  readonly requests: RequestTable = new RequestTable();
+  readonly #options: GroupStateOptions;
+  readonly #executor: StrongExecutor;
+  readonly #transaction: LocalTransaction;
+  readonly #running: VersionVector = new VersionVector();
+  /** All that was applied, as one vector, and so all that is stable here: nobody else writes these keys. */
+  readonly #vector: VersionVector = new VersionVector();
+  readonly #versions: Map<string, number> = new Map();
+  readonly #builder: ColumnsBuilder = new ColumnsBuilder();
+  #builtFrom = 0;
+  #applied = 0;
+  #stamp = 0 as Stamp;
+  #changed: ((key: string) => void) | null = null;
+
+  constructor(options: GroupStateOptions) {
+    this.#options = options;
+    this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
+    this.keyspace.collectsDirty = true;
+    this.keyspace.onChange = (key) => this.#noteVersion(key);
+    this.#transaction = new LocalTransaction(this.keyspace, {
+      open: () => ({ origin: options.origin, seq: this.#applied, stamp: this.#stamp, deps: this.#vector }),
+      record: (update) => this.#builder.add(update),
+      ttlMsOf: options.ttlMsOf,
+    });
+  }
+
+  /** The index of the last entry applied. */
+  get applied(): number {
+    return this.#applied;
+  }
+
+  /** The log's time: that of the last entry that had one. */
+  get stamp(): Stamp {
+    return this.#stamp;
+  }
+
+  get nowMs(): number {
+    return msOfStamp(this.#stamp);
+  }
+
+  /** What all entries so far depend on. */
+  get running(): VersionVector {
+    return this.#running;
+  }
+
+  /** Told of every key that an entry changes, while it is applied; null to end that. */
+  observe(changed: ((key: string) => void) | null): void {
+    this.#changed = changed;
+  }
+
+  #noteVersion(key: string | null): void {
+    if (key === null) return;
+    this.#versions.set(key, this.#applied);
+    this.#changed?.(key);
+  }
+
+  /** The index of the last write of a key, 0 where it is not there. */
+  versionOf(key: string): number {
+    return this.#isThere(key) ? (this.#versions.get(key) ?? 0) : 0;
+  }
+
+  #isThere(key: string): boolean {
+    return this.keyspace.find(latin1Range(key), 0, this.nowMs) >= 0;
+  }
+
+  /** Applies the next entry, null for one of Raft's own. Returns the reply's bytes, null where nobody asked or waits for one. */
+  apply(index: number, entry: GroupEntry | null): Uint8Array | null {
+    if (this.#builder.transactionCount === 0) this.#builtFrom = index;
+    this.#applied = index;
+    this.#stamp = Math.max(this.#stamp + 1, entry?.stamp ?? 0) as Stamp;
+    this.#vector.raise(this.#options.origin, index);
+    const deps = entry?.kind === 'commands' ? entry.deps : [];
+    this.#builder.begin(this.#stamp, this.#raiseRunning(deps));
+    const reply = entry === null ? null : this.#run(index, entry);
+    this.keyspace.forgetStable(this.#vector, this.#vector, FORGET_BUDGET);
+    return reply;
+  }
+
+  #raiseRunning(deps: VectorEntries): [Origin, number][] {
+    const changes: [Origin, number][] = [];
+    for (const [origin, seq] of deps) {
+      const isOwn = nodeOf(origin) === nodeOf(this.#options.origin);
+      if (isOwn || incarnationOf(origin) === 0 || !this.#running.raise(origin, seq)) continue;
+      changes.push([origin, seq]);
+    }
+    return changes;
+  }
+
+  #run(index: number, entry: GroupEntry): Uint8Array | null {
+    this.#transaction.nowMs = this.nowMs;
+    if (entry.kind === 'commands') return this.#runOnce(index, entry);
+    if (entry.kind === 'expire') this.#expire();
+    else for (const key of entry.keys) this.#renew(key);
+    return null;
+  }
+
+  /** Runs what was not run before (RULES T5); else the answer is that of then. */
+  #runOnce(index: number, entry: CommandsEntry): Uint8Array | null {
+    const verdict = this.requests.judge(entry.request);
+    if (verdict === 'forget') return null;
+    if (verdict !== 'run') return verdict.reply;
+    const reply = this.#runNamed(index, entry);
+    this.requests.answered(entry.request, { index, reply });
+    return reply;
+  }
+
+  #runNamed(index: number, entry: CommandsEntry): Uint8Array {
+    const { once, respVersion } = entry;
+    if (once === null) return this.#runCommands(entry);
+    const verdict = this.requests.judgeOnce(once, this.nowMs);
+    if (typeof verdict === 'object') return verdict.reply;
+    if (verdict !== 'run') return errorReply(this.#options.newReply, respVersion, onceRefused(once.id, verdict));
+    const reply = this.#runCommands(entry);
+    this.requests.answeredOnce(once, { index, reply });
+    return reply;
+  }
+
+  #runCommands({ commands, isExec, respVersion, seed, watches }: CommandsEntry): Uint8Array {
+    if (!watches.every(([key, version]) => this.versionOf(key) === version))
+      return abortedExec(this.#options.newReply, respVersion);
+    const tx = this.#transaction;
+    return this.#executor.run({ commands, isExec, respVersion, nowMs: this.nowMs, seed, tx });
+  }
+
+  /** Runs requests that only read, at the log's time. */
+  read(commands: readonly Arguments[], isExec: boolean, respVersion: 2 | 3, seed: number): Uint8Array {
+    return this.#executor.run({ commands, isExec, respVersion, nowMs: this.nowMs, seed, tx: null });
+  }
+
+  /** Whether some key has expired at a time: then an entry is to be proposed that removes it. */
+  hasExpired(atMs: number): boolean {
+    return this.keyspace.nextExpiryMs <= atMs;
+  }
+
+  #expire(): void {
+    const expired: string[] = [];
+    this.keyspace.expireDue(this.nowMs, EXPIRE_BUDGET, (key) => expired.push(key));
+    for (const key of expired) this.#transaction.delete(latin1Range(key), 0);
+  }
+
+  /** Documents for which a new generation is due: to be proposed. */
+  documentsDue(): string[] {
+    return this.keyspace.grownDocuments.due(nodeOf(this.#options.origin), this.#vector);
+  }
+
+  #renew(key: string): void {
+    const isDocument = this.keyspace.entryOf(latin1Range(key))?.document?.isLive === true;
+    if (isDocument) this.#transaction.documentGeneration(latin1Range(key), 0);
+  }
+
+  /** The transactions since the last call, for the keyspace that shows them once their causes are there; null for none. */
+  takeChunk(): GroupChunk | null {
+    if (this.#builder.transactionCount === 0) return null;
+    return { first: this.#builtFrom, last: this.#applied, columns: this.#builder.take() };
+  }
+
+  // ── on disk and in snapshots ──
+
+  get dirtyCount(): number {
+    return this.keyspace.dirtyCount;
+  }
+
+  takeDirty(): GroupDirty {
+    const { clear, entries } = this.keyspace.takeDirty();
+    return {
+      clear,
+      entries: entries.map(([key, state]) => [key, this.#keyState(key, state)] as const),
+      meta: this.#meta(),
+    };
+  }
+
+  #keyState(key: string, state: EntryState | null): GroupKeyState | null {
+    if (state !== null) return [this.#versions.get(key) ?? 0, state];
+    this.#versions.delete(key);
+    return null;
+  }
+
+  #meta(): GroupMeta {
+    return {
+      applied: this.#applied,
+      stamp: this.#stamp,
+      running: [...this.#running.entries()],
+      requests: this.requests.toState(),
+    };
+  }
+
+  /** The whole state: what a member gets that the log no longer reaches (RULES T5). */
+  snapshot(): { readonly entries: (readonly [string, GroupKeyState])[]; readonly meta: GroupMeta } {
+    const entries: (readonly [string, GroupKeyState])[] = [];
+    for (let slot = 0; slot < this.keyspace.slotCount; slot++) {
+      const entry = this.keyspace.stateAt(slot);
+      if (entry !== null) entries.push([entry[0], [this.#versions.get(entry[0]) ?? 0, entry[1]]]);
+    }
+    return { entries, meta: this.#meta() };
+  }
+
+  /** Puts in what the store holds or a snapshot brought, into a state machine that has nothing yet. */
+  restore(entries: Iterable<readonly [string, GroupKeyState]>, meta: GroupMeta): void {
+    for (const [key, [version, state]] of entries) {
+      this.keyspace.restore(key, state);
+      this.#versions.set(key, version);
+    }
+    this.#applied = meta.applied;
+    this.#stamp = meta.stamp;
+    if (meta.applied > 0) this.#vector.raise(this.#options.origin, meta.applied);
+    for (const [origin, seq] of meta.running) this.#running.raise(origin, seq);
+    this.requests.restore(meta.requests);
+  }
+}
+
+function onceRefused(id: string, refusal: 'too-old' | 'too-new' | 'too-many'): CausewayError {
+  const shown = id.slice(0, 64);
+  const why = {
+    'too-old': `was issued more than ${ONCE_KEPT_MS / 1000} s ago: whether it was done is no longer known, look first`,
+    'too-new': `was issued more than ${ONCE_AHEAD_MS / 1000} s in the future by the group's time: set the client's clock right`,
+    'too-many': `cannot be kept: the replies kept for clients' ids take ${ONCE_BYTES_MAX} bytes (limit once-bytes-max)`,
+  }[refusal];
+  return new CausewayError('ERR', `request id '${shown}' ${why}`);
+}

@@ -1,0 +1,292 @@
+import type { VectorEntries } from '../causal/peer-frames.ts';
+import type { Now } from '../causal/replica.ts';
+import { nodeOf } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import type { Entry, Message } from '../quorum/messages.ts';
+import { EntryKind } from '../quorum/messages.ts';
+import { Raft, type RaftOutputs } from '../quorum/raft.ts';
+import type { GroupEntry } from './group-entry.ts';
+import type { GroupPlan } from './group-plan.ts';
+import type { GroupChunk, GroupState } from './group-state.ts';
+import type { GroupCodec, LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
+
+/** What a group asks of its node. */
+export interface GroupHost {
+  send(to: number, message: Message): void;
+  /** A leader's answer to a request that came from a node, this one too. */
+  answer(to: number, serial: number, answer: LeaderAnswer): void;
+  /** Whether all of this is applied and shown here. */
+  covers(deps: VectorEntries): boolean;
+  /** Whether a node is known to show all of it. */
+  rowCovers(node: number, deps: VersionVector): boolean;
+  nextStamp(wallMs: number): Stamp;
+  /** [0, 1) */
+  random(): number;
+}
+
+interface Ticket {
+  readonly node: number;
+  readonly serial: number;
+}
+
+interface Proposed extends Ticket {
+  readonly term: number;
+}
+
+interface Admission {
+  readonly ticket: Ticket;
+  readonly frame: StrongRequestFrame;
+  readonly untilMs: number;
+}
+
+interface ReadJob {
+  readonly ticket: Ticket;
+  readonly frame: StrongRequestFrame;
+  /** What must be applied first, null until the machine has said so. */
+  index: number | null;
+}
+
+/** How long a leader waits for what a request's session has seen before it answers BEHIND (RULES T1). */
+const ADMISSION_MS_MAX = 1_000;
+/** Requests that wait for admission. */
+const ADMISSIONS_MAX = 10_000;
+/** How often a leader looks whether a node of the home region should lead. */
+const PREFER_EVERY_MS = 500;
+const SEEDS = 2 ** 32;
+
+/**
+ * One quorum group at one node: its Raft, its state machine, and what clients wait for while this node leads. Pure; what it wants sent,
+ * stored and shown is taken with `turn`.
+ */
+export class Group {
+  readonly plan: GroupPlan;
+  readonly raft: Raft;
+  readonly #self: number;
+  readonly #codec: GroupCodec;
+  readonly #host: GroupHost;
+  #state: GroupState;
+  /** By log index: whose proposals of this node's leadership are under way. */
+  readonly #proposed: Map<number, Proposed> = new Map();
+  #admissions: Admission[] = [];
+  readonly #reads: Map<number, ReadJob> = new Map();
+  #readId = 0;
+  #ledTerm = 0;
+  #preferAtMs = 0;
+  /** The index of the last entry of this leadership that removes what has expired. */
+  #expiringUpTo = 0;
+
+  constructor(plan: GroupPlan, self: number, raft: Raft, state: GroupState, codec: GroupCodec, host: GroupHost) {
+    this.plan = plan;
+    this.raft = raft;
+    this.#self = self;
+    this.#state = state;
+    this.#codec = codec;
+    this.#host = host;
+  }
+
+  get state(): GroupState {
+    return this.#state;
+  }
+
+  get isLeader(): boolean {
+    return this.raft.role === 'leader';
+  }
+
+  // ── requests of clients, here and forwarded ──
+
+  request(from: number, frame: StrongRequestFrame, now: Now): void {
+    const ticket = { node: from, serial: frame.request.serial };
+    if (!this.isLeader) return this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
+    if (frame.kind !== 'write') return this.#beginRead(ticket, frame, now);
+    if (this.#host.covers(frame.deps)) return this.#propose(ticket, frame, now);
+    if (this.#admissions.length >= ADMISSIONS_MAX) {
+      const message = `group ${this.plan.name} has too many writes that wait for what they have seen (limit admissions-max ${ADMISSIONS_MAX})`;
+      return this.#host.answer(ticket.node, ticket.serial, { kind: 'failed', code: 'BEHIND', message });
+    }
+    const untilMs = now.monotonicMs + Math.min(frame.timeoutMs, ADMISSION_MS_MAX);
+    this.#admissions.push({ ticket, frame, untilMs });
+  }
+
+  #propose(ticket: Ticket, frame: StrongRequestFrame, now: Now): void {
+    const { request, once, deps, watches, commands, isExec, respVersion, requester } = frame;
+    const entry: GroupEntry = {
+      kind: 'commands',
+      stamp: this.#host.nextStamp(now.wallMs),
+      seed: Math.floor(this.#host.random() * SEEDS),
+      request,
+      once,
+      deps,
+      watches,
+      commands,
+      isExec,
+      respVersion,
+      requester,
+    };
+    const proposed = this.raft.propose(this.#codec.encodeEntry(entry), now.monotonicMs);
+    if (typeof proposed === 'string') this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
+    else this.#proposed.set(proposed.index, { ...ticket, term: proposed.term });
+  }
+
+  #beginRead(ticket: Ticket, frame: StrongRequestFrame, now: Now): void {
+    const id = ++this.#readId;
+    this.#reads.set(id, { ticket, frame, index: null });
+    this.raft.readIndex(id, now.monotonicMs);
+  }
+
+  #endRead(job: ReadJob): void {
+    const { frame, ticket } = job;
+    const index = this.#state.applied;
+    const versions = frame.keys.map((key) => this.#state.versionOf(key));
+    const reply =
+      frame.kind === 'versions'
+        ? NO_REPLY
+        : this.#state.read(frame.commands, frame.isExec, frame.respVersion, Math.floor(this.#host.random() * SEEDS));
+    this.#host.answer(ticket.node, ticket.serial, { kind: 'done', reply, versions, index });
+  }
+
+  /** Lets in what waited for its causes, and gives up what waited too long. To be called when this node has applied something. */
+  admit(now: Now): void {
+    if (this.#admissions.length === 0) return;
+    const waiting = this.#admissions;
+    this.#admissions = [];
+    for (const admission of waiting) {
+      const { ticket, frame, untilMs } = admission;
+      if (!this.isLeader) this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
+      else if (this.#host.covers(frame.deps)) this.#propose(ticket, frame, now);
+      else if (now.monotonicMs < untilMs) this.#admissions.push(admission);
+      else {
+        const message = `the leader of group ${this.plan.name} does not have yet what this session has seen: the write did not happen`;
+        this.#host.answer(ticket.node, ticket.serial, { kind: 'failed', code: 'BEHIND', message });
+      }
+    }
+  }
+
+  // ── time and messages ──
+
+  step(message: Message, now: Now): void {
+    this.raft.step(message, now.monotonicMs);
+  }
+
+  tick(now: Now): void {
+    this.raft.tick(now.monotonicMs);
+    this.admit(now);
+    if (!this.isLeader) return;
+    if (this.#expiringUpTo <= this.#state.applied && this.#state.hasExpired(now.wallMs)) {
+      this.#expiringUpTo = this.#proposeOwn({ kind: 'expire', stamp: this.#host.nextStamp(now.wallMs) }, now);
+    }
+    if (now.monotonicMs < this.#preferAtMs) return;
+    this.#preferAtMs = now.monotonicMs + PREFER_EVERY_MS;
+    const keys = this.#state.documentsDue();
+    if (keys.length > 0) this.#proposeOwn({ kind: 'renew', stamp: this.#host.nextStamp(now.wallMs), keys }, now);
+    this.#giveBack(now);
+  }
+
+  /** The index of the entry, 0 where it was refused. */
+  #proposeOwn(entry: GroupEntry, now: Now): number {
+    const proposed = this.raft.propose(this.#codec.encodeEntry(entry), now.monotonicMs);
+    return typeof proposed === 'string' ? 0 : proposed.index;
+  }
+
+  /** Leadership goes to a node of the home region that is up to date and shows all that the log depends on (RULES T1). */
+  #giveBack(now: Now): void {
+    const { preferred } = this.plan;
+    if (preferred.includes(this.#self as never)) return;
+    const heir = preferred.find(
+      (node) => this.raft.isCaughtUp(node, now.monotonicMs) && this.#host.rowCovers(node, this.#state.running),
+    );
+    if (heir !== undefined) this.raft.transfer(heir, now.monotonicMs);
+  }
+
+  /** Milliseconds until `tick` is wanted. */
+  nextTickMs(now: Now): number {
+    const untilExpiryMs = this.isLeader ? this.#state.keyspace.nextExpiryMs - now.wallMs : Infinity;
+    const untilAdmissionMs = this.#admissions.length > 0 ? 5 : Infinity;
+    return Math.min(this.raft.nextTickMs(now.monotonicMs), Math.max(1, untilExpiryMs), untilAdmissionMs);
+  }
+
+  // ── what follows from it ──
+
+  /**
+   * Takes what the machine wants: messages are sent, committed entries applied, reads answered. Returns the rest: what is to be stored,
+   * what is to be shown, and a state that replaces this one's.
+   */
+  turn(now: Now): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
+    const outputs = this.raft.takeOutputs(now.monotonicMs);
+    for (const message of outputs.messages) this.#host.send(message.to, message);
+    for (const { index, term } of outputs.overwritten) this.#fail(index, term, 'refused');
+    this.#noteLeadership();
+    for (const entry of outputs.committed) this.#apply(entry);
+    for (const { id, index } of outputs.reads) this.#noteRead(id, index);
+    this.#answerReads();
+    return { outputs, chunk: this.#state.takeChunk() };
+  }
+
+  #noteLeadership(): void {
+    const term = this.isLeader ? this.raft.term : 0;
+    if (term === this.#ledTerm) return;
+    this.#ledTerm = term;
+    this.#expiringUpTo = 0;
+    for (const [index, proposed] of [...this.#proposed]) {
+      if (proposed.term !== term) this.#fail(index, proposed.term, 'lost');
+    }
+    for (const [id, { ticket }] of [...this.#reads]) {
+      this.#reads.delete(id);
+      this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
+    }
+  }
+
+  #fail(index: number, term: number, kind: 'refused' | 'lost'): void {
+    const proposed = this.#proposed.get(index);
+    if (proposed === undefined || proposed.term !== term) return;
+    this.#proposed.delete(index);
+    this.#host.answer(proposed.node, proposed.serial, { kind });
+  }
+
+  #apply(entry: Entry): void {
+    const reply = this.#state.apply(entry.index, entry.kind === EntryKind.Command ? this.#decoded(entry) : null);
+    const proposed = this.#proposed.get(entry.index);
+    if (proposed === undefined) return;
+    // another leader's entry is at this index: what was proposed here did not happen
+    if (proposed.term !== entry.term) return this.#fail(entry.index, proposed.term, 'refused');
+    this.#proposed.delete(entry.index);
+    const answer: LeaderAnswer =
+      reply === null ? { kind: 'refused' } : { kind: 'done', reply, versions: [], index: entry.index };
+    this.#host.answer(proposed.node, proposed.serial, answer);
+  }
+
+  #decoded(entry: Entry): GroupEntry {
+    return this.#codec.decodeEntry(entry.data);
+  }
+
+  #noteRead(id: number, index: number | null): void {
+    const job = this.#reads.get(id);
+    if (job === undefined) return;
+    if (index !== null) {
+      job.index = index;
+      return;
+    }
+    this.#reads.delete(id);
+    this.#host.answer(job.ticket.node, job.ticket.serial, { kind: 'refused' });
+  }
+
+  #answerReads(): void {
+    for (const [id, job] of this.#reads) {
+      if (job.index === null || job.index > this.#state.applied) continue;
+      this.#reads.delete(id);
+      this.#endRead(job);
+    }
+  }
+
+  /** A state that a snapshot brought takes the place of this one's. */
+  replaceState(state: GroupState): void {
+    this.#state = state;
+  }
+
+  /** The node whose number stands for the group in vectors. */
+  get groupNode(): number {
+    return nodeOf(this.plan.origin);
+  }
+}
+
+const NO_REPLY = new Uint8Array(0);

@@ -1,0 +1,128 @@
+import { AssertionFailed } from '../base/assert.ts';
+import { BULK_BYTES_DEFAULT } from '../base/client-limits.ts';
+import type { CommandIndex } from '../commands/command-index.ts';
+import type { Args, CommandContext, Reply } from '../commands/context.ts';
+import type { NodeView } from '../commands/node-view.ts';
+import { unknownCommand } from '../commands/request-errors.ts';
+import { wrongArity } from '../commands/refusals.ts';
+import type { ServerState } from '../commands/server-state.ts';
+import type { Session } from '../commands/session.ts';
+import { CausewayError } from '../errors.ts';
+import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
+import { ArgumentList } from './argument-list.ts';
+import type { Arguments } from './group-entry.ts';
+import { SeededRandom } from './seeded-random.ts';
+
+/** A reply that is kept as bytes. */
+export interface KeptReply extends Reply {
+  /** All that was written, as bytes of their own; the writer is empty afterwards. */
+  takeBytes(): Uint8Array;
+}
+
+export type NewReply = (respVersion: 2 | 3) => KeptReply;
+
+/** What the requests of one entry run with. */
+export interface Run {
+  readonly commands: readonly Arguments[];
+  readonly isExec: boolean;
+  readonly respVersion: 2 | 3;
+  readonly nowMs: number;
+  readonly seed: number;
+  /** Null for requests that only read. */
+  readonly tx: TransactionWriter | null;
+}
+
+/**
+ * Runs commands where a group's log is applied: the same table and the same code as everywhere, on the group's own keyspace, with
+ * all that is not in the log shut out, so that every replica comes to the same state and the same reply.
+ */
+export class StrongExecutor implements CommandContext {
+  nowMs = 0;
+  args: Args = new ArgumentList([]);
+  readonly keys: KeyspaceReader;
+  /** Not a node's setting: it would be another one elsewhere. */
+  readonly bulkBytesMax: number = BULK_BYTES_DEFAULT;
+  readonly #commands: CommandIndex;
+  readonly #newReply: NewReply;
+  #reply: KeptReply | null = null;
+  #tx: TransactionWriter | null = null;
+  #random: SeededRandom = new SeededRandom(0);
+
+  constructor(keys: KeyspaceReader, commands: CommandIndex, newReply: NewReply) {
+    this.keys = keys;
+    this.#commands = commands;
+    this.#newReply = newReply;
+  }
+
+  get reply(): Reply {
+    if (this.#reply === null) throw new AssertionFailed('a command runs with a reply');
+    return this.#reply;
+  }
+
+  get tx(): TransactionWriter {
+    if (this.#tx === null) throw new AssertionFailed('a request that writes runs in an entry of the log');
+    return this.#tx;
+  }
+
+  get session(): Session {
+    throw new AssertionFailed('a command on strong keys does not depend on its connection');
+  }
+
+  get node(): NodeView {
+    throw new AssertionFailed('a command on strong keys does not depend on its node');
+  }
+
+  get server(): ServerState {
+    throw new AssertionFailed('a command on strong keys does not depend on its server');
+  }
+
+  random(): number {
+    return this.#random.unit();
+  }
+
+  /** Notifications come where the effects become visible. */
+  notify(): void {}
+
+  /** Runs the requests, each to its end, and gives their replies' bytes: of an EXEC an array of them. */
+  run({ commands, isExec, respVersion, nowMs, seed, tx }: Run): Uint8Array {
+    const reply = this.#newReply(respVersion);
+    this.#reply = reply;
+    this.#tx = tx;
+    this.#random = new SeededRandom(seed);
+    this.nowMs = nowMs;
+    if (isExec) reply.array(commands.length);
+    for (const list of commands) this.#runOne(new ArgumentList(list), reply);
+    this.#tx = null;
+    this.#reply = null;
+    return reply.takeBytes();
+  }
+
+  #runOne(args: Args, reply: Reply): void {
+    const mark = reply.mark();
+    try {
+      const entry = this.#commands.findRequest(args);
+      if (entry === undefined) throw unknownCommand(args, false);
+      if (!entry.acceptsCount(args.count)) throw wrongArity(entry.fullName);
+      this.args = args;
+      entry.spec.run(this);
+    } catch (thrown) {
+      if (!(thrown instanceof CausewayError)) throw thrown;
+      reply.truncate(mark);
+      reply.error(thrown.code, thrown.message);
+    }
+  }
+}
+
+/** A null array, which an EXEC replies whose watches did not hold. */
+export function abortedExec(newReply: NewReply, respVersion: 2 | 3): Uint8Array {
+  const reply = newReply(respVersion);
+  reply.nullArray();
+  return reply.takeBytes();
+}
+
+/** An error's bytes. */
+export function errorReply(newReply: NewReply, respVersion: 2 | 3, { code, message }: CausewayError): Uint8Array {
+  const reply = newReply(respVersion);
+  reply.error(code, message);
+  return reply.takeBytes();
+}

@@ -1,0 +1,72 @@
+import type { VectorEntries } from '../causal/peer-frames.ts';
+import type { StrongKind } from '../commands/strong-view.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Message } from '../quorum/messages.ts';
+import type { GroupKeyState, GroupMeta } from './group-state.ts';
+import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from './group-entry.ts';
+
+export type { StrongKind } from '../commands/strong-view.ts';
+
+/** A message of a group's Raft. */
+export interface QuorumFrame {
+  readonly type: 'quorum';
+  readonly group: string;
+  readonly message: Message;
+}
+
+/** A client's request on its way to the leader. */
+export interface StrongRequestFrame {
+  readonly type: 'strong-request';
+  readonly group: string;
+  readonly kind: StrongKind;
+  readonly request: RequestId;
+  readonly once: OnceId | null;
+  readonly commands: readonly Arguments[];
+  readonly keys: readonly string[];
+  readonly isExec: boolean;
+  readonly watches: readonly (readonly [key: string, version: number])[];
+  readonly respVersion: 2 | 3;
+  readonly deps: VectorEntries;
+  readonly requester: Requester;
+  /** How much of its time is left. */
+  readonly timeoutMs: number;
+}
+
+/** What a leader says to a request. */
+export type LeaderAnswer =
+  | { readonly kind: 'done'; readonly reply: Uint8Array; readonly versions: readonly number[]; readonly index: number }
+  /** It did not happen and will not: the error is for the client. */
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
+  /** It was not taken: another one leads, or this one cannot now. It may be asked again. */
+  | { readonly kind: 'refused' }
+  /** It was taken, and leadership was lost before it was known what became of it. It may be asked again: it happens once. */
+  | { readonly kind: 'lost' };
+
+export interface StrongAnswerFrame {
+  readonly type: 'strong-answer';
+  readonly serial: number;
+  readonly answer: LeaderAnswer;
+}
+
+/** What nodes say to each other of strong keys, on the control connection. */
+export type StrongFrame = QuorumFrame | StrongRequestFrame | StrongAnswerFrame;
+
+/** The whole state of a group. */
+export interface GroupSnapshot {
+  readonly entries: readonly (readonly [key: string, state: GroupKeyState])[];
+  readonly meta: GroupMeta;
+}
+
+/** Bytes to what groups send and keep, and back. Decoding throws PROTOCOL for whatever is malformed. */
+export interface GroupCodec {
+  encodeFrame(frame: StrongFrame): Uint8Array;
+  decodeFrame(bytes: Uint8Array): StrongFrame;
+  encodeEntry(entry: GroupEntry): Uint8Array;
+  decodeEntry(bytes: Uint8Array): GroupEntry;
+  encodeKeyState(state: GroupKeyState): Uint8Array;
+  decodeKeyState(bytes: Uint8Array): GroupKeyState;
+  encodeMeta(meta: GroupMeta): Uint8Array;
+  decodeMeta(bytes: Uint8Array): GroupMeta;
+  encodeSnapshot(snapshot: GroupSnapshot): Uint8Array;
+  decodeSnapshot(bytes: Uint8Array): GroupSnapshot;
+}

@@ -1,0 +1,295 @@
+import { CausewayError, type ErrorCode } from '../errors.ts';
+import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from '../groups/group-entry.ts';
+import type { GroupKeyState, GroupMeta } from '../groups/group-state.ts';
+import type { RequestTableState } from '../groups/request-table.ts';
+import type {
+  GroupCodec,
+  GroupSnapshot,
+  LeaderAnswer,
+  QuorumFrame,
+  StrongAnswerFrame,
+  StrongFrame,
+  StrongKind,
+  StrongRequestFrame,
+} from '../groups/strong-frames.ts';
+import { checkEntryState, checkText } from './entry-state.ts';
+import {
+  array,
+  blob,
+  count,
+  flag,
+  flat,
+  incarnation,
+  node,
+  origin,
+  packr,
+  refuse,
+  stamp,
+  text,
+  vector,
+} from './msgpack-checks.ts';
+import { checkShape } from './msgpack-shape.ts';
+import { flatMessage, messageOf } from './quorum-codec.ts';
+
+/** Numbers on the wire and on disk: never renumber, only add. */
+const FrameKind = { quorum: 1, 'strong-request': 2, 'strong-answer': 3 } as const;
+const EntryForm = { commands: 1, expire: 2, renew: 3 } as const;
+const KINDS: readonly StrongKind[] = ['write', 'read', 'versions'];
+const ANSWERS = ['done', 'failed', 'refused', 'lost'] as const;
+/** Codes of errors that a leader may send. */
+const FAILURES: readonly ErrorCode[] = ['ERR', 'BEHIND', 'LIMIT', 'CLOCKSKEW', 'LOADING', 'OOM'];
+
+const COMMANDS_MAX = 1_000_000;
+const ARGUMENTS_MAX = 1_048_576;
+const KEYS_MAX = 1_000_000;
+const ENTRIES_MAX = 100_000_000;
+const ANSWERS_MAX = 10_000_000;
+const SEED_MAX = 2 ** 32 - 1;
+
+function list(bytes: Uint8Array, parts: number, what: string): readonly unknown[] {
+  checkShape(bytes);
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch (error) {
+    throw new CausewayError('PROTOCOL', `frame refused: ${what} is no msgpack`, { cause: error });
+  }
+  return array(value, parts, what);
+}
+
+/** Bytes of their own: they stay, and must not pin the receive buffer that they came in. */
+const own = (value: unknown, what: string): Uint8Array => new Uint8Array(blob(value, what));
+
+const flatRequest = ({ origin: of, serial, floor }: RequestId): number[] => [of, serial, floor];
+
+function requestId(value: unknown): RequestId {
+  const [of, serial, floor] = array(value, 3, 'a request id');
+  return { origin: origin(of), serial: count(serial, 'a serial'), floor: count(floor, 'a floor') };
+}
+
+const flatOnce = (once: OnceId | null): unknown => (once === null ? null : [once.id, once.issuedMs]);
+
+function onceId(value: unknown): OnceId | null {
+  if (value === null) return null;
+  const [id, issuedMs] = array(value, 2, "a client's request id");
+  return { id: checkText(text(id, 'an id'), 'an id'), issuedMs: count(issuedMs, 'a time') };
+}
+
+const flatRequester = ({ user, address, region }: Requester): string[] => [user, address, region];
+
+function requester(value: unknown): Requester {
+  const [user, address, region] = array(value, 3, 'a requester');
+  return { user: text(user, 'a user'), address: text(address, 'an address'), region: text(region, 'a region') };
+}
+
+function commands(value: unknown): Arguments[] {
+  return array(value, COMMANDS_MAX, 'commands').map((each) => {
+    const words = array(each, ARGUMENTS_MAX, 'arguments').map((word) => own(word, 'an argument'));
+    return words.length === 0 ? refuse('a command has no name') : words;
+  });
+}
+
+function watches(value: unknown): (readonly [string, number])[] {
+  return array(value, KEYS_MAX, 'watches').map((pair) => {
+    const [key, version] = array(pair, 2, 'a watch');
+    return [checkText(key, 'a key'), count(version, 'a version')] as const;
+  });
+}
+
+const respVersion = (value: unknown): 2 | 3 => (value === 2 || value === 3 ? value : refuse('a protocol is none'));
+
+function seed(value: unknown): number {
+  const number = count(value, 'a seed');
+  return number <= SEED_MAX ? number : refuse('a seed is too large');
+}
+
+function entryParts(entry: GroupEntry): unknown[] {
+  if (entry.kind === 'expire') return [];
+  if (entry.kind === 'renew') return [entry.keys];
+  return [
+    entry.seed,
+    flatRequest(entry.request),
+    flatOnce(entry.once),
+    flat(entry.deps),
+    entry.watches,
+    entry.commands,
+    entry.isExec ? 1 : 0,
+    entry.respVersion,
+    flatRequester(entry.requester),
+  ];
+}
+
+function entryOf(parts: readonly unknown[]): GroupEntry {
+  const [form, at, a, b, c, d, e, f, g, h, i] = parts;
+  switch (form) {
+    case EntryForm.commands:
+      return {
+        kind: 'commands',
+        stamp: stamp(at),
+        seed: seed(a),
+        request: requestId(b),
+        once: onceId(c),
+        deps: vector(d),
+        watches: watches(e),
+        commands: commands(f),
+        isExec: flag(g, 'an EXEC'),
+        respVersion: respVersion(h),
+        requester: requester(i),
+      };
+    case EntryForm.expire:
+      return { kind: 'expire', stamp: stamp(at) };
+    case EntryForm.renew:
+      return {
+        kind: 'renew',
+        stamp: stamp(at),
+        keys: array(a, KEYS_MAX, 'keys').map((key) => checkText(key, 'a key')),
+      };
+    default:
+      return refuse(`an entry of form ${String(form).slice(0, 16)}`);
+  }
+}
+
+function answerParts(answer: LeaderAnswer): unknown[] {
+  const kind = ANSWERS.indexOf(answer.kind);
+  if (answer.kind === 'done') return [kind, answer.reply, answer.versions, answer.index];
+  if (answer.kind === 'failed') return [kind, answer.code, answer.message];
+  return [kind];
+}
+
+function answerOf([kind, a, b, c]: readonly unknown[]): LeaderAnswer {
+  const name = ANSWERS[count(kind, 'an answer')];
+  if (name === 'done') {
+    const versions = array(b, KEYS_MAX, 'versions').map((version) => count(version, 'a version'));
+    return { kind: 'done', reply: own(a, 'a reply'), versions, index: count(c, 'an index') };
+  }
+  if (name === 'failed') {
+    const code = FAILURES.find((known) => known === a) ?? refuse('an error has no code');
+    return { kind: 'failed', code, message: text(b, 'a message') };
+  }
+  return name === undefined ? refuse('an answer is none') : { kind: name };
+}
+
+function frameParts(frame: StrongFrame): unknown[] {
+  switch (frame.type) {
+    case 'quorum':
+      return [FrameKind.quorum, frame.group, flatMessage(frame.message)];
+    case 'strong-request':
+      return [
+        FrameKind['strong-request'],
+        frame.group,
+        KINDS.indexOf(frame.kind),
+        flatRequest(frame.request),
+        flatOnce(frame.once),
+        frame.commands,
+        frame.keys,
+        frame.isExec ? 1 : 0,
+        frame.watches,
+        frame.respVersion,
+        flat(frame.deps),
+        flatRequester(frame.requester),
+        frame.timeoutMs,
+      ];
+    case 'strong-answer':
+      return [FrameKind['strong-answer'], frame.serial, answerParts(frame.answer)];
+  }
+}
+
+function frameOf(parts: readonly unknown[]): StrongFrame {
+  const [type, a, b] = parts;
+  if (type === FrameKind.quorum) {
+    return { type: 'quorum', group: text(a, 'a group'), message: messageOf(b) } satisfies QuorumFrame;
+  }
+  if (type === FrameKind['strong-answer']) {
+    const answer = answerOf(array(b, 4, 'an answer'));
+    return { type: 'strong-answer', serial: count(a, 'a serial'), answer } satisfies StrongAnswerFrame;
+  }
+  return type === FrameKind['strong-request']
+    ? requestFrame(parts)
+    : refuse(`strong keys have no frame ${String(type).slice(0, 16)}`);
+}
+
+function requestFrame(parts: readonly unknown[]): StrongRequestFrame {
+  const [, group, kind, id, once, words, keys, isExec, watched, protocol, deps, who, timeoutMs] = parts;
+  return {
+    type: 'strong-request',
+    group: text(group, 'a group'),
+    kind: KINDS[count(kind, 'a kind')] ?? refuse('a request has no kind'),
+    request: requestId(id),
+    once: onceId(once),
+    commands: commands(words),
+    keys: array(keys, KEYS_MAX, 'keys').map((key) => checkText(key, 'a key')),
+    isExec: flag(isExec, 'an EXEC'),
+    watches: watches(watched),
+    respVersion: respVersion(protocol),
+    deps: vector(deps),
+    requester: requester(who),
+    timeoutMs: count(timeoutMs, 'a time'),
+  };
+}
+
+function keyState(value: unknown): GroupKeyState {
+  const [version, state] = array(value, 2, 'a key of a group');
+  return [count(version, 'a version'), checkEntryState(state)];
+}
+
+const flatTable = ({ forwarders, once }: RequestTableState): unknown[] => [forwarders, once];
+
+function requestTable(value: unknown): RequestTableState {
+  const [forwarders, once] = array(value, 2, 'the requests');
+  return {
+    forwarders: array(forwarders, ANSWERS_MAX, 'forwarders').map((each) => {
+      const [of, life, floor, answers] = array(each, 4, 'a forwarder');
+      const kept = array(answers, ANSWERS_MAX, 'answers').map((answer) => {
+        const [serial, index, reply] = array(answer, 3, 'an answer');
+        return [count(serial, 'a serial'), count(index, 'an index'), own(reply, 'a reply')] as const;
+      });
+      return [node(of), incarnation(life), count(floor, 'a floor'), kept] as const;
+    }),
+    once: array(once, ANSWERS_MAX, "clients' ids").map((each) => {
+      const [id, issuedMs, index, reply] = array(each, 4, "a client's id");
+      const kept = own(reply, 'a reply');
+      return [text(id, 'an id'), count(issuedMs, 'a time'), count(index, 'an index'), kept] as const;
+    }),
+  };
+}
+
+const flatMeta = ({ applied, stamp: at, running, requests }: GroupMeta): unknown[] => [
+  applied,
+  at,
+  flat(running),
+  flatTable(requests),
+];
+
+function meta(value: unknown): GroupMeta {
+  const [applied, at, running, requests] = array(value, 4, "a group's state");
+  return {
+    applied: count(applied, 'an index'),
+    stamp: stamp(at),
+    running: vector(running),
+    requests: requestTable(requests),
+  };
+}
+
+function snapshotOf([head, entries]: readonly unknown[]): GroupSnapshot {
+  return {
+    meta: meta(head),
+    entries: array(entries, ENTRIES_MAX, "a group's keys").map((pair) => {
+      const [key, state] = array(pair, 2, "a group's key");
+      return [checkText(key, 'a key'), keyState(state)] as const;
+    }),
+  };
+}
+
+/** What groups send and keep: msgpack arrays, checked whole on the way in. */
+export const groupCodec: GroupCodec = {
+  encodeFrame: (frame) => packr.pack(frameParts(frame)),
+  decodeFrame: (bytes) => frameOf(list(bytes, 16, 'a frame')),
+  encodeEntry: (entry) => packr.pack([EntryForm[entry.kind], entry.stamp, ...entryParts(entry)]),
+  decodeEntry: (bytes) => entryOf(list(bytes, 16, 'an entry')),
+  encodeKeyState: (state) => packr.pack(state),
+  decodeKeyState: (bytes) => keyState(list(bytes, 2, 'a key')),
+  encodeMeta: (of) => packr.pack(flatMeta(of)),
+  decodeMeta: (bytes) => meta(list(bytes, 4, 'a state')),
+  encodeSnapshot: ({ meta: head, entries }) => packr.pack([flatMeta(head), entries]),
+  decodeSnapshot: (bytes) => snapshotOf(list(bytes, 2, 'a snapshot')),
+};
