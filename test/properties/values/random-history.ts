@@ -7,7 +7,9 @@ import type { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
 import { originOfLetter, type Transaction } from './transaction.ts';
 import { START_MS, VirtualReplica } from './virtual-replica.ts';
 
+/** Keys of both kinds: most commands meet on the first that a mix has. */
 export const KEYS: readonly string[] = ['j', 'k'];
+export const SIBLING_KEYS: readonly string[] = ['sib', 'k'];
 const FIELDS = ['f', 'g'];
 /** A number, a decimal and no number: what counters do with a value set beside them differs. */
 const VALUES = ['5', '1.5', 'x'];
@@ -32,7 +34,7 @@ const writesOf = (mix: Mix): readonly Write[] => {
 
 interface Command {
   readonly write: Write;
-  readonly key: number;
+  readonly key: string;
   readonly field: number;
   readonly amount: number;
 }
@@ -61,16 +63,21 @@ export type Step =
 
 export interface StepMix {
   readonly writes: Mix;
+  /** Whether most commands meet on a key that keeps siblings. */
+  readonly siblings?: boolean;
   readonly snapshots?: boolean;
   readonly purges?: boolean;
 }
 
+export const keysOf = (mix: StepMix): readonly string[] => (mix.siblings === true ? SIBLING_KEYS : KEYS);
+
 /** Random steps. */
 export function stepsArbitrary(mix: StepMix): fc.Arbitrary<Step[]> {
   const at = fc.nat(REPLICAS - 1);
+  const keys = keysOf(mix);
   const command = fc.record({
     write: fc.constantFrom(...writesOf(mix.writes)),
-    key: fc.nat(KEYS.length * 3),
+    key: fc.nat(keys.length * 3).map((nth) => keys[nth] ?? keys[0] ?? ''),
     field: fc.nat(FIELDS.length - 1),
     amount: fc.integer({ min: -2, max: 9 }),
   });
@@ -119,9 +126,18 @@ export interface Tally {
   forgot: number;
   purged: number;
   merged: number;
+  /** Comparisons that met a key with several siblings. */
+  severalSiblings: number;
 }
 
-export const emptyTally = (): Tally => ({ transactions: 0, concurrent: 0, forgot: 0, purged: 0, merged: 0 });
+export const emptyTally = (): Tally => ({
+  transactions: 0,
+  concurrent: 0,
+  forgot: 0,
+  purged: 0,
+  merged: 0,
+  severalSiblings: 0,
+});
 
 /** Several replicas that run random steps. */
 export class RandomHistory {
@@ -277,8 +293,7 @@ const VALUE = new ByteRange();
 
 /** Runs a command where it can run in the state it meets, as the real ones check before they write. */
 function runCommand(keyspace: MapKeyspace, tx: LocalTransaction, nowMs: number, command: Command): void {
-  // most commands meet on one key
-  KEY.setFrom(latin1Range(KEYS[command.key] ?? KEYS[0] ?? ''));
+  KEY.setFrom(latin1Range(command.key));
   FIELD.setFrom(latin1Range(FIELDS[command.field] ?? ''));
   VALUE.setFrom(latin1Range(VALUES[Math.abs(command.amount) % VALUES.length] ?? ''));
   const slot = keyspace.find(KEY, 0, nowMs);
