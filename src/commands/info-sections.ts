@@ -223,7 +223,7 @@ const classes: InfoSection = ({ node }) => [
     const quoted = utf8Latin1(JSON.stringify(name));
     return [
       `class${index}`,
-      `name=${quoted},patterns=${patterns.length},consistency=${consistency},ttl_ms=${ttlMs ?? ''},conflict=${conflictName(conflict)},writes=${writes}`,
+      `name=${quoted},patterns=${patterns.length},consistency=${consistency},ttl_ms=${ttlMs ?? ''},conflict=${conflictName(conflict)},writes=${writes},conflicts=${node.classes.conflictsOf(keyClass)}`,
     ];
   }),
 ];

@@ -140,7 +140,9 @@ test('INFO and the metrics name every class, whatever its pattern', async () => 
   await client.set('größe:1', 'v');
   const info = await client.info('classes');
   expect(info).toContain('# Classes\r\nclasses_file:classes.yaml\r\nclasses_rules:rules-1:');
-  expect(info).toContain('class2:name="größe:*",patterns=1,consistency=weak,ttl_ms=,conflict=lww,writes=1\r\n');
+  expect(info).toContain(
+    'class2:name="größe:*",patterns=1,consistency=weak,ttl_ms=,conflict=lww,writes=1,conflicts=0\r\n',
+  );
   const metrics = await (await rig.http('/metrics')).text();
   expect(metrics).toContain(
     'causeway_class_info{class="quote:*",consistency="causal",ttl_ms="300000",conflict="lww"} 1\n',

@@ -1,6 +1,7 @@
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { CONFLICTS_MAX, type ConflictRecord, type RecordedSide } from '../../src/keyspace/conflict-log.ts';
 import { ContentType } from '../../src/crdt/entry.ts';
+import { newKeyspace } from '../properties/values/keyspaces.ts';
 import { letterOf, updateOf, type Transaction } from '../properties/values/transaction.ts';
 import { causalOrders } from '../rules-values/every-causal-order.ts';
 
@@ -30,7 +31,7 @@ export function recordsOf(keyspace: MapKeyspace): ConflictRecord[] {
 }
 
 export function applied(order: readonly Transaction[]): MapKeyspace {
-  const keyspace = new MapKeyspace();
+  const keyspace = newKeyspace();
   for (const transaction of order)
     for (const effect of transaction.effects) keyspace.apply(updateOf(effect), transaction);
   return keyspace;

@@ -136,6 +136,80 @@ describe('S4: strings', () => {
   });
 });
 
+describe('S4: siblings', () => {
+  const threeWrites = (): Schedule =>
+    new Schedule()
+      .write('A', 10, (tx) => tx.set('sib', 'a'))
+      .write('B', 20, (tx) => tx.set('sib', 'b'))
+      .write('C', 30, (tx) => tx.set('sib', 'c'));
+
+  it('every pair that stands is a conflict, in every order', () => {
+    expect(reportsOf(threeWrites().transactions)).toEqual([
+      ['string: "b" B:1 over "a" A:1', 'string: "c" C:1 over "a" A:1', 'string: "c" C:1 over "b" B:1'],
+    ]);
+  });
+
+  it('a write that ends some of them is in conflict with the others only, and what ends all with none', () => {
+    const some = threeWrites()
+      .receive('B', 'A')
+      .write('B', 40, (tx) => tx.set('sib', 'ends a and b'));
+    for (const report of reportsOf(some.transactions)) {
+      expect(report).toContain('string: "ends a and b" B:2 over "c" C:1');
+      expect(report.filter((text) => text.includes('B:2'))).toHaveLength(1);
+    }
+    const all = threeWrites()
+      .sync()
+      .write('B', 40, (tx) => tx.set('sib', 'ends all'));
+    for (const report of reportsOf(all.transactions)) expect(report.filter((text) => text.includes('B:2'))).toEqual([]);
+  });
+
+  it('equal values are none; a removal takes only what it saw; the first increment without a value is a sibling', () => {
+    expect(
+      concurrent(
+        (tx) => tx.set('sib', 'same'),
+        (tx) => tx.set('sib', 'same'),
+      ),
+    ).toEqual([[]]);
+    expect(
+      concurrent(
+        (tx) => tx.set('sib', 'a'),
+        (tx) => tx.del('sib'),
+        (tx) => tx.set('sib', 'old'),
+      ),
+    ).toEqual([[]]);
+    expect(
+      concurrent(
+        (tx) => tx.incr('sib', 5),
+        (tx) => tx.set('sib', '7'),
+      ),
+    ).toEqual([['string: "7" B:1 over "5" A:1']]);
+    const counted = new Schedule()
+      .write('A', 10, (tx) => tx.set('sib', '7'))
+      .write('B', 20, (tx) => tx.incr('sib', 5))
+      .write('B', 21, (tx) => tx.incr('sib', 1));
+    for (const report of reportsOf(counted.transactions)) {
+      expect(report).toHaveLength(1);
+      expect(report[0]).toMatch(/^string: "[56]" B:[12] over "7" A:1$/);
+    }
+  });
+
+  it('a transaction that writes twice is in one conflict with each, with what it wrote last', () => {
+    const schedule = new Schedule()
+      .write('A', 10, (tx) => tx.set('sib', 'a'))
+      .write('B', 20, (tx) => tx.set('sib', 'draft').set('sib', 'last'));
+    expect(reportsOf(schedule.transactions)).toEqual([['string: "last" B:1 over "a" A:1']]);
+  });
+
+  it('with another type beside them', () => {
+    expect(
+      concurrent(
+        (tx) => tx.set('sib', 'a'),
+        (tx) => tx.hset('sib', 'f', 'v'),
+      ),
+    ).toEqual([['type: hash B:1 over "a" A:1']]);
+  });
+});
+
 describe('S4: fields', () => {
   it('two values of one field are a conflict, of two fields none; equal ones, removals and increments neither', () => {
     expect(
