@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts';
 import { formatJson } from '../crdt/document-json.ts';
 import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { CommandContext } from './context.ts';
+import { checkJsonText } from './json-access.ts';
 import { HeldBytes } from './lookup.ts';
 
 /** A key of a request with the keyspace's hash of it. */
@@ -27,7 +28,8 @@ export function copyContent(context: CommandContext, source: HashedKey, target: 
     tx.set(target.key, target.hash, new HeldBytes().hold(view), expireAtMs);
     return;
   }
-  const json = type === ContentType.Document ? latin1Range(formatJson(keys.documentAt(slot).toJson())) : null;
+  const json =
+    type === ContentType.Document ? latin1Range(checkJsonText(formatJson(keys.documentAt(slot).toJson()))) : null;
   if (keys.find(target.key, target.hash, context.nowMs) !== NO_SLOT) tx.delete(target.key, target.hash);
   if (json !== null) tx.documentSet(target.key, target.hash, json);
   else if (type === ContentType.Hash) copyHash(context, source, target);

@@ -1,8 +1,15 @@
 import type { ByteRange } from '../base/bytes.ts';
-import { JSON_BYTES_MAX, JSON_DEPTH_MAX, parseJson, type Json } from '../crdt/document-json.ts';
+import {
+  depthOf,
+  JSON_BYTES_MAX,
+  JSON_DEPTH_MAX,
+  JSON_VALUES_MAX,
+  parseJson,
+  valuesIn,
+  type Json,
+} from '../crdt/document-json.ts';
 import type { DocumentNode } from '../crdt/document.ts';
-import type { Operation } from '../crdt/document-edits.ts';
-import { OPERATIONS_MAX } from '../crdt/document-edits.ts';
+import { commandSize, OPERATIONS_MAX, type Operation } from '../crdt/document-edits.ts';
 import { JsonPath, PathError, type Match } from '../crdt/json-path.ts';
 import type { CausewayError } from '../errors.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
@@ -33,7 +40,9 @@ export function matchesOf(path: JsonPath, root: DocumentNode): Match[] {
 export function jsonArgument(args: Args, index: number): Json {
   const range = args.range(index);
   if (range.end - range.start > JSON_BYTES_MAX) throw overLimit('JSON is too long', 'json-bytes-max', JSON_BYTES_MAX);
-  const parsed = parseJson(range.toLatin1());
+  const text = range.toLatin1();
+  if (valuesIn(text) > JSON_VALUES_MAX) throw overLimit('JSON has too many values', 'json-values-max', JSON_VALUES_MAX);
+  const parsed = parseJson(text);
   if (parsed === null)
     throw refuse(`expected JSON in UTF-8, nested at most ${JSON_DEPTH_MAX} deep, at argument ${index}`);
   return parsed.value;
@@ -61,14 +70,13 @@ export function noSuchPath(path: JsonPath, orNot?: string): CausewayError {
   return refuse(`Path '${path.dollarText}' does not exist${or}`);
 }
 
-export function depthOf(value: Json): number {
-  if (value === null || typeof value !== 'object') return 0;
-  let depth = 0;
-  for (const member of value.values()) depth = Math.max(depth, depthOf(member));
-  return depth + 1;
+/** Refuses a text that no other node would read: one is longer here than it was in the request where numbers are written out. */
+export function checkJsonText(text: string): string {
+  if (text.length > JSON_BYTES_MAX) throw overLimit('JSON is too long', 'json-bytes-max', JSON_BYTES_MAX);
+  return text;
 }
 
-/** Refuses edits that would nest a document deeper than it may be, or that are too many for one command. */
+/** Refuses edits that would nest a document deeper than it may be, or that are too many or too long for one command. */
 export function checkOperations(operations: readonly Operation[]): void {
   if (operations.length > OPERATIONS_MAX)
     throw overLimit('too many places to change', 'json-places-max', OPERATIONS_MAX);
@@ -78,4 +86,7 @@ export function checkOperations(operations: readonly Operation[]): void {
     if (name === 'insert') depth += depthOf([...second]);
     if (depth > JSON_DEPTH_MAX) throw overLimit('JSON is nested too deep', 'json-depth-max', JSON_DEPTH_MAX);
   }
+  const { bytes, values } = commandSize(operations);
+  if (bytes > JSON_BYTES_MAX) throw overLimit('the edit is too long', 'json-bytes-max', JSON_BYTES_MAX);
+  if (values > JSON_VALUES_MAX) throw overLimit('the edit has too many values', 'json-values-max', JSON_VALUES_MAX);
 }

@@ -5,6 +5,7 @@ import type { DocumentNode } from '../crdt/document.ts';
 import type { JsonPath, Match } from '../crdt/json-path.ts';
 import type { CommandContext } from './context.ts';
 import {
+  checkJsonText,
   checkOperations,
   documentToWrite,
   jsonArgument,
@@ -29,7 +30,7 @@ function edit(context: CommandContext, operations: readonly Operation[], event: 
 function setRoot(context: CommandContext, value: Json, event: string): void {
   const key = context.args.range(1);
   checkKey(key);
-  context.tx.documentSet(key, context.keys.hashOf(key), latin1Range(formatJson(value)));
+  context.tx.documentSet(key, context.keys.hashOf(key), latin1Range(checkJsonText(formatJson(value))));
   context.notify('d', event, key);
 }
 

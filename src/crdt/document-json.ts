@@ -9,33 +9,68 @@ export const JSON_DEPTH_MAX = 128;
 /** Longest JSON text of a whole document or of one edit. */
 export const JSON_BYTES_MAX: number = 16 * 1024 * 1024;
 
+/** Most values (`valuesIn`) that one request brings: a million arrays are 600 MB while they are put into a document. */
+export const JSON_VALUES_MAX = 1_000_000;
+
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /** Half a character cannot be written as UTF-8: every replica must keep the same text. */
 const wellFormed = (text: string): string => text.replace(LONE_SURROGATE, '\ufffd');
 
 /** The value of a JSON text (UTF-8, one char a byte); null when it is none, too deep or too long. */
-export function parseJson(bytes: string): { readonly value: Json } | null {
-  if (bytes.length > JSON_BYTES_MAX) return null;
+export function parseJson(bytes: string, depthMax: number = JSON_DEPTH_MAX): { readonly value: Json } | null {
+  // the depth first: a text of brackets alone would take seconds and hundreds of megabytes to be parsed
+  if (bytes.length > JSON_BYTES_MAX || shapeOf(bytes, depthMax).depth > depthMax) return null;
   const text = utf8Text(bytes);
   if (text === null) return null;
   try {
-    return { value: fromPlain(JSON.parse(text), 0) };
+    return { value: fromPlain(JSON.parse(text)) };
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TooDeep) return null;
+    if (error instanceof SyntaxError) return null;
     throw error;
   }
 }
 
-class TooDeep extends Error {}
+/** How many values a JSON text holds, members, elements and containers: each takes far more room in a document than here. */
+export function valuesIn(bytes: string): number {
+  return shapeOf(bytes, Infinity).values;
+}
+
+const [QUOTE, COMMA, BACKSLASH] = [0x22, 0x2c, 0x5c];
+
+/** Counts brackets and commas outside of strings, down to one level below the depth: exact for what is JSON. */
+function shapeOf(bytes: string, depthMax: number): { readonly depth: number; readonly values: number } {
+  let [depth, deepest, values, isText] = [0, 0, 1, false];
+  for (let at = 0; at < bytes.length && deepest <= depthMax; at++) {
+    const code = bytes.charCodeAt(at);
+    if (isText) {
+      if (code === BACKSLASH) at++;
+      else if (code === QUOTE) isText = false;
+    } else if (code === QUOTE) isText = true;
+    else if (code === COMMA) values++;
+    // [ and {, ] and }
+    else if ((code | 0x20) === 0x7b) {
+      values++;
+      deepest = Math.max(deepest, ++depth);
+    } else if ((code | 0x20) === 0x7d) depth--;
+  }
+  return { depth: deepest, values };
+}
 
 /** What `JSON.parse` made, as `Json`. */
-function fromPlain(value: unknown, depth: number): Json {
+function fromPlain(value: unknown): Json {
   if (typeof value === 'string') return wellFormed(value);
   if (value === null || typeof value !== 'object') return value as Json;
-  if (depth >= JSON_DEPTH_MAX) throw new TooDeep();
-  if (Array.isArray(value)) return value.map((element) => fromPlain(element, depth + 1));
-  return new Map(Object.entries(value).map(([name, member]) => [wellFormed(name), fromPlain(member, depth + 1)]));
+  if (Array.isArray(value)) return value.map(fromPlain);
+  return new Map(Object.entries(value).map(([name, member]) => [wellFormed(name), fromPlain(member)]));
+}
+
+/** How many objects and arrays a value is nested in itself. */
+export function depthOf(value: Json | readonly Json[]): number {
+  if (value === null || typeof value !== 'object') return 0;
+  let depth = 0;
+  for (const member of value.values()) depth = Math.max(depth, depthOf(member));
+  return depth + 1;
 }
 
 /** How JSON.GET wants its text laid out. */

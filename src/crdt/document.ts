@@ -18,6 +18,9 @@ const NO_CLIENT = 0;
 /** Documents that are kept decoded at a time, in the whole process; the rest are bytes. */
 export const LIVE_DOCUMENTS_MAX = 128;
 
+/** Elements that are added to a new array at a time: Yjs passes each as an argument, for which the stack has room for some ten thousands. */
+const PUSHED_MAX = 10_000;
+
 /** What Yjs encodes for a transaction that changed nothing. */
 const NOTHING: Uint8Array = new Uint8Array(2);
 
@@ -114,7 +117,7 @@ function jsonOf(value: Shared): Json {
 function sharedOf(value: Json): Shared {
   if (Array.isArray(value)) {
     const array = new Y.Array<unknown>();
-    array.push(value.map(sharedOf));
+    for (let at = 0; at < value.length; at += PUSHED_MAX) array.push(value.slice(at, at + PUSHED_MAX).map(sharedOf));
     return array;
   }
   if (!(value instanceof Map)) return value;
