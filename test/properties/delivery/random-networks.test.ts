@@ -6,7 +6,7 @@ import { RandomRun } from './random-run.ts';
 import { noCounts, type WireCounts } from './wire-tap.ts';
 
 const total: WireCounts = noCounts();
-const seen = { runs: 0, checks: 0, deltas: 0, flushes: 0, kills: 0, amnesias: 0, backups: 0, refusals: 0 };
+const seen = { runs: 0, checks: 0, deltas: 0, flushes: 0, kills: 0, amnesias: 0, backups: 0, refusals: 0, siblings: 0 };
 
 /** Generous: a machine that is busy takes its time, and CAUSEWAY_FC_RUNS multiplies. */
 const LIMIT_MS = runs(180_000);
@@ -28,6 +28,7 @@ describe('causal delivery over random networks', () => {
           seen.amnesias += run.amnesias;
           seen.backups += run.backups;
           seen.refusals += run.refusals;
+          if (run.siblings > 1) seen.siblings++;
           for (const name of Object.keys(total) as (keyof WireCounts)[]) total[name] += run.tap.counts[name];
         }),
         runOptions(40, 60_000),

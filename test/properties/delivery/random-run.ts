@@ -1,11 +1,27 @@
-import { latin1Range } from '../../../src/base/bytes.ts';
+import { latin1Range, type ByteRange } from '../../../src/base/bytes.ts';
 import type { ReplicationLimits } from '../../../src/causal/limits.ts';
+import { ActiveClasses } from '../../../src/classes/active-classes.ts';
+import { ClassPolicy } from '../../../src/classes/class-policy.ts';
+import { KeyPattern } from '../../../src/classes/key-pattern.ts';
+import { utf8Bytes } from '../../../src/classes/utf8.ts';
 import { VersionVector } from '../../../src/clock/version-vector.ts';
-import type { TransactionWriter } from '../../../src/keyspace/keyspace.ts';
+import { ContentType, type TransactionWriter } from '../../../src/keyspace/keyspace.ts';
 import { SeededRandom } from '../../support/seeded-random.ts';
 import { VirtualCluster, type VirtualNode } from '../../support/virtual-cluster.ts';
 import { DeliveryOracle, tallyKey, Violation } from './delivery-oracle.ts';
 import { WireTap } from './wire-tap.ts';
+
+const SIBLINGS = 'siblings:*';
+const SIBLINGS_KEY = 'siblings:1';
+
+const CLASSES = new ClassPolicy([
+  {
+    patterns: [new KeyPattern(SIBLINGS, utf8Bytes(SIBLINGS))],
+    consistency: 'causal',
+    ttlMs: null,
+    conflict: { kind: 'siblings' },
+  },
+]);
 
 /** A random network: everything about a run but its steps. */
 export interface Network {
@@ -61,6 +77,8 @@ export class RandomRun {
   backups = 0;
   refusals = 0;
   flushes = 0;
+  /** The most that a node had of one key. */
+  siblings = 0;
 
   constructor(network: Network) {
     this.#network = network;
@@ -70,6 +88,7 @@ export class RandomRun {
     this.cluster = new VirtualCluster({
       regions: ['us', 'eu', 'ap', 'sa', 'af'].slice(0, network.regions),
       nodesPerRegion: network.nodesPerRegion,
+      classes: new ActiveClasses({ policy: CLASSES }),
       limits: network.limits,
       diskMs: network.diskMs,
       delayMs: (from, to) =>
@@ -212,7 +231,7 @@ export class RandomRun {
     const key = latin1Range(`k${value % 4}`);
     const text = latin1Range(`v${this.#written++}`);
     const part = latin1Range(`f${(value >> 3) % 3}`);
-    switch ((value >> 5) % 10) {
+    switch ((value >> 5) % 16) {
       case 0:
       case 1:
         return tx.set(key, 0, text, Infinity);
@@ -230,9 +249,33 @@ export class RandomRun {
         return tx.hashIncrement(latin1Range(`h${value % 3}`), 0, part, 2n);
       case 8:
         return tx.set(latin1Range(`e${value % 3}`), 0, text, node.now().wallMs + 50 + (value % 300));
-      default:
+      case 9:
         return tx.publish(key, text);
+      default:
+        return this.#changeSiblings(tx, node, value, text);
     }
+  }
+
+  #changeSiblings(tx: TransactionWriter, node: VirtualNode, value: number, text: ByteRange): void {
+    const name = SIBLINGS_KEY;
+    const key = latin1Range(name);
+    const isThere = node.get(name) !== null;
+    this.#noteSiblings(node);
+    switch ((value >> 1) % 12) {
+      case 0:
+      case 1:
+        return tx.increment(key, 0, 3n);
+      case 2:
+        return isThere ? tx.delete(key, 0) : undefined;
+      case 3:
+        return isThere ? tx.expire(key, 0, node.now().wallMs + 50 + (value % 300)) : undefined;
+      default:
+        return tx.set(key, 0, text, Infinity);
+    }
+  }
+
+  #noteSiblings(node: VirtualNode): void {
+    this.siblings = Math.max(this.siblings, siblingsAt(node, SIBLINGS_KEY));
   }
 
   /** Ends all faults and lets the cluster come to rest; throws where it does not. */
@@ -253,6 +296,7 @@ export class RandomRun {
       this.#unrest('did not retire old incarnations');
     }
     if (!cluster.areEqual()) this.#unrest('diverged at rest');
+    this.#noteSiblings(cluster.node(0));
   }
 
   #unrest(what: string): never {
@@ -266,6 +310,12 @@ export class RandomRun {
     });
     throw new Violation(`the cluster ${what}:\n${states.join('\n')}`);
   }
+}
+
+function siblingsAt(node: VirtualNode, key: string): number {
+  const { keys } = node.core;
+  const slot = keys.find(latin1Range(key), 0, node.core.nowMs(node.now().wallMs));
+  return slot < 0 || keys.typeOf(slot) !== ContentType.String ? 0 : keys.siblingsAt(slot).siblings.length;
 }
 
 function isDrained(node: VirtualNode): boolean {
