@@ -1,19 +1,29 @@
 import type { ByteRange } from '../base/bytes.ts';
+import type { ShownSiblings, SiblingView } from '../crdt/sibling-content.ts';
 import { CausewayError } from '../errors.ts';
 import { DEFAULT_POLICY, type ClassPolicy } from './class-policy.ts';
 import { problemText } from './class-problems.ts';
 import { conflictName, explainClass, ttlText } from './explain-class.ts';
 import { isWeak, type KeyClass } from './key-class.ts';
 import { readClasses } from './read-classes.ts';
+import { Resolutions } from './resolutions.ts';
+import type { Resolver } from './resolver.ts';
 import { rulesDigest, rulesText } from './rules-digest.ts';
 import { utf8Latin1 } from './utf8.ts';
+
+/** A resolver of the user's, loaded. */
+export interface ResolverModule {
+  readonly resolve: Resolver;
+  /** SHA-256 of its code, in hex. */
+  readonly codeDigest: string;
+}
 
 export interface ActiveClassesOptions {
   readonly policy?: ClassPolicy;
   /** The file it was read from, for people; null for none. */
   readonly file?: string | null;
-  /** A digest of the code of each resolver module, by its path as written. */
-  readonly codeDigests?: ReadonlyMap<string, string>;
+  /** The resolver modules that the policy names, by their paths as written. */
+  readonly modules?: ReadonlyMap<string, ResolverModule>;
 }
 
 /** The name that reload's messages give to a text that came with a command. */
@@ -27,6 +37,8 @@ export class ActiveClasses {
   readonly file: string | null;
   /** For the hello of peer links: the same at all members. */
   readonly rulesDigest: string;
+  /** What keys show of several siblings. */
+  readonly resolutions: Resolutions;
   readonly #codeDigests: ReadonlyMap<string, string>;
   readonly #rulesText: string;
   #policy: ClassPolicy;
@@ -36,11 +48,13 @@ export class ActiveClasses {
   /** Conflicts of keys that were found here, by class as the updates. */
   #conflicts: number[];
 
-  constructor({ policy = DEFAULT_POLICY, file = null, codeDigests = new Map() }: ActiveClassesOptions = {}) {
+  constructor({ policy = DEFAULT_POLICY, file = null, modules = new Map() }: ActiveClassesOptions = {}) {
     this.file = file;
     this.#policy = policy;
     this.#writes = policy.classes.map(() => 0);
     this.#conflicts = policy.classes.map(() => 0);
+    this.resolutions = new Resolutions(new Map([...modules].map(([path, { resolve }]) => [path, resolve])));
+    const codeDigests = new Map([...modules].map(([path, { codeDigest }]) => [path, codeDigest]));
     this.#codeDigests = codeDigests;
     this.#rulesText = rulesText(policy, codeDigests);
     this.rulesDigest = rulesDigest(policy, codeDigests);
@@ -50,6 +64,11 @@ export class ActiveClasses {
   weakKeys(): (key: string) => boolean {
     const hasWeak = this.#policy.classes.some((keyClass) => isWeak(keyClass));
     return hasWeak ? (key) => isWeak(this.#policy.classOfText(key)) : () => false;
+  }
+
+  /** What a key (a latin1 string) shows of several siblings, oldest first. */
+  showSiblings(key: string, siblings: readonly SiblingView[]): ShownSiblings {
+    return this.resolutions.show(this.#policy.classOfText(key), siblings);
   }
 
   get policy(): ClassPolicy {

@@ -60,6 +60,14 @@ export class ClassPolicy {
     this.#ofEmptyKey = rules.find(({ pattern }) => pattern.matches(this.#scratch, 0, 0)) ?? this.#fallback;
   }
 
+  /** The paths of the resolver modules that it names, as written. */
+  get modules(): string[] {
+    const conflicts = this.classes.map(({ conflict }) => conflict);
+    return [
+      ...new Set(conflicts.flatMap((rule) => (rule.kind === 'resolver' && rule.module !== null ? rule.module : []))),
+    ];
+  }
+
   classOf(key: ByteRange): KeyClass {
     return this.#ruleOf(key.buf, key.start, key.end).keyClass;
   }

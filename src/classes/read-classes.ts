@@ -4,9 +4,13 @@ import { CausewayError } from '../errors.ts';
 import { ClassPolicy, type ClassDefinition } from './class-policy.ts';
 import { pathText, problemText, type ClassProblem } from './class-problems.ts';
 import { classesSchema, type ClassInFile } from './classes-schema.ts';
-import type { ConflictRule } from './key-class.ts';
 import type { KeyPattern } from './key-pattern.ts';
-import { CLASS_PATTERNS_BYTES_MAX, CLASS_PATTERNS_MAX, CLASSES_FILE_CHARS_MAX } from './limits.ts';
+import {
+  CLASS_PATTERNS_BYTES_MAX,
+  CLASS_PATTERNS_MAX,
+  CLASSES_FILE_CHARS_MAX,
+  RESOLVER_MODULES_MAX,
+} from './limits.ts';
 
 /** What a classes file says, or why it says nothing. */
 export interface ClassesReading {
@@ -17,9 +21,6 @@ export interface ClassesReading {
 }
 
 type Path = readonly PropertyKey[];
-
-/** The conflict rules that this version carries out; files may name no others. */
-const RULES_OFFERED: ReadonlySet<ConflictRule['kind']> = new Set(['lww']);
 
 /** Reads the text of a classes file. Never throws: all that is wrong with it is among the problems. */
 export function readClasses(text: string): ClassesReading {
@@ -94,14 +95,22 @@ class Reader {
   /** What no field shows alone. */
   #check(classes: readonly ClassInFile[]): void {
     const seen: SeenPattern[] = [];
+    const modules = new Set<string>();
     for (const [index, { match, consistency, conflict }] of classes.entries()) {
       if (consistency === 'weak' && conflict !== undefined) {
         const path = ['classes', index, 'conflict'];
         this.#at(this.#offsetOf(path), 'error', path, 'weak keys never leave their node, so they have no conflicts');
-      } else if (conflict !== undefined && !RULES_OFFERED.has(conflict.kind)) {
+      }
+      if (conflict?.kind === 'resolver' && conflict.module !== null) modules.add(conflict.module);
+      if (modules.size > RESOLVER_MODULES_MAX) {
         const path = ['classes', index, 'conflict'];
-        const message = 'siblings and resolvers come with a later version of Causeway; this one has lww';
-        this.#at(this.#offsetOf(path), 'error', path, message);
+        this.#at(
+          this.#offsetOf(path),
+          'error',
+          path,
+          `expected at most ${RESOLVER_MODULES_MAX} resolver modules in all`,
+        );
+        return;
       }
       for (const [at, pattern] of match.entries()) {
         const path = ['classes', index, 'match', at];

@@ -1,15 +1,6 @@
-import type { Dot } from '../clock/dot.ts';
+import type { SiblingView } from '../crdt/sibling-content.ts';
 
-/** One of several concurrent writes of a string, as resolvers see it. */
-export interface SiblingView {
-  /** The bytes as a latin1 string. */
-  readonly value: string;
-  /** Unix milliseconds of the write's stamp. */
-  readonly stampMs: number;
-  /** Such as `us-east-1/a`; absent where the node is no member any more. */
-  readonly nodeId?: string;
-  readonly dot: Dot;
-}
+export type { SiblingView } from '../crdt/sibling-content.ts';
 
 /**
  * What a key shows of several siblings, oldest first by (stamp, origin): bytes as a latin1 string. The same for the same siblings at every node.

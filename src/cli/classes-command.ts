@@ -2,6 +2,7 @@ import type { ClassPolicy } from '../classes/class-policy.ts';
 import { problemText } from '../classes/class-problems.ts';
 import { explainClass } from '../classes/explain-class.ts';
 import { readClasses } from '../classes/read-classes.ts';
+import { loadModules } from '../server/loaded-classes.ts';
 import { readText } from '../server/topology.ts';
 import { clusterNodesOf, withClient, type ClusterNode, type NodesOptions } from './cluster-nodes.ts';
 import { bold, EXIT_FAILED, EXIT_OK, printable, type Terminal } from './usage.ts';
@@ -10,7 +11,7 @@ import { bold, EXIT_FAILED, EXIT_OK, printable, type Terminal } from './usage.ts
 type Answer = { readonly node: ClusterNode } & ({ readonly changes: readonly string[] } | { readonly refusal: string });
 
 /**
- * Explains a classes file, or says line by line what is wrong with it. With a cluster it then puts the file into force there, after every node
+ * Explains a classes file, or says line by line what is wrong with it and with the modules that it names. With a cluster it then puts the file into force there, after every node
  * has agreed to it. The exit code is 1 where there is an error or a node refuses.
  */
 export async function runClassesCheck(file: string, options: NodesOptions, terminal: Terminal): Promise<number> {
@@ -20,6 +21,10 @@ export async function runClassesCheck(file: string, options: NodesOptions, termi
   const { policy, problems } = readClasses(text);
   for (const problem of problems) terminal.write(`${problem.severity} ${printable(problemText(file, problem))}\n`);
   if (policy === null) return EXIT_FAILED;
+  const { loaded, faults } = await loadModules(policy, file);
+  for (const resolver of loaded.values()) resolver.close();
+  for (const fault of faults) terminal.write(`error ${printable(fault)}\n`);
+  if (faults.length > 0) return EXIT_FAILED;
   terminal.write(policyText(policy, terminal));
   return isForCluster ? reload(text, nodes, options, terminal) : EXIT_OK;
 }

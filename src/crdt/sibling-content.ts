@@ -28,6 +28,8 @@ export interface ShownSiblings {
   readonly text: string;
   /** Why the rule of the key could make nothing of the siblings, so that the latest shows; null when it did. */
   readonly error: string | null;
+  /** To be asked again at the next read, though the siblings are the same. */
+  readonly isProvisional?: true;
 }
 
 /** A register with the increments made on it. */
@@ -165,9 +167,8 @@ export class SiblingContent {
 
   /** What it shows: one sibling as it is; of several what `show` makes of them, asked again only once they have changed. */
   shown(show: (siblings: readonly SiblingView[]) => ShownSiblings): ShownSiblings {
-    if (this.#shown === null) {
-      this.#shown = this.count > 1 ? show(this.views()) : { text: this.text(), error: null };
-    }
+    if (this.#shown !== null && this.#shown.isProvisional !== true) return this.#shown;
+    this.#shown = this.count > 1 ? show(this.views()) : { text: this.text(), error: null };
     return this.#shown;
   }
 

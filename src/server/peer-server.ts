@@ -4,8 +4,6 @@ import { systemClock } from '../adapters/system-clock.ts';
 import type { PeerSecret } from '../adapters/peer-secret.ts';
 import { SystemEntropy } from '../adapters/system-entropy.ts';
 import { WsTransport, type DialTarget } from '../adapters/ws-transport.ts';
-import { ActiveClasses } from '../classes/active-classes.ts';
-import { parseClasses } from '../classes/read-classes.ts';
 import { STAMP_EPOCH_MS } from '../clock/stamp.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import { RegionNode } from '../node/region-node.ts';
@@ -15,12 +13,15 @@ import { requirePeerSecret } from './doors.ts';
 import { NodeDriver } from './driver.ts';
 import { DriverLog } from './driver-log.ts';
 import type { NodeConfig } from './node-config.ts';
+import { loadClasses, type LoadedClasses } from './loaded-classes.ts';
 import { limitsOf } from './server-limits.ts';
 import type { PeerAddress } from './server-types.ts';
 import { dials } from './topology.ts';
 
 const START_ID_BYTES = 16;
 const MS_PER_SECOND = 1000;
+/** Different failures of resolvers that are logged; all are counted. */
+const FAILURES_SAID_MAX = 100;
 
 export interface PeerServerOptions {
   readonly log: Log;
@@ -38,6 +39,7 @@ export class PeerServer {
   readonly #config: NodeConfig;
   readonly #log: Log;
   readonly #store: Store | null;
+  readonly #loaded: LoadedClasses;
   readonly #transport: WsTransport;
   /** By node id. */
   readonly #urls: Map<string, string>;
@@ -49,16 +51,18 @@ export class PeerServer {
   /** Opens the store and puts in what it holds. Throws STORE or CONFIG. */
   static async open(config: NodeConfig, options: PeerServerOptions): Promise<PeerServer> {
     requirePeerSecret(config);
+    const classes = await loadClasses(config);
     const store = config.dataDir === null ? null : new LmdbStore(config.dataDir);
     try {
-      return new PeerServer(config, store, options);
+      return new PeerServer(config, store, classes, options);
     } catch (error) {
+      classes.close();
       await closeStore(store);
       throw restoreError(error, config.dataDir);
     }
   }
 
-  private constructor(config: NodeConfig, store: Store | null, options: PeerServerOptions) {
+  private constructor(config: NodeConfig, store: Store | null, loaded: LoadedClasses, options: PeerServerOptions) {
     const limits = limitsOf(config.limits);
     this.#config = config;
     this.#log = options.log;
@@ -72,7 +76,19 @@ export class PeerServer {
     // forgetful, and would take the same incarnation.
     const isForgetful = incarnation === second && (image === null || image.meta === null);
     this.#ownFromMs = isForgetful ? STAMP_EPOCH_MS + (second + 1) * MS_PER_SECOND : 0;
-    const classes = classesOf(config);
+    const { classes } = loaded;
+    this.#loaded = loaded;
+    const said = new Set<string>();
+    classes.resolutions.listen((keyClass, resolver, { message }) => {
+      const line = JSON.stringify([keyClass, resolver, message]);
+      if (said.has(line) || said.size >= FAILURES_SAID_MAX) return;
+      said.add(line);
+      options.log.warn('a resolver failed, its keys show the latest write', {
+        class: keyClass,
+        resolver,
+        reason: message,
+      });
+    });
     this.node = new RegionNode({
       identity: {
         clusterId: config.clusterId,
@@ -144,6 +160,7 @@ export class PeerServer {
     await this.#transport.close(`${this.#config.nodeId} is stopping`);
     await this.driver.stop();
     await closeStore(this.#store);
+    this.#loaded.close();
   }
 
   #dial(): void {
@@ -170,12 +187,6 @@ export class PeerServer {
       throw error;
     }
   }
-}
-
-/** The classes of the file that the configuration names. Throws CONFIG. */
-function classesOf({ classes }: NodeConfig): ActiveClasses {
-  if (classes === undefined) return new ActiveClasses();
-  return new ActiveClasses({ policy: parseClasses(classes.text, classes.file), file: classes.file });
 }
 
 function secretOf({ clusterId, nodeNumber, doors }: NodeConfig): PeerSecret | null {

@@ -82,12 +82,9 @@ export const BROKEN_FILES: readonly {
     says: ['f.yaml:3:17: classes[0].conflict.resolver: expected a resolver'],
   },
   {
-    what: 'rules that are not carried out yet',
-    text: 'classes:\n  - match: ["a:*"]\n    conflict: siblings\n  - match: ["b:*"]\n    conflict: { resolver: max }\n',
-    says: [
-      'f.yaml:3:5: classes[0].conflict: siblings and resolvers come with a later version of Causeway; this one has lww',
-      'f.yaml:5:5: classes[1].conflict: siblings and resolvers come with a later version',
-    ],
+    what: 'more resolver modules than may be',
+    text: `classes:\n${Array.from({ length: 9 }, (_, at) => `  - match: ["${at}:*"]\n    conflict: { resolver: ./${at}.js }\n`).join('')}`,
+    says: ['f.yaml:19:5: classes[8].conflict: expected at most 8 resolver modules in all'],
   },
   {
     what: 'a rule that is none',

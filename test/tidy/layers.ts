@@ -41,7 +41,15 @@ export const LAYERS: readonly Layer[] = [
   {
     path: 'adapters',
     pure: false,
-    packages: ['fastify', 'lmdb', 'pino', 'prom-client', 'ws'],
+    packages: [
+      '@jitl/quickjs-wasmfile-release-sync',
+      'fastify',
+      'lmdb',
+      'pino',
+      'prom-client',
+      'quickjs-emscripten-core',
+      'ws',
+    ],
     onePackageAFile: true,
   },
   { path: 'server', pure: false, packages: ['yaml', 'zod'] },
