@@ -1,0 +1,90 @@
+import { assert } from '../base/assert.ts';
+import type { Entry, GroupConfig, HardState, SnapshotMeta } from './messages.ts';
+
+/** Terms and indexes of messages are below these: what is beyond is not of this protocol and would not count up. */
+export const TERM_MAX: number = 2 ** 48;
+export const INDEX_MAX: number = 2 ** 48;
+
+/** Voters and learners of a group. */
+export const MEMBERS_MAX = 255;
+
+/** What an entry costs beside its data, in memory and in a message. */
+export const ENTRY_OVERHEAD_BYTES = 48;
+
+/** Rounds that reads begin while none is confirmed; further reads share the next one. */
+export const ROUNDS_UNDER_WAY_MAX = 64;
+
+/** Messages that wait for the disk, a batch; past it they are dropped, as a network may. */
+export const HELD_MESSAGES_MAX = 1024;
+
+/** All in milliseconds of a monotonic clock. */
+export interface RaftTiming {
+  /** The shortest time without a leader before an election, and how long a follower of a leader votes for no other. */
+  readonly electionMs: number;
+  /** Each wait for an election is longer than `electionMs` by a random part of this. */
+  readonly electionSpreadMs: number;
+  readonly heartbeatMs: number;
+  /** How long after sending a round that a quorum echoed no other leader can be. Less than `electionMs` by the drift of clocks. */
+  readonly leaseMs: number;
+  /** Time that jumps by more than this between two calls voids the lease: the process stood still. */
+  readonly pauseMs: number;
+}
+
+/** Bounds of memory and messages. */
+export interface RaftLimits {
+  /** Entries of one append; a single entry may be larger. */
+  readonly appendBytesMax: number;
+  /** Appends under way to one follower. */
+  readonly inflightMax: number;
+  readonly inflightBytesMax: number;
+  /** Data of one entry; larger proposals are refused. */
+  readonly entryBytesMax: number;
+  /** Entries that are not yet handed out as committed; proposals are refused above. */
+  readonly unappliedBytesMax: number;
+  readonly snapshotChunkBytes: number;
+  /** The largest snapshot that a follower takes. */
+  readonly snapshotBytesMax: number;
+  /** Entries that stay when the log is compacted, so that a follower just behind needs no snapshot. */
+  readonly slackBytesMax: number;
+  /** Reads that wait; more get no index. */
+  readonly readsMax: number;
+}
+
+/** What is on disk. */
+export interface Restored {
+  readonly hardState: HardState;
+  /** Consecutive; they may begin before the snapshot's index, and may be none. */
+  readonly entries: readonly Entry[];
+  /** The newest state of the state machine that is durable. */
+  readonly snapshotMeta: SnapshotMeta | null;
+  /** Up to here the state machine has what is on disk: it is not handed out again. */
+  readonly applied: number;
+}
+
+export interface RaftOptions {
+  /** Own node number. */
+  readonly id: number;
+  /** Of a group that has no log yet: the same on all of its first members. */
+  readonly config: GroupConfig;
+  /** Null for a member without a disk so far. */
+  readonly restored: Restored | null;
+  readonly timing: RaftTiming;
+  readonly limits: RaftLimits;
+  /** [0, 1) */
+  readonly random: () => number;
+}
+
+/** Times and limits must fit each other: a fault of ours, so an assertion. */
+export function assertOptions({ timing, limits }: RaftOptions): void {
+  assert(
+    timing.heartbeatMs > 0 && timing.heartbeatMs < timing.electionMs,
+    'heartbeats are more frequent than elections',
+  );
+  assert(timing.leaseMs >= 0 && timing.leaseMs < timing.electionMs, 'a lease is shorter than the shortest election');
+  assert(timing.electionSpreadMs > 0, 'elections are spread');
+  assert(timing.pauseMs > timing.heartbeatMs, 'the time between two heartbeats is no pause');
+  assert(
+    Object.values(limits).every((limit) => limit > 0),
+    'every limit is above zero',
+  );
+}

@@ -1,0 +1,167 @@
+import { present } from '../base/assert.ts';
+import type { Leading } from './leading.ts';
+import type { AppendResponse, Entry, EntryKind } from './messages.ts';
+import type { Progress } from './progress.ts';
+import { confirmReads, hasOwnCommit } from './read-index.ts';
+import { becomeFollower } from './roles.ts';
+import { sendChunks } from './snapshot-sending.ts';
+import type { RaftState } from './state.ts';
+
+/** Appends an entry of the own term (Raft paper, 5.3). What it sends leaves with everything else of this turn. */
+export function appendOwn(state: RaftState, kind: EntryKind, data: Uint8Array): Entry {
+  const entry: Entry = { index: state.log.lastIndex + 1, term: state.term, kind, data };
+  state.log.append([entry]);
+  state.noteConfig(entry);
+  return entry;
+}
+
+/** Begins a round and tells everybody: the leader is still there, and so on to confirm reads and the lease. */
+export function beginRound(state: RaftState, leading: Leading): void {
+  const round = leading.rounds.begin(state.nowMs);
+  if (hasOwnCommit(state, leading)) leading.reads.begin(round, state.commit);
+  for (const [to, progress] of leading.progress) sendEmpty(state, leading, to, progress);
+  confirmRounds(state, leading);
+}
+
+/** The regular round: also tries again what may have been lost. */
+export function heartbeat(state: RaftState, leading: Leading): void {
+  leading.heartbeatDueMs = state.nowMs + state.timing.heartbeatMs;
+  for (const [to, progress] of leading.progress) {
+    if (progress.state !== 'snapshot') continue;
+    if (progress.snapshot === null) state.snapshotsWanted.add(to);
+    else progress.snapshot.heartbeat();
+  }
+  beginRound(state, leading);
+}
+
+/** Sends every follower what it may have: all entries of a turn in one append (thesis, 10.2.2). */
+export function sendAppends(state: RaftState, leading: Leading): void {
+  for (const [to, progress] of leading.progress) {
+    while (sendNext(state, leading, to, progress));
+    if (progress.state === 'replicate' && progress.sentCommit < state.commit) sendEmpty(state, leading, to, progress);
+    if (progress.state === 'snapshot') sendChunks(state, leading, to, progress);
+  }
+}
+
+/** The next entries for one follower; false when there are none, or it has enough under way. */
+function sendNext(state: RaftState, leading: Leading, to: number, progress: Progress): boolean {
+  const { log, limits } = state;
+  if (progress.state === 'snapshot' || progress.next > log.lastIndex) return false;
+  if (progress.state === 'probe' && progress.isProbeSent) return false;
+  if (progress.window.isFull(limits.inflightMax, limits.inflightBytesMax)) return false;
+  if (wantsSnapshot(state, to, progress)) return false;
+  const entries = log.from(progress.next, limits.appendBytesMax);
+  sendAppend(state, leading, to, progress, entries);
+  if (progress.state === 'probe') {
+    progress.isProbeSent = true;
+    return false;
+  }
+  const lastIndex = progress.next + entries.length - 1;
+  progress.window.add({ lastIndex, bytes: log.bytesBetween(progress.next - 1, lastIndex) });
+  progress.next = lastIndex + 1;
+  return true;
+}
+
+/** Whether what comes before the next entry is compacted: then a snapshot is asked for. */
+function wantsSnapshot(state: RaftState, to: number, progress: Progress): boolean {
+  if (progress.next > state.log.baseIndex) return false;
+  progress.needSnapshot();
+  state.snapshotsWanted.add(to);
+  return true;
+}
+
+function sendEmpty(state: RaftState, leading: Leading, to: number, progress: Progress): void {
+  if (progress.state !== 'snapshot') wantsSnapshot(state, to, progress);
+  sendAppend(state, leading, to, progress, []);
+}
+
+function sendAppend(
+  state: RaftState,
+  leading: Leading,
+  to: number,
+  progress: Progress,
+  entries: readonly Entry[],
+): void {
+  const { log } = state;
+  // During a snapshot there is nothing that could be known to match: the beginning of all logs always does.
+  const previousIndex = progress.state === 'snapshot' ? 0 : progress.next - 1;
+  const previousTerm =
+    previousIndex === 0 ? 0 : present(log.termAt(previousIndex), 'what comes before the next entry is in the log');
+  progress.sentCommit = state.commit;
+  state.send({
+    type: 'append',
+    from: state.id,
+    to,
+    term: state.term,
+    previousIndex,
+    previousTerm,
+    entries,
+    commit: state.commit,
+    round: leading.rounds.current,
+  });
+}
+
+/** A follower's answer to an append (Raft paper, 5.3; going back by terms: the end of 5.3). */
+export function onAppendResponse(state: RaftState, leading: Leading, message: AppendResponse): void {
+  const progress = leading.progress.get(message.from);
+  if (progress === undefined || message.index > state.log.lastIndex) return;
+  if (!heard(state, leading, progress, message.round)) return;
+  if (message.isAccepted) accepted(state, leading, progress, message.index);
+  else refused(state, progress, message);
+}
+
+/** Any answer of this term says that its sender follows; false where it answers what was never sent. */
+export function heard(state: RaftState, leading: Leading, progress: Progress, round: number): boolean {
+  if (round > leading.rounds.current) return false;
+  progress.lastHeardMs = state.nowMs;
+  progress.echoedRound = Math.max(progress.echoedRound, round);
+  confirmRounds(state, leading);
+  return true;
+}
+
+function accepted(state: RaftState, leading: Leading, progress: Progress, index: number): void {
+  if (progress.state === 'snapshot') {
+    if (index < state.log.baseIndex) {
+      // It has what the snapshot on its way would bring, and still needs a newer one.
+      if ((progress.snapshot?.source.meta.index ?? Infinity) <= index) progress.snapshot = null;
+      return;
+    }
+    progress.probeFrom(index + 1);
+  }
+  progress.matched(index);
+  commitByCounting(state, leading);
+}
+
+function refused(state: RaftState, progress: Progress, message: AppendResponse): void {
+  if (progress.state === 'snapshot' || message.previousIndex <= progress.match) return;
+  // A late answer: what it refuses was given up since.
+  if (progress.state === 'probe' && message.previousIndex !== progress.next - 1) return;
+  const mayMatch = state.log.lastIndexOfTermUpTo(message.index, message.conflictTerm);
+  progress.probeFrom(Math.min(mayMatch + 1, message.previousIndex));
+}
+
+/** Rounds that a quorum of the configuration of now echoed confirm reads and the lease. */
+export function confirmRounds(state: RaftState, leading: Leading): void {
+  leading.rounds.confirm(leading.echoedByMajority(state.configs.current));
+  confirmReads(state, leading);
+}
+
+/**
+ * Commits what a majority has on disk, if it is of the own term; what comes before is committed with it (Raft paper,
+ * 5.4.2 and figure 8). Never more than is on the own disk.
+ */
+export function commitByCounting(state: RaftState, leading: Leading): void {
+  const { log } = state;
+  const majority = leading.matchedByMajority(state.configs.current, log.durableIndex);
+  const index = Math.min(majority, log.durableIndex);
+  if (index <= state.commit || log.termAt(index) !== state.term) return;
+  state.commitUpTo(index);
+  stepDownIfRemoved(state, leading);
+}
+
+/** A leader that is no voter any more leads until that is committed (thesis, 4.2.2); the others hear of it first. */
+function stepDownIfRemoved(state: RaftState, leading: Leading): void {
+  if (state.isVoter || state.configs.currentIndex > state.commit) return;
+  sendAppends(state, leading);
+  becomeFollower(state, state.term, 0);
+}

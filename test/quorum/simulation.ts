@@ -1,0 +1,223 @@
+import type { ConfigChange } from '../../src/quorum/group-config.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+import type { Member } from './member.ts';
+import { TIMING, World } from './world.ts';
+
+/** What a run does to its members: all of it comes from the seed. */
+export interface Plan {
+  readonly seed: number;
+  readonly voters: number;
+  readonly learners: number;
+  readonly lossRate: number;
+  readonly duplicateRate: number;
+  /** Old messages come again, long after. */
+  readonly replayRate: number;
+  readonly delayMs: number;
+  readonly diskMs: number;
+  readonly compactEvery: number;
+  readonly durationMs: number;
+  /** Mean time between two faults. */
+  readonly faultMs: number;
+  readonly changesMembers: boolean;
+  readonly clockDrift: number;
+}
+
+export function planOf(seed: number, durationMs: number): Plan {
+  const random = new SeededRandom(seed);
+  const sometimes = (rate: number): number => (random.unit() < 0.5 ? 0 : random.unit() * rate);
+  return {
+    seed,
+    voters: random.pick([1, 2, 3, 3, 3, 4, 5]),
+    learners: random.pick([0, 0, 1, 2]),
+    lossRate: sometimes(0.3),
+    duplicateRate: sometimes(0.5),
+    replayRate: sometimes(0.1),
+    delayMs: random.pick([1, 10, 50, 100]),
+    diskMs: random.pick([0, 1, 20, 300]),
+    compactEvery: random.pick([0, 5, 20]),
+    durationMs,
+    faultMs: random.pick([300, 1000, 3000]),
+    changesMembers: random.unit() < 0.4,
+    clockDrift: sometimes(0.04),
+  };
+}
+
+/** One run in a world that does everything wrong that it may, then heals and must work again. */
+export class Simulation {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly #random: SeededRandom;
+  #serial = 0;
+  #nextId = 100;
+  #isHealing = false;
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+    this.#random = new SeededRandom(plan.seed ^ 0x5eed);
+    const voters = Array.from({ length: plan.voters }, (_, index) => index + 1);
+    const learners = Array.from({ length: plan.learners }, (_, index) => index + 11);
+    this.world = new World({
+      voters,
+      learners,
+      seed: plan.seed,
+      limits: { slackBytesMax: this.#random.pick([1, 500]) },
+    });
+    this.world.fate = () => this.#fate();
+    for (const member of this.world.all) this.#furnish(member);
+  }
+
+  #furnish(member: Member): void {
+    const { plan } = this;
+    member.diskMs = () => this.#exponential(plan.diskMs);
+    member.compactEvery = plan.compactEvery;
+    member.clockRate = 1 + (this.#random.unit() - 0.5) * 2 * plan.clockDrift;
+  }
+
+  #exponential(mean: number): number {
+    return -Math.log(1 - this.#random.unit()) * mean;
+  }
+
+  #fate(): readonly number[] {
+    if (this.#isHealing) return [5];
+    const { plan } = this;
+    if (this.#random.unit() < plan.lossRate) return [];
+    const delays = [this.#exponential(plan.delayMs)];
+    if (this.#random.unit() < plan.duplicateRate) delays.push(this.#exponential(plan.delayMs * 3));
+    if (this.#random.unit() < plan.replayRate) delays.push(this.#random.unit() * 10_000);
+    return delays;
+  }
+
+  /** All of it; throws at the first thing that is not as it must be. */
+  run(): void {
+    const { plan, world } = this;
+    this.#ask();
+    this.#breakLater();
+    world.run(plan.durationMs);
+    this.#heal();
+    this.#mustWork();
+  }
+
+  /** Clients: proposals and reads, of anybody. */
+  #ask(): void {
+    const { world } = this;
+    if (this.#isHealing) return;
+    const member = this.#random.pick(world.all);
+    const leader = world.leader ?? member;
+    this.#serial += 1;
+    const what = this.#random.unit();
+    if (what < 0.5)
+      for (let count = this.#random.below(4); count >= 0; count--) leader.propose(`v${this.#serial}.${count}`);
+    else if (what < 0.9) (what < 0.7 ? leader : member).read(this.#serial);
+    else if (what < 0.93) leader.transfer(this.#random.pick(world.all).id);
+    else if (what < 0.95) member.campaign();
+    else if (this.plan.changesMembers) this.#changeMembers(leader);
+    world.at(world.nowMs + this.#exponential(60), () => this.#ask());
+  }
+
+  #changeMembers(leader: Member): void {
+    const { raft } = leader;
+    if (raft === null) return;
+    const { voters, learners } = raft.config;
+    const kind = this.#random.pick<ConfigChange['kind']>(['add-voter', 'add-learner', 'promote', 'demote', 'remove']);
+    const isNew = kind.startsWith('add');
+    const known = kind === 'promote' ? learners : kind === 'demote' ? voters : [...voters, ...learners];
+    // A node number is never used again: what it promised in an earlier life is gone with its disk.
+    if (!isNew && (known.length === 0 || voters.length + learners.length < 3)) return;
+    if (isNew && voters.length + learners.length >= 7) return;
+    const node = isNew ? this.#nextId++ : this.#random.pick(known);
+    if (isNew) this.#furnish(this.world.add(node));
+    leader.change({ kind, node });
+  }
+
+  #breakLater(): void {
+    const { world } = this;
+    if (this.#isHealing) return;
+    world.at(world.nowMs + this.#exponential(this.plan.faultMs), () => {
+      if (this.#isHealing) return;
+      this.#breakSomething();
+      this.#breakLater();
+    });
+  }
+
+  #breakSomething(): void {
+    const { world } = this;
+    const random = this.#random;
+    const member = random.pick(world.all);
+    const ids = [...world.members.keys()];
+    const target = random.unit() < 0.5 ? (world.leader ?? member) : member;
+    switch (random.below(7)) {
+      case 0:
+        world.isolate(target.id);
+        return;
+      case 1: {
+        const side = ids.filter(() => random.unit() < 0.5);
+        world.part(
+          side,
+          ids.filter((id) => !side.includes(id)),
+        );
+        return;
+      }
+      case 2:
+        for (const from of ids) for (const to of ids) if (random.unit() < 0.2) world.cut.add(`${from}>${to}`);
+        return;
+      case 3:
+        world.heal();
+        return;
+      case 4: {
+        if (target.raft === null) return;
+        target.crash(random.unit() < 0.5);
+        world.at(world.nowMs + this.#exponential(random.pick([1, 500, 3000])), () => {
+          if (target.raft === null) target.start();
+        });
+        return;
+      }
+      case 5:
+        target.pause();
+        world.at(world.nowMs + this.#exponential(2 * TIMING.electionMs), () => target.resume());
+        return;
+      default:
+        world.heal();
+    }
+  }
+
+  #heal(): void {
+    this.#isHealing = true;
+    const { world } = this;
+    world.heal();
+    for (const member of world.all) {
+      if (member.isPaused) member.resume();
+      if (member.raft === null) member.start();
+      member.diskMs = () => 1;
+    }
+  }
+
+  /** What is healed elects, commits, answers reads and brings all members to the same state. */
+  #mustWork(): void {
+    const { world } = this;
+    let place: unknown = null;
+    world.until(() => {
+      const { leader } = world;
+      if (
+        leader === undefined ||
+        (typeof place === 'object' &&
+          place !== null &&
+          'index' in place &&
+          world.invariants.committedUpTo >= (place.index as number))
+      ) {
+        return typeof place === 'object' && place !== null;
+      }
+      if (typeof place !== 'object' || place === null || world.steps % 200 === 0) place = leader.propose('last');
+      return false;
+    });
+    world.until(() => {
+      const { leader } = world;
+      if (leader?.raft === null || leader?.raft === undefined) return false;
+      const { voters, learners } = leader.raft.config;
+      const { index, digest } = leader.machine;
+      return [...voters, ...learners].every((id) => {
+        const { machine } = world.member(id);
+        return machine.index === index && machine.digest === digest && index === leader.raft?.lastIndex;
+      });
+    });
+  }
+}
