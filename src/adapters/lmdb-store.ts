@@ -1,23 +1,22 @@
-import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { CausewayError } from '../errors.ts';
-import type { Store, StoreBatch, StoredImage } from '../ports.ts';
+import type { QuorumWitness, Store, StoreBatch, StoredImage } from '../ports.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { commitCause, makePrivate, privateFolder, storeError } from './store-failure.ts';
 import { BatchBlock, readStored, storeKeyOf, storeValueOf } from './store-keys.ts';
 
 /** The layout that this code writes; what it does not know it does not touch. */
 const FORMAT_VERSION = 1;
 
-const FOLDER_MODE = 0o700;
-const FILE_MODE = 0o600;
-
 const FORMAT = 'format';
 const OWNER = 'owner';
 const INCARNATION = 'incarnation';
 const STAMP_BOUND = 'stampBound';
+const QUORUM_MARK = 'quorumMark';
 const IMAGE = Buffer.from('image');
 const IMAGE_BOUND = Buffer.from('stampBound');
+const ASIDE = Buffer.from('aside');
 
 /** Folders open in this very process: LMDB would hand the same environment out a second time. */
 const openFolders = new Set<string>();
@@ -32,7 +31,7 @@ const openFolders = new Set<string>();
  * Neither overlaps syncs (lmdb's `overlappingSync`): a commit is done when it is on disk. After one failure every call is
  * refused with STORE: a node must not go on with less than it has promised.
  */
-export class LmdbStore implements Store {
+export class LmdbStore implements Store, QuorumWitness {
   readonly #folder: string;
   readonly #promises: RootDatabase<unknown, string>;
   readonly #image: RootDatabase<Uint8Array, Uint8Array>;
@@ -73,16 +72,20 @@ export class LmdbStore implements Store {
     } catch (error) {
       openFolders.delete(this.#folder);
       void promises?.close();
-      throw storeError(error, this.#folder);
+      throw storeError(error, this.#folder, MOVE_AWAY);
     }
   }
 
   load(): StoredImage {
-    return this.#guarded(() => ({
-      meta: copied(this.#meta.get(IMAGE)),
-      stampBound: this.#stampBound,
-      entries: this.#storedEntries(),
-    }));
+    return this.#guarded(() => {
+      const aside = copied(this.#meta.get(ASIDE));
+      return {
+        meta: copied(this.#meta.get(IMAGE)),
+        stampBound: this.#stampBound,
+        entries: this.#storedEntries(),
+        ...(aside === null ? {} : { aside }),
+      };
+    });
   }
 
   nextIncarnation(atLeast: number): number {
@@ -104,6 +107,14 @@ export class LmdbStore implements Store {
     });
   }
 
+  quorumMark(): number {
+    return this.#guarded(() => numberOf(this.#promises.get(QUORUM_MARK), this.#folder));
+  }
+
+  setQuorumMark(mark: number): void {
+    this.#guarded(() => this.#promises.transactionSync(() => this.#promises.putSync(QUORUM_MARK, mark)));
+  }
+
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
     try {
       this.#guarded(() => {
@@ -112,7 +123,7 @@ export class LmdbStore implements Store {
         void this.#finish(written, batch.stampBound, done);
       });
     } catch (error) {
-      const failure = storeError(error, this.#folder);
+      const failure = storeError(error, this.#folder, MOVE_AWAY);
       queueMicrotask(() => done(failure));
     }
   }
@@ -136,6 +147,7 @@ export class LmdbStore implements Store {
       else void this.#entries.put(storeKey, storeValueOf(key, state, block));
     }
     void this.#meta.put(IMAGE, block.add(batch.meta));
+    if (batch.aside !== undefined) void this.#meta.put(ASIDE, Buffer.from(batch.aside));
     // a bound that rides in a batch spares the synchronous write that would stop the event loop
     void this.#meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(this.#stampBound, batch.stampBound))));
   }
@@ -191,19 +203,8 @@ export class LmdbStore implements Store {
   }
 
   #fail(cause: unknown): CausewayError {
-    this.#failure ??= storeError(cause, this.#folder);
+    this.#failure ??= storeError(cause, this.#folder, MOVE_AWAY);
     return this.#failure;
-  }
-}
-
-/** lmdb rejects a commit with a wrapper at once and tells the cause in a second promise, which nobody else waits for. */
-async function commitCause(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error && 'commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (cause) {
-    return cause;
   }
 }
 
@@ -247,38 +248,6 @@ function numberOf(stored: unknown, folder: string): number {
 }
 
 const MOVE_AWAY = 'move the folder away and start again, the node is then filled from its peers';
-
-/** What went wrong and what to do about it, by the system's words in the message. */
-function storeError(cause: unknown, folder: string): CausewayError {
-  if (cause instanceof CausewayError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CausewayError('STORE', `the store in ${folder} failed: ${reason}; ${adviceFor(reason)}`, { cause });
-}
-
-function adviceFor(reason: string): string {
-  if (/no space|ENOSPC|quota|EDQUOT/i.test(reason)) return 'make room on that disk and start again';
-  if (/file too large|EFBIG/i.test(reason)) return 'lift the limit on the size of files (ulimit -f) and start again';
-  if (/permission|EACCES|EPERM|read-only|EROFS/i.test(reason)) {
-    return 'give the user of this process the right to write there, or name another folder';
-  }
-  // LMDB calls a write that was cut short an input/output error too, and a disk that gets full cuts the last one short.
-  if (/input\/output|EIO/i.test(reason))
-    return 'make room on that disk, or replace it if it is failing, and start again';
-  if (/MDB_(INVALID|CORRUPTED|VERSION_MISMATCH|PAGE_NOTFOUND|PANIC)|impossible shape/i.test(reason)) return MOVE_AWAY;
-  return `if it stays so, ${MOVE_AWAY}`;
-}
-
-function privateFolder(parent: string, name: string): string {
-  const folder = join(parent, name);
-  mkdirSync(parent, { recursive: true, mode: FOLDER_MODE });
-  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-  chmodSync(folder, FOLDER_MODE);
-  return folder;
-}
-
-function makePrivate(folder: string): void {
-  for (const name of readdirSync(folder)) chmodSync(join(folder, name), FILE_MODE);
-}
 
 /** Without Buffer's own methods: its `slice` shares the bytes, where the core's is a copy. */
 function plain(bytes: Uint8Array): Uint8Array {

@@ -1,12 +1,14 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
 import { CausewayError } from '../errors.ts';
-import type { Store, StoreBatch, StoredImage } from '../ports.ts';
+import type { QuorumWitness, Store, StoreBatch, StoredImage } from '../ports.ts';
 
 /** What survives a crash of the process: the disk of a `MemoryStore`. */
 export class MemoryDisk {
   incarnation = 0;
   stampBound = 0;
+  quorumMark = 0;
   meta: Uint8Array | null = null;
+  aside: Uint8Array | null = null;
   /** By the key as a latin1 string. */
   readonly entries: Map<string, Uint8Array> = new Map();
 }
@@ -25,7 +27,7 @@ export interface MemoryStoreOptions {
  * A `Store` in memory: for a node that keeps nothing over a restart, and for tests, which hand the disk of a crashed store
  * to the next one.
  */
-export class MemoryStore implements Store {
+export class MemoryStore implements Store, QuorumWitness {
   readonly #disk: MemoryDisk;
   readonly #defer: (run: () => void) => void;
   #pending: PendingCommit[] = [];
@@ -44,6 +46,7 @@ export class MemoryStore implements Store {
       meta: this.#disk.meta,
       stampBound: this.#disk.stampBound,
       entries: entries.map(([key, state]) => [latin1Bytes(key), state] as const),
+      ...(this.#disk.aside === null ? {} : { aside: this.#disk.aside }),
     };
   }
 
@@ -56,6 +59,16 @@ export class MemoryStore implements Store {
   raiseStampBound(stampBound: number): void {
     this.#refuseIfOver();
     this.#disk.stampBound = Math.max(this.#disk.stampBound, stampBound);
+  }
+
+  quorumMark(): number {
+    this.#refuseIfOver();
+    return this.#disk.quorumMark;
+  }
+
+  setQuorumMark(mark: number): void {
+    this.#refuseIfOver();
+    this.#disk.quorumMark = mark;
   }
 
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
@@ -111,7 +124,8 @@ export class MemoryStore implements Store {
 
 function copyOf(batch: StoreBatch): StoreBatch {
   const entries = batch.entries.map(([key, state]) => [key.slice(), state?.slice() ?? null] as const);
-  return { ...batch, entries, meta: batch.meta.slice() };
+  const aside = batch.aside === undefined ? {} : { aside: batch.aside.slice() };
+  return { ...batch, ...aside, entries, meta: batch.meta.slice() };
 }
 
 function applyBatch(disk: MemoryDisk, batch: StoreBatch): void {
@@ -122,5 +136,6 @@ function applyBatch(disk: MemoryDisk, batch: StoreBatch): void {
     else disk.entries.set(name, state);
   }
   disk.meta = batch.meta;
+  if (batch.aside !== undefined) disk.aside = batch.aside;
   disk.stampBound = Math.max(disk.stampBound, batch.stampBound);
 }

@@ -1,0 +1,52 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { endianness } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * The root pages of an LMDB file, as `mdb.c` writes them (data version 2, in the byte order of the machine):
+ *
+ *     page header (24) ‖ magic (4) ‖ version (4) ‖ address (8) ‖ map size (8) ‖ page size (4) … ‖ last page (8, at 144)
+ *
+ * The second root is one page further.
+ */
+const MAGIC = 0xbeefc0de;
+const MAGIC_AT = 24;
+const PAGE_SIZE_AT = 48;
+const LAST_PAGE_AT = 144;
+const ROOT_BYTES = 152;
+
+/**
+ * Whether the file has all the pages that its roots speak of, or is not there yet. LMDB does not ask: it maps the file, and a page that is
+ * not there ends the process without a word.
+ */
+export function fileIsWhole(folder: string): boolean {
+  let file: number;
+  try {
+    file = openSync(join(folder, 'data.mdb'), 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return true;
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(file);
+    const first = rootAt(file, 0);
+    // What has another shape LMDB refuses itself; what is empty it fills.
+    if (first === null) return size === 0 || size >= ROOT_BYTES;
+    const second = rootAt(file, first.pageBytes);
+    const lastPage = Math.max(first.lastPage, second?.lastPage ?? 0);
+    return second !== null && size >= (lastPage + 1) * first.pageBytes;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function rootAt(file: number, at: number): { pageBytes: number; lastPage: number } | null {
+  const root = new DataView(new ArrayBuffer(ROOT_BYTES));
+  if (readSync(file, root, 0, ROOT_BYTES, at) < ROOT_BYTES) return null;
+  const isLittle = endianness() === 'LE';
+  if (root.getUint32(MAGIC_AT, isLittle) !== MAGIC) return null;
+  return {
+    pageBytes: root.getUint32(PAGE_SIZE_AT, isLittle),
+    lastPage: Number(root.getBigUint64(LAST_PAGE_AT, isLittle)),
+  };
+}

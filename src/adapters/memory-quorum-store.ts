@@ -1,0 +1,195 @@
+import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import { assert } from '../base/assert.ts';
+import { CausewayError } from '../errors.ts';
+import type {
+  QuorumBatch,
+  QuorumGroupBatch,
+  QuorumImage,
+  QuorumStore,
+  StoredHardState,
+  StoredLogEntry,
+  StoredSnapshot,
+} from '../ports.ts';
+
+/** What is kept of one group. */
+class MemoryGroup {
+  hardState: StoredHardState | null = null;
+  log: StoredLogEntry[] = [];
+  /** Of an empty log the one that comes next. */
+  firstIndex = 1;
+  snapshot: StoredSnapshot | null = null;
+  /** By the key as a latin1 string. */
+  readonly state: Map<string, Uint8Array> = new Map();
+  stateMeta: Uint8Array | null = null;
+  readonly audit: (readonly [index: number, record: Uint8Array])[] = [];
+
+  get lastIndex(): number {
+    return this.firstIndex + this.log.length - 1;
+  }
+}
+
+/** What survives a crash of the process: the disk of a `MemoryQuorumStore`. */
+export class MemoryQuorumDisk {
+  readonly groups: Map<string, MemoryGroup> = new Map();
+}
+
+interface PendingCommit {
+  readonly batch: QuorumBatch;
+  readonly done: (error: CausewayError | null) => void;
+}
+
+export interface MemoryQuorumStoreOptions {
+  /** Runs the end of a commit later; a commit is never done before `commit` returns. Default: after this turn of the event loop. */
+  readonly defer?: (run: () => void) => void;
+}
+
+/**
+ * A `QuorumStore` in memory: for a node that keeps nothing over a restart, and for tests, which hand the disk of a crashed
+ * store to the next one.
+ */
+export class MemoryQuorumStore implements QuorumStore {
+  readonly #disk: MemoryQuorumDisk;
+  readonly #defer: (run: () => void) => void;
+  #pending: PendingCommit[] = [];
+  #failure: CausewayError | null = null;
+  #isClosed = false;
+  #whenIdle: (() => void) | null = null;
+
+  constructor(disk: MemoryQuorumDisk = new MemoryQuorumDisk(), options: MemoryQuorumStoreOptions = {}) {
+    this.#disk = disk;
+    this.#defer = options.defer ?? ((run) => void setImmediate(run));
+  }
+
+  groups(): readonly string[] {
+    this.#refuseIfOver();
+    return [...this.#disk.groups.keys()].toSorted();
+  }
+
+  load(name: string): QuorumImage {
+    this.#refuseIfOver();
+    const group = this.#disk.groups.get(name) ?? new MemoryGroup();
+    return {
+      hardState: group.hardState,
+      log: [...group.log],
+      snapshot: group.snapshot,
+      state: [...group.state].map(([key, state]) => [latin1Bytes(key), state] as const),
+      stateMeta: group.stateMeta,
+      lastAudit: group.audit.at(-1) ?? null,
+    };
+  }
+
+  audit(name: string, fromIndex: number): Iterable<readonly [index: number, record: Uint8Array]> {
+    this.#refuseIfOver();
+    return (this.#disk.groups.get(name)?.audit ?? []).filter(([index]) => index >= fromIndex);
+  }
+
+  commit(batch: QuorumBatch, done: (error: CausewayError | null) => void): void {
+    const refusal = this.#refusal();
+    if (refusal !== null) return this.#defer(() => done(refusal));
+    this.#pending.push({ batch: copyOf(batch), done });
+    this.#defer(() => this.#finishOldest());
+  }
+
+  close(done: () => void): void {
+    if (this.#isClosed || this.#pending.length === 0) {
+      this.#isClosed = true;
+      return done();
+    }
+    this.#isClosed = true;
+    this.#whenIdle = done;
+  }
+
+  /** As kill -9: what was not committed is lost, and nobody is told anything any more. */
+  crash(): void {
+    this.#pending = [];
+    this.#isClosed = true;
+  }
+
+  /** As a disk that fails from now on: the commits that are not done yet get this error, every later call throws it. */
+  fail(error: CausewayError): void {
+    this.#failure = error;
+  }
+
+  #finishOldest(): void {
+    const oldest = this.#pending.shift();
+    if (oldest === undefined) return;
+    if (this.#failure === null) for (const group of oldest.batch.groups) this.#apply(group);
+    oldest.done(this.#failure);
+    if (this.#pending.length === 0) this.#whenIdle?.();
+  }
+
+  #apply(batch: QuorumGroupBatch): void {
+    const group = this.#disk.groups.get(batch.group) ?? new MemoryGroup();
+    this.#disk.groups.set(batch.group, group);
+    applyBatch(group, batch);
+  }
+
+  #refuseIfOver(): void {
+    const refusal = this.#refusal();
+    if (refusal !== null) throw refusal;
+  }
+
+  #refusal(): CausewayError | null {
+    if (this.#failure !== null) return this.#failure;
+    return this.#isClosed ? new CausewayError('STORE', 'the store in memory is closed') : null;
+  }
+}
+
+function applyBatch(group: MemoryGroup, batch: QuorumGroupBatch): void {
+  if (batch.hardState !== null) group.hardState = batch.hardState;
+  if (batch.dropsLog) {
+    assert(batch.snapshot !== null && batch.truncateFrom === null, 'a snapshot takes the place of a log that goes');
+    group.log = [];
+    group.firstIndex = batch.snapshot.index + 1;
+  }
+  if (batch.snapshot !== null) group.snapshot = batch.snapshot;
+  if (batch.truncateFrom !== null) {
+    assert(batch.truncateFrom >= group.firstIndex, 'what is compacted is not truncated');
+    group.log.splice(batch.truncateFrom - group.firstIndex);
+  }
+  for (const entry of batch.entries) {
+    assert(entry.index === group.lastIndex + 1, 'an entry follows on the last one on disk');
+    group.log.push(entry);
+  }
+  if (batch.compactTo !== null) {
+    assert(batch.compactTo <= group.lastIndex, 'only what is in the log is compacted');
+    group.log.splice(0, batch.compactTo + 1 - group.firstIndex);
+    group.firstIndex = Math.max(group.firstIndex, batch.compactTo + 1);
+  }
+  if (batch.state !== null) applyState(group, batch.state);
+  for (const [index, record] of batch.audit) {
+    if (index > (group.audit.at(-1)?.[0] ?? 0)) group.audit.push([index, record]);
+  }
+}
+
+function applyState(group: MemoryGroup, { clear, entries, meta }: NonNullable<QuorumGroupBatch['state']>): void {
+  if (clear) group.state.clear();
+  for (const [key, state] of entries) {
+    const name = latin1Of(key, 0, key.length);
+    if (state === null) group.state.delete(name);
+    else group.state.set(name, state);
+  }
+  group.stateMeta = meta;
+}
+
+function copyOf({ groups }: QuorumBatch): QuorumBatch {
+  return { groups: groups.map(copyOfGroup) };
+}
+
+function copyOfGroup(batch: QuorumGroupBatch): QuorumGroupBatch {
+  const { snapshot, state } = batch;
+  return {
+    ...batch,
+    entries: batch.entries.map((entry) => ({ ...entry, data: entry.data.slice() })),
+    snapshot: snapshot === null ? null : { ...snapshot, meta: snapshot.meta.slice() },
+    state:
+      state === null
+        ? null
+        : {
+            clear: state.clear,
+            entries: state.entries.map(([key, value]) => [key.slice(), value?.slice() ?? null] as const),
+            meta: state.meta.slice(),
+          },
+    audit: batch.audit.map(([index, record]) => [index, record.slice()] as const),
+  };
+}

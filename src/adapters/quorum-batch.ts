@@ -1,0 +1,138 @@
+import { assert } from '../base/assert.ts';
+import type { QuorumBatch, QuorumGroupBatch } from '../ports.ts';
+import {
+  entryParts,
+  GroupKeys,
+  headBody,
+  sealed,
+  snapshotParts,
+  stateParts,
+  type GroupHead,
+  type KeySpan,
+} from './quorum-records.ts';
+import { BatchBlock } from './store-keys.ts';
+
+/** What the next batch of a group goes on from. */
+export interface GroupTail extends GroupHead {
+  readonly keys: GroupKeys;
+  /** Log index of the newest audit record, 0 for none. */
+  lastAudit: number;
+}
+
+/** The part of an LMDB database that a batch is written with. */
+export interface KeyWriter {
+  getKeys(span: KeySpan): Iterable<Uint8Array>;
+  put(key: Uint8Array, value: Uint8Array): unknown;
+  remove(key: Uint8Array): unknown;
+}
+
+/** A key, its checksum and an allowance for its place in a page. */
+const RECORD_BYTES = 64;
+
+/**
+ * A batch as keys and values, made when it is handed over: from then on its bytes are the store's own. Moves the groups' tails on.
+ * A batch that does not follow on the one before is our own fault, hence assertions.
+ */
+export class PreparedBatch {
+  /** Whose keys on disk go before anything else. */
+  readonly clears: KeySpan[] = [];
+  readonly bytes: number;
+  readonly #keys: Uint8Array[] = [];
+  readonly #values: (Uint8Array | null)[] = [];
+  readonly #block: BatchBlock;
+
+  constructor(batch: QuorumBatch, tails: Map<string, GroupTail>) {
+    this.bytes = batch.groups.reduce((sum, group) => sum + bytesOf(group), 0);
+    this.#block = new BatchBlock(this.bytes);
+    const seen = new Set<string>();
+    for (const group of batch.groups) {
+      assert(!seen.has(group.group), 'a batch names a group once');
+      seen.add(group.group);
+      const tail = tails.get(group.group) ?? newTail(group.group);
+      tails.set(group.group, tail);
+      this.#addGroup(group, tail);
+    }
+  }
+
+  /** To be called in a transaction. */
+  writeTo(writer: KeyWriter): void {
+    for (const span of this.clears) for (const key of [...writer.getKeys(span)]) writer.remove(key);
+    for (const [position, key] of this.#keys.entries()) {
+      const value = this.#values[position];
+      // What these return resolves with the transaction, which is waited for as a whole.
+      if (value === null || value === undefined) writer.remove(key);
+      else writer.put(key, value);
+    }
+  }
+
+  #addGroup(batch: QuorumGroupBatch, tail: GroupTail): void {
+    if (batch.hardState !== null) tail.hardState = batch.hardState;
+    if (batch.dropsLog) this.#dropLog(batch, tail);
+    if (batch.snapshot !== null) this.#put(tail.keys.snapshot, ...snapshotParts(batch.snapshot));
+    if (batch.truncateFrom !== null) this.#truncate(batch.truncateFrom, tail);
+    for (const entry of batch.entries) {
+      assert(entry.index === tail.lastIndex + 1, 'an entry follows on the last one on disk');
+      tail.lastIndex = entry.index;
+      this.#put(tail.keys.log(entry.index), ...entryParts(entry));
+    }
+    if (batch.compactTo !== null) this.#compact(batch.compactTo, tail);
+    if (batch.state !== null) this.#addState(batch.state, tail);
+    for (const [index, record] of batch.audit) {
+      if (index <= tail.lastAudit) continue;
+      tail.lastAudit = index;
+      this.#put(tail.keys.audit(index), record);
+    }
+    this.#put(tail.keys.head, headBody(tail));
+  }
+
+  #dropLog(batch: QuorumGroupBatch, tail: GroupTail): void {
+    assert(batch.snapshot !== null && batch.truncateFrom === null, 'a snapshot takes the place of a log that goes');
+    for (let index = tail.firstIndex; index <= tail.lastIndex; index++) this.#remove(tail.keys.log(index));
+    tail.firstIndex = batch.snapshot.index + 1;
+    tail.lastIndex = batch.snapshot.index;
+  }
+
+  #truncate(fromIndex: number, tail: GroupTail): void {
+    assert(fromIndex >= tail.firstIndex, 'what is compacted is not truncated');
+    for (let index = fromIndex; index <= tail.lastIndex; index++) this.#remove(tail.keys.log(index));
+    tail.lastIndex = Math.min(tail.lastIndex, fromIndex - 1);
+  }
+
+  #compact(toIndex: number, tail: GroupTail): void {
+    assert(toIndex <= tail.lastIndex, 'only what is in the log is compacted');
+    for (let index = tail.firstIndex; index <= toIndex; index++) this.#remove(tail.keys.log(index));
+    tail.firstIndex = Math.max(tail.firstIndex, toIndex + 1);
+  }
+
+  #addState({ clear, entries, meta }: NonNullable<QuorumGroupBatch['state']>, { keys }: GroupTail): void {
+    if (clear) this.clears.push(keys.stateSpan);
+    for (const [key, state] of entries) {
+      if (state === null) this.#remove(keys.state(key));
+      else this.#put(keys.state(key), ...stateParts(key, state));
+    }
+    this.#put(keys.stateMeta, meta);
+  }
+
+  #put(key: Uint8Array, ...body: readonly Uint8Array[]): void {
+    this.#keys.push(key);
+    this.#values.push(sealed(key, this.#block, ...body));
+  }
+
+  #remove(key: Uint8Array): void {
+    this.#keys.push(key);
+    this.#values.push(null);
+  }
+}
+
+function newTail(group: string): GroupTail {
+  return { keys: new GroupKeys(group), hardState: null, firstIndex: 1, lastIndex: 0, lastAudit: 0 };
+}
+
+/** An estimate from above, so that one block is enough. */
+function bytesOf({ entries, state, snapshot, audit }: QuorumGroupBatch): number {
+  let bytes = 2 * RECORD_BYTES + (snapshot?.meta.length ?? 0) + (state?.meta.length ?? 0);
+  for (const { data } of entries) bytes += data.length + RECORD_BYTES;
+  for (const [key, value] of state?.entries ?? []) bytes += key.length + (value?.length ?? 0) + RECORD_BYTES;
+  for (const [, record] of audit) bytes += record.length + RECORD_BYTES;
+  return bytes;
+}
