@@ -5,7 +5,7 @@ import { PEER_PROTOCOL, type HelloFrame } from './peer-frames.ts';
 import type { Replica } from './replica.ts';
 
 /** What this node says first on every connection. */
-export function helloOf({ identity, vector }: Replica, kind: 'bulk' | 'control'): HelloFrame {
+export function helloOf({ identity, vector, membership }: Replica, kind: 'bulk' | 'control'): HelloFrame {
   return {
     type: 'hello',
     protocol: PEER_PROTOCOL,
@@ -17,6 +17,7 @@ export function helloOf({ identity, vector }: Replica, kind: 'bulk' | 'control')
     startId: identity.startId,
     rules: identity.rules,
     applied: [...vector.entries()],
+    beganAtEpoch: membership.began.epoch,
   };
 }
 
@@ -43,6 +44,7 @@ export function checkHello(
   const shut = replica.membership.refusalOf(frame.nodeNumber);
   if (shut !== null) refuse(`${frame.nodeId} is ${shut}`);
   if (frame.rules !== identity.rules) refuse('the classes and rules differ: give every region the same classes file');
-  if (frame.incarnation < newest) refuse(`incarnation ${frame.incarnation} is superseded`);
+  const lowest = Math.max(newest, replica.membership.joinOf(frame.nodeNumber)?.incarnation ?? 0);
+  if (frame.incarnation < lowest) refuse(`incarnation ${frame.incarnation} is superseded`);
   checkClaims(new VersionVector(frame.applied), replica, lastSeq);
 }

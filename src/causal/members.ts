@@ -47,22 +47,22 @@ export class Members {
 
   constructor(members: readonly Member[], self: NodeNumber) {
     this.#self = self;
-    for (const member of members) {
-      this.#states.set(member.nodeNumber, {
-        member,
-        row: null,
-        heardAtMs: -Infinity,
-        counted: null,
-        next: null,
-        settled: 0,
-      });
-    }
+    for (const member of members) this.#states.set(member.nodeNumber, unheard(member));
     for (const [node, state] of this.#states) this.#counting.set(node, state);
   }
 
   /** A removed node: nothing waits for it and nothing is asked of it any more (RULES D7). */
   letGo(node: number): void {
     this.#counting.delete(node);
+  }
+
+  /** A node that comes in again: nothing is stable until it has said what it has, whatever it said in earlier lives (RULES D7). */
+  takeIn(node: number): void {
+    const member = this.get(node);
+    if (member === undefined) return;
+    const state = unheard(member);
+    this.#states.set(node, state);
+    this.#counting.set(node, state);
   }
 
   get(node: number): Member | undefined {
@@ -181,6 +181,10 @@ export class Members {
     }
     return true;
   }
+}
+
+function unheard(member: Member): MemberState {
+  return { member, row: null, heardAtMs: -Infinity, counted: null, next: null, settled: 0 };
 }
 
 function isNewer(row: Row, than: Row): boolean {

@@ -1,43 +1,33 @@
-import type { NodeNumber } from '../clock/origin.ts';
+import type { NodeNumber, Origin } from '../clock/origin.ts';
 import { nodeOf, originOf } from '../clock/origin.ts';
-import { CausewayError } from '../errors.ts';
-import type { VectorEntries } from './peer-frames.ts';
+import {
+  isSameCut,
+  isWithin,
+  refusal,
+  type Join,
+  type KeyspaceBegin,
+  type MembershipRecord,
+  type MembershipState,
+  type PendingChange,
+  type Removal,
+} from './membership-record.ts';
 import type { Replica } from './replica.ts';
 
-/** A node that was removed, and what of it counts. */
-export interface Removal {
-  readonly node: NodeNumber;
-  /** The epoch that began with it. */
-  readonly epoch: number;
-  /** The newest of its incarnations that any survivor knew, 0 for none: that one and all older ones are over. */
-  readonly incarnation: number;
-  /** The last transaction of each of its open origins that any survivor had; what is beyond is void. */
-  readonly cut: VectorEntries;
-}
-
-/** Who is a member: what all survivors of a removal agree on. */
-export interface MembershipRecord {
-  /** Counts the changes; 0 is the topology as it is written. */
-  readonly epoch: number;
-  readonly removals: readonly Removal[];
-}
-
-/** What a node keeps of it on disk. */
-export interface MembershipState extends MembershipRecord {
-  /** Nodes that are shut out and not yet removed. */
-  readonly fences: readonly NodeNumber[];
-}
-
 /**
- * The members as one node knows them (RULES D7). An operator's command changes them in three steps, each at every survivor: fence
- * (nothing more is taken from the node itself), all come to the highest that any of them has, remove with that as the cut. So no
- * survivor has, holds or ever gets anything beyond the cut, nor anything that depends on it: whoever has an effect has its causes.
+ * The members as one node knows them (RULES D7): a state machine that records drive, an operator's for now.
+ *
+ * A removal takes three steps, each at every survivor: fence (nothing more is taken from the node itself), all come to the highest
+ * that any of them has, remove with that as the cut. So no survivor has, holds or ever gets anything beyond the cut, nor anything
+ * that depends on it: whoever has an effect has its causes. A removed node comes in again in two: hold (it counts again, so that
+ * nothing becomes stable without it), then join.
  */
 export class Membership {
   readonly #replica: Replica;
   #epoch = 0;
   readonly #removals: Map<NodeNumber, Removal> = new Map();
-  readonly #fences: Set<NodeNumber> = new Set();
+  readonly #joins: Map<NodeNumber, Join> = new Map();
+  #pending: PendingChange | null = null;
+  #began: KeyspaceBegin = { epoch: 0, isFilled: true };
   /** Rises with each change: what is on disk of it is told by this. */
   version: number = 0;
 
@@ -49,113 +39,255 @@ export class Membership {
     return this.#epoch;
   }
 
+  get pending(): PendingChange | null {
+    return this.#pending;
+  }
+
+  get began(): KeyspaceBegin {
+    return this.#began;
+  }
+
   /** What is told to others. */
   get record(): MembershipRecord {
-    return { epoch: this.#epoch, removals: [...this.#removals.values()] };
+    return { epoch: this.#epoch, removals: [...this.#removals.values()], joins: [...this.#joins.values()] };
   }
 
   /** What is kept, null where nothing was ever changed. */
   get state(): MembershipState | null {
-    if (this.#epoch === 0 && this.#fences.size === 0) return null;
-    return { ...this.record, fences: [...this.#fences] };
+    if (this.#epoch === 0 && this.#pending === null) return null;
+    return { ...this.record, pending: this.#pending, began: this.#began };
   }
 
   isFenced(node: number): boolean {
-    return this.#fences.has(node as NodeNumber);
+    return this.#pending?.kind === 'fence' && this.#pending.node === node;
+  }
+
+  /** Whether a removed node is waited for again. */
+  isHeld(node: number): boolean {
+    return this.#pending?.kind === 'hold' && this.#pending.node === node;
   }
 
   removalOf(node: number): Removal | undefined {
     return this.#removals.get(node as NodeNumber);
   }
 
-  /** Why nothing is taken from a node's connections, null where it is. */
+  joinOf(node: number): Join | undefined {
+    return this.#joins.get(node as NodeNumber);
+  }
+
+  /** Why nothing is taken from a node's connections and it may not write, null where it may. */
   refusalOf(node: number): string | null {
     const removal = this.removalOf(node);
     if (removal !== undefined) return `removed from the cluster at epoch ${removal.epoch}`;
-    return this.isFenced(node) ? 'fenced: it is being removed from the cluster' : null;
+    if (this.isFenced(node)) return 'fenced: it is being removed from the cluster';
+    if (node !== this.#replica.identity.nodeNumber || !this.mustBeginAnew) return null;
+    return `joined again at epoch ${this.#joins.get(node as NodeNumber)?.epoch}: it starts again with an empty keyspace`;
   }
 
-  /** Whether a transaction of a removed node is beyond what any survivor had. */
-  isBeyond(origin: VectorEntries[number][0], last: number): boolean {
-    const removal = this.removalOf(nodeOf(origin));
-    return removal !== undefined && !removal.cut.some(([of, seq]) => of === origin && last <= seq);
+  /** Why a node that says hello is told who is a member and nothing more, null where it is one as it is. */
+  strangenessOf(node: number, beganAtEpoch: number): string | null {
+    const removal = this.removalOf(node);
+    if (removal !== undefined) return `removed from the cluster at epoch ${removal.epoch}`;
+    const joinedAt = this.joinOf(node)?.epoch ?? 0;
+    if (joinedAt === beganAtEpoch) return null;
+    return `joined again at epoch ${joinedAt}, and its keyspace began at epoch ${beganAtEpoch}`;
+  }
+
+  /** Whether a row that is passed on can be of the node's life as a member. */
+  takesRow(node: number, incarnation: number): boolean {
+    return this.removalOf(node) === undefined && incarnation >= (this.joinOf(node)?.incarnation ?? 0);
+  }
+
+  /** Whether a transaction of a node that was removed is beyond what any survivor had. */
+  isBeyond(origin: Origin, last: number): boolean {
+    const node = nodeOf(origin);
+    const removal = this.removalOf(node);
+    if (removal !== undefined) return !isWithin(removal.cut, origin, last);
+    const join = this.joinOf(node);
+    return join !== undefined && origin < originOf(node, join.incarnation) && !isWithin(join.cut, origin, last);
   }
 
   restore(state: MembershipState): void {
     this.#take(state);
-    for (const node of state.fences) this.#fences.add(node);
+    this.#pending = state.pending;
+    this.#began = state.began;
   }
 
-  /** Shuts a node out. Throws ERR where another change came first or is under way. Says whether it was not so before. */
-  fence(node: NodeNumber, expectedEpoch: number): boolean {
+  // ── removing ──
+
+  /**
+   * Shuts a node out, or takes an operator's fence over. `alone` allows it where those left are not more than half of the members.
+   * Throws ERR where another change came first or is under way. Says whether it was not so before.
+   */
+  fence(node: NodeNumber, expectedEpoch: number, operation: number, alone = false): boolean {
     this.#checkChange(node, expectedEpoch);
     if (this.removalOf(node) !== undefined) throw refusal(`it is ${this.refusalOf(node)}`);
-    const other = [...this.#fences].find((fenced) => fenced !== node);
-    if (other !== undefined) {
-      const id = this.#replica.members.get(other)?.id ?? other;
-      throw refusal(`${id} is fenced here: end that removal first, or take it back with unfence`);
+    const members = this.#replica.members.all().filter((member) => this.removalOf(member.nodeNumber) === undefined);
+    if (!alone && (members.length - 1) * 2 <= members.length) {
+      throw refusal(
+        `the ${members.length - 1} left would be no majority of the ${members.length} members: the other may be removing this one as well`,
+      );
     }
-    if (this.isFenced(node)) return false;
-    this.#fences.add(node);
-    this.version++;
-    return true;
-  }
-
-  /** Takes a fence back; says whether there was one. */
-  unfence(node: NodeNumber): boolean {
-    if (!this.#fences.delete(node)) return false;
-    this.version++;
-    return true;
+    return this.#begin({ kind: 'fence', node, operation });
   }
 
   /** Removes a fenced node. The same removal again changes nothing; says whether it was not so before. Throws ERR. */
-  remove(removal: Removal): boolean {
-    const { node, epoch, cut } = removal;
+  remove(removal: Removal, operation: number): boolean {
+    const { node, epoch } = removal;
     const known = this.removalOf(node);
     if (known !== undefined && known.epoch === epoch) {
-      if (isSameCut(known, removal)) return false;
+      if (isSameCut(known.cut, removal.cut)) return false;
       throw refusal(`it is removed at epoch ${epoch} with another cut`);
     }
     this.#checkChange(node, epoch - 1);
     if (!this.isFenced(node)) throw refusal('it is not fenced here');
+    this.#checkOperation(operation);
     const { vector } = this.#replica;
-    for (const [origin, seq] of cut)
+    const cutOf = new Map(removal.cut);
+    for (const [origin, seq] of cutOf)
       if (!vector.contains(origin, seq)) throw refusal('what it is cut at is not here yet');
-    const cutOf = new Map(cut);
     for (const [origin, seq] of vector.dots()) {
       if (nodeOf(origin) === node && seq > (cutOf.get(origin) ?? 0))
         throw refusal('more of it is here than the cut says');
     }
     this.#epoch = epoch;
+    this.#joins.delete(node);
     this.#removals.set(node, removal);
-    this.#fences.delete(node);
+    this.#end();
+    return true;
+  }
+
+  // ── coming in again ──
+
+  /** Whether all lives of a removed node are retired here: nothing of them is left that could be taken for the new one's. */
+  isSettled(node: NodeNumber): boolean {
+    return (this.removalOf(node)?.incarnation ?? 0) < Math.max(1, this.#replica.vector.floor(node));
+  }
+
+  /**
+   * Counts a removed node again before it comes: nothing becomes stable until it has said what it has. Throws ERR where another
+   * change came first or is under way, and while its earlier lives are not let go. Says whether it was not so before.
+   */
+  hold(node: NodeNumber, expectedEpoch: number, operation: number): boolean {
+    this.#checkChange(node, expectedEpoch);
+    if (this.removalOf(node) === undefined) throw refusal('it was not removed');
+    if (!this.isSettled(node)) throw refusal('what it made before it was removed is not stable yet');
+    const isNew = !this.isHeld(node);
+    const hasBegun = this.#begin({ kind: 'hold', node, operation });
+    if (isNew) this.#replica.members.takeIn(node);
+    return hasBegun;
+  }
+
+  /** Lets a held node in from this incarnation on. The same again changes nothing; says whether it was not so before. Throws ERR. */
+  join(node: NodeNumber, epoch: number, incarnation: number, operation: number): boolean {
+    const known = this.joinOf(node);
+    if (known !== undefined && known.epoch === epoch) {
+      if (known.incarnation === incarnation) return false;
+      throw refusal(`it joined at epoch ${epoch} from another incarnation on`);
+    }
+    this.#checkChange(node, epoch - 1);
+    const removal = this.removalOf(node);
+    if (removal === undefined || !this.isHeld(node)) throw refusal('it is not waited for here');
+    this.#checkOperation(operation);
+    if (incarnation <= removal.incarnation) throw refusal(`its incarnation ${removal.incarnation} was removed`);
+    this.#epoch = epoch;
+    this.#removals.delete(node);
+    this.#joins.set(node, { node, epoch, incarnation, cut: removal.cut });
+    this.#end();
+    return true;
+  }
+
+  /** Whether this node joined again and its keyspace is from before: it must start again, with an empty one. */
+  get mustBeginAnew(): boolean {
+    return (this.joinOf(this.#replica.identity.nodeNumber)?.epoch ?? 0) > this.#began.epoch;
+  }
+
+  /** The keyspace here is empty, and that of the member that this node became. */
+  beginAnew(): void {
+    const epoch = this.joinOf(this.#replica.identity.nodeNumber)?.epoch;
+    if (epoch === undefined) return;
+    this.#began = { epoch, isFilled: false };
     this.version++;
+  }
+
+  /** This node has all that another member had. */
+  noteFilled(): void {
+    if (this.#began.isFilled) return;
+    this.#began = { ...this.#began, isFilled: true };
+    this.version++;
+  }
+
+  // ── both ──
+
+  /** Takes a fence or a hold back; says whether there was one. Throws ERR where another operator has taken it over. */
+  release(node: NodeNumber, operation: number): boolean {
+    if (this.#pending?.node !== node) return false;
+    this.#checkOperation(operation);
+    this.#end();
     return true;
   }
 
   /** Takes over what a peer knows where it is newer; says whether it is. */
   adopt(record: MembershipRecord): boolean {
     if (record.epoch <= this.#epoch) return false;
+    const { identity, vector, members } = this.#replica;
+    const before = new Map(this.#joins);
     this.#take(record);
-    for (const node of this.#removals.keys()) this.#fences.delete(node);
+    const isOver =
+      this.#pending?.kind === 'fence' ? this.#removals.has(this.#pending.node) : !this.#isRemoved(this.#pending?.node);
+    if (isOver) this.#pending = null;
+    for (const { node, epoch } of this.#joins.values())
+      if (node !== identity.nodeNumber && before.get(node)?.epoch !== epoch) members.takeIn(node);
+    const own = this.joinOf(identity.nodeNumber);
+    // who has nothing needs no other start, unless it may not come in with this one
+    if (this.mustBeginAnew && vector.size === 0 && identity.incarnation >= (own?.incarnation ?? 0)) this.beginAnew();
     this.version++;
     return true;
+  }
+
+  #isRemoved(node: NodeNumber | undefined): boolean {
+    return node !== undefined && this.#removals.has(node);
   }
 
   #take(record: MembershipRecord): void {
     this.#epoch = record.epoch;
     this.#removals.clear();
+    this.#joins.clear();
     for (const removal of record.removals) this.#removals.set(removal.node, removal);
+    for (const join of record.joins) this.#joins.set(join.node, join);
   }
 
   #checkChange(node: NodeNumber, expectedEpoch: number): void {
     const { identity, members } = this.#replica;
     if (members.get(node) === undefined) throw refusal('it is no node of the topology');
     if (node === identity.nodeNumber) throw refusal('it would have to survive itself');
-    if (this.removalOf(identity.nodeNumber) !== undefined) {
-      throw refusal(`${identity.nodeId} is itself ${this.refusalOf(identity.nodeNumber)}`);
-    }
+    const own = this.refusalOf(identity.nodeNumber);
+    if (own !== null) throw refusal(`${identity.nodeId} is itself ${own}`);
     if (expectedEpoch !== this.#epoch) throw refusal(`epoch ${expectedEpoch} was expected, it is ${this.#epoch} here`);
+  }
+
+  #checkOperation(operation: number): void {
+    if (this.#pending?.operation !== operation) throw refusal('another operator has taken this change over');
+  }
+
+  /** Notes a change as begun; says whether it was not, or was another operator's. */
+  #begin(change: PendingChange): boolean {
+    const { node, kind, operation } = change;
+    const before = this.#pending;
+    if (before !== null && (before.node !== node || before.kind !== kind)) {
+      const id = this.#replica.members.get(before.node)?.id ?? before.node;
+      const what = before.kind === 'fence' ? 'fenced here: end that removal' : 'waited for here: end that join';
+      throw refusal(`${id} is ${what} first, or take it back with unfence`);
+    }
+    if (before?.operation === operation) return false;
+    this.#pending = change;
+    this.version++;
+    return true;
+  }
+
+  #end(): void {
+    this.#pending = null;
+    this.version++;
   }
 
   /**
@@ -166,7 +298,7 @@ export class Membership {
     const { identity, members, vector, stable } = this.#replica;
     let retired = false;
     for (const { node, incarnation, cut } of this.#removals.values()) {
-      if (node === identity.nodeNumber) continue;
+      if (node === identity.nodeNumber || this.isHeld(node)) continue;
       if (cut.every(([origin, seq]) => vector.contains(origin, seq))) members.letGo(node);
       const isDue = incarnation > 0 && vector.floor(node) <= incarnation;
       if (!isDue || !cut.every(([origin, seq]) => stable.contains(origin, seq))) continue;
@@ -176,13 +308,4 @@ export class Membership {
     }
     return retired;
   }
-}
-
-function isSameCut(left: Removal, right: Removal): boolean {
-  const cut = new Map(left.cut);
-  return cut.size === right.cut.length && right.cut.every(([origin, seq]) => cut.get(origin) === seq);
-}
-
-function refusal(why: string): CausewayError {
-  return new CausewayError('ERR', `the members are not changed: ${why}`);
 }

@@ -4,7 +4,8 @@ import type { EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import type { Columns } from './columns.ts';
 import type { Row } from './members.ts';
-import type { MembershipRecord, MembershipState } from './membership.ts';
+import type { LostList } from './lost-list.ts';
+import type { MembershipRecord, MembershipState } from './membership-record.ts';
 import type { TokenCodec } from './session-token.ts';
 
 /** Entries of a vector as pairs. */
@@ -24,6 +25,8 @@ export interface HelloFrame {
   /** Digest of the rules that all members must share. */
   readonly rules: string;
   readonly applied: VectorEntries;
+  /** The epoch at which the sender had joined when its keyspace began; 0 for one that was never removed. */
+  readonly beganAtEpoch: number;
 }
 
 /** Replaces what the sender of this frame wants sent: all origins of these nodes, after the vector. */
@@ -109,7 +112,8 @@ export type PeerFrame =
   | SnapshotBeginFrame
   | SnapshotEntriesFrame
   | SnapshotEndFrame
-  | MembershipFrame;
+  | MembershipFrame
+;
 
 /** What a node keeps of itself beside the entries: one cut with them. */
 export interface NodeMeta {
@@ -132,6 +136,8 @@ export interface Codec {
   decodeState(bytes: Uint8Array): EntryState;
   encodeMeta(meta: NodeMeta): Uint8Array;
   decodeMeta(bytes: Uint8Array): NodeMeta;
+  encodeLost(list: LostList): Uint8Array;
+  decodeLost(bytes: Uint8Array): LostList;
   readonly tokens: TokenCodec;
 }
 

@@ -33,8 +33,8 @@ interface Link {
   readonly kind: 'bulk' | 'control';
   /** The peer, once it said hello. */
   node: number | null;
-  /** It said hello and was removed. */
-  isRefused: boolean;
+  /** It said hello and is no member as it is: why. */
+  refusal: string | null;
 }
 
 /** Speaks with the peers: hello, who is sent what, acknowledgements, asking for what is missing, snapshots. No clock, no socket. */
@@ -95,7 +95,7 @@ export class Replicator {
   // ── connections ──
 
   linkOpened(link: number, kind: 'bulk' | 'control'): void {
-    this.#links.set(link, { kind, node: null, isRefused: false });
+    this.#links.set(link, { kind, node: null, refusal: null });
     const { membership } = this.#replica;
     this.#host.send(link, helloOf(this.#replica, kind));
     if (membership.epoch > 0) this.#host.send(link, { type: 'membership', ...membership.record });
@@ -147,14 +147,13 @@ export class Replicator {
   }
 
   #hello(link: number, state: Link, frame: PeerFrame, now: Now): void {
-    if (state.isRefused) throw new CausewayError('PROTOCOL', 'hello refused: removed from the cluster');
+    if (state.refusal !== null)
+      throw new CausewayError('PROTOCOL', `hello refused: ${this.#saidBy(frame, state.refusal)}`);
     if (frame.type !== 'hello') throw new CausewayError('PROTOCOL', `expected hello, got ${frame.type}`);
     const member = frame.nodeNumber;
-    if (this.#replica.membership.removalOf(member) !== undefined) {
-      // it was told at the opening; what it says next closes the connection, or the telling would be lost with that
-      state.isRefused = true;
-      return;
-    }
+    // it was told who is a member at the opening; what it says next closes the connection, or the telling would be lost with that
+    state.refusal = this.#replica.membership.strangenessOf(member, frame.beganAtEpoch);
+    if (state.refusal !== null) return;
     checkHello(frame, state.kind, this.#replica, this.#incarnations.get(member) ?? 0, this.#host.lastSeqOf());
     let session = this.#sessions.get(member);
     if (session === undefined || session.incarnation !== frame.incarnation) session = this.#newSession(frame, now);
@@ -180,6 +179,13 @@ export class Replicator {
     this.#sayMembers(session);
     this.#chooseSources();
     this.#sendRows(session, now);
+  }
+
+  /** The reason for a refusal; where the refused one has removed this node as well, that too. */
+  #saidBy(frame: PeerFrame, refusal: string): string {
+    const own = this.#replica.identity.nodeNumber;
+    const isSplit = frame.type === 'membership' && frame.removals.some(({ node }) => node === own);
+    return isSplit ? `${refusal}, and it says the same of this node: there are two clusters now` : refusal;
   }
 
   #closeLink(link: number, reason: string): void {
@@ -242,11 +248,21 @@ export class Replicator {
 
   #membership(session: PeerSession, frame: MembershipFrame): void {
     const { members, membership } = this.#replica;
+    const beganAtEpoch = membership.began.epoch;
+    for (const { node } of frame.joins)
+      if (members.get(node) === undefined) throw new CausewayError('PROTOCOL', `${node} is no node of the topology`);
     for (const { node } of frame.removals) {
       if (members.get(node) === undefined || node === session.member.nodeNumber)
         throw new CausewayError('PROTOCOL', `${node} cannot be removed by what ${session.member.id} says`);
     }
-    if (membership.adopt(frame)) this.membersChanged();
+    if (!membership.adopt(frame)) return;
+    this.membersChanged();
+    if (membership.began.epoch === beganAtEpoch) return;
+    // whoever heard a hello of this node heard that its keyspace is an older one
+    for (const link of [...this.#links.keys()]) {
+      this.#host.closeLink(link, 'joined again: a hello tells of it');
+      this.linkClosed(link);
+    }
   }
 
   #checkClaims(...vectors: readonly VersionVector[]): void {
@@ -326,7 +342,8 @@ export class Replicator {
         const node = row.incarnations[at] as number;
         if (node !== this.#replica.identity.nodeNumber) this.#sawIncarnation(node, row.incarnations[at + 1] as number);
       }
-      this.#replica.members.take(row, now.monotonicMs);
+      const { members, membership } = this.#replica;
+      if (membership.takesRow(row.node, row.incarnation)) members.take(row, now.monotonicMs);
     }
   }
 

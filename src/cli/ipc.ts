@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * What `up` and a process that it started say to each other over Node's IPC channel. The child ends when the channel
- * closes. In order, of a node: `listening`, then (once told the `peers`) `ready`, and `stats` each second; or `failed`
+ * closes. In order, of a node: `listening`, then (once told the `peers`) `ready`, or `removed` and `ready` only when it joined again, and `stats` each second; or `failed`
  * at any point, after which it ends. Of the shaper: `shaper-listening` only.
  */
 export type ChildMessage =
@@ -11,6 +11,7 @@ export type ChildMessage =
       readonly ports: { readonly resp: number; readonly http: number; readonly peer: number };
     }
   | { readonly type: 'ready' }
+  | { readonly type: 'removed'; readonly message: string }
   | {
       readonly type: 'stats';
       readonly opsPerSecond: number;
@@ -31,6 +32,7 @@ const port = z.int().min(1).max(65_535);
 const childMessage: z.ZodType<ChildMessage> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listening'), ports: z.object({ resp: port, http: port, peer: port }) }),
   z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('removed'), message: z.string() }),
   z.object({
     type: z.literal('stats'),
     opsPerSecond: z.number(),

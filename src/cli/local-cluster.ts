@@ -61,7 +61,16 @@ export class LocalCluster {
     await this.#checkPorts();
     await Promise.all([this.#startShaper(), ...this.#nodes.map((node) => node.launch(this.#launchOf(node)))]);
     await this.#connect();
-    await Promise.all(this.#nodes.map(untilReady));
+    await Promise.all(
+      this.#nodes.map(async (node) => {
+        try {
+          await untilReady(node);
+        } catch (error) {
+          if (node.removal === null) throw error;
+          this.#options.onNotice(error instanceof Error ? error.message : node.removal);
+        }
+      }),
+    );
   }
 
   /** What the ready file says, `admin` being where `up` itself is asked. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CausewayError } from '../errors.ts';
 import type { RespClient, RespValue } from './resp-client.ts';
 
-export const MEMBER_STATES = ['self', 'live', 'silent', 'fenced', 'removed'] as const;
+export const MEMBER_STATES = ['self', 'live', 'silent', 'fenced', 'removed', 'held'] as const;
 
 /** A line of CW.MEMBER LIST. */
 export interface MemberLine {
@@ -13,6 +13,7 @@ export interface MemberLine {
   readonly 'silent-ms': number | null;
   readonly 'lag-transactions': number;
   readonly 'removed-at-epoch': number;
+  readonly 'joined-at-epoch': number;
   readonly epoch: number;
 }
 
@@ -22,8 +23,33 @@ export interface ProgressAnswer {
   readonly state: (typeof MEMBER_STATES)[number];
   readonly durable: number;
   readonly incarnation: number;
+  /** Whose change it is, 0 for none. */
+  readonly operation: number;
+  readonly settled: number;
+  readonly 'joined-at-epoch': number;
+  readonly 'joined-from': number;
   /** Origin, sequence, origin, sequence … */
   readonly has: readonly number[];
+}
+
+/** A write in a list: key, what, dot, value, and a reason where it was offered. */
+export type WriteLine = readonly string[];
+
+/** CW.MEMBER LOST: a page. */
+export interface LostAnswer {
+  readonly next: number;
+  readonly transactions: number;
+  readonly left: number;
+  readonly offered: number;
+  readonly writes: readonly WriteLine[];
+}
+
+/** CW.MEMBER OFFER: a page. */
+export interface OfferAnswer {
+  readonly next: number;
+  readonly offered: number;
+  readonly already: number;
+  readonly kept: readonly WriteLine[];
 }
 
 const memberLines: z.ZodType<MemberLine[]> = z.array(
@@ -35,6 +61,7 @@ const memberLines: z.ZodType<MemberLine[]> = z.array(
     'silent-ms': z.number().nullable(),
     'lag-transactions': z.int(),
     'removed-at-epoch': z.int(),
+    'joined-at-epoch': z.int(),
     epoch: z.int(),
   }),
 );
@@ -44,8 +71,16 @@ const progressAnswer: z.ZodType<ProgressAnswer> = z.object({
   state: z.enum(MEMBER_STATES),
   durable: z.int(),
   incarnation: z.int(),
+  operation: z.int(),
+  settled: z.int(),
+  'joined-at-epoch': z.int(),
+  'joined-from': z.int(),
   has: z.array(z.int()),
 });
+
+const writeLines = z.array(z.array(z.string().nullable()));
+const lostAnswer = z.tuple([z.int(), z.int(), z.int(), z.int(), writeLines]);
+const offerAnswer = z.tuple([z.int(), z.int(), z.int(), writeLines]);
 
 /** Names and values by turns. */
 function record(value: RespValue): Record<string, RespValue> {
@@ -67,7 +102,7 @@ export async function askMembers(client: RespClient): Promise<MemberLine[]> {
   return checked(memberLines, Array.isArray(reply) ? (reply as readonly RespValue[]).map(record) : reply);
 }
 
-/** How far the removal of a node is at the other end. */
+/** How far a change of the members is at the other end. */
 export async function askProgress(client: RespClient, id: string): Promise<ProgressAnswer> {
   return checked(progressAnswer, record(await client.send('CW.MEMBER', 'PROGRESS', id)));
 }
@@ -77,8 +112,21 @@ export async function askId(client: RespClient): Promise<string> {
   return checked(z.object({ id: z.string() }), record(await client.send('CW.NODE'))).id;
 }
 
-/** What a removed node alone has: key, what, dot and value of each write. */
-export async function askLost(client: RespClient): Promise<string[][]> {
-  const writes = z.array(z.tuple([z.string(), z.string(), z.string(), z.string().nullable()]));
-  return checked(writes, await client.send('CW.MEMBER', 'LOST')).map((write) => write.map((part) => part ?? '-'));
+/** A page of what a node that was removed alone has. */
+export async function askLost(client: RespClient, cursor: number): Promise<LostAnswer> {
+  const reply = await client.send('CW.MEMBER', 'LOST', 'CURSOR', cursor);
+  const [next, transactions, left, offered, writes] = checked(lostAnswer, reply);
+  return { next, transactions, left, offered, writes: writes.map(linesOf) };
+}
+
+/** Lets a node offer a page of what it set aside. */
+export async function askOffer(client: RespClient, cursor: number, isAbsentTaken: boolean): Promise<OfferAnswer> {
+  const absent = isAbsentTaken ? ['ABSENT'] : [];
+  const reply = await client.send('CW.MEMBER', 'OFFER', 'CURSOR', cursor, ...absent);
+  const [next, offered, already, kept] = checked(offerAnswer, reply);
+  return { next, offered, already, kept: kept.map(linesOf) };
+}
+
+function linesOf(write: readonly (string | null)[]): WriteLine {
+  return write.map((part) => part ?? '-');
 }

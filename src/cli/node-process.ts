@@ -28,6 +28,7 @@ export class NodeProcess {
   #ports: ServerPorts | null = null;
   #stats: NodeStats | null = null;
   #life: Life | null = null;
+  #removal: string | null = null;
 
   constructor(plan: PlannedNode, onExit: (node: NodeProcess, how: string) => void) {
     this.plan = plan;
@@ -56,6 +57,11 @@ export class NodeProcess {
     return this.#state === 'running' ? this.#stats : null;
   }
 
+  /** Why it runs and will not be ready: it was removed from the cluster. Null where it was not. */
+  get removal(): string | null {
+    return this.#removal;
+  }
+
   /** Starts the process; fulfilled once it listens. Throws what the node said, PORTBUSY for one. */
   async launch(launch: Launch): Promise<void> {
     const listening = deferred<ServerPorts>();
@@ -69,6 +75,7 @@ export class NodeProcess {
     this.#life = life;
     this.#state = 'starting';
     this.#stats = null;
+    this.#removal = null;
     try {
       this.#ports = await within(LISTEN_WITHIN_MS, listening.promise, `${this.id} does not listen`);
     } catch (error) {
@@ -127,7 +134,12 @@ export class NodeProcess {
   #receive(life: Life, message: ChildMessage): void {
     if (message.type === 'listening') life.listening.resolve(message.ports);
     else if (message.type === 'stats') this.#stats = message;
-    else if (message.type === 'ready') {
+    else if (message.type === 'removed') {
+      this.#removal = message.message;
+      const how = 'it runs for what it alone has; `causeway member join` lets it in again';
+      life.ready.reject(new CausewayError('ERR', `${message.message}: ${how}`));
+    } else if (message.type === 'ready') {
+      this.#removal = null;
       if (this.#life === life && this.#state === 'starting') this.#state = 'running';
       life.ready.resolve();
     }

@@ -206,22 +206,44 @@ function addMember(program: Command): void {
       .option('--nodes <addresses>', 'host:port of all nodes, comma separated', listOption)
       .option('--password <password>', PASSWORD_HELP)
       .exitOverride();
+  const withTimeout = (command: Command): Command =>
+    withNodes(command).option(
+      '--timeout <seconds>',
+      'how long the members may take to agree',
+      numberOption(0.1, 86_400),
+      30,
+    );
+  const limit = ['--limit <lines>', 'lines of a list that are shown', integerOption(1, 10_000_000), 1_000] as const;
   withNodes(member.command('list').description('show every node of the topology, and whether it is a member'))
-    .option('--lost', 'and what removed nodes that run on their disks alone have', false)
+    .option('--lost', 'and what nodes that were removed and run on their disks alone have', false)
+    .option(...limit)
     .action(async (options) => {
-      const { memberList } = await import('./member-command.ts');
+      const { memberList } = await import('./member-list.ts');
       await memberList(options, terminalOf(program));
     });
-  withNodes(member.command('remove <id>').description('remove a node that is lost for good, at every survivor'))
+  withTimeout(member.command('remove <id>').description('remove a node that is lost for good, at every survivor'))
     .option('--force', 'a node that is live, too', false)
-    .option('--timeout <seconds>', 'how long the survivors may take to agree', numberOption(0.1, 86_400), 30)
+    .option('--alone', 'one of two: if the other one removes this one as well, there are two clusters', false)
     .action(async (id, options) => {
-      const { memberRemove } = await import('./member-command.ts');
+      const { memberRemove } = await import('./member-change.ts');
       await memberRemove(id, options, terminalOf(program));
     });
-  withNodes(member.command('unfence <id>').description('take back a removal that was stopped in the middle')).action(
+  withTimeout(member.command('join <id>').description('let a removed node in again, with an empty keyspace')).action(
     async (id, options) => {
-      const { memberUnfence } = await import('./member-command.ts');
+      const { memberJoin } = await import('./member-change.ts');
+      await memberJoin(id, options, terminalOf(program));
+    },
+  );
+  withNodes(member.command('offer <id>').description('write again what a node alone had that was removed and joined'))
+    .option('--absent', 'also where nothing is there, be it that it was removed since', false)
+    .option(...limit)
+    .action(async (id, options) => {
+      const { memberOffer } = await import('./member-list.ts');
+      await memberOffer(id, options, terminalOf(program));
+    });
+  withNodes(member.command('unfence <id>').description('take back a change that was stopped in the middle')).action(
+    async (id, options) => {
+      const { memberUnfence } = await import('./member-change.ts');
       await memberUnfence(id, options, terminalOf(program));
     },
   );

@@ -1,3 +1,4 @@
+import type { LostWrite } from '../causal/lost-list.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import { dotText } from '../clock/dot.ts';
 import { INCARNATION_MAX, incarnationOf, isOrigin } from '../clock/origin.ts';
@@ -5,11 +6,16 @@ import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
 import type { Args, CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
+import type { OfferRequest } from './membership-view.ts';
 import { integerArgumentWithin } from './numbers.ts';
 import { refuse, syntaxError } from './refusals.ts';
 
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 const flags: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale', 'no_multi'];
+const offering: readonly CommandFlag[] = ['write', 'admin', 'noscript', 'no_multi'];
+/** Writes of a page of the lost list: bounds the pause. */
+const COUNT_DEFAULT = 100;
+const COUNT_MAX = 10_000n;
 
 function countArgument(args: Args, index: number, most: bigint = SAFE_MAX): number {
   return Number(integerArgumentWithin(args, index, 0n, most));
@@ -27,6 +33,7 @@ function list({ node, reply }: CommandContext): void {
       ['silent-ms', member.silentMs === null ? null : Math.round(member.silentMs)],
       ['lag-transactions', member.lagTransactions],
       ['removed-at-epoch', member.removedAtEpoch],
+      ['joined-at-epoch', member.joinedAtEpoch],
       ['epoch', node.membership.epoch],
     ] as const;
     reply.array(pairs.length * 2);
@@ -40,16 +47,24 @@ function list({ node, reply }: CommandContext): void {
 }
 
 function progress({ args, node, reply }: CommandContext): void {
-  const { epoch, state, isDurable, incarnation, has } = node.membership.progress(args.text(2));
-  reply.array(10);
-  reply.bulkText('epoch');
-  reply.integer(epoch);
+  const { epoch, state, isDurable, incarnation, operation, isSettled, joinedAtEpoch, joinedFrom, has } =
+    node.membership.progress(args.text(2));
+  const numbers = [
+    ['epoch', epoch],
+    ['durable', isDurable ? 1 : 0],
+    ['incarnation', incarnation],
+    ['operation', operation],
+    ['settled', isSettled ? 1 : 0],
+    ['joined-at-epoch', joinedAtEpoch],
+    ['joined-from', joinedFrom],
+  ] as const;
+  reply.array(numbers.length * 2 + 4);
+  for (const [name, value] of numbers) {
+    reply.bulkText(name);
+    reply.integer(value);
+  }
   reply.bulkText('state');
   reply.bulkText(state);
-  reply.bulkText('durable');
-  reply.integer(isDurable ? 1 : 0);
-  reply.bulkText('incarnation');
-  reply.integer(incarnation);
   reply.bulkText('has');
   reply.array(has.length * 2);
   for (const [origin, seq] of has) {
@@ -58,61 +73,133 @@ function progress({ args, node, reply }: CommandContext): void {
   }
 }
 
-/** CW.MEMBER LOST: key, what, dot and value of each write. */
-function lost({ node, reply }: CommandContext): void {
-  const writes = node.membership.lost();
-  reply.array(writes.length);
-  for (const { key, what, origin, seq, value } of writes) {
-    reply.array(4);
-    for (const text of [key, what, dotText(origin, seq, node.names)]) reply.bulkText(text);
-    if (value === null) reply.null();
-    else reply.bulkText(value);
+/** `CURSOR c`, `COUNT n` and, where it may be said, `ABSENT`, from argument 2 on. */
+function pageOptions(args: Args, mayBeAbsent: boolean): OfferRequest {
+  let [cursor, count, isAbsentTaken] = [0, COUNT_DEFAULT, false];
+  for (let at = 2; at < args.count; at++) {
+    const word = args.word(at);
+    if (word === 'ABSENT' && mayBeAbsent) isAbsentTaken = true;
+    else if (word === 'CURSOR' && at + 1 < args.count) cursor = countArgument(args, ++at);
+    else if (word === 'COUNT' && at + 1 < args.count) count = Math.max(1, countArgument(args, ++at, COUNT_MAX));
+    else throw syntaxError();
   }
+  return { cursor, count, isAbsentTaken };
 }
 
-/** CW.MEMBER REMOVE id epoch incarnation [origin seq …] */
+/** Key, what, dot and value; a reason behind them where there is one. */
+function replyWrite({ node, reply }: CommandContext, write: LostWrite, reason?: string): void {
+  const { key, kind, field, origin, seq, value } = write;
+  reply.array(reason === undefined ? 4 : 5);
+  const what = field === null || kind === 'member' ? kind : `${kind} ${field}`;
+  for (const text of [key, what, dotText(origin, seq, node.names)]) reply.bulkText(text);
+  if (value === null) reply.null();
+  else reply.bulkText(value);
+  if (reason !== undefined) reply.bulkText(reason);
+}
+
+/** CW.MEMBER LOST [CURSOR cursor] [COUNT count]: the next cursor, transactions, those that left something, offered, writes. */
+function lost(context: CommandContext): void {
+  const { args, node, reply } = context;
+  const { cursor, count } = pageOptions(args, false);
+  const page = node.membership.lost(cursor, count);
+  reply.array(5);
+  for (const number of [page.next, page.transactions, page.left, page.offered]) reply.integer(number);
+  reply.array(page.writes.length);
+  for (const write of page.writes) replyWrite(context, write);
+}
+
+/** CW.MEMBER OFFER [CURSOR cursor] [COUNT count] [ABSENT]: the next cursor, written, there already, and what stays with its reason. */
+function offer(context: CommandContext): void {
+  const { args, node, reply, tx, nowMs } = context;
+  const page = node.membership.offer(pageOptions(args, true), tx, nowMs);
+  reply.array(4);
+  for (const number of [page.next, page.offered, page.already]) reply.integer(number);
+  reply.array(page.kept.length);
+  for (const write of page.kept) replyWrite(context, write, write.reason);
+}
+
+/** CW.MEMBER FENCE id epoch operation [ALONE] */
+function fence({ args, node, reply }: CommandContext): void {
+  const isAlone = args.count > 5;
+  if (args.count > 6 || (isAlone && args.word(5) !== 'ALONE')) throw syntaxError();
+  node.membership.fence(args.text(2), countArgument(args, 3), countArgument(args, 4), isAlone);
+  reply.ok();
+}
+
+/** CW.MEMBER REMOVE id epoch incarnation operation [origin seq …] */
 function remove({ args, node, reply }: CommandContext): void {
-  if (args.count % 2 === 0) throw syntaxError();
+  if (args.count % 2 !== 0) throw syntaxError();
   const cut: VectorEntries[number][] = [];
-  for (let at = 5; at < args.count; at += 2) {
+  for (let at = 6; at < args.count; at += 2) {
     const origin = countArgument(args, at);
     if (!isOrigin(origin) || incarnationOf(origin) === 0) throw refuse(`${origin} is no origin`);
     cut.push([origin, countArgument(args, at + 1)]);
   }
   const incarnation = countArgument(args, 4, BigInt(INCARNATION_MAX - 1));
-  node.membership.remove(args.text(2), countArgument(args, 3), incarnation, cut);
+  node.membership.remove(args.text(2), countArgument(args, 3), incarnation, countArgument(args, 5), cut);
   reply.ok();
 }
 
-function row(name: string, arity: number, summary: string, run: CommandSpec['run']): CommandSpec {
-  return { name: `cw.member|${name}`, arity, flags, group: 'causeway', summary, run };
+/** CW.MEMBER HOLD id epoch operation */
+function hold({ args, node, reply }: CommandContext): void {
+  node.membership.hold(args.text(2), countArgument(args, 3), countArgument(args, 4));
+  reply.ok();
+}
+
+/** CW.MEMBER JOIN id epoch incarnation operation */
+function join({ args, node, reply }: CommandContext): void {
+  const incarnation = countArgument(args, 4, BigInt(INCARNATION_MAX));
+  node.membership.join(args.text(2), countArgument(args, 3), incarnation, countArgument(args, 5));
+  reply.ok();
+}
+
+function row(
+  name: string,
+  arity: number,
+  summary: string,
+  run: CommandSpec['run'],
+  flagsOf: readonly CommandFlag[] = flags,
+): CommandSpec {
+  return { name: `cw.member|${name}`, arity, flags: flagsOf, group: 'causeway', summary, run };
 }
 
 const subcommands: readonly CommandSpec[] = [
   row('list', 2, 'Every node of the topology, its life, and whether it is a member', list),
-  row('progress', 3, 'How far the removal of a node is here', progress),
-  row('lost', 2, 'At a removed node: what it wrote beyond where it was cut', lost),
-  row('fence', 4, 'Take nothing more from the connections of a node that is being removed', ({ args, node, reply }) => {
-    node.membership.fence(args.text(2), countArgument(args, 3));
-    reply.ok();
-  }),
-  row('unfence', 3, 'Take a fence back', ({ args, node, reply }) =>
-    reply.integer(node.membership.unfence(args.text(2)) ? 1 : 0),
+  row('progress', 3, 'How far a change of the members is here', progress),
+  row('lost', -2, 'At a node that was removed: what it wrote beyond where it was cut', lost),
+  row(
+    'offer',
+    -2,
+    'At a node that joined again: write what it alone had, where nothing else happened',
+    offer,
+    offering,
   ),
-  row('remove', -5, 'Remove a fenced node at the cut that all survivors agreed on', remove),
+  row('fence', -5, 'Take nothing more from the connections of a node that is being removed', fence),
+  row('remove', -6, 'Remove a fenced node at the cut that all survivors agreed on', remove),
+  row('hold', 5, 'Let nothing become stable without a removed node that is to join again', hold),
+  row('join', 6, 'Let a removed node in that every survivor waits for', join),
+  row('unfence', 4, 'Take a fence or a hold back', ({ args, node, reply }) =>
+    reply.integer(node.membership.release(args.text(2), countArgument(args, 3)) ? 1 : 0),
+  ),
   helpOf('cw.member', 'causeway', [
     'LIST',
     '    Every node of the topology, its life, and whether it is a member.',
     'PROGRESS <node>',
-    '    How far the removal of a node is here.',
-    'LOST',
-    '    At a removed node: what it wrote beyond where it was cut.',
-    'FENCE <node> <epoch>',
+    '    How far a change of the members is here.',
+    'LOST [CURSOR <cursor>] [COUNT <count>]',
+    '    At a node that was removed: what it wrote beyond where it was cut, a page of it.',
+    'OFFER [CURSOR <cursor>] [COUNT <count>] [ABSENT]',
+    '    At a node that joined again: write what it alone had, where nothing else happened. ABSENT: also where nothing is there.',
+    'FENCE <node> <epoch> <operation> [ALONE]',
     '    Take nothing more from the connections of a node. A step of `causeway member remove`.',
-    'UNFENCE <node>',
-    '    Take a fence back.',
-    'REMOVE <node> <epoch> <incarnation> [<origin> <seq> ...]',
+    'REMOVE <node> <epoch> <incarnation> <operation> [<origin> <seq> ...]',
     '    Remove a fenced node. The last step of `causeway member remove`.',
+    'HOLD <node> <epoch> <operation>',
+    '    Let nothing become stable without a removed node. A step of `causeway member join`.',
+    'JOIN <node> <epoch> <incarnation> <operation>',
+    '    Let a removed node in. The last step of `causeway member join`.',
+    'UNFENCE <node> <operation>',
+    '    Take a fence or a hold back.',
   ]),
 ];
 

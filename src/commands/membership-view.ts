@@ -1,5 +1,6 @@
+import type { LostWrite } from '../causal/lost-list.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
-import type { Origin } from '../clock/origin.ts';
+import type { TransactionWriter } from '../keyspace/keyspace.ts';
 
 /** One node of the topology as this node sees it. */
 export interface MemberStatus {
@@ -7,36 +8,62 @@ export interface MemberStatus {
   readonly region: string;
   /** The newest that is known, 0 for none. */
   readonly incarnation: number;
-  readonly state: 'self' | 'live' | 'silent' | 'fenced' | 'removed';
+  /** `held`: removed, and waited for again. */
+  readonly state: 'self' | 'live' | 'silent' | 'fenced' | 'removed' | 'held';
   /** Milliseconds since it was last heard of; null for never, and for this node itself. */
   readonly silentMs: number | null;
-  /** The epoch that began with its removal, 0 where it was not removed. */
+  /** The epoch that began with its removal, 0 where it is a member. */
   readonly removedAtEpoch: number;
+  /** The epoch that began when it joined again, 0 where it did not. */
+  readonly joinedAtEpoch: number;
   /** Transactions here that it has not said it applied; 0 for a removed one and for this node itself. */
   readonly lagTransactions: number;
 }
 
-/** How far a removal is at this node. */
-export interface RemovalProgress {
+/** How far a change of the members is at this node. */
+export interface ChangeProgress {
   readonly epoch: number;
   readonly state: MemberStatus['state'];
   /** Whether that, and what this node has of the other's origins, is on disk. */
   readonly isDurable: boolean;
   readonly incarnation: number;
-  /** What this node applied of each of its open origins; of a removed node, where it was cut. */
+  /** Whose change it is, 0 for none. */
+  readonly operation: number;
+  /** Whether nothing is left, on disk, of the lives of a removed node. */
+  readonly isSettled: boolean;
+  readonly joinedAtEpoch: number;
+  /** The lowest incarnation that may come in, of one that joined again; 0 else. */
+  readonly joinedFrom: number;
+  /** What this node applied of each of its open origins, and where earlier lives were cut; of a removed node, where it was cut. */
   readonly has: VectorEntries;
 }
 
-/** A write that only this node has, which was removed without it. */
-export interface LostWrite {
-  /** Latin1 text of its bytes, as the value's. */
-  readonly key: string;
-  /** `string`, `field NAME`, `member`, `increment`, `document`, `removal`. */
-  readonly what: string;
-  readonly origin: Origin;
-  readonly seq: number;
-  /** Null for a removal, and for a document's root. */
-  readonly value: string | null;
+/** A part of the list of what a removed node alone has. */
+export interface LostPage {
+  /** Where the next page begins, 0 for none. */
+  readonly next: number;
+  /** Its transactions beyond where it was cut, and those that left a write that can be listed; both as of the first page. */
+  readonly transactions: number;
+  readonly left: number;
+  /** Writes that were offered again, and are in the list no more. */
+  readonly offered: number;
+  readonly writes: readonly LostWrite[];
+}
+
+export interface OfferRequest {
+  readonly cursor: number;
+  readonly count: number;
+  /** Writes also where nothing is there, and something may have been removed. */
+  readonly isAbsentTaken: boolean;
+}
+
+export interface OfferPage {
+  readonly next: number;
+  readonly offered: number;
+  /** Those that are there already. */
+  readonly already: number;
+  /** What stays in the list, and why. */
+  readonly kept: readonly (LostWrite & { readonly reason: string })[];
 }
 
 /** What an operator's commands ask and change of the members (RULES D7). Nodes are named as in the topology, `us-east-1/a`. */
@@ -44,13 +71,19 @@ export interface MembershipView {
   readonly epoch: number;
   list(): MemberStatus[];
   /** Throws ERR for an unknown node. */
-  progress(id: string): RemovalProgress;
-  /** What this node wrote beyond where it was cut and still holds. Throws ERR where it was not removed. */
-  lost(): LostWrite[];
+  progress(id: string): ChangeProgress;
+  /** What this node wrote beyond where it was cut and still holds. Throws ERR where it was never removed. */
+  lost(cursor: number, count: number): LostPage;
+  /** Writes lost writes again that it set aside, where nothing else happened there. Throws ERR where there is none to be. */
+  offer(request: OfferRequest, tx: TransactionWriter, nowMs: number): OfferPage;
   /** From now on nothing is taken from the node's own connections. Throws ERR where that may not be. */
-  fence(id: string, expectedEpoch: number): void;
-  /** Takes a fence back; says whether there was one. */
-  unfence(id: string): boolean;
+  fence(id: string, expectedEpoch: number, operation: number, alone: boolean): void;
   /** Removes a fenced node, cut there; `epoch` begins with it. Throws ERR where that may not be. */
-  remove(id: string, epoch: number, incarnation: number, cut: VectorEntries): void;
+  remove(id: string, epoch: number, incarnation: number, operation: number, cut: VectorEntries): void;
+  /** From now on nothing becomes stable without a removed node. Throws ERR where that may not be. */
+  hold(id: string, expectedEpoch: number, operation: number): void;
+  /** Lets a held node in, from that incarnation on; `epoch` begins with it. Throws ERR where that may not be. */
+  join(id: string, epoch: number, incarnation: number, operation: number): void;
+  /** Takes a fence or hold back; says whether there was one. Throws ERR where another operator took it over. */
+  release(id: string, operation: number): boolean;
 }

@@ -1,11 +1,20 @@
 import type { Member } from '../causal/members.ts';
+import { joinedCuts } from '../causal/membership-record.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
-import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
-import type { LostWrite, MembershipView, MemberStatus, RemovalProgress } from '../commands/membership-view.ts';
+import { incarnationOf, nodeOf } from '../clock/origin.ts';
+import type {
+  ChangeProgress,
+  LostPage,
+  MembershipView,
+  MemberStatus,
+  OfferPage,
+  OfferRequest,
+} from '../commands/membership-view.ts';
 import { CausewayError } from '../errors.ts';
-import { lostWritesOf } from './lost-writes.ts';
+import type { TransactionWriter } from '../keyspace/keyspace.ts';
+import type { CutKeyspace } from './lost-desk.ts';
 import type { Persistence } from './persistence.ts';
 
 /** Where an operator changes the members, a node at a time; the command line does it at every survivor (RULES D7). */
@@ -34,6 +43,11 @@ export class MembershipDesk implements MembershipView {
     return removed === null ? null : new CausewayError('ERR', `${identity.nodeId} is ${removed}`);
   }
 
+  /** Whether this node is to be started again, because it joined again and its keyspace is from before; once that is on disk. */
+  get mustStartAgain(): boolean {
+    return this.#replica.membership.mustBeginAnew && this.#persistence.areMembersDurable;
+  }
+
   list(): MemberStatus[] {
     return this.#replica.members.all().map((member) => this.#status(member));
   }
@@ -46,7 +60,7 @@ export class MembershipDesk implements MembershipView {
     const state = this.#stateOf(nodeNumber);
     const has = members.row(nodeNumber)?.applied;
     let lagTransactions = 0;
-    if (!isSelf && state !== 'removed') {
+    if (!isSelf && membership.removalOf(nodeNumber) === undefined) {
       for (const origin of log.origins()) lagTransactions += log.behind(origin, has?.get(origin) ?? 0).transactions;
     }
     return {
@@ -56,12 +70,14 @@ export class MembershipDesk implements MembershipView {
       state,
       silentMs: isSelf || silentMs === Infinity ? null : silentMs,
       removedAtEpoch: membership.removalOf(nodeNumber)?.epoch ?? 0,
+      joinedAtEpoch: membership.joinOf(nodeNumber)?.epoch ?? 0,
       lagTransactions,
     };
   }
 
   #stateOf(node: number): MemberStatus['state'] {
     const { members, membership, identity, limits } = this.#replica;
+    if (membership.isHeld(node)) return 'held';
     if (membership.removalOf(node) !== undefined) return 'removed';
     if (membership.isFenced(node)) return 'fenced';
     if (node === identity.nodeNumber) return 'self';
@@ -76,42 +92,79 @@ export class MembershipDesk implements MembershipView {
     return newest;
   }
 
-  progress(id: string): RemovalProgress {
+  progress(id: string): ChangeProgress {
     const { nodeNumber } = this.#member(id);
     const { membership, vector, durable } = this.#replica;
     const had = [...vector.dots()].filter(([origin]) => nodeOf(origin) === nodeNumber);
     const isOnDisk = this.#persistence.areMembersDurable && had.every(([origin, seq]) => durable.contains(origin, seq));
+    const removal = membership.removalOf(nodeNumber);
+    const join = membership.joinOf(nodeNumber);
     return {
       epoch: membership.epoch,
       state: this.#stateOf(nodeNumber),
       isDurable: isOnDisk,
       incarnation: this.#incarnationOf(nodeNumber),
-      has: membership.removalOf(nodeNumber)?.cut ?? had,
+      operation: membership.pending?.node === nodeNumber ? membership.pending.operation : 0,
+      isSettled:
+        removal !== undefined &&
+        membership.isSettled(nodeNumber) &&
+        (removal.incarnation === 0 || durable.floor(nodeNumber) > removal.incarnation),
+      joinedAtEpoch: join?.epoch ?? 0,
+      joinedFrom: join?.incarnation ?? 0,
+      has: removal?.cut ?? joinedCuts(join?.cut ?? [], had),
     };
   }
 
-  lost(): LostWrite[] {
-    const { identity, membership, vector } = this.#replica;
-    if (membership.removalOf(identity.nodeNumber) === undefined)
-      throw new CausewayError('ERR', `${identity.nodeId} was not removed, or has not heard of it yet`);
-    const isLost = (origin: Origin, seq: number): boolean =>
-      nodeOf(origin) === identity.nodeNumber && !vector.isRetired(origin) && membership.isBeyond(origin, seq);
-    return [...this.#persistence.states()].flatMap(([key, state]) => [...lostWritesOf(key, state, isLost)]);
+  lost(cursor: number, count: number): LostPage {
+    const of = this.#cutKeyspace();
+    if (of === null && this.#replica.membership.began.epoch === 0)
+      throw new CausewayError('ERR', `${this.#replica.identity.nodeId} was not removed, or has not heard of it yet`);
+    return this.#persistence.lost.page(cursor, count, of);
   }
 
-  fence(id: string, expectedEpoch: number): void {
-    if (this.#replica.membership.fence(this.#member(id).nodeNumber, expectedEpoch)) this.#replicator.membersChanged();
+  /** The keyspace here, where it is one that was cut. */
+  #cutKeyspace(): CutKeyspace | null {
+    const { identity, membership } = this.#replica;
+    const removed = membership.removalOf(identity.nodeNumber);
+    if (removed !== undefined) return this.#persistence.cutAt(removed.cut);
+    return membership.mustBeginAnew ? this.#persistence.cutAt(membership.joinOf(identity.nodeNumber)?.cut ?? []) : null;
   }
 
-  unfence(id: string): boolean {
-    return this.#replica.membership.unfence(this.#member(id).nodeNumber);
+  offer(request: OfferRequest, tx: TransactionWriter, nowMs: number): OfferPage {
+    if (this.#replica.membership.began.epoch === 0) {
+      const { nodeId } = this.#replica.identity;
+      throw new CausewayError(
+        'ERR',
+        `${nodeId} has set nothing aside: what it alone had is offered once it joined again`,
+      );
+    }
+    return this.#persistence.lost.offer(request, (key) => this.#persistence.stateOf(key), tx, nowMs);
   }
 
-  remove(id: string, epoch: number, incarnation: number, cut: VectorEntries): void {
+  fence(id: string, expectedEpoch: number, operation: number, alone: boolean): void {
+    if (this.#replica.membership.fence(this.#member(id).nodeNumber, expectedEpoch, operation, alone))
+      this.#replicator.membersChanged();
+  }
+
+  remove(id: string, epoch: number, incarnation: number, operation: number, cut: VectorEntries): void {
     const node = this.#member(id).nodeNumber;
     if (cut.some(([origin]) => nodeOf(origin) !== node || incarnationOf(origin) > incarnation))
       throw new CausewayError('ERR', `the cut of ${id} names what is not of it`);
-    if (this.#replica.membership.remove({ node, epoch, incarnation, cut })) this.#replicator.membersChanged();
+    if (this.#replica.membership.remove({ node, epoch, incarnation, cut }, operation))
+      this.#replicator.membersChanged();
+  }
+
+  hold(id: string, expectedEpoch: number, operation: number): void {
+    this.#replica.membership.hold(this.#member(id).nodeNumber, expectedEpoch, operation);
+  }
+
+  join(id: string, epoch: number, incarnation: number, operation: number): void {
+    if (this.#replica.membership.join(this.#member(id).nodeNumber, epoch, incarnation, operation))
+      this.#replicator.membersChanged();
+  }
+
+  release(id: string, operation: number): boolean {
+    return this.#replica.membership.release(this.#member(id).nodeNumber, operation);
   }
 
   #member(id: string): Member {

@@ -1,13 +1,14 @@
 import { present } from '../base/assert.ts';
-import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import { latin1Bytes, latin1Of, latin1Range } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
-import type { Codec, NodeMeta } from '../causal/peer-frames.ts';
+import type { Codec, NodeMeta, VectorEntries } from '../causal/peer-frames.ts';
 import type { Replica } from '../causal/replica.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
-import type { SnapshotEntry } from '../keyspace/snapshot-cursor.ts';
+import type { EntryState } from '../crdt/entry.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
+import { LostDesk, type CutKeyspace } from './lost-desk.ts';
 
 /**
  * Write-behind: what changed since the batch before, as one cut of entries and vector. What a batch holds is durable when the
@@ -18,6 +19,9 @@ export class Persistence {
   readonly #keyspace: MapKeyspace;
   readonly #codec: Codec;
   readonly #hasStore: boolean;
+  readonly lost: LostDesk = new LostDesk();
+  /** Whether the next batch is the first of a keyspace that begins empty. */
+  #beginsAnew = false;
   #inFlight: { readonly vector: VersionVector; readonly stampBound: Stamp; readonly members: number } | null = null;
   /** The version of the members that is on disk. */
   #membersDurable = 0;
@@ -33,6 +37,13 @@ export class Persistence {
   restore(image: StoredImage): void {
     if (image.meta === null) return;
     const meta = this.#codec.decodeMeta(image.meta);
+    if (image.aside !== undefined) this.lost.restore(this.#codec.decodeLost(image.aside));
+    const { membership } = this.#replica;
+    if (meta.membership !== undefined) membership.restore(meta.membership);
+    if (membership.mustBeginAnew) {
+      this.#beginAnew(meta, image.entries);
+      return;
+    }
     for (const [key, state] of image.entries)
       this.#keyspace.restore(latin1Of(key, 0, key.length), this.#codec.decodeState(state));
     this.#keyspace.restoreFlush(meta.flush);
@@ -40,24 +51,61 @@ export class Persistence {
     vector.merge(new VersionVector(meta.vector));
     stable.merge(new VersionVector(meta.stable));
     for (const [origin, deps] of meta.running) this.#replica.setRunning(origin, new VersionVector(deps));
-    if (meta.membership !== undefined) this.#replica.membership.restore(meta.membership);
     for (const [origin, seq] of vector.dots()) log.startAfter(origin, seq);
     this.#replica.durable = vector.clone();
   }
 
-  /** All keys with what they hold. */
-  *states(): Generator<SnapshotEntry> {
-    for (let slot = 0; slot < this.#keyspace.slotCount; slot++) {
-      const entry = this.#keyspace.stateAt(slot);
-      if (entry !== null) yield entry;
-    }
+  /**
+   * This node joined again: nothing of its keyspace comes in, for others' floors count what it wrote as had. What of it nobody else
+   * has is set aside. Ended before its first batch is on disk, the next start does the same.
+   */
+  #beginAnew(meta: NodeMeta, entries: StoredImage['entries']): void {
+    const { identity, membership } = this.#replica;
+    const codec = this.#codec;
+    this.lost.setAside({
+      node: identity.nodeNumber,
+      cut: membership.joinOf(identity.nodeNumber)?.cut ?? [],
+      vector: new VersionVector(meta.vector),
+      running: meta.running.map(([origin, deps]) => [origin, new VersionVector(deps)] as const),
+      *states() {
+        for (const [key, state] of entries) yield [0, latin1Of(key, 0, key.length), codec.decodeState(state)];
+      },
+    });
+    membership.beginAnew();
+    this.#beginsAnew = true;
+  }
+
+  /** The keyspace here as one that was cut. */
+  cutAt(cut: VectorEntries): CutKeyspace {
+    const { identity, vector } = this.#replica;
+    const keyspace = this.#keyspace;
+    return {
+      node: identity.nodeNumber,
+      cut,
+      vector,
+      running: this.#replica.runningEntries(),
+      *states(from) {
+        for (let slot = from; slot < keyspace.slotCount; slot++) {
+          const entry = keyspace.stateAt(slot);
+          if (entry !== null) yield [slot, ...entry];
+        }
+      },
+    };
+  }
+
+  /** What a key holds, null for nothing. */
+  stateOf(key: string): EntryState | null {
+    return this.#keyspace.entryOf(latin1Range(key))?.toState() ?? null;
   }
 
   /** Whether there is something to write and no batch on its way. */
   get isDue(): boolean {
     if (this.#inFlight !== null) return false;
     return (
-      !this.areMembersDurable || this.#keyspace.dirtyCount > 0 || !this.#replica.durable.includes(this.#replica.vector)
+      !this.areMembersDurable ||
+      this.lost.isDirty ||
+      this.#keyspace.dirtyCount > 0 ||
+      !this.#replica.durable.includes(this.#replica.vector)
     );
   }
 
@@ -74,14 +122,18 @@ export class Persistence {
   take(stampBound: Stamp): StoreBatch {
     const { clear, entries } = this.#keyspace.takeDirty();
     const { vector, membership } = this.#replica;
+    const aside = this.lost.isDirty ? { aside: this.#codec.encodeLost(this.lost.take()) } : {};
+    const begins = this.#beginsAnew;
+    this.#beginsAnew = false;
     this.#inFlight = { vector: vector.clone(), stampBound, members: membership.version };
     return {
-      clear,
+      clear: clear || begins,
       entries: entries.map(
         ([key, state]) => [latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)] as const,
       ),
       meta: this.#codec.encodeMeta(this.#meta()),
       stampBound,
+      ...aside,
     };
   }
 

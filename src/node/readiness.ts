@@ -17,6 +17,8 @@ export class Readiness {
   readonly #replicator: Replicator;
   #beganMs = 0;
   #isStarted = false;
+  /** What the keyspace that is being filled began with. */
+  #beganAtEpoch = 0;
   readonly #targets: Map<number, VersionVector> = new Map();
 
   constructor(replica: Replica, replicator: Replicator) {
@@ -24,9 +26,9 @@ export class Readiness {
     this.#replicator = replicator;
   }
 
-  /** Once true it stays so. */
+  /** Once true it stays so, but where the node joins again as it runs. */
   get isStarted(): boolean {
-    return this.#isStarted;
+    return this.#isStarted && this.#replica.membership.began.isFilled;
   }
 
   begin(now: Now): void {
@@ -34,18 +36,29 @@ export class Readiness {
   }
 
   tick(now: Now): void {
-    if (this.#isStarted) return;
+    if (this.isStarted) return;
+    const { membership } = this.#replica;
+    if (membership.began.epoch !== this.#beganAtEpoch) {
+      // what peers had before it joined says nothing of what they have forgotten since
+      this.#beganAtEpoch = membership.began.epoch;
+      this.#targets.clear();
+      this.begin(now);
+    }
     for (const [node, session] of this.#replicator.sessions) {
       if (session.isUp && session.helloApplied !== null && !this.#targets.has(node))
         this.#targets.set(node, session.helloApplied);
     }
     this.#isStarted = this.#startReasons(now).length === 0;
+    if (this.#isStarted) membership.noteFilled();
   }
 
   #startReasons(now: Now): string[] {
     const reasons: string[] = [];
     const graceMs = this.#replica.limits.startGraceMs - (now.monotonicMs - this.#beganMs);
     if (this.#replicator.isReceivingSnapshot) reasons.push('syncing: a snapshot is on its way');
+    const { membership, vector } = this.#replica;
+    if (!membership.began.isFilled && ![...this.#targets.values()].some((target) => vector.covers(target)))
+      reasons.push('joining: nothing of the cluster is here yet');
     for (const member of this.#replica.members.others()) {
       const target = this.#targets.get(member.nodeNumber);
       if (target === undefined && graceMs > 0)
@@ -65,7 +78,7 @@ export class Readiness {
   reasons(now: Now): string[] {
     const removed = this.#replica.membership.refusalOf(this.#replica.identity.nodeNumber);
     if (removed !== null) return [removed];
-    if (!this.#isStarted) return this.#startReasons(now).concat('loading').slice(0, 8);
+    if (!this.isStarted) return this.#startReasons(now).concat('loading').slice(0, 8);
     const reasons: string[] = [];
     const { members, holdBack } = this.#replica;
     if (this.#replicator.isReceivingSnapshot) reasons.push('syncing: a snapshot is on its way');

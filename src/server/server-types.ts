@@ -39,8 +39,10 @@ export interface RunningServer {
 }
 
 export interface StartServerOptions {
-  /** Called at most once, when the node cannot go on (its store failed): the process is to end. */
+  /** Called at most once, when the node cannot go on (its store failed): the process is to end, or after `StartsAgain` to start anew. */
   readonly onFatal?: (error: CausewayError) => void;
+  /** Called when the node was removed from its cluster: it stays up, for what it alone has, and is not ready until it joins again. */
+  readonly onRemoved?: (reason: CausewayError) => void;
 }
 
 /**

@@ -10,6 +10,7 @@ import { PeerServer } from './peer-server.ts';
 import { RespServer } from './resp-server.ts';
 import { processFacts } from './server-facts.ts';
 import { limitsOf } from './server-limits.ts';
+import { StartsAgain } from './starts-again.ts';
 import type {
   NodeStats,
   PeerAddress,
@@ -21,6 +22,8 @@ import type {
 
 /** How often a starting node looks whether it is ready. */
 const READY_LOOK_MS = 25;
+/** A node that was removed may have joined again, which its peers tell it: it is not called removed before they had this time. */
+const TOLD_WITHIN_MS = 2_000;
 /** A stop takes at most the sum of these, and the second that connections have to end. */
 const DRAIN_MS_MAX = 1_500;
 const LAST_WRITES_MS_MAX = 2_000;
@@ -51,6 +54,8 @@ class NodeServer implements RunningServer {
   #failure: CausewayError | null = null;
   #closing: Promise<void> | null = null;
   #readyTimer: NodeJS.Timeout | null = null;
+  #lookFromMs = 0;
+  #isRemovalSaid = false;
   #settleReady: (error: CausewayError | null) => void = () => undefined;
 
   private constructor(config: NodeConfig, log: Log, options: StartServerOptions, peers: PeerServer) {
@@ -95,7 +100,9 @@ class NodeServer implements RunningServer {
     const peers = await PeerServer.open(config, {
       log,
       turnEnded: () => {
-        if (server !== null) server.#resp.progress();
+        if (server === null) return;
+        server.#resp.progress();
+        if (peers.node.membership.mustStartAgain) peers.driver.fail(new StartsAgain(config.nodeId));
       },
       failed: (error) => {
         if (server !== null) server.#failed(error);
@@ -120,6 +127,7 @@ class NodeServer implements RunningServer {
     if (this.#resp.state.isProtected && !isLoopback(resp.host)) {
       this.#log.warn('protected mode: without a password only clients of this machine are served', { host: resp.host });
     }
+    this.#lookFromMs = systemClock.monotonicMs();
     this.#readyTimer = setInterval(() => this.#lookWhetherReady(), READY_LOOK_MS);
     this.#lookWhetherReady();
   }
@@ -169,9 +177,19 @@ class NodeServer implements RunningServer {
   }
 
   #lookWhetherReady(): void {
-    if (this.#unreadyReasons().length > 0) return;
+    if (this.#unreadyReasons().length > 0) return this.#lookWhetherRemoved();
     this.#log.info('ready');
     this.#endReadyLook(null);
+  }
+
+  /** Says once that this node was removed: until it joins it will not be ready. */
+  #lookWhetherRemoved(): void {
+    const removed = this.#peers.node.membership.ownRefusal;
+    const isEarly = systemClock.monotonicMs() - this.#lookFromMs < TOLD_WITHIN_MS;
+    if (this.#isRemovalSaid || removed === null || isEarly) return;
+    this.#isRemovalSaid = true;
+    this.#log.warn('not a member', { reason: removed.message });
+    this.#options.onRemoved?.(removed);
   }
 
   #endReadyLook(error: CausewayError | null): void {
@@ -183,7 +201,8 @@ class NodeServer implements RunningServer {
   /** The node cannot go on, and must not: not even to serve what it has. */
   #failed(error: CausewayError): void {
     this.#failure = error;
-    this.#log.fatal('the node cannot go on', { code: error.code, error });
+    if (error instanceof StartsAgain) this.#log.warn(error.message);
+    else this.#log.fatal('the node cannot go on', { code: error.code, error });
     this.#endReadyLook(error);
     void this.#resp.close();
     const { onFatal } = this.#options;

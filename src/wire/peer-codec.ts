@@ -1,6 +1,7 @@
 import { checkColumns, type Columns } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
-import type { MembershipState, Removal } from '../causal/membership.ts';
+import { LOST_KINDS, type LostKind, type LostList, type LostWrite } from '../causal/lost-list.ts';
+import type { Join, MembershipState, PendingChange, Removal } from '../causal/membership-record.ts';
 import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
 import { INCARNATION_MAX, type Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
@@ -98,10 +99,15 @@ function knownIncarnations(value: unknown): readonly number[] {
 const flatRemovals = (gone: readonly Removal[]): unknown[] =>
   gone.map(({ node: of, epoch, incarnation: life, cut }) => [of, epoch, life, flat(cut)]);
 
-const flatMembership = ({ epoch, removals: gone, fences }: MembershipState): unknown[] => [
+const flatJoins = (again: readonly Join[]): unknown[] =>
+  again.map(({ node: of, epoch, incarnation: life, cut }) => [of, epoch, life, flat(cut)]);
+
+const flatMembership = ({ epoch, removals: gone, pending, joins: again, began }: MembershipState): unknown[] => [
   epoch,
   flatRemovals(gone),
-  fences,
+  pending === null ? null : [pending.kind === 'fence' ? 0 : 1, pending.node, pending.operation],
+  flatJoins(again),
+  [began.epoch, began.isFilled ? 1 : 0],
 ];
 
 function removals(value: unknown): Removal[] {
@@ -113,15 +119,81 @@ function removals(value: unknown): Removal[] {
   });
 }
 
+function joins(value: unknown): Join[] {
+  return array(value, NODES_MAX, 'joins').map((join) => {
+    const [of, epoch, life, cut] = array(join, 4, 'a join');
+    return { node: node(of), epoch: count(epoch, 'an epoch'), incarnation: incarnation(life), cut: vector(cut) };
+  });
+}
+
+function pendingChange(value: unknown): PendingChange | null {
+  if (value === null) return null;
+  const [kind, of, operation] = array(value, 3, 'a change of the members');
+  return {
+    kind: flag(kind, 'a kind of change') ? 'hold' : 'fence',
+    node: node(of),
+    operation: count(operation, 'an operation'),
+  };
+}
+
 function membership(value: unknown): { membership?: MembershipState } {
   if (value === undefined) return {};
-  const [epoch, gone, fences] = array(value, 3, 'the members');
+  const [epoch, gone, pending, again, began] = array(value, 5, 'the members');
+  const [beganAt, isFilled] = array(began, 2, 'the beginning of a keyspace');
   return {
     membership: {
       epoch: count(epoch, 'an epoch'),
       removals: removals(gone),
-      fences: array(fences, NODES_MAX, 'fences').map(node),
+      pending: pendingChange(pending),
+      joins: joins(again),
+      began: { epoch: count(beganAt, 'an epoch'), isFilled: flag(isFilled, 'whether it is filled') },
     },
+  };
+}
+
+const flatLost = ({ writes, seen, transactions, left, offered }: LostList): unknown[] => [
+  writes.map(({ key, kind, field, origin: of, seq, stamp: at, value, expireAtMs }) => [
+    key,
+    LOST_KINDS.indexOf(kind),
+    field,
+    of,
+    seq,
+    at,
+    value,
+    expireAtMs,
+  ]),
+  seen.map(([from, deps]) => [from, flat(deps)]),
+  transactions,
+  left,
+  offered,
+];
+
+function lostWrite(value: unknown): LostWrite {
+  const [key, kind, field, of, seq, at, content, expireAtMs] = array(value, 8, 'a lost write');
+  return {
+    key: checkText(key, 'a key'),
+    kind: lostKind(kind),
+    field: field === null ? null : checkText(field, 'a field'),
+    origin: origin(of),
+    seq: count(seq, 'a sequence'),
+    stamp: stamp(at),
+    value: content === null ? null : checkText(content, 'a value'),
+    expireAtMs: finite(expireAtMs, 'an expiry'),
+  };
+}
+
+function lostKind(value: unknown): LostKind {
+  return LOST_KINDS[count(value, 'a kind of write')] ?? refuse('a kind of write is none');
+}
+
+function lostList(list: readonly unknown[]): LostList {
+  const [writes, seen, transactions, left, offered] = list;
+  return {
+    writes: array(writes, Infinity, 'lost writes').map(lostWrite),
+    seen: running(seen),
+    transactions: count(transactions, 'a count'),
+    left: count(left, 'a count'),
+    offered: count(offered, 'a count'),
   };
 }
 
@@ -145,6 +217,8 @@ function parts(frame: PeerFrame): unknown[] {
         frame.startId,
         frame.rules,
         flat(frame.applied),
+        // left out where it is 0, as before there was any
+        ...(frame.beganAtEpoch === 0 ? [] : [frame.beganAtEpoch]),
       ];
     case 'want':
       return [frame.nodes, flat(frame.after)];
@@ -170,12 +244,12 @@ function parts(frame: PeerFrame): unknown[] {
     case 'snapshot-end':
       return [frame.count];
     case 'membership':
-      return [frame.epoch, flatRemovals(frame.removals)];
+      return [frame.epoch, flatRemovals(frame.removals), ...(frame.joins.length === 0 ? [] : [flatJoins(frame.joins)])];
   }
 }
 
 function frameOf(list: readonly unknown[]): PeerFrame {
-  const [type, a, b, c, d, e, f, g, h, i] = list;
+  const [type, a, b, c, d, e, f, g, h, i, j] = list;
   switch (type) {
     case FrameType.hello:
       return {
@@ -189,6 +263,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
         startId: text(g, 'a start id'),
         rules: text(h, 'a digest of rules'),
         applied: vector(i),
+        beganAtEpoch: j === undefined ? 0 : count(j, 'an epoch'),
       };
     case FrameType.want:
       return { type: 'want', nodes: numbers(a, NODES_MAX, 'nodes'), after: vector(b) };
@@ -231,7 +306,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
     case FrameType['snapshot-end']:
       return { type: 'snapshot-end', count: count(a, 'a count') };
     case FrameType.membership:
-      return { type: 'membership', epoch: count(a, 'an epoch'), removals: removals(b) };
+      return { type: 'membership', epoch: count(a, 'an epoch'), removals: removals(b), joins: joins(c ?? []) };
     default:
       return refuse(`unknown type ${String(type).slice(0, 16)}`);
   }
@@ -274,4 +349,6 @@ export const peerCodec: Codec = {
     const kept = { vector: vector(at), running: running(deps), stable: vector(stable), flush: flushMark(flush) };
     return { ...kept, ...membership(members) };
   },
+  encodeLost: (list) => packr.pack(flatLost(list)),
+  decodeLost: (bytes) => lostList(unpack(bytes)),
 };

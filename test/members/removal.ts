@@ -1,6 +1,6 @@
 import type { VectorEntries } from '../../src/causal/peer-frames.ts';
 import type { Origin } from '../../src/clock/origin.ts';
-import type { RemovalProgress } from '../../src/commands/membership-view.ts';
+import type { ChangeProgress } from '../../src/commands/membership-view.ts';
 import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
 
 /** The steps of `causeway member remove` at the nodes of a virtual cluster, one by one. */
@@ -8,21 +8,23 @@ export class Removal {
   readonly #cluster: VirtualCluster;
   readonly #of: VirtualNode;
   readonly #epoch: number;
+  readonly #operation: number;
   readonly survivors: readonly VirtualNode[];
 
-  constructor(cluster: VirtualCluster, of: VirtualNode, survivors: readonly VirtualNode[]) {
+  constructor(cluster: VirtualCluster, of: VirtualNode, survivors: readonly VirtualNode[], operation = 1) {
     this.#cluster = cluster;
     this.#of = of;
     this.survivors = survivors;
+    this.#operation = operation;
     this.#epoch = (survivors[0]?.core.membership.epoch ?? 0) + 1;
   }
 
-  #progress(): RemovalProgress[] {
+  #progress(): ChangeProgress[] {
     return this.survivors.map((node) => node.core.membership.progress(this.#of.id));
   }
 
   fence(node: VirtualNode): void {
-    node.core.membership.fence(this.#of.id, this.#epoch - 1);
+    node.core.membership.fence(this.#of.id, this.#epoch - 1, this.#operation, false);
     node.settle();
   }
 
@@ -47,7 +49,7 @@ export class Removal {
 
   remove(node: VirtualNode, cut: VectorEntries): void {
     const incarnation = Math.max(...this.#progress().map((progress) => progress.incarnation));
-    node.core.membership.remove(this.#of.id, this.#epoch, incarnation, cut);
+    node.core.membership.remove(this.#of.id, this.#epoch, incarnation, this.#operation, cut);
     node.settle();
   }
 

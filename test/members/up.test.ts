@@ -24,7 +24,7 @@ async function gauge(id: string, name: string): Promise<number> {
   return Number(line?.split(' ').at(-1));
 }
 
-test('a member that is lost for good is removed, and the survivors forget again', async () => {
+test('a member that is lost for good is removed, the survivors forget again, and it joins again', async () => {
   const lost = await cluster.connect(LOST);
   await lost.send('SET', 'from the lost', 'kept');
   const clients: RespClient[] = [];
@@ -74,17 +74,50 @@ test('a member that is lost for good is removed, and the survivors forget again'
   expect(list.output).toMatch(new RegExp(`${LOST} +\\d+ +removed +at epoch 1`));
   expect(list.output).toMatch(new RegExp(`${KEPT[0]} +\\d+ +live`));
 
-  // its disk comes back: a new incarnation, that is told, and says what it alone has. It does not get ready, so `start` does not end
-  void cluster.act('start', LOST).catch(() => {});
+  // its disk comes back: a new incarnation, that is told, and says what it alone has
+  const started = await runToEnd(REAL, ['node', 'start', LOST, '--ready-file', cluster.readyFile]);
+  expect(started).toMatchObject({ code: 1 });
+  expect(started.errors).toContain(`${LOST} is removed from the cluster at epoch 1: it runs for what it alone has`);
   const back = await backAgain();
   await until(async () => (await askMembers(back)).every((each) => each.epoch === 1));
   await expect(back.send('SET', 'k', 'v')).rejects.toThrow(/removed from the cluster at epoch 1|LOADING/);
   const shown = await member('list', '--lost');
   expect(shown.output).toMatch(/alone +string +ap-southeast-1\/a#\d+:\d+ +only here/);
-  expect(shown.output).toContain(`${LOST} alone has 1 writes`);
+  expect(shown.output).toContain(`${LOST} alone has 1 transactions, of which 1 left something that can be listed`);
   expect(await Promise.all(clients.map((client) => client.send('GET', 'alone')))).toEqual([null, null]);
   back.close();
-}, 120_000);
+
+  // it joins: it starts again by itself, with what the others have, and is one of them
+  const joined = await member('join', LOST);
+  expect(joined).toMatchObject({ code: 0, errors: '' });
+  expect(joined.output).toContain(`${LOST} is a member again at epoch 2`);
+  expect((await member('join', LOST)).output).toContain(`${LOST} is a member, since it joined at epoch 2`);
+  await until(async () => (await fetch(`${cluster.http(LOST)}/readyz`).catch(() => null))?.status === 200);
+  const again = await cluster.connect(LOST);
+  expect(await again.send('GET', 'from the lost')).toBe('kept');
+  expect(await again.send('GET', 'alone')).toBeNull();
+  await again.send('SET', 'new life', '1');
+  for (const client of clients) await until(async () => (await client.send('GET', 'new life')) === '1');
+  const areEqual = async (): Promise<boolean> => {
+    const digests = await Promise.all([...clients, again].map((client) => client.send('CW.DIGEST')));
+    return new Set(digests.map((digest) => JSON.stringify(digest))).size === 1;
+  };
+  await until(areEqual);
+
+  // what it alone had is still listed, and offered only on demand where it cannot be told whether it was removed since
+  expect((await member('list', '--lost')).output).toMatch(/alone +string .* only here/);
+  const kept = await member('offer', LOST);
+  expect(kept).toMatchObject({ code: 0, errors: '' });
+  expect(kept.output).toContain(`${LOST} has written 0 again; 0 were there already, 1 stay in its list`);
+  expect(kept.output).toContain('nothing is there');
+  expect((await member('offer', LOST, '--absent')).output).toContain(`${LOST} has written 1 again`);
+  for (const client of clients) await until(async () => (await client.send('GET', 'alone')) === 'only here');
+  expect((await member('offer', LOST, '--absent')).output).toContain(`${LOST} has written 0 again; 0 were there`);
+  expect((await member('list', '--lost')).output).toContain('1 writes were offered again, 0 are left');
+  for (const id of [...KEPT, LOST])
+    await until(async () => (await gauge(id, 'tombstones')) === 0 && (await gauge(id, 'log_bytes')) === 0);
+  await until(areEqual);
+}, 180_000);
 
 /** The first connection that the node takes after its start. */
 async function backAgain(): Promise<RespClient> {

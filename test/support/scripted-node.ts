@@ -77,6 +77,14 @@ export class PlayedStream {
   }
 }
 
+/** What a played peer says of itself. */
+export interface HelloOptions {
+  readonly incarnation?: number;
+  readonly applied?: VectorEntries;
+  readonly startId?: string;
+  readonly beganAtEpoch?: number;
+}
+
 interface Peer {
   readonly bulk: number;
   readonly control: number;
@@ -132,7 +140,7 @@ export class ScriptedNode {
     return this;
   }
 
-  connectAs(name: Name, hello: { incarnation?: number; applied?: VectorEntries; startId?: string } = {}): void {
+  connectAs(name: Name, hello: HelloOptions = {}): void {
     const peer = { bulk: ++this.#link, control: ++this.#link };
     this.peers.set(name, peer);
     for (const kind of ['bulk', 'control'] as const) {
@@ -154,11 +162,7 @@ export class ScriptedNode {
     this.give(name, this.#hello(name, 'bulk'), 'bulk');
   }
 
-  #hello(
-    name: Name,
-    kind: 'bulk' | 'control',
-    hello: { incarnation?: number; applied?: VectorEntries; startId?: string } = {},
-  ): PeerFrame {
+  #hello(name: Name, kind: 'bulk' | 'control', hello: HelloOptions = {}): PeerFrame {
     return {
       type: 'hello',
       protocol: 1,
@@ -170,6 +174,7 @@ export class ScriptedNode {
       startId: hello.startId ?? name,
       rules: '',
       applied: hello.applied ?? [],
+      beganAtEpoch: hello.beganAtEpoch ?? 0,
     };
   }
 

@@ -1,13 +1,23 @@
 import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
 import type { ActiveClasses } from '../../src/classes/active-classes.ts';
+import { MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
+import { CommandIndex } from '../../src/commands/command-index.ts';
+import { commandTable } from '../../src/commands/table.ts';
+import type { GroupPlan } from '../../src/groups/group-plan.ts';
 import type { ReplicationLimits } from '../../src/causal/limits.ts';
 import type { Member } from '../../src/causal/members.ts';
 import type { Now } from '../../src/causal/replica.ts';
 import type { VersionVector } from '../../src/clock/version-vector.ts';
 import type { TransactionWriter } from '../../src/keyspace/keyspace.ts';
 import { RegionNode } from '../../src/node/region-node.ts';
-import type { StoreBatch, StoredImage } from '../../src/ports.ts';
+import type { StrongOptions } from '../../src/node/strong-side.ts';
+import type { QuorumBatch, StoreBatch, StoredImage } from '../../src/ports.ts';
+import type { RaftLimits, RaftTiming } from '../../src/quorum/options.ts';
+import { groupCodec } from '../../src/wire/group-codec.ts';
+import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
+
+const COMMANDS = new CommandIndex(commandTable);
 
 /** Unix milliseconds at which every virtual run begins. */
 export const VIRTUAL_START_MS = 1_800_000_000_000;
@@ -23,6 +33,15 @@ export interface Connection {
   readonly path: string;
 }
 
+/** Quorum groups of a virtual cluster. */
+export interface VirtualStrong {
+  readonly plans: readonly GroupPlan[];
+  readonly timing: RaftTiming;
+  readonly limits: RaftLimits;
+  /** [0, 1), for all nodes: what is drawn by chance follows from the run. */
+  readonly random: () => number;
+}
+
 /** What a node asks of the network and the clock around it. */
 export interface VirtualWorld {
   readonly timeMs: number;
@@ -30,8 +49,12 @@ export interface VirtualWorld {
   readonly limits: ReplicationLimits;
   /** The classes of every node; without it there is only the default one. */
   readonly classes: ActiveClasses | null;
+  /** The quorum groups of every node; null for none. */
+  readonly strong: VirtualStrong | null;
   carry(from: VirtualNode, link: number, frame: Uint8Array): void;
   disconnect(connection: Connection): void;
+  /** Stores a quorum batch: calls back when it is on disk, unless the node has died since. */
+  storeQuorum(node: VirtualNode, batch: QuorumBatch): void;
   everyNode(): readonly VirtualNode[];
   /** A turn of the node ended. */
   settled(node: VirtualNode): void;
@@ -43,8 +66,10 @@ export interface VirtualWorld {
 export class Disk {
   readonly entries: Map<string, Uint8Array> = new Map();
   meta: Uint8Array | null = null;
+  aside: Uint8Array | null = null;
   stampBound = 0;
   incarnation = 0;
+  quorum: MemoryQuorumStore = new MemoryQuorumStore();
 
   commit(batch: StoreBatch): void {
     if (batch.clear) this.entries.clear();
@@ -54,6 +79,7 @@ export class Disk {
       else this.entries.set(text, state);
     }
     this.meta = batch.meta;
+    if (batch.aside !== undefined) this.aside = batch.aside;
     this.stampBound = Math.max(this.stampBound, batch.stampBound);
   }
 
@@ -62,6 +88,7 @@ export class Disk {
       meta: this.meta,
       stampBound: this.stampBound,
       entries: [...this.entries].map(([key, state]) => [new Uint8Array(Buffer.from(key, 'latin1')), state] as const),
+      ...(this.aside === null ? {} : { aside: this.aside }),
     };
   }
 
@@ -70,6 +97,7 @@ export class Disk {
     const copy = new Disk();
     for (const [key, state] of this.entries) copy.entries.set(key, state);
     copy.meta = this.meta;
+    copy.aside = this.aside;
     copy.stampBound = this.stampBound;
     copy.incarnation = this.incarnation;
     return copy;
@@ -120,6 +148,7 @@ export class VirtualNode {
       members: world.members,
       limits: world.limits,
       ...(world.classes === null ? {} : { classes: world.classes }),
+      ...(world.strong === null ? {} : { strong: this.#strongOptions(world.strong) }),
       codec: peerCodec,
       stampBound: this.disk.stampBound,
       raiseStampBound: (bound) => {
@@ -135,6 +164,19 @@ export class VirtualNode {
     core.restore(this.disk.image());
     core.start(this.now());
     return core;
+  }
+
+  #strongOptions({ plans, timing, limits, random }: VirtualStrong): StrongOptions {
+    return {
+      plans,
+      timing,
+      limits,
+      random,
+      commands: COMMANDS,
+      newReply: keptReplies(),
+      codec: groupCodec,
+      load: (group) => this.disk.quorum.load(group),
+    };
   }
 
   now(): Now {
@@ -210,6 +252,8 @@ export class VirtualNode {
   settle(): void {
     if (!this.isRunning) return;
     this.core.flush(this.now());
+    const batch = this.core.takeQuorumBatch();
+    if (batch !== null) this.world.storeQuorum(this, batch);
     const { sends, closes } = this.core.takeOutputs();
     for (const { link, frame } of sends) this.world.carry(this, link, frame);
     for (const { link } of closes) {

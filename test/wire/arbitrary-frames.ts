@@ -78,6 +78,7 @@ export const frame = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<PeerFrame> 
       startId: fc.constantFrom('one', 'two'),
       rules: fc.constantFrom('', 'others'),
       applied: vector,
+      beganAtEpoch: fc.nat(5),
     }),
     fc.record({ type: fc.constant('want' as const), nodes: fc.array(number, { maxLength: 4 }), after: vector }),
     fc.record({ type: fc.constant('fetch' as const), origin: fc.oneof(origin, floor), after: number, upTo: seq }),
@@ -116,5 +117,6 @@ export const frame = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<PeerFrame> 
       type: fc.constant('membership' as const),
       epoch: number,
       removals: fc.array(fc.record({ node, epoch: number, incarnation, cut: vector }), { maxLength: 2 }),
+      joins: fc.array(fc.record({ node, epoch: number, incarnation, cut: vector }), { maxLength: 2 }),
     }),
   );

@@ -71,6 +71,7 @@ class Victim {
         startId: 'x',
         rules: '',
         applied: [],
+        beganAtEpoch: 0,
       });
     }
     this.node.takeOutputs();

@@ -96,6 +96,7 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
       [A, 3],
       [B, 42],
     ],
+    beganAtEpoch: 0,
   },
   want: {
     type: 'want',
@@ -154,6 +155,7 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
     type: 'membership',
     epoch: 2,
     removals: [{ node: nodeNumber(64), epoch: 2, incarnation: 7, cut: [[A, 3]] }],
+    joins: [],
   },
 };
 
