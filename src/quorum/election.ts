@@ -40,8 +40,15 @@ export function campaignForTransfer(state: RaftState): void {
   if (mayCampaign(state)) startElection(state, true);
 }
 
+/**
+ * A voter may, and so may one whose removal is not known to be committed: it may be the only one with the longest log,
+ * and needed until then (thesis, 4.2.2). Its own vote does not count.
+ */
 function mayCampaign(state: RaftState): boolean {
-  return state.isVoter && state.leading === null && state.term + 1 < TERM_MAX;
+  if (state.leading !== null || state.term + 1 >= TERM_MAX) return false;
+  const { configs } = state;
+  const wasVoter = configs.at(configs.currentIndex - 1)?.config.voters.includes(state.id) ?? false;
+  return state.isVoter || (wasVoter && configs.currentIndex > state.commit);
 }
 
 /** The election proper (Raft paper, 5.2). Nothing leaves before term and vote are on disk; then the own vote counts too. */
