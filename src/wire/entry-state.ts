@@ -59,6 +59,7 @@ function siblings(value: readonly unknown[]): void {
     const [content, stamp, origin, seq, registerIncrements] = list(part, 5, 'a sibling');
     checkText(content, 'a sibling');
     dot(stamp, origin, seq);
+    if (stamp === 0) refuse('a sibling has no stamp');
     // what an origin writes supersedes what it wrote before
     if (origins.has(origin)) refuse('two siblings of one origin');
     origins.add(origin);

@@ -1,25 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { latin1Range } from '../../src/base/bytes.ts';
-import { ActiveClasses } from '../../src/classes/active-classes.ts';
-import { ClassPolicy } from '../../src/classes/class-policy.ts';
-import { KeyPattern } from '../../src/classes/key-pattern.ts';
-import { utf8Bytes } from '../../src/classes/utf8.ts';
+import type { ActiveClasses } from '../../src/classes/active-classes.ts';
 import { nodeOf } from '../../src/clock/origin.ts';
+import { classesOf, siblingClass } from '../support/sibling-classes.ts';
 import { VirtualCluster, type VirtualNode, type VirtualOptions } from '../support/virtual-cluster.ts';
 
 const REGIONS = ['us', 'eu', 'ap'];
 
-const classes = (): ActiveClasses =>
-  new ActiveClasses({
-    policy: new ClassPolicy([
-      { patterns: [patternOf('cart:*')], consistency: 'causal', ttlMs: null, conflict: { kind: 'siblings' } },
-      { patterns: [patternOf('weak:*')], consistency: 'weak', ttlMs: null, conflict: { kind: 'siblings' } },
-    ]),
-  });
-
-function patternOf(text: string): KeyPattern {
-  return new KeyPattern(text, utf8Bytes(text));
-}
+const classes = (): ActiveClasses => classesOf(siblingClass('cart:*'), siblingClass('weak:*', { consistency: 'weak' }));
 
 function ready(options: Partial<VirtualOptions> = {}): VirtualCluster {
   const cluster = new VirtualCluster({ regions: REGIONS, classes: classes(), ...options });

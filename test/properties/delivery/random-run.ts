@@ -1,27 +1,15 @@
 import { latin1Range, type ByteRange } from '../../../src/base/bytes.ts';
 import type { ReplicationLimits } from '../../../src/causal/limits.ts';
-import { ActiveClasses } from '../../../src/classes/active-classes.ts';
-import { ClassPolicy } from '../../../src/classes/class-policy.ts';
-import { KeyPattern } from '../../../src/classes/key-pattern.ts';
-import { utf8Bytes } from '../../../src/classes/utf8.ts';
 import { VersionVector } from '../../../src/clock/version-vector.ts';
 import { ContentType, type TransactionWriter } from '../../../src/keyspace/keyspace.ts';
 import { SeededRandom } from '../../support/seeded-random.ts';
+import { classesOf, siblingClass } from '../../support/sibling-classes.ts';
 import { VirtualCluster, type VirtualNode } from '../../support/virtual-cluster.ts';
 import { DeliveryOracle, tallyKey, Violation } from './delivery-oracle.ts';
 import { WireTap } from './wire-tap.ts';
 
 const SIBLINGS = 'siblings:*';
 const SIBLINGS_KEY = 'siblings:1';
-
-const CLASSES = new ClassPolicy([
-  {
-    patterns: [new KeyPattern(SIBLINGS, utf8Bytes(SIBLINGS))],
-    consistency: 'causal',
-    ttlMs: null,
-    conflict: { kind: 'siblings' },
-  },
-]);
 
 /** A random network: everything about a run but its steps. */
 export interface Network {
@@ -88,7 +76,7 @@ export class RandomRun {
     this.cluster = new VirtualCluster({
       regions: ['us', 'eu', 'ap', 'sa', 'af'].slice(0, network.regions),
       nodesPerRegion: network.nodesPerRegion,
-      classes: new ActiveClasses({ policy: CLASSES }),
+      classes: classesOf(siblingClass(SIBLINGS)),
       limits: network.limits,
       diskMs: network.diskMs,
       delayMs: (from, to) =>
