@@ -25,6 +25,8 @@ export interface HttpOptions {
 const BODY_BYTES_MAX = 1024;
 const HEADER_BYTES_MAX = 8192;
 const REQUEST_MS_MAX = 10_000;
+/** Whoever sends requests without taking the answers has no more than these wait for it; all further ones are refused. */
+const REQUESTS_PER_CONNECTION_MAX = 100;
 const KEEP_ALIVE_MS = 30_000;
 const CONNECTIONS_MAX = 256;
 
@@ -50,6 +52,7 @@ export class FastifyHttp {
       bodyLimit: BODY_BYTES_MAX,
       requestTimeout: requestMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      maxRequestsPerSocket: REQUESTS_PER_CONNECTION_MAX,
       forceCloseConnections: true,
       http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 2 },
     });

@@ -17,6 +17,11 @@ const CLOSE_REASON_BYTES_MAX = 123;
 const CLOSE_NORMAL = 1000;
 const CLOSE_UNSUPPORTED_DATA = 1003;
 const KEEP_ALIVE_MS = 15_000;
+/**
+ * What may lie here for a peer on its control connection, on which a few hundred bytes are said at a time: one that has not read that
+ * much reads nothing, though it may go on speaking. The bulk connection has a window (`causal/sender.ts`).
+ */
+const CONTROL_UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface ConnectionParts {
   readonly id: number;
@@ -68,6 +73,8 @@ export class WsConnection implements PeerConnection {
 
   send(frame: Uint8Array): void {
     if (this.#isOver) return;
+    if (this.kind === 'control' && this.bufferedBytes > CONTROL_UNREAD_BYTES_MAX)
+      return this.#end(CLOSE_NORMAL, `over ${CONTROL_UNREAD_BYTES_MAX} bytes that it does not read`);
     if (!this.#isCorked) {
       this.#isCorked = true;
       this.#socket.cork();

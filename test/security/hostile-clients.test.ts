@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { SUBSCRIPTIONS_MAX, WATCHED_KEYS_MAX } from '../../src/base/client-limits.ts';
 import { request, type RawClient } from '../commands-server/raw-client.ts';
 import { Rig } from '../commands-server/rig.ts';
 
@@ -59,6 +60,7 @@ describe('patterns', () => {
       ':1\r\n*2\r\n$1\r\n0\r\n*0\r\n',
     ],
     ['PUBSUB CHANNELS', [['PUBSUB', 'CHANNELS', pattern]], '*0\r\n'],
+    ['COMMAND LIST', [['COMMAND', 'LIST', 'FILTERBY', 'PATTERN', pattern]], '*0\r\n'],
     ['CONFIG GET', [['CONFIG', 'GET', `${'*a'.repeat(1000)}*b`]], '*0\r\n'],
   ])('%s answers however a pattern is made', async (_, requests, expected) => {
     expect(await replies(...requests)).toBe(expected);
@@ -103,6 +105,25 @@ describe('names that objects have', () => {
       `:0\r\n$-1\r\n+OK\r\n:1\r\n$1\r\nv\r\n+string\r\n$-1\r\n:1\r\n*2\r\n${bulk}$1\r\nf\r\n:0\r\n:1\r\n*1\r\n${bulk}` +
         `:1\r\n:0\r\n+OK\r\n${bulk}*2\r\n${bulk}:0\r\n`,
     );
+  });
+
+  test.each(names)('%s is a member of a document and a step of a path like any other', async (name) => {
+    const run = await replies(
+      ['JSON.SET', 'd', '$', '{}'],
+      ['JSON.GET', 'd', `$.${name}`],
+      ['JSON.SET', 'd', `$.${name}`, `{"${name}":1}`],
+      ['JSON.MERGE', 'd', '$', `{"${name}":{"polluted":2}}`],
+      ['JSON.GET', 'd'],
+      ['JSON.OBJKEYS', 'd', '.'],
+      ['JSON.DEL', 'd', `$["${name}"]`],
+      ['JSON.GET', 'd'],
+    );
+    const document = `{"${name}":{"${name}":1,"polluted":2}}`;
+    expect(run).toBe(
+      `+OK\r\n$2\r\n[]\r\n+OK\r\n+OK\r\n$${document.length}\r\n${document}\r\n` +
+        `*1\r\n$${name.length}\r\n${name}\r\n:1\r\n$2\r\n{}\r\n`,
+    );
+    expect('polluted' in {}).toBe(false);
   });
 
   test.each(names)('%s is no command, no subcommand, no parameter and no option', async (name) => {
@@ -158,6 +179,52 @@ describe('numbers', () => {
     const after = process.memoryUsage();
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(64 * 1024 * 1024);
     expect(await client.text('PING')).toBe('+PONG');
+  });
+});
+
+describe('documents', () => {
+  test('of brackets alone, without end, and paths that multiply are refused, and others are served', async () => {
+    const deep = `${'{"a":'.repeat(100)}[${'0,'.repeat(20_000)}0]${'}'.repeat(100)}`;
+    expect(await client.text('JSON.SET', 'd', '$', deep)).toBe('+OK');
+    expect(await client.text('JSON.SET', 'bad', '$', '['.repeat(900_000))).toMatch(/^-ERR expected JSON/);
+    expect(await client.text('JSON.SET', 'bad', '$', `[${'[],'.repeat(600_000)}1]`)).toMatch(/^-ERR .*json-values-max/);
+    expect(await client.text('JSON.GET', 'd', '$..*..*')).toMatch(/^-ERR .*visits more than/);
+    expect(await client.text('JSON.GET', 'd', `$${'.a'.repeat(20_000)}`)).toMatch(/^-ERR .*at most 128 steps/);
+    expect(await client.text('EXISTS', 'bad')).toBe(':0');
+  });
+});
+
+describe('who piles up', () => {
+  test.each([
+    ['WATCH', WATCHED_KEYS_MAX, 'watched-keys-max'],
+    ['SUBSCRIBE', SUBSCRIPTIONS_MAX, 'subscriptions-max'],
+    ['PSUBSCRIBE', SUBSCRIPTIONS_MAX, 'subscriptions-max'],
+  ])('more than there may be by %s is refused whole', async (command, most, limit) => {
+    const words = [command, ...Array.from({ length: most + 1 }, (_, index) => String(index))];
+    client.send(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`);
+    expect(await client.takeTo('\r\n')).toMatch(new RegExp(`^-ERR .*${limit} ${most}`));
+    expect(await replies(['CLIENT', 'INFO'])).toMatch(/ sub=0 psub=0 /);
+    expect([...rig.server.state.clients].every(({ watched }) => watched.size === 0)).toBe(true);
+  });
+});
+
+describe('who asks to be told and takes nothing', () => {
+  test('of MONITOR is disconnected at its limit', async () => {
+    await client.text('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 4mb 0 0');
+    const monitor = await rig.client();
+    expect(await monitor.text('MONITOR')).toBe('+OK');
+    monitor.socket.pause();
+    const value = 'v'.repeat(500_000);
+    await expect
+      .poll(
+        async () => {
+          await client.text('SET', 'k', value);
+          return [...rig.server.state.clients.monitors].length;
+        },
+        { timeout: 30_000, interval: 0 },
+      )
+      .toBe(0);
+    expect(await client.text('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 256mb 0 0')).toBe('+OK');
   });
 });
 

@@ -66,6 +66,61 @@ describe('HTTP', () => {
   });
 });
 
+describe('who takes nothing of what it is sent', () => {
+  test('over HTTP is not answered on and on', async () => {
+    let answered = 0;
+    const server = new FastifyHttp({
+      host: '127.0.0.1',
+      port: 0,
+      routes: { '/healthz': () => jsonAnswer(200, { answer: 'a'.repeat(100_000), of: ++answered }) },
+    });
+    onTestFinished(() => server.close());
+    const port = await server.listen();
+    const { socket } = open(port);
+    socket.pause();
+    await new Promise((resolve) =>
+      socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(5_000), resolve),
+    );
+    await until(() => answered > 0, 'the first answer');
+    // others are served meanwhile, and each of them gives the first its turns
+    for (let others = 0; others < 50; others++)
+      expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    expect(answered).toBeLessThanOrEqual(50 + 100);
+  });
+
+  test('on the peer port is cut once much lies for it, however much it says itself', async () => {
+    const accepter = await new Recorder().listen();
+    const { socket } = open(accepter.port);
+    socket.write(upgrade('control'));
+    await until(() => accepter.opens.length === 1, 'the connection');
+    socket.pause();
+    const [connection] = accepter.opens;
+    const frame = new Uint8Array(100_000);
+    let sent = 0;
+    await until(() => {
+      if (accepter.closes.length > 0) return true;
+      connection?.send(frame);
+      expect(++sent * frame.length).toBeLessThan(64 * 1024 * 1024);
+      return false;
+    }, 'the end');
+    expect(accepter.closes[0]?.reason).toMatch(/does not read/);
+  });
+
+  test('on the peer port is not cut for one large transaction', async () => {
+    const accepter = await new Recorder().listen();
+    const { socket } = open(accepter.port);
+    socket.write(upgrade('bulk'));
+    await until(() => accepter.opens.length === 1, 'the connection');
+    for (let sent = 0; sent < 4; sent++) accepter.opens[0]?.send(new Uint8Array(20_000_000));
+    await until(() => accepter.transport.bufferedBytes === 0, 'all of it');
+    expect(accepter.closes).toEqual([]);
+  });
+});
+
+const upgrade = (kind: string, extensions = ''): string =>
+  `GET /peer/${kind} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
+  `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: causeway.1\r\n${extensions}\r\n`;
+
 describe('the peer port', () => {
   test('whoever asks for nothing, or never ends asking, is cut', async () => {
     const accepter = await new Recorder({ limits: { unprovenMs: 300 } }).listen();
@@ -81,11 +136,7 @@ describe('the peer port', () => {
   test('no compression is taken up: a small frame cannot become a large one', async () => {
     const accepter = await new Recorder().listen();
     const { socket } = open(accepter.port);
-    socket.write(
-      'GET /peer/bulk HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: causeway.1\r\n' +
-        'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n',
-    );
+    socket.write(upgrade('bulk', 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n'));
     const [head] = (await once(socket, 'data')) as [string];
     expect(head).toMatch(/^HTTP\/1\.1 101 /);
     expect(head.toLowerCase()).not.toContain('sec-websocket-extensions');
