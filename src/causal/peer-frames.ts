@@ -101,6 +101,12 @@ export interface MembershipFrame extends MembershipRecord {
   readonly type: 'membership';
 }
 
+/** Something of the quorum groups, as they encode it themselves: on the control connection. */
+export interface StrongBytesFrame {
+  readonly type: 'strong';
+  readonly bytes: Uint8Array;
+}
+
 export type PeerFrame =
   | HelloFrame
   | WantFrame
@@ -113,7 +119,7 @@ export type PeerFrame =
   | SnapshotEntriesFrame
   | SnapshotEndFrame
   | MembershipFrame
-;
+  | StrongBytesFrame;
 
 /** What a node keeps of itself beside the entries: one cut with them. */
 export interface NodeMeta {

@@ -56,6 +56,8 @@ export class Replica {
   readonly closedHere: VersionVector = new VersionVector();
   /** The transaction that closed what is retired of a node, where it is known: who has it has all of that. */
   readonly closedBy: Map<NodeNumber, ClosedBy> = new Map();
+  /** Streams that are no node's: the logs of quorum groups. */
+  readonly groupOrigins: Set<Origin> = new Set();
   readonly #running: Map<Origin, VersionVector> = new Map();
 
   constructor(identity: Identity, members: readonly Member[], clock: HybridClock, limits: ReplicationLimits) {
@@ -89,8 +91,9 @@ export class Replica {
 
   /** Whether transactions of an origin can exist: it belongs to a member of the topology, and is no later life of this node. */
   isMemberOrigin(origin: unknown): origin is Origin {
-    if (!isOrigin(origin) || incarnationOf(origin) === 0 || this.members.get(nodeOf(origin)) === undefined)
-      return false;
+    if (!isOrigin(origin) || incarnationOf(origin) === 0) return false;
+    if (this.groupOrigins.has(origin)) return true;
+    if (this.members.get(nodeOf(origin)) === undefined) return false;
     return nodeOf(origin) !== this.identity.nodeNumber || origin <= this.origin;
   }
 

@@ -12,6 +12,8 @@ export interface ReplicatorHost {
   mergeSnapshot(snapshot: Snapshot): void;
   /** A stamp above all that this node gave out, and a promise that all to come are above it. */
   nextStamp(wallMs: number): Stamp;
+  /** What a peer's quorum groups say. Throws PROTOCOL. */
+  strong(from: number, bytes: Uint8Array): void;
   /** The highest sequence made by this node in this incarnation. */
   lastSeqOf(): number;
 }

@@ -300,6 +300,9 @@ export class Replicator {
       case 'membership':
         this.#membership(session, frame);
         return;
+      case 'strong':
+        this.#host.strong(session.member.nodeNumber, frame.bytes);
+        return;
       case 'hello':
         throw new CausewayError('PROTOCOL', 'a second hello');
     }

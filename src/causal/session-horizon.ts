@@ -63,9 +63,10 @@ export class SessionHorizon {
   }
 
   #checkPossible(dots: Dots): void {
-    const { vector, members, identity, origin: own } = this.#replica;
+    const { vector, members, identity, origin: own, groupOrigins } = this.#replica;
     for (const [origin, seq] of dots) {
       if (this.#has(origin, seq)) continue;
+      if (groupOrigins.has(origin)) continue;
       const node = nodeOf(origin);
       if (members.get(node) === undefined) throw refusal(`node ${node} is no member of this cluster`);
       // what others have not made yet may come, what this node has not made is known not to be

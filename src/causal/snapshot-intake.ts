@@ -46,7 +46,7 @@ export class SnapshotIntake {
     const snapshot = this.#receiver.take(node, frame);
     if (snapshot === null) return;
     for (const [origin] of snapshot.vector.entries()) {
-      if (this.#replica.members.get(nodeOf(origin)) === undefined)
+      if (this.#replica.members.get(nodeOf(origin)) === undefined && !this.#replica.groupOrigins.has(origin))
         throw new CausewayError('PROTOCOL', 'a snapshot of no member');
     }
     checkClaims(snapshot);

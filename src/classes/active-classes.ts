@@ -71,6 +71,11 @@ export class ActiveClasses {
     return this.resolutions.show(this.#policy.classOfText(key), siblings);
   }
 
+  /** Which keys, as latin1 strings, a quorum group owns: the same for the node's life. */
+  pinnedKeys(): (key: string) => boolean {
+    return this.#policy.hasStrong ? (key) => this.#policy.classOfText(key).strong !== undefined : () => false;
+  }
+
   get policy(): ClassPolicy {
     return this.#policy;
   }

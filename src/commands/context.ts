@@ -65,6 +65,8 @@ export interface CommandContext {
   readonly server: ServerState;
   /** The longest string that a command may make, in bytes. */
   readonly bulkBytesMax: number;
+  /** A key was looked up to be read: a hit or a miss. */
+  countLookup(isHit: boolean): void;
   /** A keyspace notification, Redis's class letter (`g $ s h x` …) and event name, e.g. ('$', 'append', key). */
   notify(classLetter: string, event: string, key: ByteRange): void;
 }

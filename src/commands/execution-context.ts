@@ -59,6 +59,11 @@ export class ExecutionContext implements CommandContext {
     return this.#unit();
   }
 
+  countLookup(isHit: boolean): void {
+    if (isHit) this.server.stats.keyspaceHits++;
+    else this.server.stats.keyspaceMisses++;
+  }
+
   notify(classLetter: string, event: string, key: ByteRange): void {
     if (this.server.settings.notifyClasses !== 0) this.server.notifier.notify(classLetter, event, key);
   }

@@ -7,13 +7,8 @@ import { overLimit, wrongType } from './refusals.ts';
 /** The entry of a key for a command that reads: counts as a hit or a miss, which is told to those who listen for `keymiss`. */
 export function lookupForRead(context: CommandContext, key: ByteRange): Slot {
   const slot = context.keys.find(key, context.keys.hashOf(key), context.nowMs);
-  const { stats } = context.server;
-  if (slot === NO_SLOT) {
-    stats.keyspaceMisses++;
-    context.notify('m', 'keymiss', key);
-  } else {
-    stats.keyspaceHits++;
-  }
+  context.countLookup(slot !== NO_SLOT);
+  if (slot === NO_SLOT) context.notify('m', 'keymiss', key);
   return slot;
 }
 

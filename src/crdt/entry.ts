@@ -38,6 +38,8 @@ export class Entry {
   set: SetContent | null = null;
   document: DocumentContent | null = null;
   expiries: Expiries | null = null;
+  /** Whether time does not hide it: it goes when a log says so (RULES D9). */
+  expiresByLog = false;
   /** Derived by `refresh`. */
   type: ContentType = ContentType.None;
   /** Derived by `refresh`: Unix milliseconds of the visible type's expiry, Infinity for none. */

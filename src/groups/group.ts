@@ -124,7 +124,7 @@ export class Group {
       requester,
     };
     const proposed = this.raft.propose(this.#codec.encodeEntry(entry), now.monotonicMs);
-    if (typeof proposed === 'string') this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
+    if (typeof proposed === 'string') this.#host.answer(ticket.node, ticket.serial, refusedProposal(proposed));
     else this.#proposed.set(proposed.index, { ...ticket, term: proposed.term });
   }
 
@@ -192,27 +192,31 @@ export class Group {
   #giveBack(now: Now): void {
     const { preferred } = this.plan;
     if (preferred.includes(this.#self as never)) return;
-    const heir = preferred.find(
-      (node) => this.raft.isCaughtUp(node, now.monotonicMs) && this.#host.rowCovers(node, this.#state.running),
-    );
+    const heir = preferred.find((node) => this.#isCaughtUp(node) && this.#host.rowCovers(node, this.#state.running));
     if (heir !== undefined) this.raft.transfer(heir, now.monotonicMs);
+  }
+
+  #isCaughtUp(node: number): boolean {
+    const progress = this.raft.progress.get(node);
+    return progress !== undefined && progress.isActive && progress.match >= this.raft.commit;
   }
 
   /** Milliseconds until `tick` is wanted. */
   nextTickMs(now: Now): number {
     const untilExpiryMs = this.isLeader ? this.#state.keyspace.nextExpiryMs - now.wallMs : Infinity;
     const untilAdmissionMs = this.#admissions.length > 0 ? 5 : Infinity;
-    return Math.min(this.raft.nextTickMs(now.monotonicMs), Math.max(1, untilExpiryMs), untilAdmissionMs);
+    return Math.min(this.raft.nextTickMs() - now.monotonicMs, Math.max(1, untilExpiryMs), untilAdmissionMs);
   }
 
   // ── what follows from it ──
 
   /**
-   * Takes what the machine wants: messages are sent, committed entries applied, reads answered. Returns the rest: what is to be stored,
-   * what is to be shown, and a state that replaces this one's.
+   * Takes what the machine wants: messages are sent, committed entries applied, reads answered; `install` puts a snapshot's state in
+   * the place of this one's. Returns the rest: what is to be stored and what is to be shown.
    */
-  turn(now: Now): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
-    const outputs = this.raft.takeOutputs(now.monotonicMs);
+  turn(install: (snapshot: Uint8Array) => void): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
+    const outputs = this.raft.takeOutputs();
+    if (outputs.install !== null) install(outputs.install.bytes);
     for (const message of outputs.messages) this.#host.send(message.to, message);
     for (const { index, term } of outputs.overwritten) this.#fail(index, term, 'refused');
     this.#noteLeadership();
@@ -290,3 +294,10 @@ export class Group {
 }
 
 const NO_REPLY = new Uint8Array(0);
+
+/** A request that is too large for an entry will be so everywhere; all else may be asked again. */
+function refusedProposal(why: string): LeaderAnswer {
+  if (why !== 'too-large') return { kind: 'refused' };
+  const message = `the request is larger than an entry of a group's log may be (limit entry-bytes-max)`;
+  return { kind: 'failed', code: 'LIMIT', message };
+}

@@ -80,6 +80,9 @@ export class StrongExecutor implements CommandContext {
     return this.#random.unit();
   }
 
+  /** Counted by nobody: a figure of a node, and this runs on all. */
+  countLookup(): void {}
+
   /** Notifications come where the effects become visible. */
   notify(): void {}
 

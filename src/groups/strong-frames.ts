@@ -1,7 +1,7 @@
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { StrongKind } from '../commands/strong-view.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Message } from '../quorum/messages.ts';
+import type { Message, SnapshotMeta } from '../quorum/messages.ts';
 import type { GroupKeyState, GroupMeta } from './group-state.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from './group-entry.ts';
 
@@ -69,4 +69,6 @@ export interface GroupCodec {
   decodeMeta(bytes: Uint8Array): GroupMeta;
   encodeSnapshot(snapshot: GroupSnapshot): Uint8Array;
   decodeSnapshot(bytes: Uint8Array): GroupSnapshot;
+  encodeSnapshotMeta(meta: SnapshotMeta): Uint8Array;
+  decodeSnapshotMeta(bytes: Uint8Array): SnapshotMeta;
 }

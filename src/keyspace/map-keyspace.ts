@@ -57,6 +57,8 @@ export class MapKeyspace implements KeyspaceReader {
   onChange: ChangeListener = () => {};
   /** Which keys never leave this node: nothing of them is in a snapshot, the digest or the store. The same for the keyspace's life. */
   isWeak: (key: string) => boolean = () => false;
+  /** Which keys a quorum group owns: no clock hides them, and FLUSHALL leaves them. The same for the keyspace's life. */
+  isPinned: (key: string) => boolean = () => false;
   /** Of which keys all concurrent writes of a string are kept (RULES V5). The same for the keyspace's life; none of them is weak. */
   keepsSiblings: (key: string) => boolean = () => false;
   /** What such a key shows when there are several: a pure function of them, or the latest. Asked when one reads. */
@@ -113,7 +115,12 @@ export class MapKeyspace implements KeyspaceReader {
 
   #isVisible(slot: Slot, nowMs: number): boolean {
     const entry = this.#slots.entry(slot);
-    return entry !== null && entry !== undefined && entry.type !== ContentType.None && entry.expiryMs > nowMs;
+    return (
+      entry !== null &&
+      entry !== undefined &&
+      entry.type !== ContentType.None &&
+      (entry.expiryMs > nowMs || entry.expiresByLog)
+    );
   }
 
   entryAt(slot: Slot): Entry {
@@ -209,7 +216,7 @@ export class MapKeyspace implements KeyspaceReader {
     const entry = this.entryAt(slot);
     this.conflicts.watch(key, entry, update, context, this.#flush);
     const { type, expiryMs } = entry;
-    const contentChanged = entry.apply(update, context, this.#flush);
+    const contentChanged = entry.apply(update, context, entry.expiresByLog ? null : this.#flush);
     entry.refresh();
     // what an update removes beside its own content shows in these
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
@@ -248,7 +255,9 @@ export class MapKeyspace implements KeyspaceReader {
       return known;
     }
     this.#beforeChange(this.#slots.nextSlot);
-    return this.#slots.add(key, this.keepsSiblings(key));
+    const slot = this.#slots.add(key, this.keepsSiblings(key));
+    this.#slots.entryAt(slot).expiresByLog = this.isPinned(key);
+    return slot;
   }
 
   #beforeChange(slot: Slot): void {
@@ -276,7 +285,7 @@ export class MapKeyspace implements KeyspaceReader {
       if (entry.expiries !== null) this.#waitForPurge(key, entry.expiries.latestMs);
       return;
     }
-    this.#counted.add(slot, key, entry.expiryMs);
+    this.#counted.add(slot, key, entry.expiresByLog ? Infinity : entry.expiryMs);
   }
 
   #waitForPurge(key: string, expiryMs: number): void {
@@ -295,6 +304,7 @@ export class MapKeyspace implements KeyspaceReader {
         this.#drop(slot, key);
         continue;
       }
+      if (this.isPinned(key)) continue;
       this.#beforeChange(slot);
       const entry = this.entryAt(slot);
       entry.flush(isLatest ? mark : null, context);
@@ -439,7 +449,7 @@ export class MapKeyspace implements KeyspaceReader {
   #mergeEntry(slot: Slot, key: string, other: Entry | null, sides: FlushedSides): void {
     this.#beforeChange(slot);
     const entry = this.entryAt(slot);
-    entry.merge(other, sides);
+    entry.merge(other, entry.expiresByLog ? { ...sides, localFlush: null, remoteFlush: null } : sides);
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.noteMerged(key, entry);
   }
@@ -456,7 +466,9 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   #restored(key: string, state: EntryState): Entry {
-    return Entry.fromState(state, this.keepsSiblings(key));
+    const entry = Entry.fromState(state, this.keepsSiblings(key));
+    entry.expiresByLog = this.isPinned(key);
+    return entry;
   }
 
   restoreFlush(flush: FlushMark | null): void {

@@ -24,9 +24,10 @@ import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts'
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import { NO_GROUPS } from '../groups/no-groups.ts';
+import type { StrongTier } from '../groups/strong-tier.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';
 import type { DotSink } from '../keyspace/recent-changes.ts';
-import type { StoreBatch, StoredImage } from '../ports.ts';
+import type { QuorumBatch, StoreBatch, StoredImage } from '../ports.ts';
 import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { conflictHost } from './conflict-host.ts';
@@ -38,6 +39,7 @@ import { OwnStream } from './own-stream.ts';
 import { Outbox, type NodeOutputs } from './outbox.ts';
 import { Persistence } from './persistence.ts';
 import { Readiness } from './readiness.ts';
+import { openStrongTier, type StrongOptions } from './strong-side.ts';
 import type { NodeTelemetry } from './telemetry.ts';
 
 /** What a node is made of and what it may ask of the world, synchronously. */
@@ -53,6 +55,8 @@ export interface RegionNodeOptions {
   readonly raiseStampBound: (stampBound: number) => void;
   /** Whether a store takes batches; without one everything applied counts as durable. */
   readonly hasStore: boolean;
+  /** The quorum groups of strong keys; without it there are none. */
+  readonly strong?: StrongOptions;
   /** The classes of keys; without it every key is of the default class. */
   readonly classes?: ActiveClasses;
 }
@@ -82,7 +86,7 @@ export class RegionNode implements Engine, NodeView {
   readonly names: NodeNames;
   readonly sessions: SessionHorizon;
   readonly membership: MembershipDesk;
-  readonly strong: StrongView = NO_GROUPS;
+  readonly #strong: StrongTier | null;
   readonly classes: ActiveClasses;
   readonly conflicts: MapKeyspace['conflicts'] = this.#keyspace.conflicts;
   readonly #own: OwnStream;
@@ -107,6 +111,7 @@ export class RegionNode implements Engine, NodeView {
     this.#outbox = new Outbox(codec);
     this.#closed = new ClosedIncarnations(this.#replica);
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
+    for (const { origin, name } of options.strong?.plans ?? []) this.#nodeNames.set(nodeOf(origin), name);
     this.names = (node) => (node === NOBODY ? 'here' : this.#nodeNames.get(node));
     this.sessions = new SessionHorizon(this.#replica, this.names, codec.tokens);
     this.#sender = new Sender(this.#replica, this.#keyspace, (link, frame) => this.#send(link, frame));
@@ -116,6 +121,7 @@ export class RegionNode implements Engine, NodeView {
       deliver: (now) => this.#deliver(now),
       mergeSnapshot: (snapshot) => this.#mergeSnapshot(snapshot),
       nextStamp: (wallMs) => this.#own.nextStamp(wallMs),
+      strong: (from, bytes) => this.#strong?.frame(from, bytes),
       lastSeqOf: () => this.#own.lastSeq,
     });
     this.#persistence = new Persistence(this.#replica, this.#keyspace, codec, options.hasStore);
@@ -129,6 +135,8 @@ export class RegionNode implements Engine, NodeView {
     this.#keyspace.keepsSiblings = siblingKeys(this.classes);
     this.#keyspace.showSiblings = (key, siblings) => this.classes.showSiblings(key, siblings);
     this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);
+    this.#keyspace.isPinned = this.classes.pinnedKeys();
+    this.#strong = this.#openStrong(options);
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#own.open(),
       record: (update) => {
@@ -138,6 +146,27 @@ export class RegionNode implements Engine, NodeView {
       isWeak: (key) => this.classes.beginWrite(key),
       ttlMsOf: (key) => this.classes.policy.classOf(key).ttlMs,
     });
+  }
+
+  #openStrong({ strong, codec }: RegionNodeOptions): StrongTier | null {
+    if (strong === undefined || strong.plans.length === 0) return null;
+    return openStrongTier({
+      strong,
+      ttlMsOf: (key) => this.classes.policy.classOf(key).ttlMs,
+      replica: this.#replica,
+      replicator: this.#replicator,
+      keyspace: this.#keyspace,
+      own: this.#own,
+      codec,
+      send: (link, frame) => void this.#send(link, frame),
+      nodeId: (node) => this.names(node) ?? String(node),
+      now: () => this.#now,
+    });
+  }
+
+  /** Keys that are pinned to a home region. */
+  get strong(): StrongView {
+    return this.#strong ?? NO_GROUPS;
   }
 
   // ── seen from the clients: Engine ──
@@ -243,6 +272,7 @@ export class RegionNode implements Engine, NodeView {
   flush(now: Now): void {
     this.#at(now);
     this.#own.seal(this.#now);
+    this.#flushStrong(now);
     this.#replicator.pump();
   }
 
@@ -254,6 +284,7 @@ export class RegionNode implements Engine, NodeView {
     this.#deliver(now);
     this.#readiness.tick(now);
     this.#closeEarlierIncarnations();
+    this.#strong?.tick(now);
     this.#own.seal(this.#now);
     this.#replicator.refreshAlone(now);
     this.#replicator.tick(now);
@@ -267,8 +298,30 @@ export class RegionNode implements Engine, NodeView {
     if (this.#readiness.isStarted) this.#renewDocuments();
   }
 
+  /** What groups decided is applied and shown; what that lets in is decided in the same turn. */
+  #flushStrong(now: Now): void {
+    while (this.#strong?.flush(now) === true) this.#deliver(now);
+  }
+
+  /** What is to be on disk before quorum groups go on, null for nothing. To be stored at once, in the order of the calls. */
+  takeQuorumBatch(): QuorumBatch | null {
+    return this.#strong?.takeBatch(this.#now) ?? null;
+  }
+
+  /** The quorum batch taken first of those under way is on disk. */
+  quorumCommitted(now: Now): void {
+    this.#at(now);
+    this.#strong?.committed();
+  }
+
   /** Milliseconds until the next `tick` is wanted. */
   nextTickMs(): number {
+    const causalMs = this.#nextCausalTickMs();
+    if (this.#strong === null) return causalMs;
+    return Math.min(causalMs, this.#strong.nextTickMs(this.#now), this.#strong.nextBatchMs(this.#now));
+  }
+
+  #nextCausalTickMs(): number {
     const { rowsEveryMs, heartbeatMs } = this.#options.limits;
     const isBusy = this.#replicator.isBusy || this.#keyspace.forgetWaiting > 0 || !this.#readiness.isStarted;
     if (isBusy) return rowsEveryMs;

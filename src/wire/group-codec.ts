@@ -29,7 +29,7 @@ import {
   vector,
 } from './msgpack-checks.ts';
 import { checkShape } from './msgpack-shape.ts';
-import { flatMessage, messageOf } from './quorum-codec.ts';
+import { flatMessage, flatSnapshotMeta, messageOf, snapshotMeta } from './quorum-codec.ts';
 
 /** Numbers on the wire and on disk: never renumber, only add. */
 const FrameKind = { quorum: 1, 'strong-request': 2, 'strong-answer': 3 } as const;
@@ -291,5 +291,7 @@ export const groupCodec: GroupCodec = {
   encodeMeta: (of) => packr.pack(flatMeta(of)),
   decodeMeta: (bytes) => meta(list(bytes, 4, 'a state')),
   encodeSnapshot: ({ meta: head, entries }) => packr.pack([flatMeta(head), entries]),
+  encodeSnapshotMeta: (of) => packr.pack(flatSnapshotMeta(of)),
+  decodeSnapshotMeta: (bytes) => snapshotMeta(list(bytes, 4, "a snapshot's end")),
   decodeSnapshot: (bytes) => snapshotOf(list(bytes, 2, 'a snapshot')),
 };

@@ -43,6 +43,7 @@ const FrameType = {
   'snapshot-entries': 9,
   'snapshot-end': 10,
   membership: 11,
+  strong: 12,
 } as const;
 
 const TRANSACTIONS_MAX = 1_000_000;
@@ -229,6 +230,8 @@ function parts(frame: PeerFrame): unknown[] {
     case 'truncated':
     case 'snapshot-request':
       return [];
+    case 'strong':
+      return [frame.bytes];
     case 'transactions':
       return [frame.origin, frame.first, frame.last, frame.asked ? 1 : 0, frame.bytes];
     case 'snapshot-begin':
@@ -278,6 +281,8 @@ function frameOf(list: readonly unknown[]): PeerFrame {
         echoHeldMs: finite(d, 'a time'),
         receivedBytes: count(e, 'a count of bytes'),
       };
+    case FrameType.strong:
+      return { type: 'strong', bytes: blob(a, 'a frame of quorum groups') };
     case FrameType.truncated:
       return { type: 'truncated' };
     case FrameType['snapshot-request']:

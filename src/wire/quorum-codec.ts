@@ -72,13 +72,7 @@ function parts(message: Message): unknown[] {
         message.round,
       ];
     case 'append-response':
-      return [
-        message.isAccepted ? 1 : 0,
-        message.previousIndex,
-        message.index,
-        message.conflictTerm,
-        message.round,
-      ];
+      return [message.isAccepted ? 1 : 0, message.previousIndex, message.index, message.conflictTerm, message.round];
     case 'snapshot':
       return [flatSnapshotMeta(message.meta), message.offset, message.totalBytes, message.bytes, message.round];
     case 'snapshot-response':

@@ -1,3 +1,4 @@
+import { replayReply } from '../support/replay-reply.ts';
 import type { ByteRange } from '../../src/base/bytes.ts';
 import type { Reply } from '../../src/commands/context.ts';
 import type { ReplyValue } from '../conformance/reply-value.ts';
@@ -52,8 +53,8 @@ export class RecordingReply implements Reply {
     else this.#open.push({ kind, items: [], missing });
   }
 
-  raw(): void {
-    throw new Error('no command of the table replies bytes of its own');
+  raw(buf: Uint8Array, start: number, end: number): void {
+    replayReply(buf.subarray(start, end), this);
   }
 
   ok(): void {

@@ -2,9 +2,9 @@ import { REPLICATION_LIMITS, type ReplicationLimits } from '../../src/causal/lim
 import type { ActiveClasses } from '../../src/classes/active-classes.ts';
 import type { Member } from '../../src/causal/members.ts';
 import { nodeNumber } from '../../src/clock/origin.ts';
-import type { StoreBatch } from '../../src/ports.ts';
+import type { QuorumBatch, StoreBatch } from '../../src/ports.ts';
 import { EventQueue } from './event-queue.ts';
-import { Disk, VirtualNode, type Connection, type VirtualWorld } from './virtual-node.ts';
+import { Disk, VirtualNode, type Connection, type VirtualStrong, type VirtualWorld } from './virtual-node.ts';
 
 export { VIRTUAL_START_MS, VirtualNode } from './virtual-node.ts';
 
@@ -30,6 +30,7 @@ export interface VirtualOptions {
   readonly nodesPerRegion?: number;
   readonly limits?: Partial<ReplicationLimits>;
   readonly classes?: ActiveClasses;
+  readonly strong?: VirtualStrong;
   /** One-way delay in milliseconds, asked for each message. */
   readonly delayMs?: (from: Member, to: Member) => number;
   /** Milliseconds between a store batch and its being on disk. */
@@ -43,6 +44,7 @@ export class VirtualCluster implements VirtualWorld {
   readonly members: readonly Member[];
   readonly limits: ReplicationLimits;
   readonly classes: ActiveClasses | null;
+  readonly strong: VirtualStrong | null;
   readonly nodes: VirtualNode[] = [];
   observer: VirtualObserver;
   delayMs: (from: Member, to: Member) => number;
@@ -65,6 +67,7 @@ export class VirtualCluster implements VirtualWorld {
       })),
     );
     this.classes = options.classes ?? null;
+    this.strong = options.strong ?? null;
     this.limits = { ...REPLICATION_LIMITS, ...options.limits };
     this.delayMs = options.delayMs ?? (() => 10);
     this.#diskMs = options.diskMs ?? 5;
@@ -126,6 +129,21 @@ export class VirtualCluster implements VirtualWorld {
       this.at(Math.max(1, Math.min(250, node.core.nextTickMs())), tick);
     };
     this.at(1, tick);
+  }
+
+  /** On disk all at once and in order; a node that dies before has lost it. */
+  storeQuorum(node: VirtualNode, batch: QuorumBatch): void {
+    const { life } = node;
+    const { quorum } = node.disk;
+    this.at(this.#diskMs, () => {
+      if (node.life !== life || !node.isRunning) return;
+      quorum.commit(batch, (error) => {
+        if (error !== null) throw error;
+      });
+      node.core.quorumCommitted(node.now());
+      if (node.isPaused) node.waiting.push(() => node.settle());
+      else node.settle();
+    });
   }
 
   #storeBehind(node: VirtualNode): void {

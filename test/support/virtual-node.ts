@@ -1,6 +1,6 @@
 import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
 import type { ActiveClasses } from '../../src/classes/active-classes.ts';
-import { MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
+import { MemoryQuorumDisk, MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import type { GroupPlan } from '../../src/groups/group-plan.ts';
@@ -69,7 +69,7 @@ export class Disk {
   aside: Uint8Array | null = null;
   stampBound = 0;
   incarnation = 0;
-  quorum: MemoryQuorumStore = new MemoryQuorumStore();
+  quorum: MemoryQuorumStore = new MemoryQuorumStore(new MemoryQuorumDisk(), { defer: (run) => run() });
 
   commit(batch: StoreBatch): void {
     if (batch.clear) this.entries.clear();

@@ -151,6 +151,7 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
   },
   'snapshot-entries': { type: 'snapshot-entries', entries: [['ke\xff', sampleState]] },
   'snapshot-end': { type: 'snapshot-end', count: 1 },
+  strong: { type: 'strong', bytes: new Uint8Array([1, 2, 3]) },
   membership: {
     type: 'membership',
     epoch: 2,

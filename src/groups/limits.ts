@@ -1,0 +1,28 @@
+import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
+
+/**
+ * Times of a group that spans regions up to about 300 ms apart. A leader that is gone is replaced after 1 to 1.5 s and two round trips.
+ * A lease ends 20 % before anybody can be elected: it is sound while no clock runs more than 20 % faster than another.
+ */
+export const GROUP_TIMING: RaftTiming = {
+  electionMs: 1_000,
+  electionSpreadMs: 500,
+  heartbeatMs: 100,
+  leaseMs: 800,
+  pauseMs: 400,
+};
+
+const MEBIBYTE = 1024 * 1024;
+
+/** Bounds of a group's memory and messages. */
+export const GROUP_LIMITS: RaftLimits = {
+  appendBytesMax: MEBIBYTE,
+  inflightMax: 256,
+  inflightBytesMax: 16 * MEBIBYTE,
+  entryBytesMax: 64 * MEBIBYTE,
+  unappliedBytesMax: 256 * MEBIBYTE,
+  snapshotChunkBytes: MEBIBYTE,
+  snapshotBytesMax: 4096 * MEBIBYTE,
+  slackBytesMax: 16 * MEBIBYTE,
+  readsMax: 100_000,
+};

@@ -1,0 +1,399 @@
+import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
+import type { Now } from '../causal/replica.ts';
+import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import type { CommandIndex } from '../commands/command-index.ts';
+import type { GroupStatus, StrongAnswer, StrongRequest, StrongView } from '../commands/strong-view.ts';
+import type { QuorumBatch, QuorumGroupBatch, QuorumImage } from '../ports.ts';
+import type { Entry, EntryKind, PersistBatch } from '../quorum/messages.ts';
+import type { RaftLimits, RaftTiming, Restored } from '../quorum/options.ts';
+import { Raft } from '../quorum/raft.ts';
+import { Forwarder } from './forwarder.ts';
+import type { GroupPlan } from './group-plan.ts';
+import { Group, type GroupHost } from './group.ts';
+import { GroupState, type GroupChunk, type GroupDirty, type GroupKeyState } from './group-state.ts';
+import { groupStatus } from './group-status.ts';
+import type { GroupCodec, LeaderAnswer, StrongFrame, StrongRequestFrame } from './strong-frames.ts';
+import type { NewReply } from './strong-executor.ts';
+
+/** What the strong tier asks of its node. */
+export interface StrongHost extends Pick<GroupHost, 'covers' | 'rowCovers' | 'nextStamp' | 'random'> {
+  /** Sends on the control connection; lost where there is none. */
+  send(to: number, frame: Uint8Array): void;
+  /** Whether there is a control connection to a node that has proven who it is. */
+  isUp(node: number): boolean;
+  /** Puts transactions of a group into the causal order; says whether they go on where that is. */
+  show(origin: Origin, chunk: GroupChunk): boolean;
+  /** How far a group is shown here. */
+  visible(origin: Origin): number;
+  /** Puts a group's whole state in the place of what is shown of it. */
+  showWhole(group: Group): void;
+  nodeId(node: number): string;
+  now(): Now;
+}
+
+export interface StrongTierOptions {
+  readonly self: NodeNumber;
+  readonly origin: Origin;
+  readonly plans: readonly GroupPlan[];
+  readonly commands: CommandIndex;
+  readonly newReply: NewReply;
+  readonly ttlMsOf: (key: ByteRange) => number | null;
+  readonly codec: GroupCodec;
+  readonly timing: RaftTiming;
+  readonly limits: RaftLimits;
+  /** What is on disk of a group; null where nothing is kept over a restart. */
+  readonly load: ((group: string) => QuorumImage) | null;
+}
+
+interface Kept {
+  readonly group: Group;
+  /** Handed out by the machine and not yet taken for the store. */
+  persist: PersistBatch | null;
+  isCommitting: boolean;
+  /** Applied entries up to here are on disk as state. */
+  storedUpTo: number;
+  storedAtMs: number;
+  /** Entries up to here may go from the disk; null for none. */
+  compactTo: number | null;
+  /** What is shown has a gap: it is to be replaced by the whole state. */
+  isShownBehind: boolean;
+}
+
+interface Commit {
+  readonly parts: readonly { readonly kept: Kept; readonly machine: boolean; readonly stateUpTo: number }[];
+}
+
+/** The state machine's changes are written behind after so many entries or so much time. */
+const STATE_EVERY_ENTRIES = 1_000;
+const STATE_EVERY_MS = 1_000;
+
+/**
+ * All quorum groups of a node: their machines and states, the requests of its clients on their way, and what is to be on disk before
+ * anything that promises it is sent. Pure; the driver stores the batches that it gives out, in order.
+ */
+export class StrongTier implements StrongView {
+  readonly #options: StrongTierOptions;
+  readonly #host: StrongHost;
+  readonly #groups: Map<string, Kept> = new Map();
+  readonly #byOrigin: Map<NodeNumber, Kept> = new Map();
+  readonly #forwarder: Forwarder;
+  readonly #commits: Commit[] = [];
+
+  constructor(options: StrongTierOptions, host: StrongHost) {
+    this.#options = options;
+    this.#host = host;
+    this.#forwarder = new Forwarder({
+      origin: options.origin,
+      leaderOf: (group) => this.#groups.get(group)?.group.raft.leader ?? 0,
+      originOf: (group) => this.#groupOf(group).plan.origin,
+      isUp: (node) => node === options.self || host.isUp(node),
+      ask: (node, frame) => this.#ask(node, frame),
+    });
+    for (const plan of options.plans) {
+      const kept = this.#open(plan);
+      this.#groups.set(plan.name, kept);
+      this.#byOrigin.set(nodeOf(plan.origin), kept);
+    }
+  }
+
+  get hasGroups(): boolean {
+    return this.#groups.size > 0;
+  }
+
+  #groupOf(name: string): Group {
+    const kept = this.#groups.get(name);
+    if (kept === undefined) throw new Error(`no group ${name}`);
+    return kept.group;
+  }
+
+  // ── begin ──
+
+  #open(plan: GroupPlan): Kept {
+    const image = this.#options.load?.(plan.name) ?? null;
+    const state = this.#newState(plan);
+    if (image?.stateMeta) state.restore(this.#restoredKeys(image), this.#options.codec.decodeMeta(image.stateMeta));
+    const raft = new Raft({
+      id: this.#options.self,
+      config: { voters: plan.voters, learners: plan.learners },
+      restored: image?.hardState ? this.#restored(image, state.applied) : null,
+      timing: this.#options.timing,
+      limits: this.#options.limits,
+      random: () => this.#host.random(),
+    });
+    const group = new Group(plan, this.#options.self, raft, state, this.#options.codec, {
+      ...this.#host,
+      covers: (deps) => this.#host.covers(deps),
+      rowCovers: (node, deps) => this.#host.rowCovers(node, deps),
+      nextStamp: (wallMs) => this.#host.nextStamp(wallMs),
+      random: () => this.#host.random(),
+      send: (to, message) => this.#send(to, { type: 'quorum', group: plan.name, message }),
+      answer: (to, serial, answer) => this.#answer(to, serial, answer),
+    });
+    return {
+      group,
+      persist: null,
+      isCommitting: false,
+      storedUpTo: state.applied,
+      storedAtMs: 0,
+      compactTo: null,
+      isShownBehind: true,
+    };
+  }
+
+  #newState({ origin }: GroupPlan): GroupState {
+    const { commands, newReply, ttlMsOf } = this.#options;
+    return new GroupState({ origin, commands, newReply, ttlMsOf });
+  }
+
+  *#restoredKeys(image: QuorumImage): Generator<readonly [string, GroupKeyState]> {
+    for (const [key, bytes] of image.state)
+      yield [latin1Of(key, 0, key.length), this.#options.codec.decodeKeyState(bytes)];
+  }
+
+  #restored(image: QuorumImage, applied: number): Restored {
+    const { hardState, log, snapshot } = image;
+    return {
+      hardState: hardState ?? { term: 0, votedFor: 0, commit: 0 },
+      entries: log.map(({ index, term, kind, data }): Entry => ({ index, term, kind: kind as EntryKind, data })),
+      snapshotMeta: snapshot === null ? null : this.#options.codec.decodeSnapshotMeta(snapshot.meta),
+      applied,
+    };
+  }
+
+  // ── StrongView ──
+
+  originOf(group: string): Origin | null {
+    return this.#groups.get(group)?.group.plan.origin ?? null;
+  }
+
+  leaderOf(group: string): string | null {
+    const leader = this.#groups.get(group)?.group.raft.leader ?? 0;
+    return leader === 0 ? null : this.#host.nodeId(leader);
+  }
+
+  groups(): GroupStatus[] {
+    const now = this.#host.now();
+    return Array.from(this.#groups.values(), ({ group }) =>
+      groupStatus(group, this.#host.visible(group.plan.origin), (node) => this.#host.nodeId(node), now),
+    );
+  }
+
+  submit(request: StrongRequest, answered: (answer: StrongAnswer) => void): number {
+    return this.#forwarder.submit(request, answered, this.#host.now());
+  }
+
+  cancel(ticket: number): void {
+    this.#forwarder.cancel(ticket);
+  }
+
+  /** Whether a node number stands for a group. */
+  isGroup(node: NodeNumber): boolean {
+    return this.#byOrigin.has(node);
+  }
+
+  // ── frames ──
+
+  #send(to: number, frame: StrongFrame): void {
+    if (this.#host.isUp(to)) this.#host.send(to, this.#options.codec.encodeFrame(frame));
+  }
+
+  #ask(node: number, frame: StrongRequestFrame): void {
+    if (node === this.#options.self) this.#groupOf(frame.group).request(node, frame, this.#host.now());
+    else this.#send(node, frame);
+  }
+
+  #answer(to: number, serial: number, answer: LeaderAnswer): void {
+    if (to === this.#options.self) this.#forwarder.answered(to, serial, answer, this.#host.now());
+    else this.#send(to, { type: 'strong-answer', serial, answer });
+  }
+
+  /** Takes a frame of a peer that has proven to be `from`. Throws PROTOCOL for what it may not say. */
+  frame(from: number, bytes: Uint8Array): void {
+    const frame = this.#options.codec.decodeFrame(bytes);
+    const now = this.#host.now();
+    if (frame.type === 'strong-answer') return this.#forwarder.answered(from, frame.serial, frame.answer, now);
+    // a group that its rules have and ours do not cannot be: the digests were compared
+    const group = this.#groups.get(frame.group)?.group;
+    if (group === undefined) return;
+    if (frame.type === 'quorum') {
+      if (frame.message.from === from && frame.message.to === this.#options.self) group.step(frame.message, now);
+    } else if (nodeOf(frame.request.origin) === from) {
+      group.request(from, frame, now);
+    }
+  }
+
+  // ── time ──
+
+  tick(now: Now): void {
+    for (const kept of this.#groups.values()) {
+      kept.group.tick(now);
+      if (kept.isShownBehind) this.#catchUpShown(kept);
+    }
+    this.#forwarder.tick(now);
+  }
+
+  nextTickMs(now: Now): number {
+    let nextMs = this.#forwarder.nextTickMs() - now.monotonicMs;
+    for (const { group } of this.#groups.values()) nextMs = Math.min(nextMs, group.nextTickMs(now));
+    return Math.max(1, nextMs);
+  }
+
+  /** Ends a turn: what the machines want is sent, applied and shown. Says whether anything was. */
+  flush(now: Now): boolean {
+    let isBusy = false;
+    // an answer may lead to another request, and that to a proposal of this turn
+    for (let wasBusy = true; wasBusy;) {
+      wasBusy = false;
+      for (const kept of this.#groups.values()) if (this.#turn(kept, now)) wasBusy = true;
+      if (wasBusy) isBusy = true;
+    }
+    if (this.#forwarder.size > 0) this.#forwarder.tick(now);
+    return isBusy;
+  }
+
+  #turn(kept: Kept, now: Now): boolean {
+    const { group } = kept;
+    group.admit(now);
+    const { outputs, chunk } = group.turn((bytes) => this.#install(kept, bytes));
+    if (outputs.persist !== null) this.#persist(kept, outputs.persist);
+    kept.compactTo = outputs.discardUpTo ?? kept.compactTo;
+    for (const to of outputs.snapshotsWanted) this.#sendSnapshot(group, to);
+    if (chunk !== null && !kept.isShownBehind) kept.isShownBehind = !this.#host.show(group.plan.origin, chunk);
+    if (kept.isShownBehind) this.#catchUpShown(kept);
+    return outputs.messages.length > 0 || outputs.committed.length > 0 || outputs.persist !== null;
+  }
+
+  /** Shows the whole state where the transactions that led to it are not all at hand: after a restart or a snapshot. */
+  #catchUpShown(kept: Kept): void {
+    const { origin } = kept.group.plan;
+    const { applied, running } = kept.group.state;
+    if (this.#host.visible(origin) < applied) {
+      if (!this.#host.covers([...running.entries()])) return;
+      this.#host.showWhole(kept.group);
+    }
+    kept.isShownBehind = false;
+  }
+
+  // ── snapshots ──
+
+  #sendSnapshot(group: Group, to: number): void {
+    const bytes = this.#options.codec.encodeSnapshot(group.state.snapshot());
+    const meta = group.raft.snapshotMeta(group.state.applied);
+    if (meta === null) return;
+    const read = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
+    group.raft.sendSnapshot(to, { meta, totalBytes: bytes.length, read });
+  }
+
+  #install(kept: Kept, bytes: Uint8Array): void {
+    const { entries, meta } = this.#options.codec.decodeSnapshot(bytes);
+    const state = this.#newState(kept.group.plan);
+    state.restore(entries, meta);
+    // what a snapshot brings was stored with it
+    state.takeDirty();
+    kept.group.replaceState(state);
+    kept.storedUpTo = meta.applied;
+    kept.isShownBehind = true;
+  }
+
+  // ── the disk ──
+
+  #persist(kept: Kept, persist: PersistBatch): void {
+    kept.persist = persist;
+    if (this.#options.load !== null) return;
+    // nothing is kept over a restart, and everything said to be durable is so for the life of the process
+    kept.persist = null;
+    kept.group.raft.persisted();
+  }
+
+  /** What is to be stored now, null for nothing. To be committed at once, in the order in which it was taken. */
+  takeBatch(now: Now): QuorumBatch | null {
+    if (this.#options.load === null) return null;
+    const groups: QuorumGroupBatch[] = [];
+    const parts: Commit['parts'][number][] = [];
+    for (const kept of this.#groups.values()) {
+      const isStateDue = this.#isStateDue(kept, now);
+      if (kept.isCommitting || (kept.persist === null && !isStateDue)) continue;
+      groups.push(this.#groupBatch(kept, isStateDue, now));
+      parts.push({ kept, machine: kept.persist !== null, stateUpTo: isStateDue ? kept.group.state.applied : 0 });
+      kept.isCommitting = true;
+      kept.persist = null;
+    }
+    if (groups.length === 0) return null;
+    this.#commits.push({ parts });
+    return { groups };
+  }
+
+  #isStateDue({ group, storedUpTo, storedAtMs, persist }: Kept, { monotonicMs }: Now): boolean {
+    // a snapshot brings its own
+    if (persist !== null && persist.snapshot !== null) return false;
+    const entries = group.state.applied - storedUpTo;
+    return entries >= STATE_EVERY_ENTRIES || (entries > 0 && monotonicMs - storedAtMs >= STATE_EVERY_MS);
+  }
+
+  #groupBatch(kept: Kept, isStateDue: boolean, now: Now): QuorumGroupBatch {
+    const { codec } = this.#options;
+    const { group, persist } = kept;
+    const installed = persist?.snapshot ?? null;
+    const batch = {
+      group: group.plan.name,
+      hardState: persist?.hardState ?? null,
+      dropsLog: installed !== null,
+      truncateFrom: persist?.truncateFrom ?? null,
+      entries: persist?.entries ?? [],
+      compactTo: installed === null ? kept.compactTo : null,
+      audit: [],
+    };
+    kept.compactTo = null;
+    if (installed !== null) {
+      const { entries, meta } = codec.decodeSnapshot(installed.bytes);
+      const { index, term } = installed.meta;
+      return {
+        ...batch,
+        snapshot: { index, term, meta: codec.encodeSnapshotMeta(installed.meta) },
+        state: this.#stateChange({ clear: true, entries, meta }),
+      };
+    }
+    if (!isStateDue) return { ...batch, snapshot: null, state: null };
+    kept.storedAtMs = now.monotonicMs;
+    const meta = group.raft.snapshotMeta(group.state.applied);
+    return {
+      ...batch,
+      snapshot: meta === null ? null : { index: meta.index, term: meta.term, meta: codec.encodeSnapshotMeta(meta) },
+      state: this.#stateChange(group.state.takeDirty()),
+    };
+  }
+
+  #stateChange({ clear, entries, meta }: GroupDirty): QuorumGroupBatch['state'] {
+    const { codec } = this.#options;
+    return {
+      clear,
+      entries: entries.map(
+        ([key, state]) => [latin1Bytes(key), state === null ? null : codec.encodeKeyState(state)] as const,
+      ),
+      meta: codec.encodeMeta(meta),
+    };
+  }
+
+  /** The batch that was taken first of those under way is on disk. */
+  committed(): void {
+    const commit = this.#commits.shift();
+    for (const { kept, machine, stateUpTo } of commit?.parts ?? []) {
+      kept.isCommitting = false;
+      if (machine) kept.group.raft.persisted();
+      if (stateUpTo === 0) continue;
+      kept.storedUpTo = stateUpTo;
+      const meta = kept.group.raft.snapshotMeta(stateUpTo);
+      if (meta !== null) kept.group.raft.compacted(meta);
+    }
+  }
+
+  /** When a batch is wanted at the latest though nothing happens, in milliseconds from now; Infinity for never. */
+  nextBatchMs({ monotonicMs }: Now): number {
+    let nextMs = Infinity;
+    for (const { group, storedUpTo, storedAtMs } of this.#groups.values()) {
+      if (this.#options.load !== null && group.state.applied > storedUpTo)
+        nextMs = Math.min(nextMs, storedAtMs + STATE_EVERY_MS - monotonicMs);
+    }
+    return Math.max(1, nextMs);
+  }
+}

@@ -1,0 +1,126 @@
+import { ColumnsReader } from '../causal/columns.ts';
+import type { Codec, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
+import type { Now, Replica } from '../causal/replica.ts';
+import type { Replicator } from '../causal/replicator.ts';
+import type { Origin } from '../clock/origin.ts';
+import { VersionVector } from '../clock/version-vector.ts';
+import type { Group } from '../groups/group.ts';
+import type { GroupChunk } from '../groups/group-state.ts';
+import { StrongTier, type StrongHost, type StrongTierOptions } from '../groups/strong-tier.ts';
+import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { OwnStream } from './own-stream.ts';
+
+/** What a node with strong keys is given beside the rest. */
+export interface StrongOptions extends Pick<
+  StrongTierOptions,
+  'plans' | 'commands' | 'newReply' | 'codec' | 'timing' | 'limits' | 'load'
+> {
+  /** [0, 1) */
+  readonly random: () => number;
+}
+
+export interface StrongSideOptions {
+  readonly strong: StrongOptions;
+  readonly ttlMsOf: StrongTierOptions['ttlMsOf'];
+  readonly replica: Replica;
+  readonly replicator: Replicator;
+  readonly keyspace: MapKeyspace;
+  readonly own: OwnStream;
+  readonly codec: Codec;
+  readonly send: (link: number, frame: PeerFrame) => void;
+  readonly nodeId: (node: number) => string;
+  readonly now: () => Now;
+}
+
+/** Joins the strong tier to the causal one: each group is one more origin, whose transactions show in the order of their causes. */
+export function openStrongTier(options: StrongSideOptions): StrongTier {
+  const { strong, ttlMsOf, replica } = options;
+  const { plans, commands, newReply, codec, timing, limits, load } = strong;
+  for (const { origin } of plans) replica.groupOrigins.add(origin);
+  return new StrongTier(
+    {
+      self: replica.identity.nodeNumber,
+      origin: replica.origin,
+      plans,
+      commands,
+      newReply,
+      ttlMsOf,
+      codec,
+      timing,
+      limits,
+      load,
+    },
+    new CausalSide(options),
+  );
+}
+
+class CausalSide implements StrongHost {
+  readonly #options: StrongSideOptions;
+
+  constructor(options: StrongSideOptions) {
+    this.#options = options;
+  }
+
+  send(to: number, frame: Uint8Array): void {
+    const control = this.#options.replicator.sessions.get(to)?.control ?? null;
+    if (control !== null) this.#options.send(control, { type: 'strong', bytes: frame });
+  }
+
+  isUp(node: number): boolean {
+    return this.#options.replicator.sessions.get(node)?.isUp ?? false;
+  }
+
+  covers(deps: VectorEntries): boolean {
+    const { vector, closedHere } = this.#options.replica;
+    return deps.every(([origin, seq]) => vector.contains(origin, seq) || closedHere.isRetired(origin));
+  }
+
+  rowCovers(node: number, deps: VersionVector): boolean {
+    return this.#options.replica.members.row(node)?.applied.covers(deps) ?? false;
+  }
+
+  nextStamp(wallMs: number): ReturnType<StrongHost['nextStamp']> {
+    return this.#options.own.nextStamp(wallMs);
+  }
+
+  random(): number {
+    return this.#options.strong.random();
+  }
+
+  /** They wait in hold-back for what they depend on, as everybody's do (RULES T1). */
+  show(origin: Origin, { first, last, columns }: GroupChunk): boolean {
+    const { replica, codec } = this.#options;
+    const { monotonicMs } = this.#options.now();
+    const bytes = codec.encodeColumns(columns);
+    const chunk = { origin, first, last, bytes, atMs: monotonicMs };
+    // who has the causes is whoever is asked: the leader has them all
+    const held = { chunk, reader: new ColumnsReader(columns), sender: 0, nextSeq: first };
+    return replica.holdBack.take(held, replica.vector.get(origin), true, monotonicMs) !== 'gap';
+  }
+
+  visible(origin: Origin): number {
+    return this.#options.replica.vector.get(origin);
+  }
+
+  /** The group's state in the place of what is here of it, in one step: as a snapshot by dot (RULES D6, T5). */
+  showWhole({ plan: { origin }, state }: Group): void {
+    const { replica, keyspace, own } = this.#options;
+    own.seal(this.#options.now());
+    const entries = new Map(state.snapshot().entries.map(([key, [, entry]]) => [key, entry] as const));
+    const remote = new VersionVector([[origin, state.applied]]);
+    keyspace.mergeSnapshot(entries, null, { local: replica.vector.clone(), remote });
+    replica.setRunning(origin, state.running.clone());
+    replica.log.startAfter(origin, state.applied);
+    replica.vector.raise(origin, state.applied);
+    replica.clock.see(state.stamp);
+    own.noteVectorChanged();
+  }
+
+  nodeId(node: number): string {
+    return this.#options.nodeId(node);
+  }
+
+  now(): Now {
+    return this.#options.now();
+  }
+}
