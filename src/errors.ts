@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'NOQUORUM'
   | 'UNCERTAIN'
   | 'BEHIND'
+  | 'CHANGED'
   | 'CROSSCLASS'
   | 'CONFIG'
   | 'PORTBUSY'

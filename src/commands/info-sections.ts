@@ -226,6 +226,13 @@ const classes: InfoSection = ({ node }) => [
       `name=${quoted},patterns=${patterns.length},consistency=${consistency},ttl_ms=${ttlMs ?? ''},conflict=${conflictName(conflict)},writes=${writes},conflicts=${node.classes.conflictsOf(keyClass)}`,
     ];
   }),
+  ...node.classes.resolutions.failures().map(({ keyClass, resolver, total, reason }, index): InfoField => {
+    const [quotedClass, quotedReason] = [keyClass, reason].map((text) => utf8Latin1(JSON.stringify(text)));
+    return [
+      `resolver${index}`,
+      `class=${quotedClass},resolver=${resolver},failures=${total},last_failure=${quotedReason}`,
+    ];
+  }),
 ];
 
 /** Sections by name, in the order in which INFO shows them. */

@@ -20,6 +20,7 @@ import { pubsubCommands } from './pubsub.ts';
 import { scanCommands } from './scan.ts';
 import { serverCommands } from './server.ts';
 import { setCommands } from './set.ts';
+import { siblingCommands } from './siblings.ts';
 import { slowlogCommands } from './slowlog-commands.ts';
 import { stringCommands } from './string.ts';
 import { transactionCommands } from './transactions.ts';
@@ -28,6 +29,7 @@ import { waitCommands } from './wait.ts';
 /** Every command that is offered, a row each. */
 export const commandTable: readonly CommandSpec[] = [
   ...stringCommands,
+  ...siblingCommands,
   ...hashCommands,
   ...setCommands,
   ...jsonCommands,

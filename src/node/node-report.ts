@@ -90,6 +90,7 @@ export class NodeReport {
         keyClass: keyClass.name,
         count: this.#classes.conflictsOf(keyClass),
       })),
+      resolverFailures: this.#classes.resolutions.failures(),
       classes: this.#classes.telemetry(),
       madeTotal: made,
       appliedTotal: this.#counters.applied,

@@ -1,3 +1,4 @@
+import type { ResolverFailures } from '../classes/resolutions.ts';
 import type { PeerStatus } from '../commands/node-view.ts';
 
 /** One peer's figures for the metrics; counts rise since the start of this node. */
@@ -49,6 +50,7 @@ export interface NodeTelemetry {
   /** How far the hybrid clock is ahead of the wall clock; 0 when it is not. */
   readonly clockAheadMs: number;
   readonly conflicts: readonly ConflictCount[];
+  readonly resolverFailures: readonly ResolverFailures[];
   readonly classes: readonly ClassTelemetry[];
   /** Transactions made here. */
   readonly madeTotal: number;

@@ -124,8 +124,21 @@ export const METRICS_TABLE: readonly Row[] = [
     'How far the hybrid clock is ahead of the wall clock, in milliseconds',
     ({ node }) => node.clockAheadMs,
   ),
-  labelled('counter', 'causeway_conflicts_total', 'Pairs of concurrent writes of the same thing that this node met, by class', ({ node }) =>
-    node.conflicts.map(({ keyClass, count }) => ({ labels: { class: keyClass }, value: count })),
+  labelled(
+    'counter',
+    'causeway_conflicts_total',
+    'Pairs of concurrent writes of the same thing that this node met, by class',
+    ({ node }) => node.conflicts.map(({ keyClass, count }) => ({ labels: { class: keyClass }, value: count })),
+  ),
+  labelled(
+    'counter',
+    'causeway_resolver_failures_total',
+    'Views of keys that a resolver gave nothing for, so that the latest write shows, by class and resolver',
+    ({ node }) =>
+      node.resolverFailures.map(({ keyClass, resolver, total }) => ({
+        labels: { class: keyClass, resolver },
+        value: total,
+      })),
   ),
   labelled('gauge', 'causeway_class_info', 'What is promised for the keys of a class; always 1', ({ node }) =>
     node.classes.map(({ name, consistency, ttlMs, conflict }) => ({

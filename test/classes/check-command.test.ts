@@ -57,6 +57,24 @@ describe('causeway classes check', () => {
     ).toBe(true);
   });
 
+  test('loads the modules that the file names', async () => {
+    const folder = temporaryFolder();
+    const path = fileOf('classes:\n  - match: ["a:*"]\n    conflict: { resolver: ./merge.js }\n', folder);
+    expect(await check(path)).toMatchObject({
+      code: 1,
+      output: expect.stringContaining(`error ${join(folder, 'merge.js')}: the resolver ENOENT`),
+    });
+    writeFileSync(join(folder, 'merge.js'), '\nexport function resolve( {');
+    expect(await check(path)).toEqual({
+      code: 1,
+      output: expect.stringMatching(/^error .*merge\.js:2: the resolver SyntaxError: .*\n$/),
+    });
+    writeFileSync(join(folder, 'merge.js'), 'export function resolve(siblings) { return siblings[0].value; }');
+    const { code, output } = await check(path);
+    expect(code).toBe(0);
+    expect(output).toContain('a read shows what the module ./merge.js makes of them');
+  });
+
   test('is a program: 0 for a file that is taken, 1 for one that is not or is not there, 2 for a wrong command line', async () => {
     const good = await runToEnd(REAL, ['classes', 'check', 'regions/classes.yaml']);
     expect(good).toMatchObject({ code: 0, errors: '' });

@@ -20,6 +20,7 @@ export const QUIET_NODE: NodeTelemetry = {
   recentChangesBytes: 0,
   clockAheadMs: 0,
   conflicts: [],
+  resolverFailures: [],
   classes: [],
   madeTotal: 0,
   appliedTotal: 0,

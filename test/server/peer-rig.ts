@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { createLog } from '../../src/adapters/pino-log.ts';
+import { createLog, type Log } from '../../src/adapters/pino-log.ts';
 import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
 import { nodeNumber } from '../../src/clock/origin.ts';
 import type { CausewayError } from '../../src/errors.ts';
@@ -62,9 +62,11 @@ export class PeerRig {
     onTestFinished(() => this.close(0));
   }
 
-  static async start(config: NodeConfig): Promise<PeerRig> {
+  static async start(
+    config: NodeConfig,
+    log: Log = createLog({ ...config.log, fields: { node: config.nodeId } }),
+  ): Promise<PeerRig> {
     const failures: CausewayError[] = [];
-    const log = createLog({ ...config.log, fields: { node: config.nodeId } });
     const server = await PeerServer.open(config, {
       log,
       turnEnded: () => undefined,
