@@ -147,8 +147,7 @@ export class Replicator {
   }
 
   #hello(link: number, state: Link, frame: PeerFrame, now: Now): void {
-    if (state.refusal !== null)
-      throw new CausewayError('PROTOCOL', `hello refused: ${this.#saidBy(frame, state.refusal)}`);
+    if (state.refusal !== null) return this.#afterRefusal(state.refusal, frame);
     if (frame.type !== 'hello') throw new CausewayError('PROTOCOL', `expected hello, got ${frame.type}`);
     const member = frame.nodeNumber;
     // it was told who is a member at the opening; what it says next closes the connection, or the telling would be lost with that
@@ -181,11 +180,13 @@ export class Replicator {
     this.#sendRows(session, now);
   }
 
-  /** The reason for a refusal; where the refused one has removed this node as well, that too. */
-  #saidBy(frame: PeerFrame, refusal: string): string {
+  /** What a refused one says of the members is no news; anything else, and that it has removed this node as well, ends the connection. */
+  #afterRefusal(refusal: string, frame: PeerFrame): void {
     const own = this.#replica.identity.nodeNumber;
     const isSplit = frame.type === 'membership' && frame.removals.some(({ node }) => node === own);
-    return isSplit ? `${refusal}, and it says the same of this node: there are two clusters now` : refusal;
+    if (frame.type === 'membership' && !isSplit) return;
+    const both = isSplit ? ', and it says the same of this node: there are two clusters now' : '';
+    throw new CausewayError('PROTOCOL', `hello refused: ${refusal}${both}`);
   }
 
   #closeLink(link: number, reason: string): void {

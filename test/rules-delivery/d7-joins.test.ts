@@ -1,0 +1,417 @@
+import { describe, expect, it } from 'vitest';
+import { Joining } from '../members/joining.ts';
+import { Removal } from '../members/removal.ts';
+import { numberOf, originFor, PlayedStream, ScriptedNode } from '../support/scripted-node.ts';
+import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
+
+interface Four {
+  readonly cluster: VirtualCluster;
+  readonly lost: VirtualNode;
+  readonly survivors: readonly [VirtualNode, VirtualNode, VirtualNode];
+}
+
+/** Four members; `lost` is at 0, the survivors at 1, 2, 3. */
+function four(): Four {
+  const cluster = new VirtualCluster({ regions: ['a', 'b', 'c', 'd'] });
+  cluster.run(1_000);
+  const [lost, b, c, d] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode, VirtualNode];
+  return { cluster, lost, survivors: [b, c, d] };
+}
+
+/** As `four`, with writes on both sides of a cut, and one lost and removed. */
+function removed(before: (four: Four) => void = () => {}): Four {
+  const all = four();
+  const { cluster, lost, survivors } = all;
+  lost.set('shared', 'old');
+  cluster.run(500);
+  for (const other of survivors) cluster.cut(lost.id, other.id);
+  lost.set('shared', 'alone');
+  lost.set('alone', 'only here');
+  survivors[0].set('theirs', '1');
+  before(all);
+  cluster.run(500);
+  cluster.kill(lost);
+  cluster.healAll();
+  expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+  return all;
+}
+
+const isSmall = ({ cluster }: Four): boolean =>
+  cluster.running().every((node) => {
+    const { logTransactions, tombstones } = node.core.telemetry(0);
+    return logTransactions === 0 && tombstones === 0;
+  });
+
+describe('D7: a removed node joins again', () => {
+  it('with an empty keyspace that is filled from the others, and what it alone had set aside', () => {
+    const all = removed();
+    const { cluster, lost, survivors } = all;
+    const joining = new Joining(cluster, lost, survivors);
+    expect(joining.run()).toBe(true);
+    survivors[1].set('meanwhile', '1');
+    cluster.restart(lost);
+    expect(joining.isWhole()).toBe(true);
+    for (const node of cluster.nodes) {
+      expect([node.get('shared'), node.get('alone'), node.get('theirs')]).toEqual(['old', null, '1']);
+      expect(node.core.membership.epoch).toBe(2);
+    }
+    const { writes, transactions, left } = lost.core.membership.lost(0, 10);
+    expect(writes.map(({ key, kind, value }) => [key, kind, value]).toSorted()).toEqual([
+      ['alone', 'string', 'only here'],
+      ['shared', 'string', 'alone'],
+    ]);
+    expect([transactions, left]).toEqual([2, 2]);
+    lost.set('again', '1');
+    lost.delete('again');
+    survivors[0].delete('meanwhile');
+    expect(cluster.runUntil(() => cluster.areEqual() && isSmall(all), 20_000)).toBe(true);
+    expect(lost.core.membership.lost(0, 10).writes).toHaveLength(2);
+  });
+
+  it('a disk that never heard of its removal is told, starts again empty, and brings nothing in', () => {
+    const { cluster, lost, survivors } = removed();
+    const joining = new Joining(cluster, lost, survivors);
+    expect(joining.run()).toBe(true);
+    cluster.restart(lost);
+    expect(lost.core.membership.epoch).toBe(0);
+    expect(cluster.runUntil(() => lost.core.membership.mustStartAgain, 5_000)).toBe(true);
+    expect(lost.core.refusal(true, true)?.message).toBe(
+      'a/a is joined again at epoch 2: it starts again with an empty keyspace',
+    );
+    expect(survivors.map((node) => [node.get('shared'), node.get('alone')])).toEqual(
+      survivors.map(() => ['old', null]),
+    );
+    const before = lost.life;
+    expect(joining.isWhole()).toBe(true);
+    expect(lost.life).toBeGreaterThan(before);
+    expect(lost.get('shared')).toBe('old');
+  });
+
+  it('one that runs as a removed node is told of its joining, too', () => {
+    const { cluster, lost, survivors } = removed();
+    cluster.restart(lost);
+    expect(cluster.runUntil(() => lost.core.membership.epoch === 1, 5_000)).toBe(true);
+    const joining = new Joining(cluster, lost, survivors);
+    expect(joining.run()).toBe(true);
+    expect(joining.isWhole()).toBe(true);
+    expect(lost.core.membership.lost(0, 10).writes).toHaveLength(2);
+  });
+
+  it('one with an empty disk needs no other start, serves nothing before it is filled, and loses nothing of the others', () => {
+    const { cluster, lost, survivors } = removed();
+    cluster.restart(lost, { emptyDisk: true });
+    expect(cluster.runUntil(() => lost.core.membership.epoch === 1, 5_000)).toBe(true);
+    // long enough to begin alone, were it a member
+    cluster.run(10_000);
+    const joining = new Joining(cluster, lost, survivors);
+    expect(joining.run()).toBe(true);
+    const { life } = lost;
+    let servedEmpty = 0;
+    cluster.observer = {
+      settled: (node) => {
+        if (node === lost && lost.isWritable && lost.get('shared') === null) servedEmpty++;
+      },
+    };
+    expect(joining.isWhole()).toBe(true);
+    expect([lost.life, lost.get('shared'), servedEmpty]).toEqual([life, 'old', 0]);
+  });
+
+  it('it waits for what the others have, however long nobody is reached', () => {
+    const { cluster, lost, survivors } = removed();
+    const joining = new Joining(cluster, lost, survivors);
+    expect(joining.run()).toBe(true);
+    cluster.restart(lost);
+    expect(cluster.runUntil(() => lost.core.membership.mustStartAgain, 5_000)).toBe(true);
+    for (const other of survivors) cluster.cut(lost.id, other.id);
+    joining.startAgain();
+    cluster.run(30_000);
+    expect(lost.core.refusal(true, false)?.code).toBe('LOADING');
+    expect(lost.core.unreadyReasons(0)).toContain('joining: nothing of the cluster is here yet');
+    cluster.healAll();
+    expect(joining.isWhole()).toBe(true);
+    expect(lost.core.refusal(true, false)).toBeNull();
+  });
+
+  it('from the hold on nothing becomes stable anywhere until it has said what it has', () => {
+    const { cluster, lost, survivors } = removed();
+    const [b, c] = survivors;
+    const joining = new Joining(cluster, lost, survivors);
+    expect(cluster.runUntil(() => joining.areAllSettled() && b.core.telemetry(0).tombstones === 0)).toBe(true);
+    for (const node of survivors) joining.hold(node);
+    expect(cluster.runUntil(() => joining.areAllHeld())).toBe(true);
+    c.delete('theirs');
+    cluster.run(20_000);
+    const kept = (): number[] => survivors.map((node) => node.core.telemetry(0).tombstones);
+    expect(kept()).toEqual([1, 1, 1]);
+    const incarnation = joining.incarnation();
+    for (const node of survivors) joining.join(node, incarnation);
+    cluster.run(20_000);
+    expect(kept()).toEqual([1, 1, 1]);
+    cluster.restart(lost);
+    expect(joining.isWhole()).toBe(true);
+    expect(cluster.runUntil(() => kept().every((count) => count === 0), 20_000)).toBe(true);
+    expect(lost.get('theirs')).toBeNull();
+  });
+
+  it('a hold is taken back, and what was held for is forgotten', () => {
+    const { cluster, lost, survivors } = removed();
+    const joining = new Joining(cluster, lost, survivors);
+    expect(cluster.runUntil(() => joining.areAllSettled())).toBe(true);
+    for (const node of survivors) joining.hold(node);
+    survivors[0].delete('theirs');
+    cluster.run(5_000);
+    expect(survivors.map((node) => node.core.telemetry(0).tombstones)).toEqual([1, 1, 1]);
+    for (const node of survivors) expect(node.core.membership.release(lost.id, 2)).toBe(true);
+    expect(cluster.runUntil(() => survivors.every((node) => node.core.telemetry(0).tombstones === 0), 20_000)).toBe(
+      true,
+    );
+    expect(new Joining(cluster, lost, survivors, 3).run()).toBe(true);
+  });
+
+  it('each step is refused out of its turn, and the same again changes nothing', () => {
+    const { cluster, lost, survivors } = four();
+    const [b] = survivors;
+    const { membership } = b.core;
+    expect(() => membership.hold(lost.id, 0, 1)).toThrow('it was not removed');
+    cluster.kill(lost);
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    expect(() => membership.join(lost.id, 2, 9, 1)).toThrow('it is not waited for here');
+    expect(cluster.runUntil(() => membership.progress(lost.id).isSettled)).toBe(true);
+    expect(() => membership.hold(lost.id, 0, 1)).toThrow('epoch 0 was expected, it is 1 here');
+    membership.hold(lost.id, 1, 1);
+    membership.hold(lost.id, 1, 1);
+    expect(() => membership.fence('c/a', 1, 5, false)).toThrow('a/a is waited for here: end that join first');
+    expect(() => membership.join(lost.id, 2, 9, 5)).toThrow('another operator has taken this change over');
+    expect(() => membership.join(lost.id, 3, 9, 1)).toThrow('epoch 2 was expected, it is 1 here');
+    expect(() => membership.join(lost.id, 2, 1, 1)).toThrow('its incarnation 1 was removed');
+    membership.join(lost.id, 2, 9, 1);
+    membership.join(lost.id, 2, 9, 1);
+    expect(() => membership.join(lost.id, 2, 10, 1)).toThrow('from another incarnation on');
+    expect([membership.epoch, membership.progress(lost.id).joinedFrom]).toEqual([2, 9]);
+  });
+
+  it('what it made before it was removed must be stable first', () => {
+    const node = new ScriptedNode().connect('B', 'C');
+    node.give('B', new PlayedStream('A').next([['set', 'k', 'had']]));
+    const { membership } = node.core;
+    membership.fence('A/a', 0, 1, false);
+    membership.remove('A/a', 1, 1, 1, [[originFor('A'), 1]]);
+    node.run(100);
+    expect(membership.progress('A/a').isSettled).toBe(false);
+    expect(() => membership.hold('A/a', 1, 1)).toThrow('what it made before it was removed is not stable yet');
+    const applied = [[originFor('A'), 1]] as const;
+    for (const name of ['B', 'C'] as const) node.giveRow(name, { applied });
+    node.run(500);
+    expect(membership.progress('A/a').isSettled).toBe(true);
+    membership.hold('A/a', 1, 1);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])('whoever ends in the middle goes on: step %i', (at) => {
+    const { cluster, lost, survivors } = removed();
+    let step = 0;
+    const crash = (node: VirtualNode): void => {
+      if (++step !== at) return;
+      cluster.kill(node);
+      cluster.run(300);
+      cluster.restart(node);
+    };
+    const attempt = (operation: number): boolean => {
+      const joining = new Joining(cluster, lost, survivors, operation);
+      if (!cluster.runUntil(() => joining.areAllSettled())) return false;
+      for (const node of survivors) {
+        joining.hold(node);
+        crash(node);
+      }
+      if (!cluster.runUntil(() => joining.areAllHeld(), 5_000)) return false;
+      const incarnation = joining.incarnation();
+      for (const node of survivors) {
+        joining.join(node, incarnation);
+        crash(node);
+      }
+      return cluster.runUntil(
+        () => joining.progress().every((each) => each.joinedAtEpoch > 0 && each.isDurable),
+        5_000,
+      );
+    };
+    // a step that a crash took back is done again by the same command
+    const isDone = attempt(2) || attempt(3);
+    expect(isDone).toBe(true);
+    cluster.restart(lost);
+    const joining = new Joining(cluster, lost, survivors);
+    expect(cluster.runUntil(() => lost.core.membership.mustStartAgain, 5_000)).toBe(true);
+    crash(lost);
+    cluster.runUntil(() => lost.core.membership.mustStartAgain, 5_000);
+    joining.startAgain();
+    crash(lost);
+    cluster.run(30);
+    crash(lost);
+    cluster.run(100);
+    crash(lost);
+    expect(step).toBeGreaterThanOrEqual(10);
+    expect(joining.isWhole()).toBe(true);
+    expect(lost.get('shared')).toBe('old');
+    expect(lost.core.membership.lost(0, 10).writes).toHaveLength(2);
+  });
+
+  it('removed and joined twice, each time what it alone had is kept', () => {
+    const { cluster, lost, survivors } = removed();
+    const first = new Joining(cluster, lost, survivors);
+    expect(first.run()).toBe(true);
+    cluster.restart(lost);
+    expect(first.isWhole()).toBe(true);
+    for (const other of survivors) cluster.cut(lost.id, other.id);
+    lost.set('second', '2');
+    cluster.run(500);
+    cluster.kill(lost);
+    cluster.healAll();
+    expect(new Removal(cluster, lost, survivors, 5).run()).toBe(true);
+    const second = new Joining(cluster, lost, survivors, 6);
+    expect(second.run()).toBe(true);
+    cluster.restart(lost);
+    expect(second.isWhole()).toBe(true);
+    expect([lost.core.membership.epoch, lost.get('second')]).toEqual([4, null]);
+    const keys = lost.core.membership.lost(0, 10).writes.map(({ key }) => key);
+    expect(keys.toSorted()).toEqual(['alone', 'second', 'shared']);
+  });
+
+  it('a disk that slept through two removals lists what it had beyond the first', () => {
+    const { cluster, lost, survivors } = removed();
+    const slept = lost.disk.copy();
+    const first = new Joining(cluster, lost, survivors);
+    expect(first.run()).toBe(true);
+    cluster.restart(lost, { emptyDisk: true });
+    expect(first.isWhole()).toBe(true);
+    lost.set('third', '3');
+    expect(cluster.runUntil(() => cluster.areEqual())).toBe(true);
+    cluster.kill(lost);
+    expect(new Removal(cluster, lost, survivors, 5).run()).toBe(true);
+    const second = new Joining(cluster, lost, survivors, 6);
+    expect(second.run()).toBe(true);
+    cluster.restart(lost, { backup: slept });
+    expect(second.isWhole()).toBe(true);
+    expect([lost.get('third'), lost.get('shared')]).toEqual(['3', 'old']);
+    expect(
+      lost.core.membership
+        .lost(0, 10)
+        .writes.map(({ key }) => key)
+        .toSorted(),
+    ).toEqual(['alone', 'shared']);
+  });
+
+  it('a member refuses who is not of the joined life, its rows, and what is beyond the cut', () => {
+    const node = new ScriptedNode().connect('B', 'C');
+    const removal = { node: numberOf('A'), epoch: 1, incarnation: 1, cut: [[originFor('A'), 1]] as const };
+    const a = new PlayedStream('A');
+    node.give('B', a.next([['set', 'k', 'had']]));
+    node.give('B', { type: 'membership', epoch: 1, removals: [removal], joins: [] });
+    const join = { node: numberOf('A'), epoch: 2, incarnation: 5, cut: removal.cut };
+    node.give('B', { type: 'membership', epoch: 2, removals: [], joins: [join] });
+    expect(node.core.membership.epoch).toBe(2);
+    const isTaken = (hello: { incarnation: number; beganAtEpoch: number }): boolean => {
+      node.connectAs('A', hello);
+      node.run(20);
+      const before = node.closed.length;
+      const isUp = node.core.peers(0).find(({ id }) => id === 'A/a')?.connected === true;
+      if (!isUp) expect(before).toBeGreaterThanOrEqual(0);
+      return isUp;
+    };
+    expect(isTaken({ incarnation: 6, beganAtEpoch: 0 })).toBe(false);
+    expect(isTaken({ incarnation: 4, beganAtEpoch: 2 })).toBe(false);
+    node.give('B', a.next([['set', 'k', 'beyond']]));
+    expect(node.get('k')).toBe('had');
+    node.giveRow('B', { node: numberOf('A'), incarnation: 4, applied: [] });
+    expect(node.core.membership.list().find(({ id }) => id === 'A/a')?.silentMs).toBeNull();
+    expect(isTaken({ incarnation: 6, beganAtEpoch: 2 })).toBe(true);
+    const again = new PlayedStream('A', 6);
+    node.give('A', again.next([['set', 'k', 'new life']]));
+    expect(node.get('k')).toBe('new life');
+  });
+});
+
+describe('D7: two operators, and two nodes', () => {
+  it('who takes a fence over is the one whose removal counts; what the first one sends is refused', () => {
+    const { cluster, lost, survivors } = four();
+    const [b, c, d] = survivors;
+    cluster.kill(lost);
+    const first = new Removal(cluster, lost, survivors, 1);
+    for (const node of survivors) first.fence(node);
+    expect(cluster.runUntil(() => first.areAllFenced())).toBe(true);
+    const cut = first.cut();
+    // a second operator takes it back: it takes it over everywhere first
+    for (const node of survivors) node.core.membership.fence(lost.id, 0, 2, false);
+    expect(() => first.remove(b, cut)).toThrow('another operator has taken this change over');
+    expect(() => b.core.membership.release(lost.id, 1)).toThrow('another operator');
+    for (const node of survivors) expect(node.core.membership.release(lost.id, 2)).toBe(true);
+    expect(() => first.remove(c, cut)).toThrow('it is not fenced here');
+    expect([b, c, d].map((node) => node.core.membership.epoch)).toEqual([0, 0, 0]);
+  });
+
+  it('a removal that has begun to be written down cannot be taken back', () => {
+    const { cluster, lost, survivors } = four();
+    const [b, c] = survivors;
+    cluster.kill(lost);
+    const first = new Removal(cluster, lost, survivors, 1);
+    for (const node of survivors) first.fence(node);
+    expect(cluster.runUntil(() => first.areAllFenced())).toBe(true);
+    for (const node of survivors.slice(1)) cluster.cut(b.id, node.id);
+    first.remove(b, first.cut());
+    expect(() => b.core.membership.fence(lost.id, 1, 2, false)).toThrow('removed from the cluster at epoch 1');
+    // the fence stays where it is, under the second operator's number or the first one's
+    c.core.membership.fence(lost.id, 0, 2, false);
+    expect(c.core.membership.progress(lost.id)).toMatchObject({ state: 'fenced', operation: 2 });
+    cluster.healAll();
+    expect(cluster.runUntil(() => survivors.every((node) => node.core.membership.epoch === 1))).toBe(true);
+    expect(c.core.membership.progress(lost.id)).toMatchObject({ state: 'removed', operation: 0 });
+  });
+
+  it('who restarts still knows whose change it is', () => {
+    const { cluster, lost, survivors } = four();
+    const [b] = survivors;
+    cluster.kill(lost);
+    b.core.membership.fence(lost.id, 0, 41, false);
+    expect(cluster.runUntil(() => b.core.membership.progress(lost.id).isDurable)).toBe(true);
+    cluster.kill(b);
+    cluster.restart(b);
+    expect(b.core.membership.progress(lost.id)).toMatchObject({ state: 'fenced', operation: 41 });
+    expect(() => b.core.membership.release(lost.id, 42)).toThrow('another operator');
+  });
+
+  it('one of two is not removed but alone; who both do it are told that there are two clusters', () => {
+    const cluster = new VirtualCluster({ regions: ['a', 'b'] });
+    cluster.run(1_000);
+    const [a, b] = cluster.nodes as [VirtualNode, VirtualNode];
+    cluster.cut('a', 'b');
+    expect(() => a.core.membership.fence('b/a', 0, 1, false)).toThrow('no majority of the 2 members');
+    const removes = (at: VirtualNode, of: VirtualNode): void => {
+      at.core.membership.fence(of.id, 0, 1, true);
+      const { incarnation, has } = at.core.membership.progress(of.id);
+      at.core.membership.remove(of.id, 1, incarnation, 1, has);
+    };
+    removes(a, b);
+    removes(b, a);
+    a.set('k', 'a');
+    b.set('k', 'b');
+    const reasons: string[] = [];
+    for (const { core } of cluster.nodes) {
+      const take = core.takeOutputs.bind(core);
+      core.takeOutputs = () => {
+        const outputs = take();
+        reasons.push(...outputs.closes.map(({ reason }) => reason));
+        return outputs;
+      };
+    }
+    cluster.healAll();
+    cluster.run(2_000);
+    expect([a.get('k'), b.get('k')]).toEqual(['a', 'b']);
+    expect(reasons.join('\n')).toContain('it says the same of this node: there are two clusters now');
+  });
+
+  it('of three, two may remove the third, and of what is left one may not remove the other', () => {
+    const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'] });
+    cluster.run(1_000);
+    const [a, b, c] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode];
+    cluster.kill(c);
+    expect(new Removal(cluster, c, [a, b]).run()).toBe(true);
+    expect(() => a.core.membership.fence('b/a', 1, 1, false)).toThrow('no majority of the 2 members');
+  });
+});
