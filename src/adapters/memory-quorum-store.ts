@@ -1,5 +1,4 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import { assert } from '../base/assert.ts';
 import { CausewayError } from '../errors.ts';
 import type {
   QuorumBatch,
@@ -10,22 +9,19 @@ import type {
   StoredLogEntry,
   StoredSnapshot,
 } from '../ports.ts';
+import { followLog, type LogBounds } from './quorum-log-bounds.ts';
 
 /** What is kept of one group. */
 class MemoryGroup {
   hardState: StoredHardState | null = null;
-  log: StoredLogEntry[] = [];
-  /** Of an empty log the one that comes next. */
-  firstIndex = 1;
+  readonly bounds: LogBounds = { firstIndex: 1, lastIndex: 0 };
+  /** By index; removal and addition keep them in order. */
+  readonly log: Map<number, StoredLogEntry> = new Map();
   snapshot: StoredSnapshot | null = null;
   /** By the key as a latin1 string. */
   readonly state: Map<string, Uint8Array> = new Map();
   stateMeta: Uint8Array | null = null;
   readonly audit: (readonly [index: number, record: Uint8Array])[] = [];
-
-  get lastIndex(): number {
-    return this.firstIndex + this.log.length - 1;
-  }
 }
 
 /** What survives a crash of the process: the disk of a `MemoryQuorumStore`. */
@@ -50,6 +46,8 @@ export interface MemoryQuorumStoreOptions {
 export class MemoryQuorumStore implements QuorumStore {
   readonly #disk: MemoryQuorumDisk;
   readonly #defer: (run: () => void) => void;
+  /** Of the groups' logs once all that waits is done. */
+  readonly #bounds: Map<string, LogBounds> = new Map();
   #pending: PendingCommit[] = [];
   #failure: CausewayError | null = null;
   #isClosed = false;
@@ -70,7 +68,7 @@ export class MemoryQuorumStore implements QuorumStore {
     const group = this.#disk.groups.get(name) ?? new MemoryGroup();
     return {
       hardState: group.hardState,
-      log: [...group.log],
+      log: [...group.log.values()],
       snapshot: group.snapshot,
       state: [...group.state].map(([key, state]) => [latin1Bytes(key), state] as const),
       stateMeta: group.stateMeta,
@@ -86,6 +84,7 @@ export class MemoryQuorumStore implements QuorumStore {
   commit(batch: QuorumBatch, done: (error: CausewayError | null) => void): void {
     const refusal = this.#refusal();
     if (refusal !== null) return this.#defer(() => done(refusal));
+    for (const group of batch.groups) followLog(this.#boundsOf(group.group), group, UNCHANGED);
     this.#pending.push({ batch: copyOf(batch), done });
     this.#defer(() => this.#finishOldest());
   }
@@ -124,6 +123,12 @@ export class MemoryQuorumStore implements QuorumStore {
     applyBatch(group, batch);
   }
 
+  #boundsOf(name: string): LogBounds {
+    const bounds = this.#bounds.get(name) ?? { firstIndex: 1, lastIndex: 0, ...this.#disk.groups.get(name)?.bounds };
+    this.#bounds.set(name, bounds);
+    return bounds;
+  }
+
   #refuseIfOver(): void {
     const refusal = this.#refusal();
     if (refusal !== null) throw refusal;
@@ -135,27 +140,15 @@ export class MemoryQuorumStore implements QuorumStore {
   }
 }
 
+const UNCHANGED = { removed: (): void => undefined, added: (): void => undefined };
+
 function applyBatch(group: MemoryGroup, batch: QuorumGroupBatch): void {
   if (batch.hardState !== null) group.hardState = batch.hardState;
-  if (batch.dropsLog) {
-    assert(batch.snapshot !== null && batch.truncateFrom === null, 'a snapshot takes the place of a log that goes');
-    group.log = [];
-    group.firstIndex = batch.snapshot.index + 1;
-  }
   if (batch.snapshot !== null) group.snapshot = batch.snapshot;
-  if (batch.truncateFrom !== null) {
-    assert(batch.truncateFrom >= group.firstIndex, 'what is compacted is not truncated');
-    group.log.splice(batch.truncateFrom - group.firstIndex);
-  }
-  for (const entry of batch.entries) {
-    assert(entry.index === group.lastIndex + 1, 'an entry follows on the last one on disk');
-    group.log.push(entry);
-  }
-  if (batch.compactTo !== null) {
-    assert(batch.compactTo <= group.lastIndex, 'only what is in the log is compacted');
-    group.log.splice(0, batch.compactTo + 1 - group.firstIndex);
-    group.firstIndex = Math.max(group.firstIndex, batch.compactTo + 1);
-  }
+  followLog(group.bounds, batch, {
+    removed: (index) => group.log.delete(index),
+    added: (entry) => group.log.set(entry.index, entry),
+  });
   if (batch.state !== null) applyState(group, batch.state);
   for (const [index, record] of batch.audit) {
     if (index > (group.audit.at(-1)?.[0] ?? 0)) group.audit.push([index, record]);

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { QuorumBatch, QuorumGroupBatch } from '../ports.ts';
+import { followLog } from './quorum-log-bounds.ts';
 import {
   entryParts,
   GroupKeys,
@@ -31,7 +32,6 @@ const RECORD_BYTES = 64;
 
 /**
  * A batch as keys and values, made when it is handed over: from then on its bytes are the store's own. Moves the groups' tails on.
- * A batch that does not follow on the one before is our own fault, hence assertions.
  */
 export class PreparedBatch {
   /** Whose keys on disk go before anything else. */
@@ -67,15 +67,11 @@ export class PreparedBatch {
 
   #addGroup(batch: QuorumGroupBatch, tail: GroupTail): void {
     if (batch.hardState !== null) tail.hardState = batch.hardState;
-    if (batch.dropsLog) this.#dropLog(batch, tail);
     if (batch.snapshot !== null) this.#put(tail.keys.snapshot, ...snapshotParts(batch.snapshot));
-    if (batch.truncateFrom !== null) this.#truncate(batch.truncateFrom, tail);
-    for (const entry of batch.entries) {
-      assert(entry.index === tail.lastIndex + 1, 'an entry follows on the last one on disk');
-      tail.lastIndex = entry.index;
-      this.#put(tail.keys.log(entry.index), ...entryParts(entry));
-    }
-    if (batch.compactTo !== null) this.#compact(batch.compactTo, tail);
+    followLog(tail, batch, {
+      removed: (index) => this.#remove(tail.keys.log(index)),
+      added: (entry) => this.#put(tail.keys.log(entry.index), ...entryParts(entry)),
+    });
     if (batch.state !== null) this.#addState(batch.state, tail);
     for (const [index, record] of batch.audit) {
       if (index <= tail.lastAudit) continue;
@@ -83,25 +79,6 @@ export class PreparedBatch {
       this.#put(tail.keys.audit(index), record);
     }
     this.#put(tail.keys.head, headBody(tail));
-  }
-
-  #dropLog(batch: QuorumGroupBatch, tail: GroupTail): void {
-    assert(batch.snapshot !== null && batch.truncateFrom === null, 'a snapshot takes the place of a log that goes');
-    for (let index = tail.firstIndex; index <= tail.lastIndex; index++) this.#remove(tail.keys.log(index));
-    tail.firstIndex = batch.snapshot.index + 1;
-    tail.lastIndex = batch.snapshot.index;
-  }
-
-  #truncate(fromIndex: number, tail: GroupTail): void {
-    assert(fromIndex >= tail.firstIndex, 'what is compacted is not truncated');
-    for (let index = fromIndex; index <= tail.lastIndex; index++) this.#remove(tail.keys.log(index));
-    tail.lastIndex = Math.min(tail.lastIndex, fromIndex - 1);
-  }
-
-  #compact(toIndex: number, tail: GroupTail): void {
-    assert(toIndex <= tail.lastIndex, 'only what is in the log is compacted');
-    for (let index = tail.firstIndex; index <= toIndex; index++) this.#remove(tail.keys.log(index));
-    tail.firstIndex = Math.max(tail.firstIndex, toIndex + 1);
   }
 
   #addState({ clear, entries, meta }: NonNullable<QuorumGroupBatch['state']>, { keys }: GroupTail): void {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
 import type { StoredHardState, StoredLogEntry, StoredSnapshot } from '../ports.ts';
+import type { LogBounds } from './quorum-log-bounds.ts';
 import type { BatchBlock } from './store-keys.ts';
 
 /**
@@ -36,11 +37,8 @@ export interface KeySpan {
 }
 
 /** The head of a group: its promise, and which entries there must be. */
-export interface GroupHead {
+export interface GroupHead extends LogBounds {
   hardState: StoredHardState | null;
-  firstIndex: number;
-  /** `firstIndex - 1` where the log is empty. */
-  lastIndex: number;
 }
 
 /** The store's keys of one group. */
