@@ -130,7 +130,7 @@ export function jsonDelete(context: CommandContext): void {
   const places = withoutInner(matchesOf(path, root).map(({ place }) => place));
   if (places.some((place) => place.length === 0)) {
     context.tx.delete(key, hash);
-    context.notify('g', 'del', key);
+    context.notify('d', 'json.del', key);
     return reply.integer(1);
   }
   edit(context, lastFirst(places.map((place): Operation => ['remove', place])), 'json.del');

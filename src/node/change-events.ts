@@ -1,11 +1,32 @@
 import type { ChangeEvent } from '../commands/engine.ts';
-import { UpdateKind } from '../crdt/update.ts';
+import { latin1Of } from '../base/bytes.ts';
+import type { Operation } from '../crdt/document-edits.ts';
+import { UpdateKind, type Update } from '../crdt/update.ts';
 
 const event = (classLetter: string, name: string): ChangeEvent => ({ classLetter, event: name });
 
+const EDIT_EVENTS: ReadonlyMap<string, ChangeEvent> = new Map<Operation[0], ChangeEvent>([
+  ['set', event('d', 'json.set')],
+  ['remove', event('d', 'json.del')],
+  ['add', event('d', 'json.numincrby')],
+  ['append', event('d', 'json.strappend')],
+  ['insert', event('d', 'json.arrappend')],
+  ['take', event('d', 'json.arrpop')],
+]);
+
+/** Where the first step's name is: `[origin,seq,[["set",`. */
+const FIRST_STEP = /^\[\d+,\d+,\[\["(\w+)"/;
+const FIRST_STEP_BYTES_MAX = 64;
+
+/** An edit is called by its first step. */
+function eventOfEdit({ field: { buf, start, end } }: Update): ChangeEvent | null {
+  const [, name = ''] = FIRST_STEP.exec(latin1Of(buf, start, Math.min(end, start + FIRST_STEP_BYTES_MAX))) ?? [];
+  return EDIT_EVENTS.get(name) ?? null;
+}
+
 /** The notification that an update of another node causes here, as the command that made it would have. */
-export function eventOf(kind: UpdateKind): ChangeEvent | null {
-  switch (kind) {
+export function eventOf(update: Update): ChangeEvent | null {
+  switch (update.kind) {
     case UpdateKind.Set:
       return event('$', 'set');
     case UpdateKind.Delete:
@@ -26,8 +47,9 @@ export function eventOf(kind: UpdateKind): ChangeEvent | null {
     case UpdateKind.SetRemove:
       return event('s', 'srem');
     case UpdateKind.DocumentSet:
-    case UpdateKind.DocumentEdit:
       return event('d', 'json.set');
+    case UpdateKind.DocumentEdit:
+      return eventOfEdit(update);
     case UpdateKind.DeleteDocument:
       return event('g', 'del');
     case UpdateKind.DocumentGeneration:

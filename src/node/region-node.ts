@@ -400,7 +400,7 @@ export class RegionNode implements Engine, NodeView {
     if (this.#events === null) return;
     if (key === null) this.#events.flushed();
     else if (update === null) this.#events.keyChanged(latin1Range(key), EXPIRED);
-    else this.#events.keyChanged(update.key, this.#applyingRemote ? eventOf(update.kind) : null);
+    else this.#events.keyChanged(update.key, this.#applyingRemote ? eventOf(update) : null);
   }
 
   #mergeSnapshot(snapshot: Snapshot): void {

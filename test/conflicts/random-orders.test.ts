@@ -24,7 +24,7 @@ const step = fc.record({
   hears: fc.constantFrom('', '', 'A', 'B', 'C', 'ABC'),
   key: fc.constantFrom(...KEYS),
   does: fc.constantFrom('write', 'write', 'write', 'remove'),
-  value: fc.constantFrom('x', 'y', 'z'),
+  value: fc.constantFrom('x', 'y', 'z', 'u', 'v', 'w'),
 });
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -60,7 +60,15 @@ function lostUnseen(transactions: readonly Transaction[], shown: (key: string) =
           sawTransaction(later, transaction) &&
           later.effects.some(({ key }) => key === effect.key),
       );
-      return isWrite(effect) && !isSeen && shown(effect.key) !== effect.value ? [dotOf(transaction)] : [];
+      // who wrote the same at the same time took its place in agreement, whatever came after
+      const isShared = transactions.some(
+        (other) =>
+          other !== transaction &&
+          !sawTransaction(transaction, other) &&
+          other.effects.some(({ key, value }) => key === effect.key && value === effect.value),
+      );
+      const isLost = isWrite(effect) && !isSeen && !isShared && shown(effect.key) !== effect.value;
+      return isLost ? [dotOf(transaction)] : [];
     }),
   );
 }
