@@ -1,11 +1,16 @@
 import { z } from 'zod';
-import { BUILT_IN_RESOLVERS, CONSISTENCIES, type ConflictRule, type Consistency } from './key-class.ts';
+import {
+  BUILT_IN_RESOLVERS,
+  CONSISTENCIES,
+  type ConflictRule,
+  type Consistency,
+  type ReadLevel,
+  type StrongRule,
+} from './key-class.ts';
 import { DURATION_SHAPE, durationText, parseDuration } from './duration.ts';
 import { KeyPattern, patternFault } from './key-pattern.ts';
 import { CLASS_PATTERN_BYTES_MAX, CLASS_TTL_MS_MAX } from './limits.ts';
 import { utf8Bytes } from './utf8.ts';
-
-const LATER = 'strong keys come with a later version of Causeway';
 
 /** What of a file was found where something else was expected. */
 function shown(value: unknown): string {
@@ -36,15 +41,15 @@ const LEVELS = CONSISTENCIES.toReversed().join(', ');
 const consistency = z.string({ error: expected(`one of ${LEVELS}`) }).transform((text, context): Consistency => {
   const level = CONSISTENCIES.find((known) => known === text);
   if (level !== undefined) return level;
-  context.addIssue(
-    text === 'strong' ? `${LATER}; this one promises ${LEVELS}` : `expected one of ${LEVELS}, got ${shown(text)}`,
-  );
+  context.addIssue(`expected one of ${LEVELS}, got ${shown(text)}`);
   return z.NEVER;
 });
 
-/** A key of the file that only strong classes have. */
-const ofStrongKeys = (name: string): z.ZodType<undefined> =>
-  z.undefined(`"${name}" belongs to strong keys; ${LATER}`).optional();
+const HOME_SHAPE = 'a region such as us-east-1';
+const home = z.string({ error: expected(HOME_SHAPE) }).regex(/^[a-z][a-z0-9-]{0,62}$/, { error: expected(HOME_SHAPE) });
+const survive = z.enum(['zone', 'region'], { error: expected('zone or region') });
+const reads = z.enum(['causal', 'session', 'strong'], { error: expected('one of strong, session, causal') });
+const yesOrNo = z.boolean({ error: expected('true or false') });
 
 const ttl = z.string({ error: expected(DURATION_SHAPE) }).transform((text, context): number => {
   const ms = parseDuration(text);
@@ -94,6 +99,11 @@ export interface ClassInFile {
   /** Milliseconds. */
   readonly ttl?: number | undefined;
   readonly conflict?: ConflictRule | undefined;
+  readonly home?: string | undefined;
+  readonly survive?: StrongRule['survive'] | undefined;
+  readonly audit?: boolean | undefined;
+  readonly forward?: boolean | undefined;
+  readonly reads?: ReadLevel | undefined;
 }
 
 const keyClass: z.ZodType<ClassInFile> = z.strictObject(
@@ -104,14 +114,17 @@ const keyClass: z.ZodType<ClassInFile> = z.strictObject(
     consistency: consistency.default('causal'),
     ttl: ttl.optional(),
     conflict: conflict.optional(),
-    home: ofStrongKeys('home'),
-    survive: ofStrongKeys('survive'),
-    audit: ofStrongKeys('audit'),
+    home: home.optional(),
+    survive: survive.optional(),
+    audit: yesOrNo.optional(),
+    forward: yesOrNo.optional(),
+    reads: reads.optional(),
   },
   {
     error: (issue) =>
-      inWords(issue)?.concat('; a class has match, consistency, ttl and conflict') ??
-      expected('a class with a match')(issue),
+      inWords(issue)?.concat(
+        '; a class has match, consistency, ttl and conflict, and a strong one home, survive, audit, forward and reads',
+      ) ?? expected('a class with a match')(issue),
   },
 );
 

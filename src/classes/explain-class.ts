@@ -6,6 +6,7 @@ const PROMISES: Readonly<Record<Consistency, string>> = {
   eventual: 'arrives everywhere; a read never waits',
   causal: 'arrives everywhere, never before its causes; a read never waits',
   session: 'as causal, and a session that moves reads its own writes, or an error',
+  strong: 'written through a quorum in one order; reads are linearizable',
 };
 
 /** What a level promises, in a line. */
@@ -27,6 +28,7 @@ export function conflictName(conflict: ConflictRule): string {
 export function conflictText(keyClass: KeyClass): string {
   const { conflict, consistency } = keyClass;
   if (consistency === 'weak') return 'none: there is one writer';
+  if (consistency === 'strong') return 'none: there is one order of writes';
   if (conflict.kind === 'lww') return 'lww: of concurrent writes of a string the latest stays';
   if (conflict.kind === 'siblings') return 'siblings: concurrent writes of a string all stay, a read shows the latest';
   const shows =
@@ -44,5 +46,18 @@ export function explainClass(keyClass: KeyClass): [name: string, value: string][
     ['promise', promiseText(keyClass.consistency)],
     ['ttl', ttlText(keyClass.ttlMs)],
     ['conflict', conflictText(keyClass)],
+    ...strongLines(keyClass),
+  ];
+}
+
+function strongLines({ strong }: KeyClass): [name: string, value: string][] {
+  if (strong === undefined) return [];
+  const { home, survive, group, audit, forward, reads } = strong;
+  const outlives = survive === 'zone' ? 'the loss of a node of it' : 'the loss of the whole region';
+  return [
+    ['home', `${home}: writes go through quorum group ${group}, which survives ${outlives}`],
+    ['reads', reads === 'strong' ? 'strong: linearizable' : `${reads}: the copy on the node`],
+    ['forward', forward ? 'any node passes requests on to the leader' : 'who does not lead answers HOMEREGION'],
+    ['audit', audit ? 'each write is recorded' : 'none'],
   ];
 }

@@ -1,5 +1,5 @@
-/** Guarantees that a class may promise in this version, weakest first. */
-export const CONSISTENCIES = ['weak', 'eventual', 'causal', 'session'] as const;
+/** Guarantees that a class may promise, weakest first. */
+export const CONSISTENCIES = ['weak', 'eventual', 'causal', 'session', 'strong'] as const;
 export type Consistency = (typeof CONSISTENCIES)[number];
 
 /** What becomes of writes that have not seen each other. */
@@ -21,6 +21,8 @@ export const BUILT_IN_RESOLVERS: Readonly<Record<BuiltInResolver, string>> = {
   union: 'JSON arrays as one, each element once',
 };
 
+export type ReadLevel = 'causal' | 'session' | 'strong';
+
 /** Where strong keys live (DESIGN section 5). */
 export interface StrongRule {
   readonly home: string;
@@ -31,6 +33,8 @@ export interface StrongRule {
   readonly audit: boolean;
   /** Whether a node that does not lead the group passes requests on; else it answers HOMEREGION. */
   readonly forward: boolean;
+  /** What plain reads ask for where their connection does not say: `strong`, or the copy on the node at that level. */
+  readonly reads: ReadLevel;
 }
 
 /** The guarantees of the keys that match some patterns. */

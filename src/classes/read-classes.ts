@@ -96,7 +96,9 @@ class Reader {
   #check(classes: readonly ClassInFile[]): void {
     const seen: SeenPattern[] = [];
     const modules = new Set<string>();
-    for (const [index, { match, consistency, conflict }] of classes.entries()) {
+    for (const [index, keyClass] of classes.entries()) {
+      const { match, consistency, conflict } = keyClass;
+      this.#checkStrong(keyClass, index);
       if (consistency === 'weak' && conflict !== undefined) {
         const path = ['classes', index, 'conflict'];
         this.#at(this.#offsetOf(path), 'error', path, 'weak keys never leave their node, so they have no conflicts');
@@ -117,6 +119,23 @@ class Reader {
         this.#compare(pattern, index, path, seen);
         seen.push({ pattern, path, index });
       }
+    }
+  }
+
+  /** What only strong classes have, and what they must. */
+  #checkStrong(keyClass: ClassInFile, index: number): void {
+    const say = (name: string, message: string): void => {
+      const path = ['classes', index, name];
+      this.#at(this.#offsetOf(path), 'error', path, message);
+    };
+    if (keyClass.consistency === 'strong') {
+      if (keyClass.home === undefined) say('home', 'strong keys have a home: a region such as us-east-1');
+      if (keyClass.conflict !== undefined)
+        say('conflict', 'writes of strong keys have one order, so they have no conflicts');
+      return;
+    }
+    for (const name of ['home', 'survive', 'audit', 'forward', 'reads'] as const) {
+      if (keyClass[name] !== undefined) say(name, `"${name}" belongs to classes of consistency strong`);
     }
   }
 
@@ -187,6 +206,15 @@ class Reader {
   }
 }
 
-function definitionOf({ match, consistency, ttl, conflict }: ClassInFile): ClassDefinition {
-  return { patterns: match, consistency, ttlMs: ttl ?? null, conflict: conflict ?? { kind: 'lww' } };
+function definitionOf(keyClass: ClassInFile): ClassDefinition {
+  const { match, consistency, ttl, conflict, home, survive = 'region' } = keyClass;
+  const definition = {
+    patterns: match,
+    consistency,
+    ttlMs: ttl ?? null,
+    conflict: conflict ?? { kind: 'lww' as const },
+  };
+  if (consistency !== 'strong' || home === undefined) return definition;
+  const { audit = false, forward = true, reads = 'strong' } = keyClass;
+  return { ...definition, strong: { home, survive, group: `${home}/${survive}`, audit, forward, reads } };
 }

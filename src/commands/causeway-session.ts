@@ -10,7 +10,6 @@ import { LEVEL_BY_CLASS, LEVEL_WORDS } from './session-level.ts';
 
 /** How long CW.ATTACH waits where it is not told. */
 const ATTACH_MS_DEFAULT = 1000;
-const LEVELS = [...CONSISTENCIES, 'strong'] as const;
 const ATTACH_MS_MAX = 24n * 3600n * 1000n;
 
 /** What it has seen, and what it asked to see and has not yet. */
@@ -66,7 +65,7 @@ function level({ args, reply, server, session }: CommandContext): void {
     return;
   }
   const word = args.text(1).toLowerCase();
-  const chosen = word === LEVEL_BY_CLASS ? null : LEVELS.find((known) => known === word);
+  const chosen = word === LEVEL_BY_CLASS ? null : CONSISTENCIES.find((known) => known === word);
   if (chosen === undefined) throw refuse(`unknown level '${args.text(1)}', one of ${LEVEL_WORDS.join(', ')}`);
   session.level = chosen;
   if (!mayHaveFloor(server, session)) session.floor = null;

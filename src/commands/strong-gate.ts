@@ -12,7 +12,12 @@ import type { StrongAnswer, StrongRequest } from './strong-view.ts';
 /** Families whose commands work on strong keys; all others, as SCAN or CW.EXPLAIN, look at the copy on the node. */
 const FAMILIES: ReadonlySet<CommandGroup> = new Set(['string', 'hash', 'set', 'generic', 'json']);
 /** Of these families, what tells of the copy on the node. */
-const OF_THE_COPY: ReadonlySet<string> = new Set(['object|encoding', 'object|freq', 'object|idletime', 'object|refcount']);
+const OF_THE_COPY: ReadonlySet<string> = new Set([
+  'object|encoding',
+  'object|freq',
+  'object|idletime',
+  'object|refcount',
+]);
 
 /** How long a local request waits for what its connection has read or written on strong keys (RULES T2). */
 const STRONG_FLOOR_MS = 1_000;
@@ -34,11 +39,24 @@ function isForGroups(entry: CommandEntry): boolean {
  */
 export function strongRoute(server: ServerState, session: Session, entry: CommandEntry, args: Args): StrongRoute {
   const { policy } = server.engine.node.classes;
-  if (!policy.hasStrong || !isForGroups(entry)) return null;
+  if (!policy.hasStrong) return null;
+  if (!isForGroups(entry)) {
+    if (entry.writes) refuseOnStrong(server, entry, args);
+    return null;
+  }
   const positions = keyPositions(entry, args, 0) ?? [];
   const route = sameRoute(positions.map((position) => policy.classOf(args.range(position))));
   if (route === null || entry.writes) return route;
-  return session.level === null || session.level === 'strong' ? route : null;
+  return (session.level ?? route.reads) === 'strong' ? route : null;
+}
+
+/** What writes and is no command of a group would leave the log. */
+function refuseOnStrong(server: ServerState, entry: CommandEntry, args: Args): void {
+  const { policy } = server.engine.node.classes;
+  for (const position of keyPositions(entry, args, 0) ?? []) {
+    if (policy.classOf(args.range(position)).strong === undefined) continue;
+    throw new CausewayError('CROSSCLASS', `${entry.fullName} is not for strong keys`);
+  }
 }
 
 function sameRoute(classes: readonly KeyClass[]): StrongRoute {
@@ -80,7 +98,10 @@ function strongRouteOf(server: ServerState, entry: CommandEntry, args: Args): St
 }
 
 /** The strong keys of a WATCH; null where it watches keys of this node. Throws CROSSCLASS. */
-export function strongWatch(server: ServerState, args: Args): { readonly route: StrongRule; readonly keys: string[] } | null {
+export function strongWatch(
+  server: ServerState,
+  args: Args,
+): { readonly route: StrongRule; readonly keys: string[] } | null {
   const { policy } = server.engine.node.classes;
   if (!policy.hasStrong) return null;
   const positions = Array.from({ length: args.count - 1 }, (_, at) => at + 1);

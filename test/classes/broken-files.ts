@@ -40,19 +40,20 @@ export const BROKEN_FILES: readonly {
     says: ['f.yaml:2:5: classes[0].match: expected at least one pattern'],
   },
   {
-    what: 'strong keys',
-    text: 'classes:\n  - match: ["position:*"]\n    consistency: strong\n    home: us-east-1\n    survive: region\n    audit: true\n',
+    what: 'strong keys without a home, and what others have not',
+    text: 'classes:\n  - match: ["position:*"]\n    consistency: strong\n    conflict: lww\n  - match: ["quote:*"]\n    home: us-east-1\n    survive: region\n    audit: true\n',
     says: [
-      'f.yaml:3:5: classes[0].consistency: strong keys come with a later version of Causeway; this one promises session, causal, eventual, weak',
-      'f.yaml:4:5: classes[0].home: "home" belongs to strong keys; strong keys come with a later version of Causeway',
-      'f.yaml:5:5: classes[0].survive: "survive" belongs to strong keys',
-      'f.yaml:6:5: classes[0].audit: "audit" belongs to strong keys',
+      'f.yaml:2:5: classes[0].home: strong keys have a home: a region such as us-east-1',
+      'f.yaml:4:5: classes[0].conflict: writes of strong keys have one order, so they have no conflicts',
+      'f.yaml:6:5: classes[1].home: "home" belongs to classes of consistency strong',
+      'f.yaml:7:5: classes[1].survive: "survive" belongs to classes of consistency strong',
+      'f.yaml:8:5: classes[1].audit: "audit" belongs to classes of consistency strong',
     ],
   },
   {
     what: 'a level that is none',
     text: 'classes:\n  - match: ["a:*"]\n    consistency: linear\n',
-    says: ['f.yaml:3:5: classes[0].consistency: expected one of session, causal, eventual, weak, got "linear"'],
+    says: ['f.yaml:3:5: classes[0].consistency: expected one of strong, session, causal, eventual, weak, got "linear"'],
   },
   {
     what: 'a ttl without a unit',

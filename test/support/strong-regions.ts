@@ -35,10 +35,10 @@ const pattern = (text: string): KeyPattern => new KeyPattern(text, new Uint8Arra
 /** Keys `position:*` and `risk:*` are of the group `us-east-1/…`, `plan:*` of `eu-west-1/region`; all others are causal. */
 export function strongClasses({ survive = 'region', ttlMs, forward = true }: StrongRegionsOptions = {}): ActiveClasses {
   const strong = (home: string, of: Survive) => ({
-    consistency: 'session' as const,
+    consistency: 'strong' as const,
     ttlMs: ttlMs ?? null,
     conflict: { kind: 'lww' as const },
-    strong: { home, survive: of, group: `${home}/${of}`, audit: false, forward },
+    strong: { home, survive: of, group: `${home}/${of}`, audit: false, forward, reads: 'strong' as const },
   });
   return new ActiveClasses({
     policy: new ClassPolicy([
