@@ -136,7 +136,7 @@ export class LmdbQuorumStore implements QuorumStore {
           `back from a backup. Bring the right one back; if there is none: ${REMOVE_AND_ADD}`,
       );
     }
-    this.#raiseMark(Math.max(mark, witnessed) + 1);
+    this.#raiseMark(witnessed + 1);
   }
 
   #raiseMark(mark: number): void {

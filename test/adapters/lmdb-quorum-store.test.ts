@@ -1,16 +1,395 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { open } from 'lmdb';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { LmdbQuorumStore } from '../../src/adapters/lmdb-quorum-store.ts';
-import { onTestFinished } from 'vitest';
-import { MemoryWitness } from './quorum-batches.ts';
+import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
+import { MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
+import { MemoryStore } from '../../src/adapters/memory-store.ts';
+import { latin1Bytes } from '../../src/base/bytes.ts';
+import type { QuorumStore, QuorumWitness } from '../../src/ports.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+import {
+  closedQuorum,
+  GROUP,
+  groupBatch,
+  groupHeld,
+  logEntries,
+  MemoryWitness,
+  NOTHING_HELD,
+  saved,
+  stateChange,
+} from './quorum-batches.ts';
+import { quorumScript, SCRIPT_GROUPS } from './quorum-script.ts';
 import { describeQuorumStore } from './quorum-store-contract.ts';
+import { closed } from './store-batches.ts';
 
-for (const syncBytesMax of [0, 1e9]) {
-  describeQuorumStore(syncBytesMax === 0 ? 'LMDB, on its thread' : 'LMDB, on the event loop', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'causeway-quorum-'));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+const CHILD = join(import.meta.dirname, 'quorum-store-child.ts');
+const STORE = expect.objectContaining({ code: 'STORE' }) as Error;
+const WAYS = [
+  { way: 'on its thread', syncBytesMax: 0 },
+  { way: 'on the event loop', syncBytesMax: 1e9 },
+];
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-quorum-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function openedIn(folder: string, witness: QuorumWitness = new MemoryWitness()): LmdbQuorumStore {
+  const store = new LmdbQuorumStore(folder, witness);
+  onTestFinished(() => closedQuorum(store));
+  return store;
+}
+
+for (const { way, syncBytesMax } of WAYS) {
+  describeQuorumStore(`LMDB, ${way}`, () => {
+    const folder = temporaryFolder();
     const witness = new MemoryWitness();
     return { open: () => new LmdbQuorumStore(folder, witness, { syncBytesMax }) };
   });
 }
+
+describe('the folder of the quorum store', () => {
+  test('is for its owner only', async () => {
+    const folder = join(temporaryFolder(), 'made', 'here');
+    await saved(openedIn(folder), groupBatch({ entries: logEntries(1, 1, 'a') }));
+    const modes = readdirSync(folder, { recursive: true, withFileTypes: true }).map((found) => {
+      const mode = statSync(join(found.parentPath, found.name)).mode & 0o777;
+      return `${found.isDirectory() ? 'folder' : 'file'} ${mode.toString(8)}`;
+    });
+    expect(new Set(modes)).toEqual(new Set(['folder 700', 'file 600']));
+  });
+
+  test('is refused to a second store of the same process until the first is closed', async () => {
+    const folder = temporaryFolder();
+    const witness = new MemoryWitness();
+    const first = new LmdbQuorumStore(folder, witness);
+    expect(() => new LmdbQuorumStore(folder, witness)).toThrow('is open in this process already');
+    await closedQuorum(first);
+    expect(groupHeld(openedIn(folder, witness))).toEqual(NOTHING_HELD);
+  });
+
+  test('of an unknown format version is refused, and left as it is', async () => {
+    const folder = temporaryFolder();
+    await closedQuorum(new LmdbQuorumStore(folder, new MemoryWitness()));
+    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    const environment = open<Uint8Array, Uint8Array>({
+      path: join(folder, 'quorum'),
+      overlappingSync: false,
+      ...binary,
+    });
+    environment.putSync(Buffer.from('\0format'), Buffer.from('99'));
+    await environment.close();
+    for (const attempt of [1, 2]) {
+      expect(() => new LmdbQuorumStore(folder, new MemoryWitness()), `attempt ${attempt}`).toThrow(
+        'has format version 99 and this program knows 1 only: start the version that wrote it',
+      );
+    }
+  });
+
+  test('that cannot be used is a STORE error that names it', () => {
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, 'not a folder');
+    expect(() => new LmdbQuorumStore(file, new MemoryWitness())).toThrow(STORE);
+    expect(() => new LmdbQuorumStore(file, new MemoryWitness())).toThrow(file);
+  });
+
+  test('does not grow under a log that is compacted as it grows', async () => {
+    const folder = temporaryFolder();
+    const store = openedIn(folder);
+    const size = (): number => statSync(join(folder, 'quorum', 'data.mdb')).size;
+    let last = 0;
+    const round = async (): Promise<void> => {
+      const texts = Array.from({ length: 100 }, () => 'x'.repeat(200));
+      const snapshot = { index: last, term: 1, meta: latin1Bytes('m') };
+      const entries = logEntries(last + 1, 1, ...texts);
+      await saved(store, groupBatch({ entries, snapshot, compactTo: last }));
+      last += 100;
+    };
+    for (let number = 0; number < 30; number++) await round();
+    const settled = size();
+    for (let number = 0; number < 120; number++) await round();
+    expect(size()).toBeLessThanOrEqual(settled * 1.2);
+  });
+});
+
+describe('a folder that is not the one this node had last', () => {
+  /** Starts, promises something and stops. */
+  async function lived(folder: string, witness: QuorumWitness, term: number): Promise<void> {
+    const store = new LmdbQuorumStore(folder, witness);
+    expect(await saved(store, groupBatch({ hardState: { term, votedFor: 1, commit: 0 } }))).toBeNull();
+    await closedQuorum(store);
+  }
+
+  const REFUSED =
+    /is not the folder that this node had last .* put back from a backup\. .* remove this node from its quorum groups/;
+
+  test('is refused when it was put back from a backup, and taken when the right one is back', async () => {
+    const folder = temporaryFolder();
+    const witness = new MemoryWitness();
+    await lived(folder, witness, 1);
+    cpSync(join(folder, 'quorum'), join(folder, 'backup'), { recursive: true });
+    await lived(folder, witness, 2);
+    cpSync(join(folder, 'quorum'), join(folder, 'right'), { recursive: true });
+    rmSync(join(folder, 'quorum'), { recursive: true });
+    cpSync(join(folder, 'backup'), join(folder, 'quorum'), { recursive: true });
+    for (const attempt of [1, 2]) {
+      expect(() => new LmdbQuorumStore(folder, witness), `attempt ${attempt}`).toThrow(REFUSED);
+    }
+    rmSync(join(folder, 'quorum'), { recursive: true });
+    cpSync(join(folder, 'right'), join(folder, 'quorum'), { recursive: true });
+    expect(groupHeld(openedIn(folder, witness)).hardState).toEqual({ term: 2, votedFor: 1, commit: 0 });
+  });
+
+  test('is refused when the backup was made while the store was open, once that was closed', async () => {
+    const folder = temporaryFolder();
+    const witness = new MemoryWitness();
+    const store = new LmdbQuorumStore(folder, witness);
+    cpSync(join(folder, 'quorum'), join(folder, 'backup'), { recursive: true });
+    await saved(store, groupBatch({ hardState: { term: 9, votedFor: 1, commit: 0 } }));
+    await closedQuorum(store);
+    rmSync(join(folder, 'quorum'), { recursive: true });
+    cpSync(join(folder, 'backup'), join(folder, 'quorum'), { recursive: true });
+    expect(() => new LmdbQuorumStore(folder, witness)).toThrow(REFUSED);
+  });
+
+  test('is refused when it was lost, and when the other promises were', async () => {
+    const folder = temporaryFolder();
+    const witness = new MemoryWitness();
+    await lived(folder, witness, 1);
+    expect(() => new LmdbQuorumStore(folder, new MemoryWitness())).toThrow(REFUSED);
+    rmSync(join(folder, 'quorum'), { recursive: true });
+    expect(() => new LmdbQuorumStore(folder, witness)).toThrow(REFUSED);
+  });
+
+  test('a crash between the two marks is no reason to refuse', async () => {
+    const folder = temporaryFolder();
+    const witness = new MemoryWitness();
+    await lived(folder, witness, 1);
+    const failing: QuorumWitness = {
+      quorumMark: () => witness.mark,
+      setQuorumMark: () => {
+        throw new Error('the process ended here');
+      },
+    };
+    for (const attempt of [1, 2, 3]) {
+      expect(() => new LmdbQuorumStore(folder, failing), `attempt ${attempt}`).toThrow('the process ended here');
+    }
+    await lived(folder, witness, 2);
+    await lived(folder, witness, 3);
+  });
+
+  test('both stores keep a mark for it', async () => {
+    const dataDir = temporaryFolder();
+    const lmdb = new LmdbStore(dataDir);
+    await lived(dataDir, lmdb, 1);
+    await closed(lmdb);
+    const again = new LmdbStore(dataDir);
+    await lived(dataDir, again, 2);
+    expect(again.quorumMark()).toBe(4);
+    await closed(again);
+    const memory = new MemoryStore();
+    await lived(temporaryFolder(), memory, 1);
+    expect(memory.quorumMark()).toBe(2);
+  });
+});
+
+describe('a damaged quorum store', () => {
+  /** A store with a bit of everything; returns its file. */
+  async function filled(folder: string): Promise<string> {
+    const store = new LmdbQuorumStore(folder, new MemoryWitness());
+    const state = stateChange('META-OF-STATE', { 'KEY-ONE': 'STATE-ONE', 'KEY-TWO': 'STATE-TWO' });
+    const entries = logEntries(1, 3, 'ENTRY-ONE', 'ENTRY-TWO');
+    const snapshot = { index: 1, term: 3, meta: latin1Bytes('MEMBERS') };
+    await saved(store, groupBatch({ entries, snapshot, state, audit: [[1, latin1Bytes('RECORD')]] }));
+    // Pages are copied when they change: the older copies go, so that the text is found once.
+    for (let round = 0; round < 3; round++) await saved(store, groupBatch({ group: 'later' }));
+    await closedQuorum(store);
+    return join(folder, 'quorum', 'data.mdb');
+  }
+
+  /** Changes one bit in every place where the text is. */
+  function flip(file: string, text: string): void {
+    const bytes = readFileSync(file);
+    let found = 0;
+    for (let at = bytes.indexOf(text); at !== -1; at = bytes.indexOf(text, at + 1), found++)
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+    expect(found, text).toBeGreaterThan(0);
+    writeFileSync(file, bytes);
+  }
+
+  /** As after a start that did not end well: the marks agree. */
+  function reopened(folder: string): LmdbQuorumStore {
+    const witness = new MemoryWitness();
+    witness.mark = 2;
+    return openedIn(folder, witness);
+  }
+
+  const cases = [
+    { text: 'ENTRY-TWO', what: 'entry 2 of group us-east-1/region', read: (store: QuorumStore) => store.load(GROUP) },
+    {
+      text: 'MEMBERS',
+      what: 'the snapshot of group us-east-1/region',
+      read: (store: QuorumStore) => store.load(GROUP),
+    },
+    {
+      text: 'META-OF-STATE',
+      what: 'the state of group us-east-1/region',
+      read: (store: QuorumStore) => store.load(GROUP),
+    },
+    {
+      text: 'STATE-ONE',
+      what: 'a key of group us-east-1/region',
+      read: (store: QuorumStore) => [...store.load(GROUP).state],
+    },
+    {
+      text: 'KEY-TWO',
+      what: 'a key of group us-east-1/region',
+      read: (store: QuorumStore) => [...store.load(GROUP).state],
+    },
+    {
+      text: 'RECORD',
+      what: 'the audit of group us-east-1/region',
+      read: (store: QuorumStore) => [...store.audit(GROUP, 0)],
+    },
+  ];
+  for (const { text, what, read } of cases) {
+    test(`says that ${what} is damaged and what to do, and gives nothing more (${text})`, async () => {
+      const folder = temporaryFolder();
+      flip(await filled(folder), text);
+      let message = '';
+      try {
+        read(reopened(folder));
+      } catch (error) {
+        expect(error).toEqual(STORE);
+        message = String(error);
+      }
+      expect(message).toContain(
+        `${what} is damaged; a voter must not come back with less than it promised: remove this node`,
+      );
+    });
+  }
+
+  test('every cut of the file is refused in words', async () => {
+    const folder = temporaryFolder();
+    const file = await filled(folder);
+    const whole = statSync(file).size;
+    const cuts: string[] = [];
+    for (let size = 1; size < whole; size += 2048) {
+      const dataDir = join(folder, `cut-${size}`);
+      mkdirSync(dataDir);
+      cpSync(join(folder, 'quorum'), join(dataDir, 'quorum'), { recursive: true });
+      truncateSync(join(dataDir, 'quorum', 'data.mdb'), size);
+      cuts.push(dataDir);
+    }
+    const env = { ...process.env, QUORUM_MARK: '2' };
+    const result = spawnSync(process.execPath, [CHILD, 'read', ...cuts], { encoding: 'utf8', timeout: 50_000, env });
+    const outcomes = result.stdout.trim().split('\n');
+    expect(outcomes).toHaveLength(cuts.length);
+    for (const outcome of outcomes) expect(outcome).toMatch(/^STORE .*remove this node from its quorum groups/);
+  });
+
+  test('whatever byte is changed, nothing is read that was not written', async () => {
+    const folder = temporaryFolder();
+    const file = await filled(folder);
+    const bytes = readFileSync(file);
+    const random = new SeededRandom(20261121);
+    const env = { ...process.env, QUORUM_MARK: '2' };
+    const readIn = (dataDir: string): string =>
+      spawnSync(process.execPath, [CHILD, 'read', dataDir], { encoding: 'utf8', timeout: 50_000, env }).stdout.trim();
+    cpSync(join(folder, 'quorum'), join(folder, 'untouched', 'quorum'), { recursive: true });
+    const right = readIn(join(folder, 'untouched'));
+    expect(right).toMatch(/^[0-9a-f]{64}$/);
+    for (let round = 0; round < 12; round++) {
+      const dataDir = join(folder, `flip-${round}`);
+      mkdirSync(join(dataDir, 'quorum'), { recursive: true });
+      const at = random.below(bytes.length);
+      const changed = Uint8Array.from(bytes);
+      changed[at] = (changed[at] ?? 0) ^ (1 + random.below(255));
+      writeFileSync(join(dataDir, 'quorum', 'data.mdb'), changed);
+      const outcome = readIn(dataDir);
+      // Some bytes are in nobody's page; a torn page of the tree itself may end the process, as far as LMDB is concerned.
+      expect(outcome === right || outcome === '' || outcome.startsWith('STORE '), `byte ${at}: ${outcome}`).toBe(true);
+    }
+  });
+});
+
+describe('crashes of the quorum store', () => {
+  for (const { way, syncBytesMax } of WAYS) {
+    test(`kill -9 leaves the end of a batch, and none that was acknowledged is missing (${way})`, async () => {
+      const folder = temporaryFolder();
+      const seed = 42 + syncBytesMax;
+      const random = new SeededRandom(seed);
+      const model = new MemoryQuorumStore();
+      const script = quorumScript(seed);
+      let replayed = 0;
+      for (let round = 0; round < 4; round++) {
+        const told = await killedAfter(folder, seed, syncBytesMax, replayed + 5 + random.below(60));
+        const promises = new LmdbStore(folder);
+        const store = new LmdbQuorumStore(folder, promises);
+        const found = SCRIPT_GROUPS.map((group) => groupHeld(store, group));
+        const number = Number(found[0]?.stateMeta);
+        expect(number).toBeGreaterThanOrEqual(told);
+        for (; replayed < number; replayed++) await saved(model, ...(script.next().value as { groups: [] }).groups);
+        expect(found).toEqual(SCRIPT_GROUPS.map((group) => groupHeld(model, group)));
+        await closedQuorum(store);
+        await closed(promises);
+      }
+    });
+
+    test(`a disk that takes no more fails that commit and every call after it, and loses nothing before (${way})`, () => {
+      const folder = temporaryFolder();
+      // A limit on the size of files (in blocks of 512 or 1024 bytes) stands in for a full disk: no rights are needed for it.
+      const script = `ulimit -f 1024; exec "${process.execPath}" "${CHILD}" fill "${folder}" ${syncBytesMax}`;
+      const result = spawnSync('sh', ['-c', script], { encoding: 'utf8', timeout: 50_000 });
+      const report = JSON.parse(result.stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
+      expect(report).toMatchObject({
+        code: 'STORE',
+        second: 'STORE',
+        laterCommit: 'STORE',
+        laterCalls: ['STORE', 'STORE', 'STORE'],
+        unhandled: [],
+      });
+      expect(report['message']).toMatch(
+        /^the store in .*quorum failed: .*(file too large|input\/output).*; .* and start again$/i,
+      );
+      const witness = new MemoryWitness();
+      witness.mark = 1;
+      const image = openedIn(folder, witness).load(GROUP);
+      expect(image.log).toHaveLength(Number(report['committed']));
+      expect(image.hardState?.commit).toBe(Number(report['committed']) - 19);
+    });
+  }
+
+  /** Runs the script in a process that is killed once it has told of a number; returns the last that it told of. */
+  async function killedAfter(folder: string, seed: number, syncBytesMax: number, number: number): Promise<number> {
+    const child = spawn(process.execPath, [CHILD, 'stream', folder, String(seed), String(syncBytesMax)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let told = 0;
+    child.stdout.setEncoding('latin1').on('data', (lines: string) => {
+      for (const line of lines.trim().split('\n')) {
+        expect(line).toMatch(/^\d+ null$/);
+        told = Number.parseInt(line, 10);
+      }
+      if (told >= number) child.kill('SIGKILL');
+    });
+    await once(child, 'exit');
+    return told;
+  }
+});
