@@ -170,7 +170,7 @@ export class Member {
     for (const to of outputs.snapshotsWanted) this.#giveSnapshot(raft, to);
     const isDue =
       this.compactEvery > 0 && this.machine.index >= (this.disk.snapshotMeta?.index ?? 0) + this.compactEvery;
-    if (isDue) world.at(world.nowMs, () => this.compact());
+    if (isDue && raft.snapshotMeta(this.machine.index) !== null) world.at(world.nowMs, () => this.compact());
   }
 
   #persist(batch: PersistBatch): void {
