@@ -10,7 +10,7 @@ import { RESOLVER_RESULT_CHARS_MAX } from '../classes/limits.ts';
 import { ResolverFailure, type FailureKind } from '../classes/resolver.ts';
 import { ModuleFault } from './module-fault.ts';
 import { quickJsModule, quickJsVariant } from './quickjs-wasm.ts';
-import { webAssembly, type WasmInstance } from './web-assembly.ts';
+import { webAssembly } from './web-assembly.ts';
 
 /** All that a module has, QuickJS and its stack of 5 MiB included. It does not grow. */
 const MEMORY_PAGES = 256;
@@ -21,6 +21,9 @@ const INTERRUPTS_MAX = 100;
 /** For what takes long between two jumps. Only where this ends a run does the end depend on the machine. */
 const RUN_MS_MAX = 250;
 const MESSAGE_CHARS_MAX = 200;
+
+/** What QuickJS has to say comes with its errors as well. */
+const SILENT: object = { printErr: () => undefined };
 
 /**
  * Runs before the module: takes away what is not the same on every machine, and gives back what calls `resolve`.
@@ -49,8 +52,6 @@ interface Image {
 interface Machine {
   readonly context: QuickJSContext;
   readonly memory: Uint8Array;
-  /** Puts a new instance of QuickJS behind the same memory: one that was left in the middle keeps a part of its stack for ever. */
-  readonly renew: () => void;
   /** Begins to count a run. */
   readonly begin: () => void;
   /** What the run came to its end by, null where that was not from here. */
@@ -67,7 +68,6 @@ export class QuickJsSandbox {
   readonly #call: QuickJSHandle;
   readonly #resolve: QuickJSHandle;
   readonly #image: Image;
-  #isBroken = false;
 
   private constructor(machine: Machine, call: QuickJSHandle, resolve: QuickJSHandle) {
     this.#machine = machine;
@@ -91,31 +91,21 @@ export class QuickJsSandbox {
     return new QuickJsSandbox(machine, call, exported);
   }
 
-  /** What `resolve` makes of its argument, given and returned as JSON. Throws ResolverFailure. */
+  /**
+   * What `resolve` makes of the siblings, which are given as JSON. Throws ResolverFailure; any other error is QuickJS's own end, and this one is
+   * not to be used again.
+   */
   resolve(siblings: string): string {
     const { context } = this.#machine;
     this.#restore();
     this.#machine.begin();
-    let outcome: { readonly result: string } | { readonly failure: ResolverFailure };
-    try {
-      const called = context.callFunction(this.#call, context.undefined, this.#resolve, context.newString(siblings));
-      outcome =
-        called.error === undefined
-          ? { result: context.getString(called.value) }
-          : { failure: failureOf(this.#machine, called.error) };
-    } catch (error) {
-      this.#isBroken = true;
-      const message = error instanceof Error ? error.message : String(error);
-      throw new ResolverFailure('memory', `the sandbox ended: ${message.slice(0, MESSAGE_CHARS_MAX)}`);
-    }
-    if ('failure' in outcome) throw outcome.failure;
-    return textOf(outcome.result);
+    const called = context.callFunction(this.#call, context.undefined, this.#resolve, context.newString(siblings));
+    if (called.error !== undefined) throw failureOf(this.#machine, called.error);
+    return textOf(context.getString(called.value));
   }
 
   #restore(): void {
-    const { memory, renew } = this.#machine;
-    if (this.#isBroken) renew();
-    this.#isBroken = false;
+    const { memory } = this.#machine;
     const { from, bytes } = this.#image;
     memory.fill(0, 0, from);
     memory.set(bytes, from);
@@ -124,24 +114,11 @@ export class QuickJsSandbox {
 }
 
 async function machineOf(): Promise<Machine> {
-  const wasm = await quickJsModule();
   const memory = new webAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
-  let renew = (): void => undefined;
   const variant = newVariant(quickJsVariant as QuickJSSyncVariant, {
+    wasmModule: await quickJsModule(),
     wasmMemory: memory,
-    emscriptenModule: {
-      // what it has to say comes with its error as well
-      ...{ printErr: () => undefined },
-      instantiateWasm: (imports: object, started: (instance: WasmInstance) => void) => {
-        let instance = new webAssembly.Instance(wasm, imports);
-        renew = () => void (instance = new webAssembly.Instance(wasm, imports));
-        const names = Object.keys(instance.exports);
-        const calls = names.map((name) => [name, (...args: unknown[]) => instance.exports[name]?.(...args)] as const);
-        const exports = Object.fromEntries(calls);
-        started({ exports });
-        return exports;
-      },
-    },
+    emscriptenModule: SILENT,
   });
   const quickJs = await newQuickJSWASMModuleFromVariant(variant);
   const runtime = quickJs.newRuntime();
@@ -158,7 +135,6 @@ async function machineOf(): Promise<Machine> {
   return {
     context: runtime.newContext({ intrinsics: { ...DefaultIntrinsics, Date: false } }),
     memory: new Uint8Array(memory.buffer),
-    renew: () => renew(),
     begin: () => {
       interrupts = 0;
       overdue = null;

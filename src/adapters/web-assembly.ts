@@ -2,7 +2,6 @@
 interface WebAssemblyApi {
   readonly compile: (bytes: Uint8Array) => Promise<WasmModule>;
   readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => WasmMemory;
-  readonly Instance: new (module: WasmModule, imports: object) => WasmInstance;
 }
 
 /** Code that was compiled. */
@@ -10,10 +9,6 @@ export type WasmModule = object;
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
-}
-
-export interface WasmInstance {
-  readonly exports: Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
 }
 
 export const webAssembly: WebAssemblyApi = (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi })

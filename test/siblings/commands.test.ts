@@ -140,6 +140,7 @@ describe('V5: three regions that write one key during a cut', () => {
 describe('C1: a module', () => {
   test.each([
     ['is not there', null, /merge\.js: the resolver ENOENT/],
+    ['is too long', `//${'x'.repeat(256 * 1024)}\n${MERGE}`, /merge\.js: the resolver expected at most 262144 bytes/],
     ['has an error in its syntax', '\nexport function resolve( {', /rules\/merge\.js:2: the resolver SyntaxError/],
     ['exports no resolve', 'export const x = 1', /rules\/merge\.js: the resolver exports no function "resolve"/],
   ])('stops the start where it %s', async (_, code, message) => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ModuleResolver } from '../../src/adapters/module-resolver.ts';
 import { ModuleFault } from '../../src/adapters/module-fault.ts';
@@ -124,13 +125,14 @@ describe('a resolver module', () => {
     expect(failure(resolver, 'bad', 'b')).toEqual(first);
   });
 
-  test('that ends QuickJS itself is started anew, as deep as before', async () => {
+  test('that has failed deep inside goes as deep as before', async () => {
     const resolver = await resolving(`
       const depth = () => { let calls = 0; const down = () => { calls++; down(); }; try { down(); } catch {} return calls; };
       if (siblings[0].value === 'bad') eval('['.repeat(1e6));
       return String(depth());`);
     const before = show(resolver, 'a', 'b');
-    for (let round = 0; round < 20; round++) failure(resolver, 'bad', 'b');
+    for (let round = 0; round < 20; round++)
+      expect(failure(resolver, 'bad', 'b')).toEqual(named('threw', 'stack overflow'));
     expect(show(resolver, 'a', 'b')).toBe(before);
     expect(Number(before)).toBeGreaterThan(100);
   });
@@ -177,6 +179,12 @@ describe('a resolver module', () => {
     );
     expect(fault).toBeInstanceOf(ModuleFault);
     expect(fault).toMatchObject({ line, message: expect.stringContaining(reason) });
+  });
+
+  test('is in the README as it works', async () => {
+    const [, code = ''] = /```js\n(\/\/ \.\/merge-quotes\.js[^]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    const resolver = await load(code);
+    expect(show(resolver, '{"bid":1,"ask":3}', '{"bid":2,"ask":4}')).toBe('{"bid":2,"ask":3}');
   });
 
   test('is known by the SHA-256 of its code', async () => {
