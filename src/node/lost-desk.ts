@@ -7,7 +7,7 @@ import type { LostPage, OfferPage, OfferRequest } from '../commands/membership-v
 import type { EntryState } from '../crdt/entry.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
 import { lostWritesOf } from './lost-writes.ts';
-import { offerWrite } from './lost-offer.ts';
+import { offerWrite, type OfferOptions } from './lost-offer.ts';
 
 /** A keyspace that was cut, and up to where. */
 export interface CutKeyspace {
@@ -89,20 +89,23 @@ export class LostDesk {
     { cursor, count, isAbsentTaken }: OfferRequest,
     stateOf: (key: string) => EntryState | null,
     tx: TransactionWriter,
-    nowMs: number,
+    { nowMs, isOwn }: Pick<OfferOptions, 'nowMs' | 'isOwn'>,
   ): OfferPage {
     const { writes, seen } = this.#aside;
     const seenBy = new Map(seen.map(([origin, entries]) => [origin, new VersionVector(entries)]));
     const kept: (LostWrite & { readonly reason: string })[] = [];
     let [offered, already] = [0, 0];
-    for (const write of writes.slice(cursor, cursor + count)) {
-      const options = { nowMs, isAbsentTaken, seen: seenBy.get(write.origin) ?? new VersionVector() };
+    let end = Math.min(writes.length, cursor + count);
+    // what goes to one key goes in one transaction
+    while (end < writes.length && writes[end]?.key === writes[end - 1]?.key) end++;
+    for (const write of writes.slice(cursor, end)) {
+      const options = { nowMs, isOwn, isAbsentTaken, seen: seenBy.get(write.origin) ?? new VersionVector() };
       const verdict = offerWrite(write, stateOf(write.key), tx, options);
       if (verdict === 'written') offered++;
       else if (verdict === 'already') already++;
       else kept.push({ ...write, ...verdict });
     }
-    const rest = writes.slice(cursor + count);
+    const rest = writes.slice(end);
     const next = rest.length === 0 ? 0 : cursor + kept.length;
     if (offered + already > 0) {
       const stay = kept.map(({ reason: _reason, ...write }): LostWrite => write);

@@ -29,6 +29,8 @@ export interface OfferOptions {
   readonly nowMs: number;
   /** What the write's origin had seen when it made its last transaction. */
   readonly seen: VersionVector;
+  /** Whether a write is of the transaction in which this is offered: several lost writes may go to one place. */
+  readonly isOwn: (origin: number, seq: number) => boolean;
   /** Writes also where nothing is there, so that it cannot be told whether anything was. */
   readonly isAbsentTaken: boolean;
 }
@@ -41,7 +43,7 @@ export function offerWrite(
   write: LostWrite,
   state: EntryState | null,
   tx: TransactionWriter,
-  { nowMs, seen, isAbsentTaken }: OfferOptions,
+  { nowMs, seen, isOwn, isAbsentTaken }: OfferOptions,
 ): Verdict {
   if (write.kind === 'edit') return { reason: 'an edit within a document: it can only be made again by hand' };
   if (write.expireAtMs !== -1 && write.expireAtMs <= nowMs) return { reason: 'it has expired' };
@@ -50,7 +52,8 @@ export function offerWrite(
   const isThere = isRemoval(write) ? shown === null : shown !== null && shown === write.value && !isIncrement(write);
   if (isThere && write.kind !== 'expiry') return 'already';
   const isSeen = ([origin, seq, stamp]: Dot): boolean =>
-    origin === write.origin ? seq < write.seq : stamp < write.stamp && seen.contains(origin as Origin, seq);
+    isOwn(origin, seq) ||
+    (origin === write.origin ? seq < write.seq : stamp < write.stamp && seen.contains(origin as Origin, seq));
   if (!dots.every(isSeen)) return { reason: 'it was written since by what this write had not seen' };
   if (dots.length === 0 && (!isAbsentTaken || write.kind === 'expiry')) return { reason: ABSENT };
   return writeAgain(write, shown, tx);

@@ -138,7 +138,10 @@ export class MembershipDesk implements MembershipView {
         `${nodeId} has set nothing aside: what it alone had is offered once it joined again`,
       );
     }
-    return this.#persistence.lost.offer(request, (key) => this.#persistence.stateOf(key), tx, nowMs);
+    const { origin: own, vector } = this.#replica;
+    const before = vector.get(own);
+    const isOwn = (origin: number, seq: number): boolean => origin === own && seq > before;
+    return this.#persistence.lost.offer(request, (key) => this.#persistence.stateOf(key), tx, { nowMs, isOwn });
   }
 
   fence(id: string, expectedEpoch: number, operation: number, alone: boolean): void {
