@@ -236,7 +236,6 @@ function ofEdit(entry: Entry, update: Update, context: UpdateContext): readonly 
   if (document === null) return NONE;
   const isOnThis = document.origin === update.baseOrigin && document.seq === update.baseSeq;
   if (isOnThis && document.isLive) return NONE;
-  if (!isOnThis && covers(context, document.origin, document.seq)) return NONE;
   // a root that is gone and nothing in its place: a write of another type had seen it and removed it
   const kept = isOnThis ? unseenOthers(entry, ContentType.Document, context)[0] : rootOf(document);
   return kept === undefined ? NONE : [editPair(kept, update.field.toLatin1(), context)];

@@ -1,5 +1,5 @@
 import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
-import { CONFLICTS_MAX, type ConflictRecord, type RecordedSide } from '../../src/keyspace/conflict-log.ts';
+import type { ConflictRecord, RecordedSide } from '../../src/keyspace/conflict-log.ts';
 import { ContentType } from '../../src/crdt/entry.ts';
 import { newKeyspace } from '../properties/values/keyspaces.ts';
 import { letterOf, updateOf, type Transaction } from '../properties/values/transaction.ts';
@@ -27,7 +27,7 @@ export function recordText({ kind, field, kept, other }: ConflictRecord): string
 
 /** All that a keyspace keeps, oldest first. */
 export function recordsOf(keyspace: MapKeyspace): ConflictRecord[] {
-  return keyspace.conflicts.latest(CONFLICTS_MAX, () => true).toReversed();
+  return keyspace.conflicts.latest(Infinity, () => true).toReversed();
 }
 
 export function applied(order: readonly Transaction[]): MapKeyspace {

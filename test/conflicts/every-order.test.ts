@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { docEdit, docSet, set } from '../documents/document-orders.ts';
 import { Schedule, type ScheduledWrites } from '../rules-values/schedule.ts';
-import { reportsOf } from './conflict-orders.ts';
+import { applied, recordsOf, reportsOf } from './conflict-orders.ts';
 
 /** Two writes that have not seen each other: A's at 10, B's at 20, after what both have seen. */
 function concurrent(
@@ -117,6 +117,22 @@ describe('S4: strings', () => {
       // met where both came before the FLUSHALL; where it came before them, it has taken them
       expect([[], ['string: "a" A:1 over "c" C:1']]).toContainEqual(report);
     }
+  });
+
+  it('what a FLUSHALL has taken is lost to that, not to what stands above it', () => {
+    for (const key of ['k', 'sib']) {
+      const flushed = new Schedule()
+        .write('B', 20, (tx) => tx.flushAll())
+        .write('C', 30, (tx) => tx.set(key, 'c'))
+        .write('A', 10, (tx) => tx.incr(key, 5))
+        .write('A', 11, (tx) => tx.set(key, 'a'));
+      expect(recordsOf(applied(flushed.transactions))).toEqual([]);
+    }
+    const documents = new Schedule()
+      .write('B', 20, (tx) => tx.flushAll())
+      .write('C', 30, (tx) => tx.with(docSet('[3]')))
+      .write('A', 10, (tx) => tx.with(docSet('[1]')));
+    expect(recordsOf(applied(documents.transactions))).toEqual([]);
   });
 
   it('a transaction that writes twice is in one conflict, with what it wrote last', () => {
@@ -249,6 +265,18 @@ describe('S4: fields', () => {
     ]);
   });
 
+  it('a write that has seen the latest of two is in conflict with the other', () => {
+    const schedule = new Schedule()
+      .write('A', 10, (tx) => tx.hset('k', 'f', 'a'))
+      .write('B', 20, (tx) => tx.hset('k', 'f', 'b'))
+      .receive('C', 'B')
+      .write('C', 30, (tx) => tx.hset('k', 'f', 'c'));
+    for (const report of reportsOf(schedule.transactions)) {
+      expect(report).toContain('field f: "c" C:1 over "a" A:1');
+      expect(report.filter((text) => text.includes('B:1') && text.includes('C:1'))).toEqual([]);
+    }
+  });
+
   it('a transaction that writes a field twice is in one conflict, with what it wrote last', () => {
     for (const [atMs, kept] of [
       [20, '"last" B:1 over "a" A:1'],
@@ -327,6 +355,15 @@ describe('S4: types', () => {
     }
   });
 
+  it('an increment brings no type where the value that it was made on was removed by the other type', () => {
+    const schedule = new Schedule()
+      .write('C', 5, (tx) => tx.set('k', '1'))
+      .sync()
+      .write('A', 10, (tx) => tx.incr('k', 5))
+      .write('B', 20, (tx) => tx.sadd('k', 'x'));
+    expect(reportsOf(schedule.transactions)).toEqual([[]]);
+  });
+
   it('an increment that counts on nothing that is there brings no type', () => {
     const schedule = new Schedule()
       .write('C', 5, (tx) => tx.set('k', '1'))
@@ -384,6 +421,35 @@ describe('S4: documents', () => {
     expect(concurrent(edit, (tx) => tx.sadd('d', 'x'), before)).toEqual([
       ['edit: set B:1 over "[[\\"set\\",[\\"n\\"],2]]" A:1'],
     ]);
+  });
+
+  it('edits of the root that stays are not lost with the other root, nor to a type beside which it stands', () => {
+    const roots = new Schedule()
+      .write('B', 20, (tx) => tx.with(docSet('{"b":2}')))
+      .write('B', 30, (tx) => tx.with(docEdit(set(['n'], '2'))))
+      .write('A', 10, (tx) => tx.with(docSet('{"a":1}')));
+    for (const report of reportsOf(roots.transactions)) {
+      expect(report).toHaveLength(1);
+      expect(report[0]).toMatch(/^document: .* B:1 over .* A:1$/);
+    }
+    const types = new Schedule()
+      .write('A', 10, (tx) => tx.with(docSet('{"a":1}')))
+      .write('A', 30, (tx) => tx.with(docEdit(set(['n'], '2'))))
+      .write('B', 20, (tx) => tx.sadd('d', 'x'));
+    for (const report of reportsOf(types.transactions)) {
+      expect(report).toHaveLength(1);
+      expect(report[0]).toMatch(/^type: set B:1 over .* A:1$/);
+    }
+  });
+
+  it('what is no JSON and comes from a peer all the same is not compared', () => {
+    const schedule = new Schedule()
+      .write('A', 10, (tx) => tx.with(docSet('{"a":1}')))
+      .write('B', 20, (tx) => tx.with(docSet('{"b":2}')));
+    const [first, second] = schedule.transactions;
+    if (first === undefined || second === undefined) throw new Error('two were written');
+    const broken = { ...second, effects: second.effects.map((effect) => ({ ...effect, value: '{"b"' })) };
+    expect(recordsOf(applied([first, broken]))).toEqual([]);
   });
 
   it('an edit that comes before what replaces its root is lost all the same, whatever its stamp', () => {
