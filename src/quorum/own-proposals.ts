@@ -6,7 +6,8 @@ export interface ProposalPlace {
 
 /**
  * This node's proposals whose fate is open. Truncation does not decide it: another member may still have the entry and win.
- * Only a committed entry of another term at its index does.
+ * What is committed does: another entry at its index; or any of a later term before it, because terms do not fall along
+ * the log.
  */
 export class OwnProposals {
   /** Of the newest term that this node led: ascending by index. */
@@ -27,14 +28,19 @@ export class OwnProposals {
     this.#current = [];
   }
 
-  /** Everything up to `commit` is decided. Returns what did not happen; `termAt` is null where nobody can say. */
-  decided(commit: number, happened: (place: ProposalPlace) => boolean | null): ProposalPlace[] {
-    const later = this.#current.findIndex((place) => place.index > commit);
+  /**
+   * Everything up to `commit`, whose entry is of `commitTerm`, is decided. Returns what did not happen. `happened` is asked
+   * for what is at `commit` or before; null where nobody can say.
+   */
+  decided(commit: number, commitTerm: number, happened: (place: ProposalPlace) => boolean | null): ProposalPlace[] {
+    if ((this.#current[0]?.term ?? commitTerm) < commitTerm) this.newTerm();
+    const isOpen = ({ index, term }: ProposalPlace): boolean => index > commit && term >= commitTerm;
+    const later = this.#current.findIndex(isOpen);
     const done = this.#current.splice(0, later === -1 ? this.#current.length : later);
     if (this.#earlier.length > 0) {
-      done.push(...this.#earlier.filter((place) => place.index <= commit));
-      this.#earlier = this.#earlier.filter((place) => place.index > commit);
+      done.push(...this.#earlier.filter((place) => !isOpen(place)));
+      this.#earlier = this.#earlier.filter(isOpen);
     }
-    return done.filter((place) => happened(place) === false);
+    return done.filter((place) => place.index > commit || happened(place) === false);
   }
 }

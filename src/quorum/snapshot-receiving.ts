@@ -1,4 +1,5 @@
 import type { SnapshotChunk, SnapshotMeta } from './messages.ts';
+import type { ProposalPlace } from './own-proposals.ts';
 import { PartialSnapshot } from './snapshot-transfer.ts';
 import type { RaftState } from './state.ts';
 
@@ -49,7 +50,8 @@ function replaceLog(state: RaftState, meta: SnapshotMeta, bytes: Uint8Array): vo
   state.configs.reset(meta);
   // The log cannot say any more what was at these indexes; but terms do not fall along a log.
   state.commit = meta.index;
-  state.overwritten.push(...state.proposals.decided(meta.index, ({ term }) => (term > meta.term ? false : null)));
+  const happened = ({ term }: ProposalPlace): false | null => (term > meta.term ? false : null);
+  state.overwritten.push(...state.proposals.decided(meta.index, meta.term, happened));
 }
 
 function respond(state: RaftState, message: SnapshotChunk, received: number, batch: number): void {

@@ -125,7 +125,8 @@ export class RaftState {
   commitUpTo(index: number): void {
     if (index <= this.commit) return;
     this.commit = index;
-    this.overwritten.push(...this.proposals.decided(index, ({ term, index: at }) => this.log.termAt(at) === term));
+    const happened = (place: ProposalPlace): boolean => this.log.termAt(place.index) === place.term;
+    this.overwritten.push(...this.proposals.decided(index, this.log.termAt(index) ?? 0, happened));
   }
 }
 
