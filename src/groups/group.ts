@@ -5,7 +5,7 @@ import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Entry, Message } from '../quorum/messages.ts';
 import { EntryKind } from '../quorum/messages.ts';
-import { Raft, type RaftOutputs } from '../quorum/raft.ts';
+import type { Raft, RaftOutputs } from '../quorum/raft.ts';
 import type { GroupEntry } from './group-entry.ts';
 import type { GroupPlan } from './group-plan.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseClasses } from '../classes/read-classes.ts';
+import { planGroups } from './strong-groups.ts';
 import { CausewayError } from '../errors.ts';
 import { ADDRESS_SHAPE, parseAddress, formatAddress, type Address } from './address.ts';
 import { ENVIRONMENT_TABLE, NODE_PLACEHOLDER } from './config-table.ts';
@@ -64,8 +65,8 @@ export function loadConfig(path: string, options: Omit<ParseConfigOptions, 'sour
   const file = resolve(dirname(path), classesFile ?? CLASSES_FILE);
   if (classesFile === undefined && !existsSync(file)) return config;
   const text = readText(file);
-  parseClasses(text, file);
-  return { ...config, classes: { file, text } };
+  const groups = at(path, () => planGroups(parseClasses(text, file), config, options.topology));
+  return { ...config, classes: { file, text }, groups };
 }
 
 /**

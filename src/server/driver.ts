@@ -2,7 +2,7 @@ import type { Log } from '../adapters/pino-log.ts';
 import type { Now } from '../causal/replica.ts';
 import { toCausewayError, type CausewayError } from '../errors.ts';
 import type { RegionNode } from '../node/region-node.ts';
-import type { Clock, PeerConnection, Store, TransportEvents } from '../ports.ts';
+import type { Clock, PeerConnection, QuorumStore, Store, TransportEvents } from '../ports.ts';
 import { DriverLog } from './driver-log.ts';
 
 /** What the driver drives: the pure node, as it sees it. */
@@ -19,6 +19,8 @@ export type DrivenNode = Pick<
   | 'takeStoreBatch'
   | 'isStoreBatchDue'
   | 'storeCommitted'
+  | 'takeQuorumBatch'
+  | 'quorumCommitted'
   | 'peers'
 >;
 
@@ -26,6 +28,8 @@ export interface DriverOptions {
   readonly node: DrivenNode;
   /** Null when nothing is kept over a restart. */
   readonly store: Store | null;
+  /** What quorum groups promise is there before it is sent; null when nothing is kept or there are none. */
+  readonly quorumStore: QuorumStore | null;
   readonly clock: Clock;
   readonly log: Log;
   /** An accepted connection has shown who it is. */
@@ -146,6 +150,7 @@ export class NodeDriver implements TransportEvents {
     if (this.#isOver) return;
     this.#guarded(() => this.#node.flush(this.#now()));
     this.#handOut();
+    this.#commitQuorum();
     this.#guarded(() => this.#options.turnEnded());
     this.#commitIfDue(STORE_EVERY_MS);
     this.#arm();
@@ -180,6 +185,22 @@ export class NodeDriver implements TransportEvents {
     if (this.#handOut().includes(connection.id) || this.#isOver) return;
     this.#strangers.delete(connection.id);
     this.#options.proved(connection.id);
+  }
+
+  /** At once, after what this turn sends: somebody waits for it. */
+  #commitQuorum(): void {
+    const { quorumStore } = this.#options;
+    if (quorumStore === null || this.#isOver) return;
+    this.#guarded(() => {
+      const batch = this.#node.takeQuorumBatch();
+      if (batch !== null) quorumStore.commit(batch, (error) => this.#quorumCommitted(error));
+    });
+  }
+
+  #quorumCommitted(error: CausewayError | null): void {
+    if (error === null) this.#guarded(() => this.#node.quorumCommitted(this.#now()));
+    else this.fail(error);
+    this.touch();
   }
 
   #commitIfDue(everyMs: number): void {

@@ -1,4 +1,5 @@
 import type { NodeNumber } from '../clock/origin.ts';
+import type { GroupPlan } from '../groups/group-plan.ts';
 import type { Address } from './address.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -52,6 +53,8 @@ export interface NodeConfig {
   readonly limits: Readonly<Record<string, number>>;
   /** The classes file, with its text; without it every key is of the default class. */
   readonly classes?: { readonly file: string; readonly text: string };
+  /** The quorum groups that the classes ask for. */
+  readonly groups?: readonly GroupPlan[];
   readonly doors: DoorsConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }

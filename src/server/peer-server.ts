@@ -1,3 +1,4 @@
+import { LmdbQuorumStore } from '../adapters/lmdb-quorum-store.ts';
 import { LmdbStore } from '../adapters/lmdb-store.ts';
 import type { Log } from '../adapters/pino-log.ts';
 import { systemClock } from '../adapters/system-clock.ts';
@@ -7,7 +8,7 @@ import { WsTransport, type DialTarget } from '../adapters/ws-transport.ts';
 import { STAMP_EPOCH_MS } from '../clock/stamp.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import { RegionNode } from '../node/region-node.ts';
-import type { LinkKind, Store } from '../ports.ts';
+import type { LinkKind, QuorumStore, Store } from '../ports.ts';
 import { peerCodec } from '../wire/peer-codec.ts';
 import { requirePeerSecret } from './doors.ts';
 import { NodeDriver } from './driver.ts';
@@ -15,8 +16,15 @@ import { DriverLog } from './driver-log.ts';
 import type { NodeConfig } from './node-config.ts';
 import { loadClasses, type LoadedClasses } from './loaded-classes.ts';
 import { limitsOf } from './server-limits.ts';
+import { strongOptions } from './strong-groups.ts';
 import type { PeerAddress } from './server-types.ts';
 import { dials } from './topology.ts';
+
+/** What a node keeps over a restart; null without a data folder. */
+interface Stores {
+  readonly store: Store | null;
+  readonly quorumStore: QuorumStore | null;
+}
 
 const START_ID_BYTES = 16;
 const MS_PER_SECOND = 1000;
@@ -39,6 +47,7 @@ export class PeerServer {
   readonly #config: NodeConfig;
   readonly #log: Log;
   readonly #store: Store | null;
+  readonly #quorumStore: QuorumStore | null;
   readonly #loaded: LoadedClasses;
   readonly #transport: WsTransport;
   /** By node id. */
@@ -53,20 +62,27 @@ export class PeerServer {
     requirePeerSecret(config);
     const classes = await loadClasses(config);
     const store = config.dataDir === null ? null : new LmdbStore(config.dataDir);
+    let quorumStore: QuorumStore | null = null;
     try {
-      return new PeerServer(config, store, classes, options);
+      const hasGroups = (config.groups ?? []).length > 0;
+      if (config.dataDir !== null && store !== null && hasGroups)
+        quorumStore = new LmdbQuorumStore(config.dataDir, store);
+      return new PeerServer(config, { store, quorumStore }, classes, options);
     } catch (error) {
       classes.close();
+      await closeStore(quorumStore);
       await closeStore(store);
       throw restoreError(error, config.dataDir);
     }
   }
 
-  private constructor(config: NodeConfig, store: Store | null, loaded: LoadedClasses, options: PeerServerOptions) {
+  private constructor(config: NodeConfig, stores: Stores, loaded: LoadedClasses, options: PeerServerOptions) {
+    const { store, quorumStore } = stores;
     const limits = limitsOf(config.limits);
     this.#config = config;
     this.#log = options.log;
     this.#store = store;
+    this.#quorumStore = quorumStore;
     this.#urls = new Map(config.members.flatMap(({ id, url }) => (url === null ? [] : [[id, url] as const])));
     const image = store?.load() ?? null;
     const second = Math.max(1, Math.floor((systemClock.wallMs() - STAMP_EPOCH_MS) / MS_PER_SECOND));
@@ -89,6 +105,7 @@ export class PeerServer {
         reason: message,
       });
     });
+    const strong = strongOptions(config, quorumStore, this.entropy);
     this.node = new RegionNode({
       identity: {
         clusterId: config.clusterId,
@@ -106,10 +123,12 @@ export class PeerServer {
       raiseStampBound: (stampBound) => this.#raiseStampBound(stampBound),
       hasStore: store !== null,
       classes,
+      ...(strong === undefined ? {} : { strong }),
     });
     this.driver = new NodeDriver({
       node: this.node,
       store,
+      quorumStore,
       clock: systemClock,
       log: options.log,
       proved: (link) => this.#transport.proved(link),
@@ -159,6 +178,7 @@ export class PeerServer {
     await this.driver.drain(drainMs);
     await this.#transport.close(`${this.#config.nodeId} is stopping`);
     await this.driver.stop();
+    await closeStore(this.#quorumStore);
     await closeStore(this.#store);
     this.#loaded.close();
   }
@@ -193,7 +213,7 @@ function secretOf({ clusterId, nodeNumber, doors }: NodeConfig): PeerSecret | nu
   return doors.peerSecret === null ? null : { secret: doors.peerSecret, clusterId, nodeNumber };
 }
 
-function closeStore(store: Store | null): Promise<void> {
+function closeStore(store: Pick<Store, 'close'> | null): Promise<void> {
   return new Promise((resolve) => (store === null ? resolve() : store.close(resolve)));
 }
 

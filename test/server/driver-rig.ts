@@ -57,6 +57,12 @@ export class ScriptedNode implements DrivenNode {
   get isStoreBatchDue(): boolean {
     return this.dirty > 0;
   }
+  takeQuorumBatch(): null {
+    return null;
+  }
+
+  quorumCommitted(): void {}
+
   storeCommitted(): void {
     this.#called('storeCommitted');
   }
@@ -113,6 +119,7 @@ export function drivenNode(store: Store | null = null, write: (line: string) => 
   const driver = new NodeDriver({
     node,
     store,
+    quorumStore: null,
     clock: systemClock,
     log: createLog({ level: 'info', format: 'json', destination: { write } }),
     proved: (link) => proved.push(link),

@@ -1,0 +1,54 @@
+import type { ClassPolicy } from '../classes/class-policy.ts';
+import { CommandIndex } from '../commands/command-index.ts';
+import { commandTable } from '../commands/table.ts';
+import { CausewayError } from '../errors.ts';
+import { planGroup, type GroupPlan } from '../groups/group-plan.ts';
+import { GROUP_LIMITS, GROUP_TIMING } from '../groups/limits.ts';
+import type { StrongOptions } from '../node/strong-side.ts';
+import type { Entropy, QuorumStore } from '../ports.ts';
+import { groupCodec } from '../wire/group-codec.ts';
+import { keptReplies } from '../wire/resp/kept-reply.ts';
+import type { NodeConfig } from './node-config.ts';
+import { regionOf, type Topology } from './topology.ts';
+
+type PlannedConfig = Pick<NodeConfig, 'nodeNumber' | 'region' | 'members'>;
+
+/** The quorum groups that the classes ask for: the same at every node of the cluster. Throws CONFIG. */
+export function planGroups(policy: ClassPolicy, config: PlannedConfig, topology: Topology): GroupPlan[] {
+  const nodes = [{ nodeNumber: config.nodeNumber, region: config.region }, ...config.members];
+  const plans = new Map<string, GroupPlan>();
+  for (const { name, strong } of policy.classes) {
+    if (strong === undefined || plans.has(strong.group)) continue;
+    const home = regionOf(topology, strong.home);
+    const regions = new Set(nodes.map(({ region }) => region));
+    if (!regions.has(home.name)) {
+      const there = [...regions].join(', ');
+      throw new CausewayError(
+        'CONFIG',
+        `class ${name}: home ${home.name} has no node in this cluster, there are ${there}`,
+      );
+    }
+    const distance = (from: string, to: string): number => topology.oneWayMs(from, to);
+    plans.set(strong.group, planGroup(home.name, home.number, strong.survive, nodes, distance));
+  }
+  return [...plans.values()];
+}
+
+/** What a node is given for its groups; undefined where it has none. */
+export function strongOptions(
+  { groups = [] }: NodeConfig,
+  store: QuorumStore | null,
+  entropy: Entropy,
+): StrongOptions | undefined {
+  if (groups.length === 0) return undefined;
+  return {
+    plans: groups,
+    timing: GROUP_TIMING,
+    limits: GROUP_LIMITS,
+    commands: new CommandIndex(commandTable),
+    newReply: keptReplies(),
+    codec: groupCodec,
+    random: () => entropy.unit(),
+    load: store === null ? null : (group) => store.load(group),
+  };
+}
