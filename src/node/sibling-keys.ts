@@ -1,7 +1,8 @@
 import type { ActiveClasses } from '../classes/active-classes.ts';
-import { isWeak, type KeyClass } from '../classes/key-class.ts';
+import type { KeyClass } from '../classes/key-class.ts';
 
-const keepsSiblings = (keyClass: KeyClass): boolean => keyClass.conflict.kind !== 'lww' && !isWeak(keyClass);
+/** Weak keys and strong ones have no conflicts: the classes file gives them no other rule. */
+const keepsSiblings = (keyClass: KeyClass): boolean => keyClass.conflict.kind !== 'lww';
 
 /** Of which keys, as latin1 strings, concurrent writes are all kept: the same for the node's life, as reloads leave that (SPEC C5). */
 export function siblingKeys(classes: ActiveClasses): (key: string) => boolean {

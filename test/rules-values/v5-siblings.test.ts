@@ -219,6 +219,19 @@ describe('V5: expiry', () => {
     expectEveryOrder(schedule.transactions, { keys, end: { sib: `string "w" until ${START_MS + 100}` } });
   });
 
+  it('of one that was set on several, the part that another replaced does not come back', () => {
+    // C shows its hash, so what it sets is on all but the registers: only there it ends what A set
+    const schedule = new Schedule()
+      .write('A', 10, (tx) => tx.set('sib', 'x'))
+      .write('B', 11, (tx) => tx.incr('sib', 1))
+      .write('C', 15, (tx) => tx.hset('sib', 'f', '1'))
+      .receive('A', 'B')
+      .write('A', 20, (tx) => tx.expire('sib', 500))
+      .receive('C', 'A')
+      .write('C', 30, (tx) => tx.expire('sib', 300));
+    expectEveryOrder(schedule.transactions, { keys, end: { sib: `hash f=1 until ${START_MS + 300}` } });
+  });
+
   it('PERSIST of several, at once with EXPIRE, is the later', () => {
     const schedule = new Schedule()
       .write('A', 10, (tx) => tx.set('sib', 'x', 500))
@@ -252,6 +265,43 @@ describe('V5: expiry', () => {
     expect(purged.node('B').keyspace.entryCount).toBe(1);
     purged.write('A', 101, (tx) => tx.incr('sib', 7)).sync();
     for (const letter of 'ABC') expect(shownKeys(purged.node(letter).keyspace, keys, 0)).toEqual({ sib: 'string "7"' });
+  });
+});
+
+describe('V5: what is kept', () => {
+  it('EXPIRE of a sibling that is gone changes nothing and tells nobody', () => {
+    const schedule = new Schedule()
+      .write('A', 10, (tx) => tx.set('sib', 'x'))
+      .receive('B', 'A')
+      .write('B', 20, (tx) => tx.expire('sib', 500))
+      .write('A', 11, (tx) => tx.set('sib', 'y'));
+    const { keyspace } = schedule.node('A');
+    const told: (string | null)[] = [];
+    keyspace.onChange = (key) => told.push(key);
+    schedule.receive('A', 'B');
+    expect(told).toEqual([]);
+    expect(keyspace.entryOf(latin1Range('sib'))?.expiries).toBe(null);
+  });
+
+  it('increments are one run of each origin once they are stable, on a sibling and beside it', () => {
+    const schedule = new Schedule()
+      .write('A', 10, (tx) => tx.set('sib', '1'))
+      .write('B', 11, (tx) => tx.incr('sib', 2));
+    // some of them are stable when others are made: they are not forgotten for that
+    for (let atMs = 20; atMs < 30; atMs++) {
+      schedule.write('A', atMs, (tx) => tx.incr('sib', 1).incr('sib2', 1)).write('B', atMs, (tx) => tx.incr('sib', 1));
+      if (atMs % 3 === 0) schedule.receive('C', 'AB').forget('AB');
+    }
+    schedule.sync();
+    const { keyspace } = schedule.node('A');
+    expect(shownKeys(keyspace, keys, 0)).toEqual({ sib: 'siblings "11" "12" as "23"' });
+    for (let looks = 0; looks < 3; looks++) schedule.forget('ABC');
+    const string = keyspace.entryOf(latin1Range('sib'))?.string;
+    expect(string?.increments?.runCount).toBe(1);
+    expect(string?.keepsSiblings === true && string.registers[0]?.increments?.runCount).toBe(1);
+    expect(string?.base, 'nothing is counted on one of several').toBe(null);
+    expect(keyspace.entryOf(latin1Range('sib2'))?.string.increments?.runCount).toBe(1);
+    expect(keyspace.forgetWaiting).toBe(0);
   });
 });
 
@@ -295,8 +345,10 @@ describe('V5: questions', () => {
     const { keyspace } = schedule.node('A');
     keyspace.showSiblings = () => ({ text: 'another', error: null });
     expect(keyspace.digest(0)).toBe(digests[0]);
-    const [plain] = [new Schedule().write('A', 10, (tx) => tx.set('sib', 'x+y+z'))];
-    expect(plain?.node('A').keyspace.digest(0)).not.toBe(digests[0]);
+    for (const alone of ['x+y+z', 'z']) {
+      const { keyspace: other } = new Schedule().write('C', 12, (tx) => tx.set('sib', alone)).node('C');
+      expect(other.digest(0)).not.toBe(digests[0]);
+    }
   });
 
   it('the view is made when one reads, and once until the siblings change', () => {
