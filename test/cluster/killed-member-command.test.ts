@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askMembers, askProgress } from '../../src/cli/member-answers.ts';
 import { REAL, RunningProgram, runToEnd } from '../cli/programs.ts';
-import { startCluster, until, type TestCluster } from '../cluster/cluster.ts';
+import { startCluster, until, type TestCluster } from './cluster.ts';
 
 const LOST = 'ap-southeast-1/a';
 const KEPT = ['us-east-1/a', 'eu-west-1/a'] as const;

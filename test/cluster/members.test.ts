@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askMembers, askProgress } from '../../src/cli/member-answers.ts';
 import type { RespClient } from '../../src/cli/resp-client.ts';
 import { REAL, runToEnd } from '../cli/programs.ts';
-import { startCluster, until, type TestCluster } from '../cluster/cluster.ts';
+import { startCluster, until, type TestCluster } from './cluster.ts';
 
 const LOST = 'ap-southeast-1/a';
 const KEPT = ['us-east-1/a', 'eu-west-1/a'] as const;
