@@ -7,6 +7,7 @@ import { CommitPace } from './commit-pace.ts';
 import { fileIsWhole } from './lmdb-file.ts';
 import { PreparedBatch, type GroupTail } from './quorum-batch.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
+import { BlockPool } from './record-block.ts';
 import { commitCause, makePrivate, privateFolder, storeError } from './store-failure.ts';
 
 /** The layout that this code writes; what it does not know it does not touch. */
@@ -51,6 +52,7 @@ export class LmdbQuorumStore implements QuorumStore {
   readonly #witness: QuorumWitness;
   readonly #environment: RootDatabase<Uint8Array, Uint8Array>;
   readonly #pace: CommitPace;
+  readonly #blocks: BlockPool = new BlockPool();
   readonly #tails: Map<string, GroupTail> = new Map();
   #mark = 0;
   readonly #waiting: WaitingCommit[] = [];
@@ -103,7 +105,7 @@ export class LmdbQuorumStore implements QuorumStore {
   commit(batch: QuorumBatch, done: (error: CausewayError | null) => void): void {
     const refusal = this.#refusal();
     if (refusal !== null) return queueMicrotask(() => done(refusal));
-    this.#waiting.push({ prepared: new PreparedBatch(batch, this.#tails), done });
+    this.#waiting.push({ prepared: new PreparedBatch(batch, this.#tails, this.#blocks), done });
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
     // After this piece of work: what else it commits goes along, and what it sends leaves before the loop stops.
@@ -154,6 +156,7 @@ export class LmdbQuorumStore implements QuorumStore {
       const commits = this.#takeWaiting();
       // Those that came while another failed.
       if (this.#failure === null) await this.#write(commits.map(({ prepared }) => prepared));
+      for (const { prepared } of commits) prepared.release();
       for (const { done } of commits) done(this.#failure);
     }
     this.#isUnderWay = false;

@@ -2,16 +2,16 @@ import { assert } from '../base/assert.ts';
 import type { QuorumBatch, QuorumGroupBatch } from '../ports.ts';
 import { followLog } from './quorum-log-bounds.ts';
 import {
-  entryParts,
+  entryValue,
   GroupKeys,
-  headBody,
-  sealed,
-  snapshotParts,
-  stateParts,
+  headValue,
+  seedOf,
+  snapshotValue,
+  stateValue,
   type GroupHead,
   type KeySpan,
 } from './quorum-records.ts';
-import { BatchBlock } from './store-keys.ts';
+import { RecordBlock, type BlockPool } from './record-block.ts';
 
 /** What the next batch of a group goes on from. */
 export interface GroupTail extends GroupHead {
@@ -39,11 +39,15 @@ export class PreparedBatch {
   readonly bytes: number;
   readonly #keys: Uint8Array[] = [];
   readonly #values: (Uint8Array | null)[] = [];
-  readonly #block: BatchBlock;
+  readonly #pool: BlockPool;
+  readonly #memory: Buffer;
+  readonly #block: RecordBlock;
 
-  constructor(batch: QuorumBatch, tails: Map<string, GroupTail>) {
+  constructor(batch: QuorumBatch, tails: Map<string, GroupTail>, pool: BlockPool) {
     this.bytes = batch.groups.reduce((sum, group) => sum + bytesOf(group), 0);
-    this.#block = new BatchBlock(this.bytes);
+    this.#pool = pool;
+    this.#memory = pool.take(this.bytes);
+    this.#block = new RecordBlock(this.#memory);
     const seen = new Set<string>();
     for (const group of batch.groups) {
       assert(!seen.has(group.group), 'a batch names a group once');
@@ -57,47 +61,56 @@ export class PreparedBatch {
   /** To be called in a transaction. */
   writeTo(writer: KeyWriter): void {
     for (const span of this.clears) for (const key of [...writer.getKeys(span)]) writer.remove(key);
-    for (const [position, key] of this.#keys.entries()) {
-      const value = this.#values[position];
+    let position = 0;
+    for (const key of this.#keys) {
+      const value = this.#values[position++];
       // What these return resolves with the transaction, which is waited for as a whole.
       if (value === null || value === undefined) writer.remove(key);
       else writer.put(key, value);
     }
   }
 
+  /** To be called once the transaction is done: its bytes are used for another. */
+  release(): void {
+    this.#pool.giveBack(this.#memory);
+  }
+
   #addGroup(batch: QuorumGroupBatch, tail: GroupTail): void {
     if (batch.hardState !== null) tail.hardState = batch.hardState;
-    if (batch.snapshot !== null) this.#put(tail.keys.snapshot, ...snapshotParts(batch.snapshot));
+    const { keys } = tail;
+    if (batch.snapshot !== null) {
+      this.#put(keys.snapshot, snapshotValue(this.#block, batch.snapshot, seedOf(keys.snapshot)));
+    }
     followLog(tail, batch, {
-      removed: (index) => this.#remove(tail.keys.log(index)),
-      added: (entry) => this.#put(tail.keys.log(entry.index), ...entryParts(entry)),
+      removed: (index) => this.#put(keys.log(index), null),
+      added: (entry) => this.#put(keys.log(entry.index), entryValue(this.#block, entry, keys.logSeed(entry.index))),
     });
     if (batch.state !== null) this.#addState(batch.state, tail);
     for (const [index, record] of batch.audit) {
       if (index <= tail.lastAudit) continue;
       tail.lastAudit = index;
-      this.#put(tail.keys.audit(index), record);
+      this.#putBytes(keys.audit(index), record);
     }
-    this.#put(tail.keys.head, headBody(tail));
+    this.#put(keys.head, headValue(this.#block, tail, seedOf(keys.head)));
   }
 
   #addState({ clear, entries, meta }: NonNullable<QuorumGroupBatch['state']>, { keys }: GroupTail): void {
     if (clear) this.clears.push(keys.stateSpan);
     for (const [key, state] of entries) {
-      if (state === null) this.#remove(keys.state(key));
-      else this.#put(keys.state(key), ...stateParts(key, state));
+      const storeKey = keys.state(key);
+      this.#put(storeKey, state === null ? null : stateValue(this.#block, key, state, seedOf(storeKey)));
     }
-    this.#put(keys.stateMeta, meta);
+    this.#putBytes(keys.stateMeta, meta);
   }
 
-  #put(key: Uint8Array, ...body: readonly Uint8Array[]): void {
-    this.#keys.push(key);
-    this.#values.push(sealed(key, this.#block, ...body));
+  #putBytes(key: Uint8Array, body: Uint8Array): void {
+    this.#put(key, this.#block.begin(body.length).copy(body).end(seedOf(key)));
   }
 
-  #remove(key: Uint8Array): void {
+  /** Null for a key that goes. */
+  #put(key: Uint8Array, value: Uint8Array | null): void {
     this.#keys.push(key);
-    this.#values.push(null);
+    this.#values.push(value);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type GroupHead,
   type KeySpan,
 } from './quorum-records.ts';
+import { bodyOf } from './record-block.ts';
 
 /** The part of an LMDB database that a group is read with. */
 export interface KeyReader {
@@ -100,7 +101,9 @@ function readLog(
   let next = head?.firstIndex ?? 1;
   let term = 0;
   for (const { key, value } of reader.getRange(keys.logSpan)) {
-    const entry = entryOf(indexOfKey(key), checked(key, value, `entry ${indexOfKey(key)} of group ${group}`));
+    const index = indexOfKey(key);
+    const body = bodyOf(value, keys.logSeed(index));
+    const entry = body === null ? null : entryOf(index, body);
     if (entry === null || entry.index !== next || entry.term < term) throw damaged(`entry ${next} of group ${group}`);
     log.push(entry);
     next += 1;

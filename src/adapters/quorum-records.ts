@@ -3,14 +3,14 @@ import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
 import type { StoredHardState, StoredLogEntry, StoredSnapshot } from '../ports.ts';
 import type { LogBounds } from './quorum-log-bounds.ts';
-import type { BatchBlock } from './store-keys.ts';
+import { bodyOf, NUMBER_BYTES, numberAt, writeNumber, type RecordBlock } from './record-block.ts';
 
 /**
  * What the keys and values of the quorum's store look like. All groups are in one tree; what a commit touches of a group lies side by
  * side, so that it is one or two pages: the end of the log, then the head.
  *
  *     key    group ‖ 00 ‖ tag ‖ rest        rest: log index, 6 bytes big endian; or the state's key; or nothing
- *     value  CRC-32 of key and body, 4 bytes big endian ‖ body
+ *     value  CRC-32 seeded by the key, 4 bytes big endian ‖ body
  *
  *     log       term (6) ‖ kind (1) ‖ data
  *     head      has hard state (1) ‖ term (6) ‖ voted for (6) ‖ commit (6) ‖ first index (6) ‖ last index (6)
@@ -19,11 +19,9 @@ import type { BatchBlock } from './store-keys.ts';
  */
 const Tag = { Audit: 1, Log: 2, Head: 3, Snapshot: 4, StateMeta: 5, ShortKey: 6, LongKey: 7 } as const;
 
-const NUMBER_BYTES = 6;
-const NUMBER_LIMIT = 2 ** 48;
-const CRC_BYTES = 4;
 const KEY_LENGTH_BYTES = 4;
 const KIND_MAX = 255;
+const HEAD_BYTES: number = 1 + 5 * NUMBER_BYTES;
 export const GROUP_NAME_BYTES_MAX = 255;
 /** Longer keys of the state are stored under their digest: a key of the store has at most 1978 bytes. */
 const SHORT_KEY_BYTES_MAX = 1024;
@@ -44,6 +42,8 @@ export interface GroupHead extends LogBounds {
 /** The store's keys of one group. */
 export class GroupKeys {
   readonly #name: Buffer;
+  readonly #logPrefix: Uint8Array;
+  readonly #logSeed: number;
   readonly head: Uint8Array;
   readonly snapshot: Uint8Array;
   readonly stateMeta: Uint8Array;
@@ -54,17 +54,29 @@ export class GroupKeys {
       this.#name.length >= 1 && this.#name.length <= GROUP_NAME_BYTES_MAX && !this.#name.includes(0),
       'a group has a name that the store can hold',
     );
+    this.#logPrefix = this.#key(Tag.Log, EMPTY);
+    this.#logSeed = crc32(this.#logPrefix);
     this.head = this.#key(Tag.Head, EMPTY);
     this.snapshot = this.#key(Tag.Snapshot, EMPTY);
     this.stateMeta = this.#key(Tag.StateMeta, EMPTY);
   }
 
   log(index: number): Uint8Array {
-    return this.#key(Tag.Log, numbers(index));
+    const key = new Uint8Array(this.#logPrefix.length + NUMBER_BYTES);
+    key.set(this.#logPrefix);
+    writeNumber(key, this.#logPrefix.length, index);
+    return key;
+  }
+
+  /** The seed of a log entry's checksum: that of another index is another. */
+  logSeed(index: number): number {
+    return (this.#logSeed ^ index ^ Math.floor(index / 2 ** 32)) >>> 0;
   }
 
   audit(index: number): Uint8Array {
-    return this.#key(Tag.Audit, numbers(index));
+    const rest = new Uint8Array(NUMBER_BYTES);
+    writeNumber(rest, 0, index);
+    return this.#key(Tag.Audit, rest);
   }
 
   state(key: Uint8Array): Uint8Array {
@@ -73,7 +85,7 @@ export class GroupKeys {
   }
 
   get logSpan(): KeySpan {
-    return { start: this.#key(Tag.Log, EMPTY), end: this.#key(Tag.Log + 1, EMPTY) };
+    return { start: this.#logPrefix, end: this.#key(Tag.Log + 1, EMPTY) };
   }
 
   get stateSpan(): KeySpan {
@@ -119,29 +131,24 @@ export function indexOfKey(storeKey: Uint8Array): number {
   return numberAt(storeKey, storeKey.length - NUMBER_BYTES);
 }
 
-/** Body and checksum as one value, written to the block. */
-export function sealed(storeKey: Uint8Array, block: BatchBlock, ...body: readonly Uint8Array[]): Uint8Array {
-  let sum = crc32(storeKey);
-  for (const part of body) sum = crc32(part, sum);
-  const checksum = new Uint8Array(CRC_BYTES);
-  new DataView(checksum.buffer).setUint32(0, sum);
-  return block.add(checksum, ...body);
+/** The seed of the checksum of every value but log entries. */
+export function seedOf(storeKey: Uint8Array): number {
+  return crc32(storeKey);
 }
 
-/** The body of a value, a view of plain bytes; null where it is not what was written under this key. */
+/** The body of a value but a log entry's, a view of plain bytes; null where it is not what was written under this key. */
 export function unsealed(storeKey: Uint8Array, value: Uint8Array): Uint8Array | null {
-  if (value.length < CRC_BYTES) return null;
-  const body = new Uint8Array(value.buffer, value.byteOffset + CRC_BYTES, value.length - CRC_BYTES);
-  const sum = new DataView(value.buffer, value.byteOffset).getUint32(0);
-  return crc32(body, crc32(storeKey)) === sum ? body : null;
+  return bodyOf(value, seedOf(storeKey));
 }
 
-export function entryParts(entry: StoredLogEntry): [Uint8Array, Uint8Array] {
+export function entryValue(block: RecordBlock, entry: StoredLogEntry, seed: number): Uint8Array {
   assert(Number.isInteger(entry.kind) && entry.kind >= 0 && entry.kind <= KIND_MAX, 'the kind of an entry is a byte');
-  const start = new Uint8Array(NUMBER_BYTES + 1);
-  start.set(numbers(entry.term));
-  start[NUMBER_BYTES] = entry.kind;
-  return [start, entry.data];
+  return block
+    .begin(NUMBER_BYTES + 1 + entry.data.length)
+    .number(entry.term)
+    .byte(entry.kind)
+    .copy(entry.data)
+    .end(seed);
 }
 
 export function entryOf(index: number, body: Uint8Array): StoredLogEntry | null {
@@ -149,26 +156,33 @@ export function entryOf(index: number, body: Uint8Array): StoredLogEntry | null 
   return kind === undefined ? null : { index, term: numberAt(body, 0), kind, data: body.slice(NUMBER_BYTES + 1) };
 }
 
-export function headBody({ hardState, firstIndex, lastIndex }: GroupHead): Uint8Array {
-  const { term, votedFor, commit } = hardState ?? { term: 0, votedFor: 0, commit: 0 };
-  return Buffer.concat([
-    Buffer.from([hardState === null ? 0 : 1]),
-    numbers(term, votedFor, commit, firstIndex, lastIndex),
-  ]);
+export function headValue(
+  block: RecordBlock,
+  { hardState, firstIndex, lastIndex }: GroupHead,
+  seed: number,
+): Uint8Array {
+  block.begin(HEAD_BYTES).byte(hardState === null ? 0 : 1);
+  block
+    .number(hardState?.term ?? 0)
+    .number(hardState?.votedFor ?? 0)
+    .number(hardState?.commit ?? 0);
+  return block.number(firstIndex).number(lastIndex).end(seed);
 }
 
 export function headOf(body: Uint8Array): GroupHead | null {
-  if (body.length !== 1 + 5 * NUMBER_BYTES) return null;
-  const [term, votedFor, commit, firstIndex, lastIndex] = [0, 1, 2, 3, 4].map((at) =>
-    numberAt(body, 1 + at * NUMBER_BYTES),
-  );
-  if (term === undefined || votedFor === undefined || commit === undefined) return null;
-  if (firstIndex === undefined || lastIndex === undefined) return null;
-  return { hardState: body[0] === 0 ? null : { term, votedFor, commit }, firstIndex, lastIndex };
+  if (body.length !== HEAD_BYTES) return null;
+  const number = (position: number): number => numberAt(body, 1 + position * NUMBER_BYTES);
+  const hardState = { term: number(0), votedFor: number(1), commit: number(2) };
+  return { hardState: body[0] === 0 ? null : hardState, firstIndex: number(3), lastIndex: number(4) };
 }
 
-export function snapshotParts({ index, term, meta }: StoredSnapshot): [Uint8Array, Uint8Array] {
-  return [numbers(index, term), meta];
+export function snapshotValue(block: RecordBlock, { index, term, meta }: StoredSnapshot, seed: number): Uint8Array {
+  return block
+    .begin(2 * NUMBER_BYTES + meta.length)
+    .number(index)
+    .number(term)
+    .copy(meta)
+    .end(seed);
 }
 
 export function snapshotOf(body: Uint8Array): StoredSnapshot | null {
@@ -176,26 +190,15 @@ export function snapshotOf(body: Uint8Array): StoredSnapshot | null {
   return { index: numberAt(body, 0), term: numberAt(body, NUMBER_BYTES), meta: body.slice(2 * NUMBER_BYTES) };
 }
 
-/** The body under `GroupKeys.state(key)`. */
-export function stateParts(key: Uint8Array, state: Uint8Array): readonly Uint8Array[] {
-  if (key.length <= SHORT_KEY_BYTES_MAX) return [state];
+/** The value under `GroupKeys.state(key)`. */
+export function stateValue(block: RecordBlock, key: Uint8Array, state: Uint8Array, seed: number): Uint8Array {
+  if (key.length <= SHORT_KEY_BYTES_MAX) return block.begin(state.length).copy(state).end(seed);
   const length = new Uint8Array(KEY_LENGTH_BYTES);
   new DataView(length.buffer).setUint32(0, key.length);
-  return [length, key, state];
-}
-
-function numbers(...values: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * NUMBER_BYTES);
-  const view = new DataView(bytes.buffer);
-  for (const [position, value] of values.entries()) {
-    assert(Number.isInteger(value) && value >= 0 && value < NUMBER_LIMIT, 'terms and indexes count up from 0');
-    view.setUint16(position * NUMBER_BYTES, Math.floor(value / 2 ** 32));
-    view.setUint32(position * NUMBER_BYTES + 2, value % 2 ** 32);
-  }
-  return bytes;
-}
-
-function numberAt(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at);
-  return view.getUint16(0) * 2 ** 32 + view.getUint32(2);
+  return block
+    .begin(KEY_LENGTH_BYTES + key.length + state.length)
+    .copy(length)
+    .copy(key)
+    .copy(state)
+    .end(seed);
 }
