@@ -124,4 +124,15 @@ describe('the list of conflicts', () => {
     }
     expect(keysOf(keyspace.conflicts)).toEqual(['k3']);
   });
+
+  it('has all of its room again once it was told to forget', () => {
+    const long = (name: string): string => `${name}${'x'.repeat(CONFLICT_BYTES_MAX * 0.4)}`;
+    const transactions = pairsOf([long('1'), long('2'), long('3'), long('4')], (tx, key, by) => tx.set(key, by));
+    const keyspace = new MapKeyspace();
+    for (const [index, transaction] of transactions.entries()) {
+      for (const effect of transaction.effects) keyspace.apply(updateOf(effect), transaction);
+      if (index === 3) keyspace.conflicts.reset();
+    }
+    expect(keysOf(keyspace.conflicts)).toEqual([long('4'), long('3')]);
+  });
 });
