@@ -48,6 +48,25 @@ export function describeStore(name: string, makeRig: () => StoreRig): void {
       expect(held(opened(rig))).toEqual({ meta: 'm1', stampBound: 7, entries: { a: '1', b: '2' } });
     });
 
+    test('what is kept aside stays until a batch names it, whatever else goes', async () => {
+      const rig = makeRig();
+      const first = rig.open();
+      const asideOf = (store: Store): string | null => {
+        const { aside } = store.load();
+        return aside === undefined ? null : text(aside);
+      };
+      await committed(first, batchOf({ entries: [entry('a', '1')] }));
+      expect(asideOf(first)).toBeNull();
+      await committed(first, { ...batchOf({ clear: true }), aside: latin1Bytes('list') });
+      await committed(first, batchOf({ clear: true, entries: [entry('b', '2')] }));
+      await closed(first);
+      const second = rig.open();
+      expect([asideOf(second), held(second).entries]).toEqual(['list', { b: '2' }]);
+      await committed(second, { ...batchOf({}), aside: latin1Bytes('shorter') });
+      await closed(second);
+      expect(asideOf(opened(rig))).toBe('shorter');
+    });
+
     test('a later batch overwrites, removes and adds', async () => {
       const store = opened(makeRig());
       await committed(store, batchOf({ entries: [entry('a', '1'), entry('b', '2')] }));
