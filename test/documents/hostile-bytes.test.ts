@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import * as Y from 'yjs';
 import { checkColumns, ColumnsBuilder } from '../../src/causal/columns.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { formatCommand } from '../../src/crdt/document-edits.ts';
@@ -92,6 +93,24 @@ describe('Yjs bytes from outside', () => {
     document.merge(update);
     expect(document.accepts(later, client)).toBe(true);
     expect(document.accepts(update, client)).toBe(false);
+  });
+
+  it.each<[string, (top: Y.Map<unknown>) => void]>([
+    ['text', (top) => top.set('x', new Y.Text('abc'))],
+    ['XML', (top) => top.set('x', new Y.XmlElement('a'))],
+    ['bytes', (top) => top.set('x', new Uint8Array([1, 2]))],
+    ['a document in it', (top) => top.set('x', new Y.Doc())],
+    ['an object that is one value', (top) => top.set('x', { y: 1 })],
+    ['undefined', (top) => top.set('x', undefined)],
+    ['no number', (top) => top.set('x', Number.NaN)],
+    ['an infinite number', (top) => top.set('x', -Infinity)],
+    ['a big integer', (top) => top.set('x', 5n)],
+  ])('with a kind of content that we never make are none: %s', (_kind, change) => {
+    const doc = new Y.Doc();
+    doc.clientID = client;
+    change(doc.getMap(''));
+    expect(isDocumentUpdate(Y.encodeStateAsUpdate(doc))).toBe(false);
+    expect(isWholeDocument(Y.encodeStateAsUpdate(doc))).toBe(false);
   });
 
   it('nest no deeper than a document may', () => {

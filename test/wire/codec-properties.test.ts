@@ -3,6 +3,7 @@ import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { CausewayError } from '../../src/errors.ts';
+import { checkShape } from '../../src/wire/msgpack-shape.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 import { frame, state } from './arbitrary-frames.ts';
@@ -106,6 +107,8 @@ describe('hostile bytes', () => {
 
   it('give PROTOCOL: two million lists in each other', () => {
     expect(decodeAsAll(new Uint8Array(2_000_000).fill(0x91))).toBe(0);
+    // known before anything is decoded, whose stack it would take
+    expect(() => checkShape(new Uint8Array(100).fill(0x91))).toThrow(/deeper than 16/);
   });
 
   it.each([0, -1, 2 ** 32, 2 ** 40, 1.5])('are incarnations that cannot be: %d', (incarnation) => {
