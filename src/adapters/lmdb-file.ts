@@ -5,19 +5,21 @@ import { join } from 'node:path';
 /**
  * The root pages of an LMDB file, as `mdb.c` writes them (data version 2, in the byte order of the machine):
  *
- *     page header (24) ‖ magic (4) ‖ version (4) ‖ address (8) ‖ map size (8) ‖ page size (4) … ‖ last page (8, at 144)
+ *     page header (24) ‖ magic (4) ‖ version (4) ‖ address (8) ‖ map size (8) ‖ page size (4) … ‖ last page (8, at 144) ‖ transaction (8)
  *
- * The second root is one page further.
+ * The second root is one page further. Transactions take turns: the even ones write the first root, the odd ones the second.
  */
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;
 const PAGE_SIZE_AT = 48;
 const LAST_PAGE_AT = 144;
-const ROOT_BYTES = 152;
+const TRANSACTION_AT = 152;
+const ROOT_BYTES = 160;
 
 /**
- * Whether the file has all the pages that its roots speak of, or is not there yet. LMDB does not ask: it maps the file, and a page that is
- * not there ends the process without a word.
+ * Whether the file has all the pages that its roots speak of and both roots are as two transactions in a row leave them, or is not there
+ * yet. LMDB does not ask: it maps the file, and a page that is not there ends the process without a word; and the root with
+ * the higher number counts, so that a damaged number would take the last transaction back.
  */
 export function fileIsWhole(folder: string): boolean {
   let file: number;
@@ -33,14 +35,22 @@ export function fileIsWhole(folder: string): boolean {
     // What has another shape LMDB refuses itself; what is empty it fills.
     if (first === null) return size === 0 || size >= ROOT_BYTES;
     const second = rootAt(file, first.pageBytes);
-    const lastPage = Math.max(first.lastPage, second?.lastPage ?? 0);
-    return second !== null && size >= (lastPage + 1) * first.pageBytes;
+    if (second === null) return false;
+    const isInTurn = first.transaction % 2 === 0 && (second.transaction % 2 === 1 || second.transaction === 0);
+    const areInARow = Math.abs(first.transaction - second.transaction) <= 1;
+    return isInTurn && areInARow && size >= (Math.max(first.lastPage, second.lastPage) + 1) * first.pageBytes;
   } finally {
     closeSync(file);
   }
 }
 
-function rootAt(file: number, at: number): { pageBytes: number; lastPage: number } | null {
+interface Root {
+  readonly pageBytes: number;
+  readonly lastPage: number;
+  readonly transaction: number;
+}
+
+function rootAt(file: number, at: number): Root | null {
   const root = new DataView(new ArrayBuffer(ROOT_BYTES));
   if (readSync(file, root, 0, ROOT_BYTES, at) < ROOT_BYTES) return null;
   const isLittle = endianness() === 'LE';
@@ -48,5 +58,6 @@ function rootAt(file: number, at: number): { pageBytes: number; lastPage: number
   return {
     pageBytes: root.getUint32(PAGE_SIZE_AT, isLittle),
     lastPage: Number(root.getBigUint64(LAST_PAGE_AT, isLittle)),
+    transaction: Number(root.getBigUint64(TRANSACTION_AT, isLittle)),
   };
 }

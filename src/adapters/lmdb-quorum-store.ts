@@ -76,7 +76,7 @@ export class LmdbQuorumStore implements QuorumStore {
     try {
       privateFolder(resolve(dataDir), FOLDER);
       if (!fileIsWhole(this.#folder))
-        throw new CausewayError('STORE', `${this.#folder} is cut short: ${REMOVE_AND_ADD}`);
+        throw new CausewayError('STORE', `${this.#folder} is cut short or damaged: ${REMOVE_AND_ADD}`);
       const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
       environment = open<Uint8Array, Uint8Array>({ path: this.#folder, overlappingSync: false, maxDbs: 1, ...binary });
       this.#environment = environment;

@@ -304,6 +304,25 @@ describe('a damaged quorum store', () => {
     for (const outcome of outcomes) expect(outcome).toMatch(/^STORE .*remove this node from its quorum groups/);
   });
 
+  test('is not taken a transaction back by a damaged root', async () => {
+    const folder = temporaryFolder();
+    const file = await filled(folder);
+    const bytes = readFileSync(file);
+    const transactionAt = [152, 4096 + 152];
+    const [even = 0n, odd = 0n] = transactionAt.map((at) => bytes.readBigUInt64LE(at));
+    expect(even % 2n).toBe(0n);
+    expect(odd % 2n).toBe(1n);
+    const newest = even > odd ? 152 : 4096 + 152;
+    const older = even < odd ? even : odd;
+    for (const changed of [older - 3n, older + 2n, 0xffn + older]) {
+      bytes.writeBigUInt64LE(changed, newest);
+      writeFileSync(file, bytes);
+      expect(() => reopened(folder), `${older} and ${changed}`).toThrow(
+        'is cut short or damaged: a voter must not come back',
+      );
+    }
+  });
+
   test('whatever byte is changed, nothing is read that was not written', async () => {
     const folder = temporaryFolder();
     const file = await filled(folder);
