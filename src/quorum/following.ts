@@ -16,11 +16,13 @@ export function hearLeader(state: RaftState, leader: number, term: number): bool
 /** Entries from the leader, or none: then it only says that it is there (Raft paper, figure 2, "AppendEntries RPC"). */
 export function onAppend(state: RaftState, message: AppendRequest): void {
   const { log } = state;
-  // What is committed matches: an earlier leader's answers may have said less, and the base may be beyond.
-  if (message.previousIndex > state.commit && log.termAt(message.previousIndex) !== message.previousTerm) {
+  const ownTerm = log.termAt(message.previousIndex);
+  if (message.previousIndex > state.commit && ownTerm !== message.previousTerm) {
     refuse(state, message);
     return;
   }
+  // What is committed matches, also where it is compacted. Who contradicts it is no leader of this group.
+  if (ownTerm !== null && ownTerm !== message.previousTerm) return;
   const fresh = freshEntries(state, message.entries);
   if (fresh === null) return;
   const [first] = fresh;

@@ -247,8 +247,10 @@ export class Raft {
     const state = this.#state;
     const released = state.durability.persisted();
     state.log.saved();
-    // Of an earlier term nobody may hear any more: what it said of the log may be truncated since.
-    state.messages.push(...released.filter((message) => message.term === state.term));
+    // What it said of the log may be truncated since: of an earlier term nobody hears any more, nor does who does not ask.
+    const isTrue = ({ term, type }: Message): boolean =>
+      term === state.term && (type !== 'vote' || state.role === 'candidate');
+    state.messages.push(...released.filter(isTrue));
     if (state.installing !== null) {
       state.install = state.installing;
       state.handedOut = state.installing.meta.index;

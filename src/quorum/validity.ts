@@ -55,7 +55,7 @@ function isSoundAppend({ previousIndex, previousTerm, entries, commit, round, te
 }
 
 function isSoundEntry({ index, term, kind, data }: Entry): boolean {
-  if (!isPlace(index, term) || index === 0) return false;
+  if (!isPlace(index, term) || index === 0 || !(data instanceof Uint8Array)) return false;
   return kind === EntryKind.Config
     ? decodeConfig(data) !== null
     : kind === EntryKind.Command || kind === EntryKind.Noop;
@@ -65,5 +65,5 @@ function isSoundChunk({ meta, offset, totalBytes, bytes, round, term }: Snapshot
   if (!isPlace(meta.index, meta.term) || meta.index === 0 || meta.term > term) return false;
   if (!isBelow(meta.configIndex, meta.index + 1) || !isSoundConfig(meta.config)) return false;
   if (![offset, totalBytes, round].every((value) => isBelow(value, INDEX_MAX))) return false;
-  return offset + bytes.length <= totalBytes;
+  return bytes instanceof Uint8Array && offset + bytes.length <= totalBytes;
 }
