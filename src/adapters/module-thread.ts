@@ -4,7 +4,7 @@ import { ModuleFault } from './module-fault.ts';
 import type { ThreadAnswer, ThreadStart } from './module-worker.ts';
 
 /** The node waits for no run longer than this: for code that stays inside one built-in function, where no step is counted. */
-const WAIT_MS_MAX = 1_000;
+const WAIT_MS_MAX = 2_000;
 
 /**
  * A module's sandbox on a thread of its own, so that it can be ended from outside whatever it does; the caller waits for it. A thread that was ended

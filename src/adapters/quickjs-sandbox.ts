@@ -19,7 +19,7 @@ const STACK_BYTES = 32 * 1024;
 /** How often QuickJS may ask whether to go on: every 10,000 jumps and calls. A loop of nothing ends after 15 ms. */
 const INTERRUPTS_MAX = 100;
 /** For what takes long between two jumps. Only where this ends a run does the end depend on the machine. */
-const RUN_MS_MAX = 250;
+const RUN_MS_MAX = 500;
 const MESSAGE_CHARS_MAX = 200;
 
 /** What QuickJS has to say comes with its errors as well. */

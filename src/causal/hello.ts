@@ -43,7 +43,8 @@ export function checkHello(
   }
   const shut = replica.membership.refusalOf(frame.nodeNumber);
   if (shut !== null) refuse(`${frame.nodeId} is ${shut}`);
-  if (frame.rules !== identity.rules) refuse('the classes and rules differ: give every region the same classes file');
+  if (frame.rules !== identity.rules)
+    refuse('the classes and rules differ: give every region the same classes file and resolver modules');
   const lowest = Math.max(newest, replica.membership.joinOf(frame.nodeNumber)?.incarnation ?? 0);
   if (frame.incarnation < lowest) refuse(`incarnation ${frame.incarnation} is superseded`);
   checkClaims(new VersionVector(frame.applied), replica, lastSeq);

@@ -61,7 +61,7 @@ export class PeerServer {
   static async open(config: NodeConfig, options: PeerServerOptions): Promise<PeerServer> {
     requirePeerSecret(config);
     const classes = await loadClasses(config);
-    const store = config.dataDir === null ? null : new LmdbStore(config.dataDir);
+    const store = openStore(config, classes);
     let quorumStore: QuorumStore | null = null;
     try {
       const hasGroups = (config.groups ?? []).length > 0;
@@ -206,6 +206,15 @@ export class PeerServer {
       this.driver.fail(error);
       throw error;
     }
+  }
+}
+
+function openStore({ dataDir }: NodeConfig, classes: LoadedClasses): LmdbStore | null {
+  try {
+    return dataDir === null ? null : new LmdbStore(dataDir);
+  } catch (error) {
+    classes.close();
+    throw error;
   }
 }
 

@@ -139,9 +139,11 @@ describe('a resolver module', () => {
 
   test('that does not end three times in a row is not run for a while', async () => {
     const resolver = await resolving('if (siblings[0].value === "bad") for (;;); return "fine"');
-    for (let round = 0; round < 2; round++) expect(failure(resolver, 'bad', 'b')).toEqual(named('endless', 'steps'));
+    for (let round = 0; round < 2; round++)
+      expect(failure(resolver, 'bad', 'b')).toEqual(named('endless', 'within 1000000 steps'));
     expect(show(resolver, 'a', 'b')).toBe('fine');
-    for (let round = 0; round < 3; round++) expect(failure(resolver, 'bad', 'b')).toEqual(named('endless', 'steps'));
+    for (let round = 0; round < 3; round++)
+      expect(failure(resolver, 'bad', 'b')).toEqual(named('endless', 'within 1000000 steps'));
     expect(failure(resolver, 'a', 'b')).toEqual(
       named('suspended', 'it did not end again and again, so it is not run for 30 s'),
     );
