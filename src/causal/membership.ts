@@ -258,8 +258,7 @@ export class Membership {
   }
 
   #checkChange(node: NodeNumber, expectedEpoch: number): void {
-    const { identity, members } = this.#replica;
-    if (members.get(node) === undefined) throw refusal('it is no node of the topology');
+    const { identity } = this.#replica;
     if (node === identity.nodeNumber) throw refusal('it would have to survive itself');
     const own = this.refusalOf(identity.nodeNumber);
     if (own !== null) throw refusal(`${identity.nodeId} is itself ${own}`);

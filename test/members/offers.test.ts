@@ -239,6 +239,73 @@ describe('D7: what a removed node alone had is offered', () => {
     expect(offer({ absent: true })).toMatchObject({ offered: 0, already: 0, kept: [] });
   });
 
+  it('what a later transaction of it had seen, and it itself had not, is no base', () => {
+    const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'] });
+    cluster.run(1_000);
+    const [lost, other, third] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode];
+    // from now on it hears the others and they do not hear it
+    cluster.delayMs = (from) => (from.region === 'a' ? 1_000_000 : 10);
+    hash(lost, 'f', 'alone');
+    cluster.run(5);
+    hash(other, 'f', 'theirs');
+    cluster.run(500);
+    lost.set('later', '1');
+    cluster.run(500);
+    cluster.kill(lost);
+    cluster.delayMs = () => 10;
+    expect(new Removal(cluster, lost, [other, third]).run()).toBe(true);
+    const joining = new Joining(cluster, lost, [other, third]);
+    expect(joining.run()).toBe(true);
+    cluster.restart(lost);
+    expect(joining.isWhole()).toBe(true);
+    expect(lost.core.membership.lost(0, 10).writes.map(({ field }) => field)).toContain('f');
+    let page: OfferPage | null = null;
+    lost.core.transact(lost.core.nowMs(lost.now().wallMs), (tx, nowMs) => {
+      page = lost.core.membership.offer({ cursor: 0, count: 10, isAbsentTaken: false }, tx, nowMs);
+    });
+    expect(reasons(page as unknown as OfferPage)['h.f']).toBe('it was written since by what this write had not seen');
+  });
+
+  it('a page does not part what goes to one key, and a list that only got shorter is kept so', () => {
+    const { offer, lost, other, cluster } = rejoined(
+      (node) => {
+        node.set('equal', '1');
+        node.set('n', '1');
+      },
+      (node) => {
+        node.increment('n', 1n);
+        node.increment('n', 2n);
+        node.set('equal', '2');
+      },
+      (node) => node.set('equal', '2'),
+    );
+    const isLastEqual = lost.core.membership.lost(0, 10).writes.at(-1)?.key === 'equal';
+    const offered = [offer({ count: 1 }), offer({ count: 1 }), offer({ count: 1 })];
+    expect(offered.map((page) => page.offered + page.already).toSorted((left, right) => left - right)).toEqual([
+      0, 1, 2,
+    ]);
+    expect(cluster.runUntil(() => cluster.areEqual())).toBe(true);
+    expect([other.get('n'), isLastEqual || offered[0]?.already === 1]).toEqual(['4', true]);
+    cluster.run(1_000);
+    cluster.kill(lost);
+    cluster.restart(lost);
+    expect(lost.core.membership.lost(0, 10).writes).toEqual([]);
+  });
+
+  it('what was there already leaves the list for good', () => {
+    const { offer, lost, cluster } = rejoined(
+      (node) => node.setAdd('s', 'm'),
+      (node) => node.setAdd('s', 'm'),
+      () => {},
+    );
+    cluster.run(2_000);
+    expect(offer()).toMatchObject({ offered: 0, already: 1 });
+    cluster.run(1_000);
+    cluster.kill(lost);
+    cluster.restart(lost);
+    expect(lost.core.membership.lost(0, 10).writes).toEqual([]);
+  });
+
   it('while it is removed the list is read page by page from what it holds', () => {
     const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'] });
     cluster.run(1_000);

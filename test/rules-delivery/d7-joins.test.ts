@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { NodeNumber } from '../../src/clock/origin.ts';
+import { stampOfMs } from '../../src/clock/stamp.ts';
 import { Joining } from '../members/joining.ts';
 import { Removal } from '../members/removal.ts';
 import { numberOf, originFor, PlayedStream, ScriptedNode } from '../support/scripted-node.ts';
@@ -23,6 +25,7 @@ function removed(before: (four: Four) => void = () => {}): Four {
   const all = four();
   const { cluster, lost, survivors } = all;
   lost.set('shared', 'old');
+  lost.set('kept', '1');
   cluster.run(500);
   for (const other of survivors) cluster.cut(lost.id, other.id);
   lost.set('shared', 'alone');
@@ -319,12 +322,131 @@ describe('D7: a removed node joins again', () => {
     expect(isTaken({ incarnation: 4, beganAtEpoch: 2 })).toBe(false);
     node.give('B', a.next([['set', 'k', 'beyond']]));
     expect(node.get('k')).toBe('had');
-    node.giveRow('B', { node: numberOf('A'), incarnation: 4, applied: [] });
+    node.giveRow('B', { of: 'A', incarnation: 4 });
     expect(node.core.membership.list().find(({ id }) => id === 'A/a')?.silentMs).toBeNull();
     expect(isTaken({ incarnation: 6, beganAtEpoch: 2 })).toBe(true);
     const again = new PlayedStream('A', 6);
     node.give('A', again.next([['set', 'k', 'new life']]));
     expect(node.get('k')).toBe('new life');
+  });
+
+  it('who learns of a join from a peer counts the node from then on', () => {
+    const node = new ScriptedNode().connect('B', 'C');
+    const removal = { node: numberOf('A'), epoch: 1, incarnation: 1, cut: [] };
+    node.give('B', { type: 'membership', epoch: 1, removals: [removal], joins: [] });
+    const b = new PlayedStream('B');
+    const write = (): void => {
+      node.give('B', b.next([['set', 'k', 'v']]));
+      for (let round = 0; round < 3; round++) {
+        for (const name of ['B', 'C'] as const) node.giveRow(name, { applied: [...node.core.vector().dots()] });
+        node.run(200);
+      }
+    };
+    write();
+    expect(node.core.telemetry(0).logTransactions).toBe(0);
+    const join = { node: numberOf('A'), epoch: 2, incarnation: 5, cut: [] };
+    node.give('B', { type: 'membership', epoch: 2, removals: [], joins: [join] });
+    write();
+    expect(node.core.telemetry(0).logTransactions).toBe(1);
+  });
+
+  it('what a peer cannot say of the members ends its connection', () => {
+    const removal = { epoch: 1, incarnation: 1, cut: [] };
+    for (const [removals, joins] of [
+      [[{ ...removal, node: numberOf('B') }], []],
+      [[{ ...removal, node: 999 as NodeNumber }], []],
+      [[], [{ ...removal, node: 999 as NodeNumber }]],
+    ] as const) {
+      const node = new ScriptedNode().connect('B', 'C');
+      node.give('B', { type: 'membership', epoch: 1, removals, joins });
+      expect([node.closed.length, node.core.membership.epoch]).toEqual([1, 0]);
+    }
+  });
+
+  it('a node that is itself joined goes on as it is only with nothing, and with an incarnation that may come in', () => {
+    const join = { node: numberOf('R'), epoch: 2, incarnation: 5, cut: [] };
+    const frame = { type: 'membership', epoch: 2, removals: [], joins: [join] } as const;
+    const isToStartAgain = (incarnation: number, before: (node: ScriptedNode) => void): boolean => {
+      const node = new ScriptedNode({ incarnation }).connect('B');
+      before(node);
+      node.give('B', frame);
+      return node.core.membership.mustStartAgain;
+    };
+    const nothing = (): void => {};
+    expect(isToStartAgain(5, nothing)).toBe(false);
+    expect(isToStartAgain(4, nothing)).toBe(true);
+    expect(isToStartAgain(5, (node) => node.give('B', new PlayedStream('B').next([['set', 'k', 'v']])))).toBe(true);
+  });
+
+  it('a node that joins as it runs says hello anew, and takes no vector from before for what it needs', () => {
+    const node = new ScriptedNode().connect('B');
+    node.run(20);
+    const removal = { node: numberOf('R'), epoch: 1, incarnation: 0, cut: [] };
+    node.give('B', { type: 'membership', epoch: 1, removals: [removal], joins: [] });
+    node.run(100);
+    const join = { node: numberOf('R'), epoch: 2, incarnation: 1, cut: [] };
+    node.give('B', { type: 'membership', epoch: 2, removals: [], joins: [join] });
+    expect([node.closed, node.peers.size]).toEqual([
+      ['joined again: a hello tells of it', 'joined again: a hello tells of it'],
+      0,
+    ]);
+    node.run(5_000);
+    expect(node.core.refusal(true, false)?.code).toBe('LOADING');
+    const b = new PlayedStream('B');
+    const write = b.next([['set', 'k', 'v']]);
+    node.connectAs('B', { applied: [b.dot] });
+    expect(node.take('hello').at(-1)?.frame.beganAtEpoch).toBe(2);
+    node.run(100);
+    expect(node.core.refusal(true, false)?.code).toBe('LOADING');
+    node.give('B', write);
+    node.run(100);
+    expect(node.core.refusal(true, false)).toBeNull();
+  });
+
+  it('what is told of a change is told once it is on disk', () => {
+    const node = new ScriptedNode({ hasStore: true }).connect('A', 'B', 'C');
+    const { membership } = node.core;
+    const commit = (): void => {
+      expect(node.core.takeStoreBatch()).not.toBeNull();
+      node.core.storeCommitted();
+    };
+    const a = new PlayedStream('A');
+    node.give('A', a.next([['set', 'k', '1']]));
+    commit();
+    membership.fence('A/a', 0, 1, false);
+    expect(membership.progress('A/a').isDurable).toBe(false);
+    commit();
+    expect(membership.progress('A/a').isDurable).toBe(true);
+    node.give('B', a.next([['set', 'k', '2']]));
+    expect(membership.progress('A/a').isDurable).toBe(false);
+    commit();
+    expect(membership.progress('A/a').isDurable).toBe(true);
+    membership.remove('A/a', 1, 1, 1, [a.dot]);
+    commit();
+    for (const name of ['B', 'C'] as const) node.giveRow(name, { applied: [a.dot] });
+    node.run(100);
+    expect([node.core.vector().floor(numberOf('A')), membership.progress('A/a').isSettled]).toEqual([2, false]);
+    commit();
+    expect(membership.progress('A/a').isSettled).toBe(true);
+    const join = { node: numberOf('R'), epoch: 2, incarnation: 9, cut: [] };
+    node.give('B', { type: 'membership', epoch: 2, removals: [], joins: [join] });
+    expect(membership.mustStartAgain).toBe(false);
+    commit();
+    expect(membership.mustStartAgain).toBe(true);
+  });
+
+  it('a snapshot of a node that waits is gone with its fence', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    const stamp = stampOfMs(node.now().wallMs + 1_000);
+    const dot = [originFor('A'), 1] as const;
+    node.give('A', { type: 'truncated' });
+    node.give('A', { type: 'snapshot-begin', vector: [dot], running: [], stable: [], flush: null, stamp });
+    const string: [string, number, number, number, null] = ['v', stamp, ...dot, null];
+    node.give('A', { type: 'snapshot-entries', entries: [['k', [string, null, null, null]]] });
+    node.give('A', { type: 'snapshot-end', count: 1 });
+    node.core.membership.fence('A/a', 0, 1, false);
+    node.run(3_000);
+    expect([node.get('k'), node.core.membership.progress('A/a').has]).toEqual([null, []]);
   });
 });
 

@@ -135,21 +135,26 @@ describe('D7: members change by agreed epochs', () => {
     const b = new PlayedStream('B');
     const last = a.next([['set', 'k', 'last']]);
     const removals = [{ node: numberOf('A'), epoch: 1, incarnation: 1, cut: [[A, 1]] as const }];
-    const made = b.next([['set', 'b', '1']]);
+    const made = b.next([
+      ['set', 'b', '1'],
+      ['del', 'b'],
+    ]);
     node.give('B', made);
     node.give('B', { type: 'membership', epoch: 1, removals, joins: [] });
     const said = (name: 'B' | 'C'): void => node.giveRow(name, { applied: [a.dot, b.dot] });
     for (const name of ['B', 'C'] as const) said(name);
     node.run(500);
     // nothing is stable here while something of A may still come
-    expect(node.core.telemetry(0).logTransactions).toBe(1);
+    expect(node.core.telemetry(0).tombstones).toBe(1);
     node.give('B', last);
+    // what is beyond the cut is void, whoever says it, before and after it is retired
+    node.give('B', a.next([['set', 'k', 'beyond']]));
+    expect(node.get('k')).toBe('last');
     node.run(100);
     for (const name of ['B', 'C'] as const) node.giveRow(name, { applied: [...node.core.vector().dots()] });
     node.run(500);
-    expect([node.get('k'), node.core.telemetry(0).logTransactions]).toEqual(['last', 0]);
+    expect([node.get('k'), node.core.telemetry(0).tombstones]).toEqual(['last', 0]);
     expect(node.core.vector().floor(numberOf('A'))).toBe(2);
-    // what is beyond the cut is void, whoever says it
     node.give('B', a.next([['set', 'k', 'beyond']]));
     expect(node.get('k')).toBe('last');
   });
@@ -179,6 +184,7 @@ describe('D7: members change by agreed epochs', () => {
     expect(cluster.runUntil(() => lost.core.membership.epoch === 1, 5_000)).toBe(true);
     expect(lost.core.refusal(true, true)?.message).toBe('a/a is removed from the cluster at epoch 1');
     expect(lost.core.unreadyReasons(0)).toEqual(['removed from the cluster at epoch 1']);
+    expect(() => lost.core.membership.fence('b/a', 1, 1, false)).toThrow('a/a is itself removed from the cluster');
     const [b] = survivors as [VirtualNode];
     expect(b.core.membership.list().map((member) => member.state)).toEqual(['removed', 'self', 'live', 'live']);
   });
