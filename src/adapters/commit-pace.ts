@@ -9,6 +9,18 @@ const TRIES_OFF_LOOP = 256;
  * Where a commit is written. On the event loop a small one is done sooner (no way to a thread and back) and for less CPU, and
  * the loop has little else to do while a client waits for it. But then it stops for as long as the disk takes, all other
  * keys with it, so a slow or big commit goes to lmdb's thread.
+ *
+ * Medians measured with entries of 256 B on two quiet cores and a disk whose fdatasync takes 90 us (130 where the file grows), from `commit`
+ * to `done`, in us, with the CPU time of the whole process:
+ *
+ *     entries in the batch    on the loop     on the thread
+ *                        1    255, CPU 183    318, CPU 245
+ *                       16    358, CPU 360    388, CPU 405
+ *                       64    522, CPU 723    509, CPU 633
+ *
+ * All of it is durable, in the two steps that LMDB needs: pages, then the root. `noMetaSync` would save the second and
+ * lose the last commit in a power cut; lmdb's `overlappingSync` with `flushed` needs as many steps and took 325 us where 245 were
+ * taken without; other page sizes, `eventTurnBatching: false` and a database of its own for the log made no difference.
  */
 export class CommitPace {
   readonly #syncBytesMax: number;
