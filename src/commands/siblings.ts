@@ -69,6 +69,10 @@ function resolve(context: CommandContext): void {
   const end = how === 'VIEW' ? 3 : 4;
   if (args.count < end) throw syntaxError();
   if (args.count > end && (args.word(end) !== 'IF' || args.count === end + 1)) throw syntaxError();
+  // inside EXEC nobody has looked at the key before
+  if (context.node.classes.policy.classOf(key).strong !== undefined) {
+    throw new CausewayError('CROSSCLASS', 'cw.resolve is not for strong keys: they have no siblings');
+  }
   const hash = keys.hashOf(key);
   const slot = lookupTypeForWrite(context, key, hash, ContentType.String);
   if (slot === NO_SLOT) throw refuse('no such key');

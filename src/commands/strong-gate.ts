@@ -13,6 +13,8 @@ import type { StrongAnswer, StrongRequest } from './strong-view.ts';
 const FAMILIES: ReadonlySet<CommandGroup> = new Set(['string', 'hash', 'set', 'generic', 'json']);
 /** Of these families, what tells of the copy on the node. */
 const OF_THE_COPY: ReadonlySet<string> = new Set([
+  'cw.resolve',
+  'cw.siblings',
   'object|encoding',
   'object|freq',
   'object|idletime',
@@ -28,6 +30,9 @@ const crossclass = (why: string): CausewayError =>
 /** Where a request goes: null for the copy on this node. */
 export type StrongRoute = StrongRule | null;
 
+/** Commands that find the group of what they run themselves. */
+const OF_THEIR_OWN: ReadonlySet<string> = new Set(['cw.ifversion', 'cw.once']);
+
 /** Whether a request is of a kind that a quorum group runs. */
 function isForGroups(entry: CommandEntry): boolean {
   return (entry.writes || entry.readonly) && FAMILIES.has(entry.spec.group) && !OF_THE_COPY.has(entry.fullName);
@@ -41,7 +46,7 @@ export function strongRoute(server: ServerState, session: Session, entry: Comman
   const { policy } = server.engine.node.classes;
   if (!policy.hasStrong) return null;
   if (!isForGroups(entry)) {
-    if (entry.writes) refuseOnStrong(server, entry, args);
+    if (entry.writes && !OF_THEIR_OWN.has(entry.fullName)) refuseOnStrong(server, entry, args);
     return null;
   }
   const positions = keyPositions(entry, args, 0) ?? [];
@@ -91,9 +96,10 @@ export function strongRouteOfExec(server: ServerState, session: Session): Strong
   return route;
 }
 
-/** As `strongRoute`, whatever the level: in an EXEC on strong keys reads are strong too. */
-function strongRouteOf(server: ServerState, entry: CommandEntry, args: Args): StrongRoute {
+/** As `strongRoute`, whatever the level: in an EXEC on strong keys reads are strong too. Null for what no group runs. */
+export function strongRouteOf(server: ServerState, entry: CommandEntry, args: Args): StrongRoute {
   const { policy } = server.engine.node.classes;
+  if (!isForGroups(entry)) return null;
   return sameRoute((keyPositions(entry, args, 0) ?? []).map((position) => policy.classOf(args.range(position))));
 }
 
