@@ -132,3 +132,23 @@ test.each([false, true])(
   },
   180_000,
 );
+
+test('what a killed command began is taken back, and the node is a member as before', async () => {
+  const clients = await Promise.all(KEPT.map((id) => cluster.connect(id)));
+  await cluster.act('kill', LOST);
+  for (const client of clients)
+    await until(async () => (await askMembers(client)).find(({ id }) => id === LOST)?.state === 'silent');
+  const run = new RunningProgram(REAL, ['member', 'remove', LOST, '--nodes', doors.addresses]);
+  doors.arm(2, true, () => run.process.kill('SIGKILL'));
+  expect((await run.finished).signal).toBe('SIGKILL');
+  const states = async (): Promise<string[]> =>
+    Promise.all(clients.map(async (client) => (await askProgress(client, LOST)).state));
+  await until(async () => (await states()).every((state) => state === 'fenced'));
+  const unfence = (): ReturnType<typeof runToEnd> =>
+    runToEnd(REAL, ['member', 'unfence', LOST, '--ready-file', cluster.readyFile]);
+  expect(await unfence()).toMatchObject({ code: 0, output: `${LOST} is no longer fenced at ${KEPT.join(', ')}\n` });
+  expect(await states()).toEqual(['silent', 'silent']);
+  expect((await unfence()).output).toBe(`${LOST} is neither fenced nor waited for anywhere\n`);
+  await cluster.act('start', LOST);
+  await until(async () => (await states()).every((state) => state === 'live'));
+}, 120_000);
