@@ -1,17 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { checkColumns, ColumnsBuilder } from '../../src/causal/columns.ts';
-import { nodeNumber, originOf } from '../../src/clock/origin.ts';
+import { nodeNumber, originOf, type Origin } from '../../src/clock/origin.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
 import { formatCommand } from '../../src/crdt/document-edits.ts';
 import { formatJson } from '../../src/crdt/document-json.ts';
 import { clientIdOf, isDocumentUpdate, isWholeDocument, SharedDocument } from '../../src/crdt/document.ts';
 import { Update, UpdateKind } from '../../src/crdt/update.ts';
 import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
+import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { checkEntryState } from '../../src/wire/entry-state.ts';
 import { stampAt } from '../properties/values/virtual-replica.ts';
 import { runs } from '../support/fast-check-runs.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
-import { json, push, set } from './document-orders.ts';
+import { json, push, set, shownDocument } from './document-orders.ts';
 
 const origin = originOf(nodeNumber(3), 9);
 const client = clientIdOf(origin, false);
@@ -156,6 +158,26 @@ describe('a peer that sends documents', () => {
     ['an edit of two writers', UpdateKind.DocumentEdit, command, twoWriters()],
   ])('is refused as PROTOCOL before anything is applied: %s', (_name, kind, field, value) => {
     expect(() => checkColumns(columns(kind, field, value), 1)).toThrow(expect.objectContaining({ code: 'PROTOCOL' }));
+  });
+
+  it('is not heard where it writes as another: the edit shows nowhere', () => {
+    const keyspace = new MapKeyspace();
+    const apply = (from: Origin, kind: UpdateKind, field: string, value: Uint8Array): void => {
+      const update = new Update();
+      update.kind = kind;
+      update.key.setFrom(latin1Range('d'));
+      update.field.setFrom(latin1Range(field));
+      update.value.setFrom(new ByteRange(value));
+      update.baseOrigin = origin;
+      update.baseSeq = 1;
+      const seq = kind === UpdateKind.DocumentSet ? 1 : 2;
+      keyspace.apply(update, { origin: from, seq, stamp: stampAt(seq), deps: new VersionVector() });
+    };
+    apply(origin, UpdateKind.DocumentSet, '', text(BASE));
+    apply(originOf(nodeNumber(4), 9), UpdateKind.DocumentEdit, command, updated().update);
+    expect(shownDocument(keyspace, 'd')).toBe(BASE);
+    apply(origin, UpdateKind.DocumentEdit, command, updated().update);
+    expect(shownDocument(keyspace, 'd')).not.toBe(BASE);
   });
 
   it('is heard when it sends what we send', () => {
