@@ -63,6 +63,8 @@ export interface CommandContext {
   readonly session: Session;
   readonly node: NodeView;
   readonly server: ServerState;
+  /** Whether this is where the log of a quorum group is applied: what is found here is found everywhere (RULES T1). */
+  readonly isInLog: boolean;
   /** The longest string that a command may make, in bytes. */
   readonly bulkBytesMax: number;
   /** A key was looked up to be read: a hit or a miss. */

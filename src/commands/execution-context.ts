@@ -10,6 +10,7 @@ import type { Session } from './session.ts';
 export class ExecutionContext implements CommandContext {
   nowMs = 0;
   args: Args = NO_ARGS;
+  readonly isInLog = false;
   readonly keys: KeyspaceReader;
   readonly node: NodeView;
   readonly server: ServerState;

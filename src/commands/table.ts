@@ -23,6 +23,9 @@ import { setCommands } from './set.ts';
 import { siblingCommands } from './siblings.ts';
 import { slowlogCommands } from './slowlog-commands.ts';
 import { stringCommands } from './string.ts';
+import { strongConditionCommands } from './strong-conditions.ts';
+import { strongGroupCommands } from './strong-groups.ts';
+import { strongKeyCommands } from './strong-keys.ts';
 import { transactionCommands } from './transactions.ts';
 import { waitCommands } from './wait.ts';
 
@@ -54,4 +57,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...conflictsCommands,
   ...sessionCommands,
   ...memberCommands,
+  ...strongKeyCommands,
+  ...strongConditionCommands,
+  ...strongGroupCommands,
 ];

@@ -39,6 +39,7 @@ export interface Run {
 export class StrongExecutor implements CommandContext {
   nowMs = 0;
   args: Args = new ArgumentList([]);
+  readonly isInLog = true;
   readonly keys: KeyspaceReader;
   /** Not a node's setting: it would be another one elsewhere. */
   readonly bulkBytesMax: number = BULK_BYTES_DEFAULT;

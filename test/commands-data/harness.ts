@@ -117,6 +117,7 @@ export class Harness {
       session: {} as Session,
       node: {} as NodeView,
       server: { stats: this.stats, settings: this.settings } as unknown as ServerState,
+      isInLog: false,
       bulkBytesMax: this.settings.bulkBytesMax,
       countLookup: (isHit) => void (isHit ? this.stats.keyspaceHits++ : this.stats.keyspaceMisses++),
       notify: (classLetter, event, key) => this.events.push(`${classLetter} ${event} ${key.toLatin1()}`),
