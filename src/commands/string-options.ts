@@ -8,7 +8,10 @@ export type ExpiryForm = 'EX' | 'PX' | 'EXAT' | 'PXAT';
 
 /** The options of SET and GETEX. */
 export interface StringOptions {
-  condition: 'NX' | 'XX' | null;
+  /** `IFEQ`: the key is there with that value; `IFNE`: it is not there, or with another one (Redis 8.4). */
+  condition: 'NX' | 'XX' | 'IFEQ' | 'IFNE' | null;
+  /** The argument that IFEQ and IFNE compare with; meaningless without them. */
+  comparedIndex: number;
   get: boolean;
   keepTtl: boolean;
   persist: boolean;
@@ -21,6 +24,7 @@ export interface StringOptions {
 export function parseStringOptions(args: Args, from: number, command: 'set' | 'getex'): StringOptions {
   const options: StringOptions = {
     condition: null,
+    comparedIndex: 0,
     get: false,
     keepTtl: false,
     persist: false,
@@ -29,7 +33,11 @@ export function parseStringOptions(args: Args, from: number, command: 'set' | 'g
   };
   for (let index = from; index < args.count; index++) {
     if (takeFlag(options, args.word(index), command)) continue;
-    if (index + 1 >= args.count || !takeExpiry(options, args.word(index), index + 1)) throw syntaxError();
+    const value = index + 1;
+    if (value >= args.count) throw syntaxError();
+    const word = args.word(index);
+    if (!(command === 'set' && takeComparison(options, word, value)) && !takeExpiry(options, word, value))
+      throw syntaxError();
     index++;
   }
   return options;
@@ -57,6 +65,14 @@ function takeFlag(options: StringOptions, word: string, command: 'set' | 'getex'
     default:
       return false;
   }
+}
+
+/** Of all conditions there may be one. */
+function takeComparison(options: StringOptions, word: string, index: number): boolean {
+  if ((word !== 'IFEQ' && word !== 'IFNE') || options.condition !== null) return false;
+  options.condition = word;
+  options.comparedIndex = index;
+  return true;
 }
 
 function takeExpiry(options: StringOptions, word: string, index: number): boolean {

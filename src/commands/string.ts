@@ -1,12 +1,12 @@
-import { ByteRange } from '../base/bytes.ts';
+import { ByteRange, sameBytes } from '../base/bytes.ts';
 import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { counterCommands } from './counter.ts';
 import { lcsCommands } from './lcs.ts';
 import { checkKey, exists, lookupForRead, lookupTypeForRead } from './lookup.ts';
-import { wrongArity } from './refusals.ts';
-import { expiryOptionMs, parseStringOptions, type ExpiryForm } from './string-options.ts';
+import { wrongArity, wrongType } from './refusals.ts';
+import { expiryOptionMs, parseStringOptions, type ExpiryForm, type StringOptions } from './string-options.ts';
 import { stringRangeCommands } from './string-range.ts';
 
 /** Where a string's bytes are pointed at for the time of one call. */
@@ -51,6 +51,17 @@ function setUntil(context: CommandContext, key: ByteRange, hash: number, value: 
   context.notify('x', 'expired', key);
 }
 
+/** Whether SET's condition holds of what is there. Throws WRONGTYPE where something else than a string is to be compared. */
+function holdsCondition({ args, keys }: CommandContext, options: StringOptions, slot: Slot): boolean {
+  const { condition, comparedIndex } = options;
+  if (condition === null) return true;
+  if (condition === 'NX' || condition === 'XX') return (condition === 'XX') === (slot !== NO_SLOT);
+  if (slot === NO_SLOT) return condition === 'IFNE';
+  if (keys.typeOf(slot) !== ContentType.String) throw wrongType();
+  keys.stringInto(slot, view);
+  return sameBytes(view, args.range(comparedIndex)) === (condition === 'IFEQ');
+}
+
 function set(context: CommandContext): void {
   const { args, keys, reply, tx } = context;
   const key = args.range(1);
@@ -69,8 +80,9 @@ function set(context: CommandContext): void {
       ? Infinity
       : expiryOptionMs(args.range(options.expiryIndex), options.expiry, context.nowMs, 'set');
   const slot = options.get ? lookupTypeForRead(context, key, ContentType.String) : keys.find(key, hash, context.nowMs);
+  const holds = holdsCondition(context, options, slot);
   if (options.get) replyString(context, slot);
-  if (options.condition !== null && (options.condition === 'NX') === (slot !== NO_SLOT)) {
+  if (!holds) {
     if (!options.get) reply.null();
     return;
   }
