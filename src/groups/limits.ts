@@ -18,8 +18,9 @@ const MEBIBYTE = 1024 * 1024;
 export const GROUP_LIMITS: RaftLimits = {
   appendBytesMax: MEBIBYTE,
   inflightMax: 256,
-  inflightBytesMax: 16 * MEBIBYTE,
-  entryBytesMax: 64 * MEBIBYTE,
+  // well below what may lie unread on a control connection before it is cut
+  inflightBytesMax: 4 * MEBIBYTE,
+  entryBytesMax: 8 * MEBIBYTE,
   unappliedBytesMax: 256 * MEBIBYTE,
   snapshotChunkBytes: MEBIBYTE,
   snapshotBytesMax: 4096 * MEBIBYTE,
