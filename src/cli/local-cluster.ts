@@ -49,7 +49,14 @@ export class LocalCluster {
 
   constructor(options: LocalClusterOptions) {
     this.#options = options;
-    this.#nodes = options.nodes.map((plan) => new NodeProcess(plan, (node, how) => this.#onNodeExit(node, how)));
+    this.#nodes = options.nodes.map(
+      (plan) =>
+        new NodeProcess(
+          plan,
+          (node, how) => this.#onNodeExit(node, how),
+          (node) => this.#onNodeBack(node),
+        ),
+    );
   }
 
   get nodes(): readonly NodeProcess[] {
@@ -241,6 +248,11 @@ export class LocalCluster {
         .map(({ to, target }) => ({ id: to.id, url: `ws://${entrances.get(`${node.id}>${to.id}`) ?? target}` }));
       node.tellPeers(members);
     }
+  }
+
+  #onNodeBack(node: NodeProcess): void {
+    this.#options.onNotice(`${node.id} joined again and is ready`);
+    this.#options.onChange();
   }
 
   #onNodeExit(node: NodeProcess, how: string): void {

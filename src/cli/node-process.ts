@@ -24,14 +24,21 @@ export class NodeProcess {
   readonly plan: PlannedNode;
   /** Told when the process ended, with how, whoever ended it. */
   readonly #onExit: (node: NodeProcess, how: string) => void;
+  /** Told when it is ready after it had said that it was removed. */
+  readonly #onBack: (node: NodeProcess) => void;
   #state: NodeState = 'stopped';
   #ports: ServerPorts | null = null;
   #stats: NodeStats | null = null;
   #life: Life | null = null;
   #removal: string | null = null;
 
-  constructor(plan: PlannedNode, onExit: (node: NodeProcess, how: string) => void) {
+  constructor(
+    plan: PlannedNode,
+    onExit: (node: NodeProcess, how: string) => void,
+    onBack: (node: NodeProcess) => void = () => {},
+  ) {
     this.plan = plan;
+    this.#onBack = onBack;
     this.#onExit = onExit;
   }
 
@@ -139,9 +146,11 @@ export class NodeProcess {
       const how = 'it runs for what it alone has; `causeway member join` lets it in again';
       life.ready.reject(new CausewayError('ERR', `${message.message}: ${how}`));
     } else if (message.type === 'ready') {
+      const isBack = this.#removal !== null;
       this.#removal = null;
       if (this.#life === life && this.#state === 'starting') this.#state = 'running';
       life.ready.resolve();
+      if (isBack) this.#onBack(this);
     }
   }
 
