@@ -120,6 +120,11 @@ export function copiedArguments(args: Args): Uint8Array[] {
   return Array.from({ length: args.count }, (_, at) => args.range(at).toBytes());
 }
 
+/** Who asks, for the audit. */
+export function requesterOf(server: ServerState, session: Session): StrongRequest['requester'] {
+  return { user: 'default', address: session.connection.address, region: server.engine.node.region };
+}
+
 /** A request on strong keys as far as it does not differ. */
 export function strongRequest(
   server: ServerState,
@@ -138,7 +143,7 @@ export function strongRequest(
     respVersion: session.respVersion,
     deps: kind === 'write' ? node.sessions.needed(session.dots) : [],
     once: null,
-    requester: { user: 'default', address: session.connection.address, region: node.region },
+    requester: requesterOf(server, session),
     timeoutMs: server.settings.strongTimeoutMs,
   };
 }
@@ -177,7 +182,7 @@ export function askGroup(
   session: Session,
   route: StrongRule,
   request: StrongRequest,
-  write: (answer: Extract<StrongAnswer, { readonly dot: unknown }>) => void,
+  write: (answer: Done) => void,
 ): void {
   const { node } = server.engine;
   const leader = node.strong.leaderOf(request.group);
@@ -186,20 +191,36 @@ export function askGroup(
     answerError(server, session, new CausewayError('HOMEREGION', text));
     return;
   }
-  let answer: StrongAnswer | null = null;
-  let isWaiting = false;
-  const ticket = node.strong.submit(request, (given) => {
-    answer = given;
-    if (isWaiting) server.waiting.expire(session);
-  });
-  const end = (): void => {
-    if (answer === null) return;
-    if ('error' in answer) return answerError(server, session, answer.error);
+  const ask = (answered: (answer: StrongAnswer) => void): number => node.strong.submit(request, answered);
+  waitForGroup(server, session, ask, (answer) => {
     session.noteStrong(answer.dot, request.kind === 'write');
     const { dot } = answer;
     const dots = [[dot.origin, dot.seq]] as const;
     if (!node.sessions.covers(dots)) raiseFloor(session, dots, STRONG_FLOOR_MS, true);
     write(answer);
+  });
+}
+
+/** An answer that is no error. */
+type Done = Extract<StrongAnswer, { readonly dot: unknown }>;
+
+/** Lets the session wait for the answer to what `ask` asks, which `done` puts into the reply; an error is answered. */
+export function waitForGroup(
+  server: ServerState,
+  session: Session,
+  ask: (answered: (answer: StrongAnswer) => void) => number,
+  done: (answer: Done) => void,
+): void {
+  let answer: StrongAnswer | null = null;
+  let isWaiting = false;
+  const ticket = ask((given) => {
+    answer = given;
+    if (isWaiting) server.waiting.expire(session);
+  });
+  const end = (): void => {
+    if (answer === null) return;
+    if ('error' in answer) answerError(server, session, answer.error);
+    else done(answer);
   };
   if (answer !== null) return end();
   isWaiting = true;
@@ -208,7 +229,7 @@ export function askGroup(
     isOver: () => answer !== null,
     end,
     fail: (error) => {
-      node.strong.cancel(ticket);
+      server.engine.node.strong.cancel(ticket);
       answerError(server, session, error);
     },
   });

@@ -1,6 +1,10 @@
-import type { CommandSpec } from './command-spec.ts';
+import type { CommandFlag, CommandSpec } from './command-spec.ts';
+import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
-import type { GroupMemberStatus, GroupStatus } from './strong-view.ts';
+import { helpOf } from './help.ts';
+import { syntaxError } from './refusals.ts';
+import { requesterOf, waitForGroup } from './strong-gate.ts';
+import type { GroupChangeVerb, GroupMemberStatus, GroupStatus, StrongAnswer } from './strong-view.ts';
 
 type Pairs = readonly (readonly [name: string, value: string | number | null])[];
 
@@ -44,6 +48,8 @@ function groups(context: CommandContext): void {
       ['visible', group.visible],
       ['last-index', group.lastIndex],
       ['lease', group.hasLease ? 1 : 0],
+      ['age-ms', group.ageMs],
+      ['leaderless-ms', group.leaderlessMs],
     ];
     reply.map(pairs.length + 1);
     replyPairs(context, pairs);
@@ -51,6 +57,41 @@ function groups(context: CommandContext): void {
     reply.array(group.members.length);
     for (const member of group.members) replyMember(context, group, member);
   }
+}
+
+function operate(context: CommandContext, verb: GroupChangeVerb): void {
+  const { args, node, reply, server, session } = context;
+  const operation = {
+    group: args.text(2),
+    verb,
+    node: args.text(3),
+    requester: requesterOf(server, session),
+    timeoutMs: server.settings.strongTimeoutMs,
+  };
+  const ask = (answered: (answer: StrongAnswer) => void): number => node.strong.operate(operation, answered);
+  waitForGroup(server, session, ask, () => reply.ok());
+}
+
+/** CW.GROUP ADD group node [VOTER | LEARNER]: what the node is from then on, VOTER where it is not said. */
+function add(context: CommandContext): void {
+  const { args } = context;
+  const role = args.count > 4 ? args.word(4) : 'VOTER';
+  if (args.count > 5 || (role !== 'VOTER' && role !== 'LEARNER')) throw syntaxError();
+  operate(context, role === 'VOTER' ? 'voter' : 'learner');
+}
+
+/** CW.GROUP REMOVE group node [FORCE]: FORCE for a node that runs. */
+function remove(context: CommandContext): void {
+  const { args } = context;
+  const isForced = args.count > 4;
+  if (args.count > 5 || (isForced && args.word(4) !== 'FORCE')) throw syntaxError();
+  operate(context, isForced ? 'remove-live' : 'remove');
+}
+
+const flags: readonly CommandFlag[] = ['admin', 'noscript', 'blocking', 'no_multi'];
+
+function subcommand(name: string, arity: number, summary: string, run: CommandSpec['run']): CommandSpec {
+  return { name: `cw.group|${name}`, arity, flags, group: 'causeway', summary, run };
 }
 
 /** Quorum groups, for operators. */
@@ -63,4 +104,19 @@ export const strongGroupCommands: readonly CommandSpec[] = [
     summary: 'The quorum groups of strong keys as this node sees them: role, term, leader, how far, members',
     run: groups,
   },
+  container('cw.group', 'causeway', 'Change a quorum group, at any node: its leader does it', [
+    subcommand('transfer', 4, 'Hand leadership of a group to one of its voters; answered once that leads', (context) =>
+      operate(context, 'transfer'),
+    ),
+    subcommand('add', -4, 'Make a node a voter or a learner of a group; answered once that is committed', add),
+    subcommand('remove', -4, 'Take a node out of a group; answered once that is committed', remove),
+    helpOf('cw.group', 'causeway', [
+      'TRANSFER <group> <node>',
+      '    Hand leadership to a voter. Away from home it stays for ten minutes, or until that node leads no more.',
+      'ADD <group> <node> [VOTER|LEARNER]',
+      '    What the node is from then on. A learner becomes a voter once it has caught up.',
+      'REMOVE <group> <node> [FORCE]',
+      '    Take a node out that is gone; FORCE one that runs, which then serves no strong keys of the group.',
+    ]),
+  ]),
 ];

@@ -9,7 +9,12 @@ export type StrongKind =
   /** To be run once, linearizably, on what the leader has applied. */
   | 'read'
   /** The version of each of `keys`, linearizably: the log index of its last write, 0 where it is not there. */
-  | 'versions';
+  | 'versions'
+  /** A change of the group itself, made by `StrongView.operate`. */
+  | 'operate';
+
+/** What an operator may ask of a group: to be led by a node, or what the node is in it; `remove-live` even where it runs. */
+export type GroupChangeVerb = 'transfer' | 'voter' | 'learner' | 'remove' | 'remove-live';
 
 /** A request on strong keys, for the leader of their group wherever it is (DESIGN section 5). */
 export interface StrongRequest {
@@ -41,6 +46,8 @@ export type StrongAnswer =
       readonly versions: readonly number[];
       /** What has been read or written: (group, log index). */
       readonly dot: Dot;
+      /** The node that answered. */
+      readonly by: string;
     }
   | { readonly error: CausewayError };
 
@@ -70,7 +77,20 @@ export interface GroupStatus {
   readonly visible: number;
   readonly lastIndex: number;
   readonly hasLease: boolean;
+  /** How old what local reads here show can be, in milliseconds; null for not known (RULES T4). */
+  readonly ageMs: number | null;
+  /** Milliseconds since a leader was known here, 0 where one is. */
+  readonly leaderlessMs: number;
   readonly members: readonly GroupMemberStatus[];
+}
+
+/** A change that an operator asks of a group. */
+export interface GroupOperation {
+  readonly group: string;
+  readonly verb: GroupChangeVerb;
+  readonly node: string;
+  readonly requester: StrongRequest['requester'];
+  readonly timeoutMs: number;
 }
 
 /** The strong tier of a node, as its commands see it. */
@@ -80,11 +100,18 @@ export interface StrongView {
   /** The leader's node id where one is known. */
   leaderOf(group: string): string | null;
   groups(): GroupStatus[];
+  /** How old what local reads show of a group can be, in milliseconds, counted at this node; null for not known. */
+  ageMs(group: string): number | null;
   /**
    * Sends a request to the leader of its group, again where that changes, and answers exactly once, at the latest when its time is over.
    * Returns a ticket. The answer may come before this returns.
    */
   submit(request: StrongRequest, answered: (answer: StrongAnswer) => void): number;
+  /**
+   * As `submit`, with a change of the group itself: answered when it is committed, or the node leads. To ask for what is so already is
+   * no error. Throws ERR for an unknown group or node.
+   */
+  operate(change: GroupOperation, answered: (answer: StrongAnswer) => void): number;
   /** Nobody waits for the answer any more; what was asked may still happen. */
   cancel(ticket: number): void;
 }

@@ -11,6 +11,7 @@ export interface ForwarderHost {
   /** The node that leads a group as far as is known here, 0 for none; this node itself too. */
   leaderOf(group: string): number;
   originOf(group: string): Origin;
+  nodeId(node: number): string;
   /** Whether a request can be sent to a node now. */
   isUp(node: number): boolean;
   /** Hands a request to the leader, this node itself too. The answer comes by `answered`, perhaps before this returns. */
@@ -97,7 +98,7 @@ export class Forwarder {
     if (pending.target !== 0 || leader === 0 || now.monotonicMs < pending.notBeforeMs) return;
     if (!this.#host.isUp(leader)) return;
     pending.target = leader;
-    if (request.kind === 'write') pending.openAttempts++;
+    if (request.kind === 'write' || request.kind === 'operate') pending.openAttempts++;
     this.#host.ask(leader, this.#frameOf(pending, now));
   }
 
@@ -127,7 +128,8 @@ export class Forwarder {
     if (pending === undefined) return;
     if (answer.kind === 'done') {
       const { reply, versions, index } = answer;
-      this.#end(pending, { reply, versions, dot: { origin: this.#host.originOf(pending.request.group), seq: index } });
+      const dot = { origin: this.#host.originOf(pending.request.group), seq: index };
+      this.#end(pending, { reply, versions, dot, by: this.#host.nodeId(from) });
       return;
     }
     // it was not appended there: each attempt is answered once
@@ -146,6 +148,10 @@ export class Forwarder {
   #giveUp(pending: Pending): void {
     const { group, kind, timeoutMs } = pending.request;
     const within = `no quorum of group ${group} answered within ${timeoutMs} ms`;
+    if (kind === 'operate') {
+      const message = `${within}: the change may have happened, or still happen; look, or ask for it again`;
+      return this.#end(pending, { error: new CausewayError('UNCERTAIN', message, { retry: 'later' }) });
+    }
     const nothing = kind === 'write' ? 'the write did not happen' : 'nothing was read';
     const error =
       pending.openAttempts > 0

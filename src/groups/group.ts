@@ -3,10 +3,14 @@ import type { Now } from '../causal/replica.ts';
 import { nodeOf } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import type { ConfigChange } from '../quorum/group-config.ts';
 import type { Entry, Message } from '../quorum/messages.ts';
 import { EntryKind } from '../quorum/messages.ts';
 import type { Raft, RaftOutputs } from '../quorum/raft.ts';
+import { CopyAge } from './copy-age.ts';
+import { changeOfWords, judgeChange, refusedChange } from './group-change.ts';
 import type { GroupEntry } from './group-entry.ts';
+import { GroupFigures } from './group-figures.ts';
 import type { GroupPlan } from './group-plan.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';
 import type { GroupCodec, LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
@@ -23,6 +27,7 @@ export interface GroupHost {
   nextStamp(wallMs: number): Stamp;
   /** [0, 1) */
   random(): number;
+  nodeId(node: number): string;
 }
 
 interface Ticket {
@@ -32,6 +37,9 @@ interface Ticket {
 
 interface Proposed extends Ticket {
   readonly term: number;
+  readonly atMs: number;
+  /** Whether it changes the members: then there is no reply but that it is done. */
+  readonly isConfig: boolean;
 }
 
 interface Admission {
@@ -53,6 +61,10 @@ const ADMISSION_MS_MAX = 1_000;
 const ADMISSIONS_MAX = 10_000;
 /** How often a leader looks whether a node of the home region should lead. */
 const PREFER_EVERY_MS = 500;
+/** How long after its election it begins to: whoever asked for this leader has said so by then. */
+const PREFER_AFTER_MS = 2_000;
+/** How long a leader that an operator asked for stays where the home region could lead again. */
+const HOLD_MS = 600_000;
 const SEEDS = 2 ** 32;
 
 /**
@@ -75,6 +87,10 @@ export class Group {
   #preferAtMs = 0;
   /** The index of the last entry of this leadership that removes what has expired. */
   #expiringUpTo = 0;
+  #holdUntilMs = -Infinity;
+  #ledAtMs = -Infinity;
+  readonly #age: CopyAge = new CopyAge();
+  readonly figures: GroupFigures = new GroupFigures();
 
   constructor(plan: GroupPlan, self: number, raft: Raft, state: GroupState, codec: GroupCodec, host: GroupHost) {
     this.plan = plan;
@@ -98,6 +114,7 @@ export class Group {
   request(from: number, frame: StrongRequestFrame, now: Now): void {
     const ticket = { node: from, serial: frame.request.serial };
     if (!this.isLeader) return this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
+    if (frame.kind === 'operate') return this.#operate(ticket, frame, now);
     if (frame.kind !== 'write') return this.#beginRead(ticket, frame, now);
     if (this.#host.covers(frame.deps)) return this.#propose(ticket, frame, now);
     if (this.#admissions.length >= ADMISSIONS_MAX) {
@@ -125,7 +142,60 @@ export class Group {
     };
     const proposed = this.raft.propose(this.#codec.encodeEntry(entry), now.monotonicMs);
     if (typeof proposed === 'string') this.#host.answer(ticket.node, ticket.serial, refusedProposal(proposed));
-    else this.#proposed.set(proposed.index, { ...ticket, term: proposed.term });
+    else this.#note(ticket, proposed, now, false);
+  }
+
+  #note(
+    ticket: Ticket,
+    { index, term }: { index: number; term: number },
+    { monotonicMs }: Now,
+    isConfig: boolean,
+  ): void {
+    this.#proposed.set(index, { ...ticket, term, atMs: monotonicMs, isConfig });
+    this.figures.proposals++;
+  }
+
+  #answer({ node, serial }: Ticket, answer: LeaderAnswer): void {
+    this.#host.answer(node, serial, answer);
+  }
+
+  // ── operators ──
+
+  #operate(ticket: Ticket, { commands }: StrongRequestFrame, now: Now): void {
+    const asked = changeOfWords(commands);
+    if (asked === null) return this.#answer(ticket, { kind: 'failed', code: 'ERR', message: 'no change of a group' });
+    const name = this.#host.nodeId(asked.node);
+    const verdict = judgeChange(this.raft, asked, name);
+    switch (verdict.kind) {
+      case 'failed':
+        return this.#answer(ticket, verdict);
+      case 'again':
+        return this.#answer(ticket, { kind: 'refused' });
+      case 'done':
+        if (asked.verb === 'transfer') this.#holdUntilMs = now.monotonicMs + HOLD_MS;
+        return this.#answer(ticket, { ...NO_ANSWER, index: this.#state.applied });
+      case 'transfer':
+        return this.#handOver(ticket, asked.node, name, now);
+      case 'config':
+        return this.#changeMembers(ticket, verdict.change, name, now);
+    }
+  }
+
+  /** Asked again until the other leads and answers itself. */
+  #handOver(ticket: Ticket, node: number, name: string, now: Now): void {
+    if (!this.#host.rowCovers(node, this.#state.running)) {
+      const message = `${name} does not show yet what the log depends on`;
+      return this.#answer(ticket, { kind: 'failed', code: 'BEHIND', message });
+    }
+    this.raft.transfer(node, now.monotonicMs);
+    this.#answer(ticket, { kind: 'refused' });
+  }
+
+  #changeMembers(ticket: Ticket, change: ConfigChange, name: string, now: Now): void {
+    const proposed = this.raft.proposeConfig(change, now.monotonicMs);
+    if (typeof proposed !== 'string') return this.#note(ticket, proposed, now, true);
+    const refusal = refusedChange(proposed, name);
+    this.#answer(ticket, refusal?.kind === 'failed' ? refusal : { kind: 'refused' });
   }
 
   #beginRead(ticket: Ticket, frame: StrongRequestFrame, now: Now): void {
@@ -171,7 +241,11 @@ export class Group {
   tick(now: Now): void {
     this.raft.tick(now.monotonicMs);
     this.admit(now);
-    if (!this.isLeader) return;
+    if (now.monotonicMs >= this.#age.dueMs) this.#askAge(now);
+    if (!this.isLeader) {
+      this.#preferAtMs = now.monotonicMs + PREFER_AFTER_MS;
+      return;
+    }
     if (this.#expiringUpTo <= this.#state.applied && this.#state.hasExpired(now.wallMs)) {
       this.#expiringUpTo = this.#proposeOwn({ kind: 'expire', stamp: this.#host.nextStamp(now.wallMs) }, now);
     }
@@ -180,6 +254,22 @@ export class Group {
     const keys = this.#state.documentsDue();
     if (keys.length > 0) this.#proposeOwn({ kind: 'renew', stamp: this.#host.nextStamp(now.wallMs), keys }, now);
     this.#giveBack(now);
+  }
+
+  #askAge(now: Now): void {
+    const id = ++this.#readId;
+    this.#age.ask(id, now.monotonicMs);
+    this.raft.readIndex(id, now.monotonicMs);
+  }
+
+  /** How old what a node that shows the log up to `visible` shows can be; null for not known. */
+  ageMs(visible: number, { monotonicMs }: Now): number | null {
+    return this.#age.ageMs(visible, monotonicMs);
+  }
+
+  /** Milliseconds since a leader was known, 0 where one is. */
+  leaderlessMs({ monotonicMs }: Now): number {
+    return this.raft.leader === 0 && this.#ledAtMs > -Infinity ? monotonicMs - this.#ledAtMs : 0;
   }
 
   /** The index of the entry, 0 where it was refused. */
@@ -191,7 +281,7 @@ export class Group {
   /** Leadership goes to a node of the home region that is up to date and shows all that the log depends on (RULES T1). */
   #giveBack(now: Now): void {
     const { preferred } = this.plan;
-    if (preferred.includes(this.#self as never)) return;
+    if (preferred.includes(this.#self as never) || now.monotonicMs < this.#holdUntilMs) return;
     const heir = preferred.find((node) => this.#isCaughtUp(node) && this.#host.rowCovers(node, this.#state.running));
     if (heir !== undefined) this.raft.transfer(heir, now.monotonicMs);
   }
@@ -205,7 +295,8 @@ export class Group {
   nextTickMs(now: Now): number {
     const untilExpiryMs = this.isLeader ? this.#state.keyspace.nextExpiryMs - now.wallMs : Infinity;
     const untilAdmissionMs = this.#admissions.length > 0 ? 5 : Infinity;
-    return Math.min(this.raft.nextTickMs() - now.monotonicMs, Math.max(1, untilExpiryMs), untilAdmissionMs);
+    const untilMs = Math.min(this.raft.nextTickMs(), this.#age.dueMs) - now.monotonicMs;
+    return Math.min(untilMs, Math.max(1, untilExpiryMs), untilAdmissionMs);
   }
 
   // ── what follows from it ──
@@ -214,13 +305,17 @@ export class Group {
    * Takes what the machine wants: messages are sent, committed entries applied, reads answered; `install` puts a snapshot's state in
    * the place of this one's. Returns the rest: what is to be stored and what is to be shown.
    */
-  turn(install: (snapshot: Uint8Array) => void): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
+  turn(
+    now: Now,
+    install: (snapshot: Uint8Array) => void,
+  ): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
     const outputs = this.raft.takeOutputs();
+    if (this.raft.leader !== 0 || this.#ledAtMs === -Infinity) this.#ledAtMs = now.monotonicMs;
     if (outputs.install !== null) install(outputs.install.bytes);
     for (const message of outputs.messages) this.#host.send(message.to, message);
     for (const { index, term } of outputs.overwritten) this.#fail(index, term, 'refused');
     this.#noteLeadership();
-    for (const entry of outputs.committed) this.#apply(entry);
+    for (const entry of outputs.committed) this.#apply(entry, now);
     for (const { id, index } of outputs.reads) this.#noteRead(id, index);
     this.#answerReads();
     return { outputs, chunk: this.#state.takeChunk() };
@@ -247,16 +342,19 @@ export class Group {
     this.#host.answer(proposed.node, proposed.serial, { kind });
   }
 
-  #apply(entry: Entry): void {
+  #apply(entry: Entry, { monotonicMs }: Now): void {
     const reply = this.#state.apply(entry.index, entry.kind === EntryKind.Command ? this.#decoded(entry) : null);
     const proposed = this.#proposed.get(entry.index);
     if (proposed === undefined) return;
     // another leader's entry is at this index: what was proposed here did not happen
     if (proposed.term !== entry.term) return this.#fail(entry.index, proposed.term, 'refused');
     this.#proposed.delete(entry.index);
-    const answer: LeaderAnswer =
-      reply === null ? { kind: 'refused' } : { kind: 'done', reply, versions: [], index: entry.index };
-    this.#host.answer(proposed.node, proposed.serial, answer);
+    this.figures.quorumLatency.add((monotonicMs - proposed.atMs) * USEC_PER_MS);
+    const done = proposed.isConfig ? NO_REPLY : reply;
+    this.#answer(
+      proposed,
+      done === null ? { kind: 'refused' } : { kind: 'done', reply: done, versions: [], index: entry.index },
+    );
   }
 
   #decoded(entry: Entry): GroupEntry {
@@ -264,6 +362,7 @@ export class Group {
   }
 
   #noteRead(id: number, index: number | null): void {
+    if (this.#age.answered(id, index)) return;
     const job = this.#reads.get(id);
     if (job === undefined) return;
     if (index !== null) {
@@ -294,6 +393,8 @@ export class Group {
 }
 
 const NO_REPLY = new Uint8Array(0);
+const NO_ANSWER = { kind: 'done', reply: NO_REPLY, versions: [] } as const;
+const USEC_PER_MS = 1_000;
 
 /** A request that is too large for an entry will be so everywhere; all else may be asked again. */
 function refusedProposal(why: string): LeaderAnswer {

@@ -6,9 +6,13 @@ export const NO_GROUPS: StrongView = {
   originOf: () => null,
   leaderOf: () => null,
   groups: () => [],
+  ageMs: () => null,
   submit: ({ group }, answered) => {
     answered({ error: new CausewayError('NOQUORUM', `there is no group ${group} here`) });
     return 0;
+  },
+  operate: ({ group }) => {
+    throw new CausewayError('ERR', `there is no group ${group} here`);
   },
   cancel: () => undefined,
 };

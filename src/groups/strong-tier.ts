@@ -2,7 +2,8 @@ import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
 import type { Now } from '../causal/replica.ts';
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
-import type { GroupStatus, StrongAnswer, StrongRequest, StrongView } from '../commands/strong-view.ts';
+import type { GroupOperation, GroupStatus, StrongAnswer, StrongRequest, StrongView } from '../commands/strong-view.ts';
+import { CausewayError } from '../errors.ts';
 import type { QuorumBatch, QuorumGroupBatch, QuorumImage } from '../ports.ts';
 import type { Entry, EntryKind, PersistBatch } from '../quorum/messages.ts';
 import type { RaftLimits, RaftTiming, Restored } from '../quorum/options.ts';
@@ -11,6 +12,8 @@ import { Forwarder } from './forwarder.ts';
 import type { GroupPlan } from './group-plan.ts';
 import { Group, type GroupHost } from './group.ts';
 import { GroupState, type GroupChunk, type GroupDirty, type GroupKeyState } from './group-state.ts';
+import { changeWords } from './group-change.ts';
+import type { GroupFigures } from './group-figures.ts';
 import { groupStatus } from './group-status.ts';
 import type { GroupCodec, LeaderAnswer, StrongFrame, StrongRequestFrame } from './strong-frames.ts';
 import type { NewReply } from './strong-executor.ts';
@@ -59,7 +62,14 @@ interface Kept {
   isShownBehind: boolean;
 }
 
+/** A group with what was counted of it. */
+export interface GroupReport {
+  readonly status: GroupStatus;
+  readonly figures: GroupFigures;
+}
+
 interface Commit {
+  readonly atMs: number;
   readonly parts: readonly { readonly kept: Kept; readonly machine: boolean; readonly stateUpTo: number }[];
 }
 
@@ -86,6 +96,7 @@ export class StrongTier implements StrongView {
       origin: options.origin,
       leaderOf: (group) => this.#groups.get(group)?.group.raft.leader ?? 0,
       originOf: (group) => this.#groupOf(group).plan.origin,
+      nodeId: (node) => host.nodeId(node),
       isUp: (node) => node === options.self || host.isUp(node),
       ask: (node, frame) => this.#ask(node, frame),
     });
@@ -126,6 +137,7 @@ export class StrongTier implements StrongView {
       rowCovers: (node, deps) => this.#host.rowCovers(node, deps),
       nextStamp: (wallMs) => this.#host.nextStamp(wallMs),
       random: () => this.#host.random(),
+      nodeId: (node) => this.#host.nodeId(node),
       send: (to, message) => this.#send(to, { type: 'quorum', group: plan.name, message }),
       answer: (to, serial, answer) => this.#answer(to, serial, answer),
     });
@@ -178,8 +190,46 @@ export class StrongTier implements StrongView {
     );
   }
 
+  ageMs(name: string): number | null {
+    const group = this.#groups.get(name)?.group;
+    return group?.ageMs(this.#host.visible(group.plan.origin), this.#host.now()) ?? null;
+  }
+
+  report(): GroupReport[] {
+    return this.groups().map((status) => ({ status, figures: this.#groupOf(status.name).figures }));
+  }
+
   submit(request: StrongRequest, answered: (answer: StrongAnswer) => void): number {
-    return this.#forwarder.submit(request, answered, this.#host.now());
+    const counted = (answer: StrongAnswer): void => {
+      if ('error' in answer) this.#groups.get(request.group)?.group.figures.countRefusal(answer.error.code);
+      answered(answer);
+    };
+    return this.#forwarder.submit(request, counted, this.#host.now());
+  }
+
+  operate(operation: GroupOperation, answered: (answer: StrongAnswer) => void): number {
+    const { group, verb, node: id, requester, timeoutMs } = operation;
+    const plan = this.#groups.get(group)?.group.plan;
+    if (plan === undefined)
+      throw new CausewayError('ERR', `unknown group; there are ${[...this.#groups.keys()].join(', ')}`);
+    const nodes = [...plan.voters, ...plan.learners];
+    const node = nodes.find((number) => this.#host.nodeId(number) === id);
+    if (node === undefined) {
+      const names = nodes.map((number) => this.#host.nodeId(number)).toSorted();
+      throw new CausewayError('ERR', `unknown node; there are ${names.join(', ')}`);
+    }
+    const commands = [changeWords({ verb, node })];
+    const request = {
+      group,
+      kind: 'operate',
+      commands,
+      keys: [],
+      isExec: false,
+      watches: [],
+      deps: [],
+      once: null,
+    } as const;
+    return this.submit({ ...request, respVersion: 2, requester, timeoutMs }, answered);
   }
 
   cancel(ticket: number): void {
@@ -254,7 +304,7 @@ export class StrongTier implements StrongView {
   #turn(kept: Kept, now: Now): boolean {
     const { group } = kept;
     group.admit(now);
-    const { outputs, chunk } = group.turn((bytes) => this.#install(kept, bytes));
+    const { outputs, chunk } = group.turn(now, (bytes) => this.#install(kept, bytes));
     if (outputs.persist !== null) this.#persist(kept, outputs.persist);
     kept.compactTo = outputs.discardUpTo ?? kept.compactTo;
     for (const to of outputs.snapshotsWanted) this.#sendSnapshot(group, to);
@@ -319,7 +369,7 @@ export class StrongTier implements StrongView {
       kept.persist = null;
     }
     if (groups.length === 0) return null;
-    this.#commits.push({ parts });
+    this.#commits.push({ parts, atMs: now.monotonicMs });
     return { groups };
   }
 
@@ -375,10 +425,11 @@ export class StrongTier implements StrongView {
   }
 
   /** The batch that was taken first of those under way is on disk. */
-  committed(): void {
+  committed({ monotonicMs }: Now): void {
     const commit = this.#commits.shift();
     for (const { kept, machine, stateUpTo } of commit?.parts ?? []) {
       kept.isCommitting = false;
+      kept.group.figures.syncLatency.add((monotonicMs - (commit?.atMs ?? monotonicMs)) * 1_000);
       if (machine) kept.group.raft.persisted();
       if (stateUpTo === 0) continue;
       kept.storedUpTo = stateUpTo;

@@ -311,7 +311,7 @@ export class RegionNode implements Engine, NodeView {
   /** The quorum batch taken first of those under way is on disk. */
   quorumCommitted(now: Now): void {
     this.#at(now);
-    this.#strong?.committed();
+    this.#strong?.committed(now);
   }
 
   /** Milliseconds until the next `tick` is wanted. */

@@ -34,7 +34,7 @@ import { flatMessage, flatSnapshotMeta, messageOf, snapshotMeta } from './quorum
 /** Numbers on the wire and on disk: never renumber, only add. */
 const FrameKind = { quorum: 1, 'strong-request': 2, 'strong-answer': 3 } as const;
 const EntryForm = { commands: 1, expire: 2, renew: 3 } as const;
-const KINDS: readonly StrongKind[] = ['write', 'read', 'versions'];
+const KINDS: readonly StrongKind[] = ['write', 'read', 'versions', 'operate'];
 const ANSWERS = ['done', 'failed', 'refused', 'lost'] as const;
 /** Codes of errors that a leader may send. */
 const FAILURES: readonly ErrorCode[] = ['ERR', 'BEHIND', 'LIMIT', 'CLOCKSKEW', 'LOADING', 'OOM'];

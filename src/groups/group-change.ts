@@ -1,0 +1,81 @@
+import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import type { GroupChangeVerb } from '../commands/strong-view.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { ConfigChange } from '../quorum/group-config.ts';
+import type { GroupConfig } from '../quorum/messages.ts';
+import type { Raft } from '../quorum/raft.ts';
+import type { Arguments } from './group-entry.ts';
+
+const VERBS: readonly GroupChangeVerb[] = ['transfer', 'voter', 'learner', 'remove', 'remove-live'];
+
+/** What an operator asks of a group's leader. */
+export interface GroupChange {
+  readonly verb: GroupChangeVerb;
+  readonly node: number;
+}
+
+/** A change as the words of a request of kind `operate`. */
+export function changeWords({ verb, node }: GroupChange): Arguments {
+  return [latin1Bytes(verb), latin1Bytes(String(node))];
+}
+
+/** The change that a request asks for, null for what is none. */
+export function changeOfWords([words]: readonly Arguments[]): GroupChange | null {
+  const [first, second] = (words ?? []).map((word) => latin1Of(word, 0, word.length));
+  const verb = VERBS.find((known) => known === first);
+  const node = Number(second);
+  return verb === undefined || !Number.isSafeInteger(node) || node <= 0 ? null : { verb, node };
+}
+
+/** What becomes of a change at the leader. `again`: it may be asked again at once, of whoever leads then. */
+export type ChangeVerdict =
+  | { readonly kind: 'done' | 'again' | 'transfer' }
+  | { readonly kind: 'config'; readonly change: ConfigChange }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
+
+const failed = (code: ErrorCode, message: string): ChangeVerdict => ({ kind: 'failed', code, message });
+
+/** Judges a change by what the leader's machine says. To ask for what is so already is done; `name` is for the errors. */
+export function judgeChange(raft: Raft, { verb, node }: GroupChange, name: string): ChangeVerdict {
+  if (verb === 'transfer') return judgeTransfer(raft, node, name);
+  const change = changeFor(raft.config, verb, node);
+  // in effect from its entry on, and done once that is committed
+  if (change === 'none') return { kind: raft.configIndex <= raft.commit ? 'done' : 'again' };
+  if (change === 'stranger') {
+    return failed(
+      'ERR',
+      `${name} is no member of the group: add it as a learner first, and as a voter once it has caught up`,
+    );
+  }
+  if (verb === 'remove' && (node === raft.id || raft.progress.get(node)?.isActive === true)) {
+    return failed('ERR', `${name} runs: without the group it serves no strong keys; make it a learner, or say FORCE`);
+  }
+  return { kind: 'config', change: { kind: change, node } };
+}
+
+function judgeTransfer(raft: Raft, node: number, name: string): ChangeVerdict {
+  if (node === raft.id) return { kind: raft.transferringTo === 0 ? 'done' : 'again' };
+  if (!raft.config.voters.includes(node)) return failed('ERR', `${name} is no voter of the group`);
+  if (raft.transferringTo !== 0) return { kind: 'again' };
+  if (raft.progress.get(node)?.isActive !== true) return failed('BEHIND', `${name} is not heard by the leader`);
+  return { kind: 'transfer' };
+}
+
+function changeFor(
+  { voters, learners }: GroupConfig,
+  verb: Exclude<GroupChangeVerb, 'transfer'>,
+  node: number,
+): ConfigChange['kind'] | 'none' | 'stranger' {
+  const isVoter = voters.includes(node);
+  const isLearner = learners.includes(node);
+  if (verb === 'voter') return isVoter ? 'none' : isLearner ? 'promote' : 'stranger';
+  if (verb === 'learner') return isLearner ? 'none' : isVoter ? 'demote' : 'add-learner';
+  return isVoter || isLearner ? 'remove' : 'none';
+}
+
+/** Why the machine did not take a change, for the operator; null where it may be asked again. */
+export function refusedChange(refusal: string, name: string): ChangeVerdict | null {
+  if (refusal === 'unfit') return failed('ERR', `a group keeps at least one voter, and ${name} is the last`);
+  if (refusal === 'behind') return failed('BEHIND', `${name} has not caught up with the log yet`);
+  return null;
+}
