@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { formatAddress } from '../server/address.ts';
-import { nodeNameOf, regionOf, type NodeName, type Topology } from '../server/topology.ts';
+import { nodeNameOf, readText, regionOf, type NodeName, type Topology } from '../server/topology.ts';
 import { regionsFolder } from './package-root.ts';
 import { UsageError } from './usage.ts';
 
@@ -26,9 +26,19 @@ export interface UpOptions {
   readonly readyFile?: string;
 }
 
-/** The classes file that all nodes are started with. */
-export function classesFileOf({ classes }: UpOptions): string {
-  return classes === undefined ? join(regionsFolder(), 'classes.yaml') : resolve(classes);
+/** Where the classes file that comes with the package has its strong keys at home. */
+const PACKAGED_HOME = 'us-east-1';
+
+/**
+ * The classes file that all nodes are started with. That of the package names a home region: in a cluster without it `write` makes
+ * a copy whose strong keys are at home in the first region.
+ */
+export function classesFileOf({ classes, regions }: UpOptions, write: (text: string) => string): string {
+  if (classes !== undefined) return resolve(classes);
+  const packaged = join(regionsFolder(), 'classes.yaml');
+  const [first] = regions;
+  if (first === undefined || regions.includes(PACKAGED_HOME)) return packaged;
+  return write(readText(packaged).replaceAll(`home: ${PACKAGED_HOME}`, `home: ${first}`));
 }
 
 /** A node that `up` is to run; ports are 0 where any free one will do. */

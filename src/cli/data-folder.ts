@@ -84,6 +84,12 @@ export class DataFolder {
     return file;
   }
 
+  writeClassesFile(text: string): string {
+    const file = join(this.path, 'config', 'classes.yaml');
+    writeFileSync(file, text, { mode: 0o600 });
+    return file;
+  }
+
   writeShaperFile(options: { scale: number; hasJitter: boolean }): string {
     const file = join(this.path, 'config', 'wan.yaml');
     const content = { admin: { listen: `${LOOPBACK}:0` }, scale: options.scale, jitter: options.hasJitter };

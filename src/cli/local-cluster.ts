@@ -193,7 +193,13 @@ export class LocalCluster {
     const known = new Map<string, ServerPorts>();
     for (const other of this.#nodes) if (other.ports !== null) known.set(other.id, other.ports);
     if (ports !== null) known.set(node.id, ports);
-    const config = folder.writeRegionFile(node.plan.region, nodes, known, up.requirepass, classesFileOf(up));
+    const config = folder.writeRegionFile(
+      node.plan.region,
+      nodes,
+      known,
+      up.requirepass,
+      classesFileOf(up, (text) => folder.writeClassesFile(text)),
+    );
     return {
       entry,
       args: ['serve', '--config', config, '--node', node.plan.letter],

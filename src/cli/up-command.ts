@@ -7,7 +7,7 @@ import { explainZodError } from '../server/explain-zod-error.ts';
 import { loadTopology, readText } from '../server/topology.ts';
 import { startAdminServer, type AdminRoute, type AdminServer } from '../wan/admin-server.ts';
 import { ClusterBoard, liveParts, welcomeText } from './cluster-board.ts';
-import { classesFileOf, LOOPBACK, planNodes, type UpOptions } from './cluster-plan.ts';
+import { LOOPBACK, planNodes, type UpOptions } from './cluster-plan.ts';
 import { DataFolder } from './data-folder.ts';
 import { deferred } from './deferred.ts';
 import { LocalCluster } from './local-cluster.ts';
@@ -34,8 +34,7 @@ export async function runUp(options: UpOptions, terminal: Terminal, entry: strin
   if (askedFile !== undefined && !existsSync(dirname(resolve(askedFile)))) {
     throw new UsageError(`--ready-file: there is no folder ${dirname(resolve(askedFile))}`);
   }
-  const classesFile = classesFileOf(options);
-  parseClasses(readText(classesFile), classesFile);
+  if (options.classes !== undefined) parseClasses(readText(options.classes), options.classes);
   const folder = await DataFolder.open(options.dataDir);
   const readyFiles = [...new Set([folder.readyFile, ...(askedFile === undefined ? [] : [resolve(askedFile)])])];
   // What an `up` that was killed has left says nothing of this one.
