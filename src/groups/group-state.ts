@@ -47,6 +47,7 @@ export interface GroupStateOptions {
   readonly ttlMsOf: (key: ByteRange) => number | null;
 }
 
+/** Keys that an entry looks at to forget what is stable, beside as many as it changed: so none are left behind. */
 const FORGET_BUDGET = 64;
 /** Expired keys that one entry removes. */
 export const EXPIRE_BUDGET = 1_000;
@@ -68,18 +69,26 @@ export class GroupState {
   readonly #versions: Map<string, number> = new Map();
   readonly #builder: ColumnsBuilder = new ColumnsBuilder();
   #builtFrom = 0;
+  /** Of the entry that is being applied. */
+  #updates = 0;
   #applied = 0;
   #stamp = 0 as Stamp;
   #changed: ((key: string) => void) | null = null;
+  /** What has expired and is not removed yet, in the order in which it will be. */
+  readonly #expired: string[] = [];
 
   constructor(options: GroupStateOptions) {
     this.#options = options;
     this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
     this.keyspace.collectsDirty = true;
-    this.keyspace.onChange = (key) => this.#noteVersion(key);
+    // that a key expires is no change yet: the entry that removes it is
+    this.keyspace.onChange = (key, update) => this.#noteVersion(update === null ? null : key);
     this.#transaction = new LocalTransaction(this.keyspace, {
       open: () => ({ origin: options.origin, seq: this.#applied, stamp: this.#stamp, deps: this.#vector }),
-      record: (update) => this.#builder.add(update),
+      record: (update) => {
+        this.#updates++;
+        this.#builder.add(update);
+      },
       ttlMsOf: options.ttlMsOf,
     });
   }
@@ -131,8 +140,9 @@ export class GroupState {
     this.#vector.raise(this.#options.origin, index);
     const deps = entry?.kind === 'commands' ? entry.deps : [];
     this.#builder.begin(this.#stamp, this.#raiseRunning(deps));
+    this.#updates = 0;
     const reply = entry === null ? null : this.#run(index, entry);
-    this.keyspace.forgetStable(this.#vector, this.#vector, FORGET_BUDGET);
+    this.keyspace.forgetStable(this.#vector, this.#vector, FORGET_BUDGET + this.#updates);
     return reply;
   }
 
@@ -189,13 +199,33 @@ export class GroupState {
 
   /** Whether some key has expired at a time: then an entry is to be proposed that removes it. */
   hasExpired(atMs: number): boolean {
-    return this.keyspace.nextExpiryMs <= atMs;
+    return this.#expired.length > 0 || this.keyspace.nextExpiryMs <= atMs;
   }
 
+  /** The earliest first, and of those the first by name: the keyspace's own order depends on what it was before a restart. */
   #expire(): void {
-    const expired: string[] = [];
-    this.keyspace.expireDue(this.nowMs, EXPIRE_BUDGET, (key) => expired.push(key));
-    for (const key of expired) this.#transaction.delete(latin1Range(key), 0);
+    const expired = this.#expired;
+    const before = expired.length;
+    this.keyspace.expireDue(this.nowMs, Infinity, (key) => expired.push(key));
+    if (expired.length > before) {
+      const times = new Map(expired.map((key) => [key, this.#expiryOf(key)]));
+      const at = (key: string): number => times.get(key) ?? Infinity;
+      expired.sort((left, right) => at(left) - at(right) || (left < right ? -1 : 1));
+    }
+    let removed = 0;
+    let looked = 0;
+    for (; looked < expired.length && removed < EXPIRE_BUDGET; looked++) {
+      const key = expired[looked] as string;
+      // it may have been written anew since
+      if (this.#expiryOf(key) > this.nowMs) continue;
+      this.#transaction.delete(latin1Range(key), 0);
+      removed++;
+    }
+    expired.splice(0, looked);
+  }
+
+  #expiryOf(key: string): number {
+    return this.keyspace.entryOf(latin1Range(key))?.expiryMs ?? Infinity;
   }
 
   /** Documents for which a new generation is due: to be proposed. */

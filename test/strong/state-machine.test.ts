@@ -1,0 +1,186 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { nodeNumber, originOf } from '../../src/clock/origin.ts';
+import { stampOfMs } from '../../src/clock/stamp.ts';
+import { CommandIndex } from '../../src/commands/command-index.ts';
+import { commandTable } from '../../src/commands/table.ts';
+import type { GroupEntry } from '../../src/groups/group-entry.ts';
+import { groupOrigin } from '../../src/groups/group-plan.ts';
+import { EXPIRE_BUDGET, GroupState } from '../../src/groups/group-state.ts';
+import { groupCodec } from '../../src/wire/group-codec.ts';
+import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
+import { runOptions } from '../support/fast-check-runs.ts';
+
+const COMMANDS = new CommandIndex(commandTable);
+const CLIENT = originOf(nodeNumber(64), 1);
+const START_MS = 1_800_000_000_000;
+
+const newState = (): GroupState =>
+  new GroupState({
+    origin: groupOrigin(1, 'region'),
+    commands: COMMANDS,
+    newReply: keptReplies(),
+    ttlMsOf: () => null,
+  });
+
+/** All of a state; where its keys stand is no part of it. */
+function bytesOf(state: GroupState): Buffer {
+  const { entries, meta } = state.snapshot();
+  const sorted = entries.toSorted(([left], [right]) => (left < right ? -1 : 1));
+  return Buffer.from(groupCodec.encodeSnapshot({ entries: sorted, meta }));
+}
+
+/** What a snapshot or a restart makes of a state. */
+function restored(state: GroupState): GroupState {
+  const { entries, meta } = groupCodec.decodeSnapshot(groupCodec.encodeSnapshot(state.snapshot()));
+  const copy = newState();
+  copy.restore(entries, meta);
+  return copy;
+}
+
+const words = (line: string): Uint8Array[] => line.split(' ').map((word) => new Uint8Array(Buffer.from(word)));
+
+const key = fc.constantFrom('s1', 's2', 's3', 't1', 't2', 'h1', 'h2', 'j1', 'j2');
+const member = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
+const number = fc.integer({ min: -5, max: 20 });
+const line: fc.Arbitrary<string> = fc.oneof(
+  fc.tuple(key, member).map(([k, m]) => `SET ${k} ${m}`),
+  fc.tuple(key, number).map(([k, n]) => `SET ${k} ${n}`),
+  fc.tuple(key, number).map(([k, n]) => `INCRBY ${k} ${n}`),
+  fc.tuple(key, member).map(([k, m]) => `APPEND ${k} ${m}`),
+  fc.tuple(key, number).map(([k, n]) => `SET ${k} v PX ${Math.abs(n) + 1}`),
+  fc.tuple(key, number).map(([k, n]) => `PEXPIRE ${k} ${n}`),
+  key.map((k) => `PERSIST ${k}`),
+  key.map((k) => `DEL ${k}`),
+  fc.tuple(key, key).map(([k, l]) => `RENAME ${k} ${l}`),
+  fc.tuple(key, key).map(([k, l]) => `COPY ${k} ${l} REPLACE`),
+  fc.tuple(key, member, member, member).map(([k, a, b, c]) => `SADD ${k} ${a} ${b} ${c}`),
+  fc.tuple(key, member).map(([k, m]) => `SREM ${k} ${m}`),
+  fc.tuple(key, fc.integer({ min: 1, max: 3 })).map(([k, n]) => `SPOP ${k} ${n}`),
+  fc.tuple(key, key, key).map(([k, l, m]) => `SUNIONSTORE ${k} ${l} ${m}`),
+  fc.tuple(key, key, key).map(([k, l, m]) => `SDIFFSTORE ${k} ${l} ${m}`),
+  fc.tuple(key, member, number).map(([k, m, n]) => `HSET ${k} ${m} ${n} z ${n}`),
+  fc.tuple(key, member).map(([k, m]) => `HDEL ${k} ${m}`),
+  fc.tuple(key, member, number).map(([k, m, n]) => `HINCRBY ${k} ${m} ${n}`),
+  fc.tuple(key, number).map(([k, n]) => `INCRBYFLOAT ${k} ${n}.25`),
+  fc.tuple(key, member, member, number).map(([k, a, b, n]) => `JSON.SET ${k} $ {"${a}":{"x":[1,2]},"${b}":${n},"n":1}`),
+  fc.tuple(key, member, number).map(([k, m, n]) => `JSON.SET ${k} $.${m} ${n}`),
+  fc.tuple(key, member).map(([k, m]) => `JSON.DEL ${k} $.${m}`),
+  fc.tuple(key, member, number).map(([k, m, n]) => `JSON.ARRAPPEND ${k} $.${m}.x ${n}`),
+  fc.tuple(key, member).map(([k, m]) => `JSON.ARRPOP ${k} $.${m}.x`),
+  key.map((k) => `JSON.NUMINCRBY ${k} $.n 1`),
+  fc.tuple(key, member).map(([k, m]) => `JSON.MERGE ${k} $ {"${m}":{"y":2},"q":null}`),
+);
+
+interface Step {
+  readonly lines: readonly string[];
+  readonly kind: 'commands' | 'expire' | 'renew' | 'restore';
+  readonly waitMs: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  lines: fc.array(line, { minLength: 1, maxLength: 4 }),
+  kind: fc.oneof(
+    { weight: 12, arbitrary: fc.constant('commands' as const) },
+    { weight: 2, arbitrary: fc.constant('expire' as const) },
+    { weight: 1, arbitrary: fc.constant('renew' as const) },
+    { weight: 2, arbitrary: fc.constant('restore' as const) },
+  ),
+  waitMs: fc.integer({ min: 0, max: 8 }),
+});
+
+function entryOf({ lines, kind }: Step, index: number, atMs: number, seed: number): GroupEntry | null {
+  const stamp = stampOfMs(atMs);
+  if (kind === 'expire') return { kind, stamp };
+  if (kind === 'renew') return { kind, stamp, keys: ['j1', 'j2', 's1'] };
+  if (kind === 'restore') return null;
+  return {
+    kind,
+    stamp,
+    seed,
+    request: { origin: CLIENT, serial: index, floor: index },
+    once: null,
+    deps: [],
+    watches: [],
+    commands: lines.map(words),
+    isExec: lines.length > 1,
+    respVersion: 3,
+    requester: { user: 'default', address: '', region: '' },
+  };
+}
+
+describe('the state machine of a group', () => {
+  test('is a function of the log: a member that was restored anywhere goes on as one that never was', () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }),
+        fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+        (steps, seed) => {
+          const whole = newState();
+          let often = newState();
+          let atMs = START_MS;
+          for (const [at, each] of steps.entries()) {
+            const index = at + 1;
+            atMs += each.waitMs;
+            const entry = entryOf(each, index, atMs, (seed + index) >>> 0);
+            if (entry === null) often = restored(often);
+            const replies = [whole, often].map((state) => {
+              const reply = state.apply(index, entry);
+              return reply === null ? null : Buffer.from(reply).toString('latin1');
+            });
+            expect(replies[1]).toBe(replies[0]);
+            const columns = [whole, often].map((state) =>
+              JSON.stringify(state.takeChunk()?.columns, (_key, value: unknown) =>
+                value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value,
+              ),
+            );
+            expect(columns[1]).toBe(columns[0]);
+          }
+          expect(bytesOf(restored(often)).equals(bytesOf(restored(whole)))).toBe(true);
+          expect(bytesOf(often).equals(bytesOf(whole))).toBe(true);
+        },
+      ),
+      runOptions(150, 60_000) as fc.Parameters<[Step[], number]>,
+    );
+  }, 120_000);
+
+  test('removes what expired in one order everywhere, however much it is and whatever was kept before', () => {
+    const whole = newState();
+    const both = (step: Step, index: number, atMs: number): void => {
+      for (const state of [whole, often]) state.apply(index, entryOf(step, index, atMs, 0));
+    };
+    let often = newState();
+    const keys = Array.from({ length: EXPIRE_BUDGET + 20 }, (_, at) => `k${(at * 7919) % 2011}`);
+    const write = (px: (at: number) => number): Step => ({
+      kind: 'commands',
+      lines: keys.map((name, at) => `SET ${name} v PX ${px(at)}`),
+      waitMs: 0,
+    });
+    // the second writing leaves records of the first behind in the one that is not restored
+    both(
+      write((at) => 10 + (at % 3)),
+      1,
+      START_MS,
+    );
+    both(
+      write((at) => 10 + (at % 2)),
+      2,
+      START_MS + 1,
+    );
+    often = restored(often);
+    both({ kind: 'expire', lines: [], waitMs: 0 }, 3, START_MS + 20);
+    expect(whole.snapshot().entries).toHaveLength(20);
+    expect(bytesOf(often).equals(bytesOf(whole))).toBe(true);
+    expect(whole.hasExpired(START_MS)).toBe(true);
+    often = restored(often);
+    both(
+      { kind: 'commands', lines: [`SET ${whole.snapshot().entries[0]?.[0] ?? ''} anew`], waitMs: 0 },
+      4,
+      START_MS + 20,
+    );
+    both({ kind: 'expire', lines: [], waitMs: 0 }, 5, START_MS + 20);
+    expect(whole.snapshot().entries).toHaveLength(1);
+    expect(bytesOf(often).equals(bytesOf(whole))).toBe(true);
+    expect(whole.hasExpired(START_MS + 1_000_000)).toBe(false);
+  });
+});
