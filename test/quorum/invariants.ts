@@ -108,7 +108,8 @@ export class Invariants {
       this.#fail(`${id}: voted twice in term ${now.term}`);
     }
     const last = (seen: Seen): number => seen.base + seen.log.length;
-    if (last(now) < last(before)) this.counts.truncations += 1;
+    const isOther = (entry: Entry): boolean => entry.index > now.base && now.log[entry.index - now.base - 1] !== entry;
+    if (before.log.some(isOther)) this.counts.truncations += 1;
     if (before.isLeader && now.isLeader && before.term === now.term) {
       const kept = before.log.filter((entry) => entry.index > now.base);
       if (kept.some((entry) => now.log[entry.index - now.base - 1] !== entry)) {
@@ -267,8 +268,23 @@ export class Invariants {
       const isOnDisk = disk.lastIndex === message.lastIndex && disk.lastTerm === message.lastTerm;
       if (!isOnDisk) this.#fail(`${member.id} campaigns with a log that is not on its disk`);
     }
-    if (message.type === 'append-response' && message.isAccepted && disk.lastIndex < message.index) {
-      this.#fail(`${member.id} accepts ${message.index}, its disk ends at ${disk.lastIndex}`);
+    if (message.type === 'append-response' && message.isAccepted)
+      this.#checkAccepted(member, message.to, message.index);
+    if (message.type === 'snapshot-response' && (disk.snapshotMeta?.index ?? 0) < message.index) {
+      const install = this.#world.member(message.to).sentBytes.get(message.index);
+      if (install !== undefined && message.received >= install)
+        this.#fail(`${member.id} has a snapshot that is not on its disk`);
+    }
+  }
+
+  /** What a follower accepts is on its disk as its leader has it. */
+  #checkAccepted({ id, disk }: Member, leader: number, index: number): void {
+    if (index === 0 || (disk.snapshotMeta?.index ?? 0) >= index) return;
+    const its = this.#world.member(leader).raft;
+    const term = its?.role === 'leader' ? its.termAt(index) : null;
+    const expected = this.#committed[index - 1]?.term ?? term;
+    if (expected !== null && disk.termAt(index) !== expected) {
+      this.#fail(`${id} accepts ${index} of term ${expected}, its disk has ${disk.termAt(index)}`);
     }
   }
 

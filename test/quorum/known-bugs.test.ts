@@ -89,6 +89,15 @@ describe('a bug seen in the wild', () => {
       expect(lone.disk.entries.map((entry) => entry.term)).toEqual([1, 2]);
     });
 
+    it('what goes from the disk is said with the batch', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1], [3, 1])));
+      lone.step(append(2, [1, 1], entriesOf([2, 2])));
+      expect(lone.batches.map((batch) => [batch.truncateFrom, batch.entries.map((entry) => entry.index)])).toEqual([
+        [null, [1, 2, 3]],
+        [2, [2]],
+      ]);
+    });
+
     it('a configuration goes with its entry', () => {
       const four = { voters: [1, 2, 3, 4], learners: [] };
       const entry = { index: 1, term: 1, kind: EntryKind.Config, data: encodeConfig(four) };
@@ -177,6 +186,25 @@ describe('a bug seen in the wild', () => {
       lone.step({ ...answer, id: second?.id ?? 0, index: 9 });
       expect(lone.reads).toHaveLength(2);
     });
+
+    it('an answer to an earlier life fits no question of this one', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1])));
+      lone.raft.readIndex(7, lone.nowMs);
+      const [first] = lone.settle().take('read-index');
+      lone.restart();
+      lone.step(append(1, [1, 1], []));
+      lone.raft.readIndex(8, lone.nowMs);
+      lone.settle();
+      lone.step({ type: 'read-index-response', from: 2, to: 1, term: 1, index: 1, id: first?.id ?? 0 });
+      expect(lone.reads).toEqual([]);
+    });
+
+    it('who follows another leader now does not wait for the old one', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1])));
+      lone.raft.readIndex(7, lone.nowMs);
+      lone.settle().step(append(2, [1, 1], [], { from: 3 }));
+      expect(lone.reads).toEqual([{ id: 7, index: null }]);
+    });
   });
 
   describe('9: a lease that others do not keep', () => {
@@ -203,6 +231,45 @@ describe('a bug seen in the wild', () => {
       lone.tick();
       lone.accepts(2, 1, lone.take('append').at(-1)?.round);
       expect(lone.raft.hasLease(lone.nowMs)).toBe(true);
+    });
+
+    it('a round that was sent before a pause gives none after it', () => {
+      const { lone, round } = leading();
+      lone.pass(TIMING.pauseMs + 1).accepts(2, 1, round);
+      expect(lone.raft.hasLease(lone.nowMs)).toBe(false);
+    });
+
+    it('time does not go back', () => {
+      const { lone, round } = leading();
+      lone.accepts(2, 1, round);
+      for (let ms = 0; ms <= TIMING.leaseMs; ms += 100) lone.raft.hasLease(lone.nowMs + ms);
+      expect(lone.raft.hasLease(lone.nowMs)).toBe(false);
+    });
+
+    it('there is none while a transfer waits for the other to catch up, whatever is echoed', () => {
+      const { lone } = leading();
+      lone.raft.transfer(3, lone.nowMs);
+      lone.tick(TIMING.heartbeatMs);
+      const round = lone.take('append').at(-1)?.round;
+      lone.accepts(2, 1, round);
+      expect(lone.said.filter((message) => message.type === 'timeout-now')).toEqual([]);
+      expect(lone.raft.hasLease(lone.nowMs)).toBe(false);
+      // It was not told: when that is given up the lease comes back, with a round from then on.
+      for (let ms = 0; ms < TIMING.electionMs; ms += TIMING.heartbeatMs)
+        lone.tick(TIMING.heartbeatMs).accepts(2, 1, round);
+      expect(lone.raft.transferringTo).toBe(0);
+      lone.tick(TIMING.heartbeatMs);
+      lone.accepts(2, 1, lone.take('append').at(-1)?.round);
+      expect(lone.raft.hasLease(lone.nowMs)).toBe(true);
+    });
+
+    it('an old word to campaign is not obeyed in a later term of the same leader', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1])), append(3, [1, 1], []));
+      lone.step({ type: 'timeout-now', from: 2, to: 1, term: 1 });
+      lone.step({ type: 'timeout-now', from: 3, to: 1, term: 3 });
+      expect(lone.raft).toMatchObject({ role: 'follower', term: 3 });
+      lone.step({ type: 'timeout-now', from: 2, to: 1, term: 3 });
+      expect(lone.raft).toMatchObject({ role: 'candidate', term: 4 });
     });
 
     it('a transfer revokes it before anybody is told, and for the rest of the term', () => {
@@ -321,6 +388,96 @@ describe('a bug seen in the wild', () => {
       expect(lone.installs).toEqual([]);
       expect(lone.terms).toEqual([1, 1, 1]);
       expect(lone.take('append-response')).toMatchObject([{ isAccepted: true, index: 3 }]);
+    });
+
+    it('one that is older than what is compacted changes nothing either', () => {
+      const lone = new Lone().step(chunk(1, 5, 1), chunk(1, 3, 1));
+      expect(lone.installs.map(({ meta }) => meta.index)).toEqual([5]);
+      expect(lone.raft).toMatchObject({ commit: 5, lastIndex: 5 });
+    });
+
+    it('one is acknowledged when it is on disk, in the middle of a term too', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1])));
+      lone.isDiskHeld = true;
+      lone.step(chunk(1, 5, 1));
+      expect(lone.take('snapshot-response')).toEqual([]);
+      lone.save();
+      expect(lone.take('snapshot-response')).toMatchObject([{ index: 5 }]);
+    });
+
+    it('until one is on disk only what was committed is said to match: the old log may contradict the leader', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1], [3, 1]), { commit: 1 }));
+      lone.isDiskHeld = true;
+      lone.step(chunk(1, 9, 1));
+      lone.take('append-response');
+      lone.step(append(1, [0, 0], []));
+      expect(lone.take('append-response')).toMatchObject([{ isAccepted: true, index: 1 }]);
+    });
+
+    it('one that comes in the same turn as a commit: what it holds is not handed out twice', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1])));
+      lone.raft.step(append(1, [2, 1], [], { commit: 2 }), lone.nowMs);
+      lone.raft.step(chunk(1, 9, 1), lone.nowMs);
+      lone.settle();
+      expect(lone.committed).toEqual([]);
+      expect(lone.installs).toHaveLength(1);
+    });
+
+    it('one that another leader began is begun anew: its bytes may be others', () => {
+      const bytes = new Uint8Array([1, 2]);
+      const lone = new Lone().step(chunk(1, 5, 1, { bytes, totalBytes: 4 }));
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 2 }]);
+      lone.step(chunk(2, 5, 1, { from: 3, offset: 2, bytes, totalBytes: 4 }));
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 0 }]);
+      lone.step(chunk(2, 5, 1, { from: 3, bytes: new Uint8Array([3, 4, 5, 6]), totalBytes: 4 }));
+      expect(lone.installs.map((install) => [...install.bytes])).toEqual([[3, 4, 5, 6]]);
+    });
+
+    describe('at a leader', () => {
+      /** 1 leads with ten committed entries, all compacted; 2 needs a snapshot, and has been given one. */
+      function sending(snapshotBytesMax: number): Lone {
+        const lone = new Lone({ limits: { snapshotBytesMax } }).lead();
+        for (let count = 0; count < 4; count++) lone.raft.propose(new Uint8Array(1), lone.nowMs);
+        lone.settle().accepts(3, 5);
+        compact(lone);
+        lone.step({ ...accepted(1, 0), isAccepted: false, previousIndex: 0 } as ReturnType<typeof accepted>);
+        lone.tick(TIMING.heartbeatMs);
+        const meta = lone.raft.snapshotMeta(5);
+        if (meta === null) throw new Error('there is nothing to send');
+        const read = (_: number, length: number): Uint8Array => new Uint8Array(length);
+        expect(lone.raft.sendSnapshot(2, { meta, totalBytes: 10, read })).toBe(true);
+        expect(lone.raft.sendSnapshot(3, { meta, totalBytes: 10, read })).toBe(false);
+        for (let count = 0; count < 4; count++) lone.raft.propose(new Uint8Array(1), lone.nowMs);
+        lone.settle().accepts(3, 9);
+        lone.snapshotsWanted.length = 0;
+        return lone;
+      }
+
+      function compact(lone: Lone): void {
+        const meta = lone.raft.snapshotMeta(lone.committed.at(-1)?.index ?? 0);
+        if (meta !== null) lone.raft.compacted(meta);
+        lone.settle();
+      }
+
+      it('what goes on behind it stays while it is on its way', () => {
+        const lone = sending(10_000);
+        compact(lone);
+        expect(lone.raft.termAt(5)).toBe(1);
+        expect(lone.raft.termAt(4)).toBeNull();
+        lone.take('append');
+        lone.step({ type: 'snapshot-response', from: 2, to: 1, term: 1, index: 5, received: 10, round: 0 });
+        expect(lone.raft.progress.get(2)).toMatchObject({ state: 'replicate', match: 5, next: 10 });
+        expect(lone.take('append').flatMap(({ entries }) => entries.map((entry) => entry.index))).toEqual([6, 7, 8, 9]);
+      });
+
+      it('but not for ever: who has it then needs a newer one', () => {
+        const lone = sending(1);
+        compact(lone);
+        expect(lone.raft.termAt(5)).toBeNull();
+        lone.accepts(2, 5);
+        lone.tick(TIMING.heartbeatMs);
+        expect(lone.snapshotsWanted).toEqual([2]);
+      });
     });
 
     it('one that the log has the last entry of keeps the entries behind it', () => {

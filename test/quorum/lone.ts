@@ -5,7 +5,9 @@ import type {
   Message,
   SnapshotChunk,
   VoteRequest,
+  PersistBatch,
 } from '../../src/quorum/messages.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
 import { EntryKind } from '../../src/quorum/messages.ts';
 import type { RaftLimits, RaftTiming } from '../../src/quorum/options.ts';
 import { Raft, type RaftOutputs } from '../../src/quorum/raft.ts';
@@ -34,8 +36,10 @@ export class Lone {
   readonly overwritten: RaftOutputs['overwritten'][number][] = [];
   readonly installs: NonNullable<RaftOutputs['install']>[] = [];
   readonly snapshotsWanted: number[] = [];
+  readonly batches: PersistBatch[] = [];
   #underWay: RaftOutputs['persist'] = null;
   readonly #options: LoneOptions;
+  readonly #random: SeededRandom = new SeededRandom(1);
 
   constructor(options: LoneOptions = {}) {
     this.#options = options;
@@ -49,7 +53,7 @@ export class Lone {
       restored: this.disk.restored(),
       timing: { ...TIMING, ...this.#options.timing },
       limits: { ...LIMITS, ...this.#options.limits },
-      random: () => 0.5,
+      random: () => this.#random.unit(),
     });
     raft.tick(this.nowMs);
     return raft;
@@ -107,7 +111,10 @@ export class Lone {
     this.snapshotsWanted.push(...outputs.snapshotsWanted);
     if (outputs.install !== null) this.installs.push(outputs.install);
     if (outputs.discardUpTo !== null) this.disk.discard(outputs.discardUpTo);
-    if (outputs.persist !== null) this.#underWay = outputs.persist;
+    if (outputs.persist !== null) {
+      this.#underWay = outputs.persist;
+      this.batches.push(outputs.persist);
+    }
     if (!this.isDiskHeld) this.save();
     return this;
   }

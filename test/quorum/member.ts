@@ -25,6 +25,10 @@ export class Member {
   /** The state machine saves itself, and the log is compacted, when so many entries were applied since; 0 for never. */
   compactEvery = 0;
   isPaused = false;
+  /** What comes within so long is one turn. */
+  turnMs = 0;
+  /** How long the snapshots are that it sent, by index. */
+  readonly sentBytes: Map<number, number> = new Map();
   timerMs = Infinity;
   /** Since when the world sees this life. */
   life = 0;
@@ -34,6 +38,7 @@ export class Member {
   readonly committed: Entry[] = [];
   readonly #world: World;
   readonly #backlog: (() => void)[] = [];
+  readonly #inbox: Message[] = [];
   #underWay: PersistBatch | null = null;
 
   constructor(world: World, id: number) {
@@ -68,6 +73,7 @@ export class Member {
     this.timerMs = Infinity;
     this.isPaused = false;
     this.#backlog.length = 0;
+    this.#inbox.length = 0;
     this.openReads.clear();
     this.life += 1;
   }
@@ -89,6 +95,7 @@ export class Member {
   }
 
   receive(message: Message): void {
+    if (this.raft === null) return;
     if (this.isPaused) {
       const { life } = this;
       this.#backlog.push(() => {
@@ -96,7 +103,26 @@ export class Member {
       });
       return;
     }
-    this.#turn((raft) => raft.step(message, this.localMs));
+    this.#inbox.push(message);
+    if (this.turnMs === 0) this.#takeIn();
+    else if (this.#inbox.length === 1) {
+      const { life } = this;
+      this.#world.at(this.#world.nowMs + this.turnMs, () => {
+        if (life === this.life) this.#takeIn();
+      });
+    }
+  }
+
+  #takeIn(): void {
+    if (this.isPaused) this.#backlog.push(() => this.#takeIn());
+    else {
+      this.#turn((raft) => {
+        for (const message of this.#inbox.splice(0)) {
+          raft.step(message, this.localMs);
+          this.#world.invariants.touched(this);
+        }
+      });
+    }
   }
 
   propose(text: string): ProposalPlace | ProposeRefusal | 'down' {
@@ -199,6 +225,7 @@ export class Member {
         if (meta === null) return;
         const bytes = machineBytes(this.machine);
         const read = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
+        this.sentBytes.set(meta.index, bytes.length);
         raft.sendSnapshot(to, { meta, totalBytes: bytes.length, read });
       });
     });

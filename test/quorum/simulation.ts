@@ -15,6 +15,7 @@ export interface Plan {
   readonly delayMs: number;
   readonly diskMs: number;
   readonly compactEvery: number;
+  readonly turnMs: number;
   readonly durationMs: number;
   /** Mean time between two faults. */
   readonly faultMs: number;
@@ -35,6 +36,7 @@ export function planOf(seed: number, durationMs: number): Plan {
     delayMs: random.pick([1, 10, 50, 100]),
     diskMs: random.pick([0, 1, 20, 300]),
     compactEvery: random.pick([0, 5, 20]),
+    turnMs: random.pick([0, 0, 1, 10]),
     durationMs,
     faultMs: random.pick([300, 1000, 3000]),
     changesMembers: random.unit() < 0.4,
@@ -70,6 +72,7 @@ export class Simulation {
     const { plan } = this;
     member.diskMs = () => this.#exponential(plan.diskMs);
     member.compactEvery = plan.compactEvery;
+    member.turnMs = plan.turnMs;
     member.clockRate = 1 + (this.#random.unit() - 0.5) * 2 * plan.clockDrift;
   }
 
@@ -102,7 +105,9 @@ export class Simulation {
     const { world } = this;
     if (this.#isHealing) return;
     const member = this.#random.pick(world.all);
-    const leader = world.leader ?? member;
+    // Often one that leads no more and does not know it.
+    const led = world.all.filter((each) => each.raft?.role === 'leader');
+    const leader = led.length > 0 ? this.#random.pick(led) : member;
     this.#serial += 1;
     const what = this.#random.unit();
     if (what < 0.5)
