@@ -6,6 +6,7 @@ import type { CommandEntry } from './command-index.ts';
 import type { Args } from './context.ts';
 import type { ServerState } from './server-state.ts';
 import type { Session } from './session.ts';
+import { getNeedsFloor } from './strong-get-options.ts';
 
 /** What a session has seen elsewhere and this node does not have yet: nothing is answered before at level `session`. */
 export interface SessionFloor {
@@ -25,6 +26,8 @@ type KeysOf = (entry: CommandEntry, args: Args) => boolean;
 
 /** Whether a request is at level `session`, as it is run now: inside MULTI it is only kept. */
 function needsFloor(server: ServerState, session: Session, entry: CommandEntry, args: Args): boolean {
+  const { policy } = server.engine.node.classes;
+  if (entry.fullName === 'cw.get') return getNeedsFloor(session, args, (key) => policy.classOf(key));
   const isOwn = session.floor?.isOwn === true;
   const needs: KeysOf =
     session.level === null && !isOwn ? (each, of) => hasSessionKey(server, each, of) : (each) => showsKeys(each);

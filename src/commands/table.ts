@@ -24,6 +24,7 @@ import { siblingCommands } from './siblings.ts';
 import { slowlogCommands } from './slowlog-commands.ts';
 import { stringCommands } from './string.ts';
 import { strongConditionCommands } from './strong-conditions.ts';
+import { strongGetCommands } from './strong-get.ts';
 import { strongGroupCommands } from './strong-groups.ts';
 import { strongKeyCommands } from './strong-keys.ts';
 import { transactionCommands } from './transactions.ts';
@@ -59,5 +60,6 @@ export const commandTable: readonly CommandSpec[] = [
   ...memberCommands,
   ...strongKeyCommands,
   ...strongConditionCommands,
+  ...strongGetCommands,
   ...strongGroupCommands,
 ];
