@@ -192,47 +192,68 @@ export function askGroup(
     return;
   }
   const ask = (answered: (answer: StrongAnswer) => void): number => node.strong.submit(request, answered);
-  waitForGroup(server, session, ask, (answer) => {
-    session.noteStrong(answer.dot, request.kind === 'write');
-    const { dot } = answer;
-    const dots = [[dot.origin, dot.seq]] as const;
-    if (!node.sessions.covers(dots)) raiseFloor(session, dots, STRONG_FLOOR_MS, true);
-    write(answer);
-  });
+  waitForGroup(
+    server,
+    session,
+    ask,
+    (answer) => {
+      session.noteStrong(answer.dot, request.kind === 'write');
+      const { dot } = answer;
+      const dots = [[dot.origin, dot.seq]] as const;
+      if (!node.sessions.covers(dots)) raiseFloor(session, dots, STRONG_FLOOR_MS, true);
+      write(answer);
+    },
+    request.kind !== 'write',
+  );
 }
 
 /** An answer that is no error. */
 type Done = Extract<StrongAnswer, { readonly dot: unknown }>;
 
-/** Lets the session wait for the answer to what `ask` asks, which `done` puts into the reply; an error is answered. */
+/**
+ * Lets the session wait for the answer to what `ask` asks, which `done` puts into the reply; an error is answered. Whether it is to be
+ * replied (CLIENT REPLY) is as it was when it was asked. A connection that is closed meanwhile gets nothing.
+ */
 export function waitForGroup(
   server: ServerState,
   session: Session,
   ask: (answered: (answer: StrongAnswer) => void) => number,
   done: (answer: Done) => void,
+  isRead = false,
 ): void {
   let answer: StrongAnswer | null = null;
   let isWaiting = false;
+  const isSilent = session.replyMode === 'off' || session.replyMode === 'skip';
   const ticket = ask((given) => {
     answer = given;
-    if (isWaiting) server.waiting.expire(session);
+    if (isWaiting && !session.closing) server.waiting.expire(session);
   });
-  const end = (): void => {
-    if (answer === null) return;
-    if ('error' in answer) answerError(server, session, answer.error);
-    else done(answer);
+  const reply = (given: StrongAnswer): void => {
+    isWaiting = false;
+    const mark = session.connection.reply.mark();
+    if ('error' in given) answerError(server, session, given.error);
+    else done(given);
+    if (isSilent) session.connection.reply.truncate(mark);
   };
-  if (answer !== null) return end();
+  if (answer !== null) return reply(answer);
   isWaiting = true;
+  const giveUp = (): void => {
+    server.engine.node.strong.cancel(ticket);
+    reply({ error: unblocked(isRead) });
+  };
   server.waiting.block(session, {
     deadlineMs: Infinity,
     isOver: () => answer !== null,
-    end,
-    fail: (error) => {
-      server.engine.node.strong.cancel(ticket);
-      answerError(server, session, error);
-    },
+    end: () => (answer === null ? giveUp() : reply(answer)),
+    fail: giveUp,
   });
+}
+
+/** CLIENT UNBLOCK does not take back what was asked. */
+function unblocked(isRead: boolean): CausewayError {
+  return isRead
+    ? new CausewayError('UNBLOCKED', 'client unblocked via CLIENT UNBLOCK')
+    : new CausewayError('UNCERTAIN', 'client unblocked via CLIENT UNBLOCK; what it asked for may still happen');
 }
 
 function answerError(server: ServerState, session: Session, { code, message }: CausewayError): void {

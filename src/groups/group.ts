@@ -24,6 +24,8 @@ export interface GroupHost {
   covers(deps: VectorEntries): boolean;
   /** Whether a node is known to show all of it. */
   rowCovers(node: number, deps: VersionVector): boolean;
+  /** Whether a node's clock, this one's too, is so far ahead of others' that what it stamps would show nowhere (RULES D3). */
+  isClockAhead(node: number): boolean;
   nextStamp(wallMs: number): Stamp;
   /** [0, 1) */
   random(): number;
@@ -116,6 +118,10 @@ export class Group {
     if (!this.isLeader) return this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
     if (frame.kind === 'operate') return this.#operate(ticket, frame, now);
     if (frame.kind !== 'write') return this.#beginRead(ticket, frame, now);
+    if (this.#host.isClockAhead(this.#self)) {
+      const message = `the clock of the leader of group ${this.plan.name} is ahead of most of its peers: the write did not happen`;
+      return this.#host.answer(ticket.node, ticket.serial, { kind: 'failed', code: 'CLOCKSKEW', message });
+    }
     if (this.#host.covers(frame.deps)) return this.#propose(ticket, frame, now);
     if (this.#admissions.length >= ADMISSIONS_MAX) {
       const message = `group ${this.plan.name} has too many writes that wait for what they have seen (limit admissions-max ${ADMISSIONS_MAX})`;
@@ -163,7 +169,9 @@ export class Group {
 
   #operate(ticket: Ticket, { commands }: StrongRequestFrame, now: Now): void {
     const asked = changeOfWords(commands);
-    if (asked === null) return this.#answer(ticket, { kind: 'failed', code: 'ERR', message: 'no change of a group' });
+    const { learners, voters } = this.plan;
+    if (asked === null || ![...voters, ...learners].includes(asked.node as never))
+      return this.#answer(ticket, { kind: 'failed', code: 'ERR', message: 'no change of a group' });
     const name = this.#host.nodeId(asked.node);
     const verdict = judgeChange(this.raft, asked, name);
     switch (verdict.kind) {
@@ -246,14 +254,15 @@ export class Group {
       this.#preferAtMs = now.monotonicMs + PREFER_AFTER_MS;
       return;
     }
-    if (this.#expiringUpTo <= this.#state.applied && this.#state.hasExpired(now.wallMs)) {
+    const isAhead = this.#host.isClockAhead(this.#self);
+    if (!isAhead && this.#expiringUpTo <= this.#state.applied && this.#state.hasExpired(now.wallMs)) {
       this.#expiringUpTo = this.#proposeOwn({ kind: 'expire', stamp: this.#host.nextStamp(now.wallMs) }, now);
     }
     if (now.monotonicMs < this.#preferAtMs) return;
     this.#preferAtMs = now.monotonicMs + PREFER_EVERY_MS;
-    const keys = this.#state.documentsDue();
+    const keys = isAhead ? [] : this.#state.documentsDue();
     if (keys.length > 0) this.#proposeOwn({ kind: 'renew', stamp: this.#host.nextStamp(now.wallMs), keys }, now);
-    this.#giveBack(now);
+    this.#handOn(isAhead, now);
   }
 
   #askAge(now: Now): void {
@@ -278,12 +287,21 @@ export class Group {
     return typeof proposed === 'string' ? 0 : proposed.index;
   }
 
-  /** Leadership goes to a node of the home region that is up to date and shows all that the log depends on (RULES T1). */
-  #giveBack(now: Now): void {
+  /**
+   * Leadership goes to a node of the home region, from one whose clock is wrong to any voter: that is up to date, shows all that the log
+   * depends on (RULES T1) and has its clock right.
+   */
+  #handOn(isAhead: boolean, now: Now): void {
     const { preferred } = this.plan;
-    if (preferred.includes(this.#self as never) || now.monotonicMs < this.#holdUntilMs) return;
-    const heir = preferred.find((node) => this.#isCaughtUp(node) && this.#host.rowCovers(node, this.#state.running));
+    if (!isAhead && (preferred.includes(this.#self as never) || now.monotonicMs < this.#holdUntilMs)) return;
+    const heirs: readonly number[] = isAhead ? [...preferred, ...this.raft.config.voters] : preferred;
+    const heir = heirs.find((node) => this.#mayLead(node));
     if (heir !== undefined) this.raft.transfer(heir, now.monotonicMs);
+  }
+
+  #mayLead(node: number): boolean {
+    if (!this.#isCaughtUp(node) || this.#host.isClockAhead(node)) return false;
+    return this.#host.rowCovers(node, this.#state.running);
   }
 
   #isCaughtUp(node: number): boolean {

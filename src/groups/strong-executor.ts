@@ -7,7 +7,7 @@ import { unknownCommand } from '../commands/request-errors.ts';
 import { wrongArity } from '../commands/refusals.ts';
 import type { ServerState } from '../commands/server-state.ts';
 import type { Session } from '../commands/session.ts';
-import { CausewayError } from '../errors.ts';
+import { toCausewayError, type CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { ArgumentList } from './argument-list.ts';
 import type { Arguments } from './group-entry.ts';
@@ -110,9 +110,11 @@ export class StrongExecutor implements CommandContext {
       this.args = args;
       entry.spec.run(this);
     } catch (thrown) {
-      if (!(thrown instanceof CausewayError)) throw thrown;
+      if (thrown instanceof AssertionFailed) throw thrown;
+      // what no member could run would end all of them, again at each start
+      const { code, message } = toCausewayError(thrown);
       reply.truncate(mark);
-      reply.error(thrown.code, thrown.message);
+      reply.error(code, message);
     }
   }
 }

@@ -19,7 +19,7 @@ import type { GroupCodec, LeaderAnswer, StrongFrame, StrongRequestFrame } from '
 import type { NewReply } from './strong-executor.ts';
 
 /** What the strong tier asks of its node. */
-export interface StrongHost extends Pick<GroupHost, 'covers' | 'rowCovers' | 'nextStamp' | 'random'> {
+export interface StrongHost extends Pick<GroupHost, 'covers' | 'rowCovers' | 'isClockAhead' | 'nextStamp' | 'random'> {
   /** Sends on the control connection; lost where there is none. */
   send(to: number, frame: Uint8Array): void;
   /** Whether there is a control connection to a node that has proven who it is. */
@@ -135,6 +135,7 @@ export class StrongTier implements StrongView {
       ...this.#host,
       covers: (deps) => this.#host.covers(deps),
       rowCovers: (node, deps) => this.#host.rowCovers(node, deps),
+      isClockAhead: (node) => this.#host.isClockAhead(node),
       nextStamp: (wallMs) => this.#host.nextStamp(wallMs),
       random: () => this.#host.random(),
       nodeId: (node) => this.#host.nodeId(node),
@@ -310,7 +311,9 @@ export class StrongTier implements StrongView {
     for (const to of outputs.snapshotsWanted) this.#sendSnapshot(group, to);
     if (chunk !== null && !kept.isShownBehind) kept.isShownBehind = !this.#host.show(group.plan.origin, chunk);
     if (kept.isShownBehind) this.#catchUpShown(kept);
-    return outputs.messages.length > 0 || outputs.committed.length > 0 || outputs.persist !== null;
+    const { committed, messages, persist, reads } = outputs;
+    // who got an answer may have asked again at once
+    return messages.length > 0 || committed.length > 0 || reads.length > 0 || persist !== null;
   }
 
   /** Shows the whole state where the transactions that led to it are not all at hand: after a restart or a snapshot. */

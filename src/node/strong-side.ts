@@ -1,3 +1,4 @@
+import { isAheadOfPeers } from '../causal/clock-skew.ts';
 import { ColumnsReader } from '../causal/columns.ts';
 import type { Codec, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
@@ -77,6 +78,12 @@ class CausalSide implements StrongHost {
 
   rowCovers(node: number, deps: VersionVector): boolean {
     return this.#options.replica.members.row(node)?.applied.covers(deps) ?? false;
+  }
+
+  isClockAhead(node: number): boolean {
+    const { replica, replicator, now } = this.#options;
+    if (node === replica.identity.nodeNumber) return isAheadOfPeers(replica, replicator.sessions.values(), now());
+    return (replicator.sessions.get(node)?.clockOffsetMs(now()) ?? 0) > replica.limits.skewMsMax;
   }
 
   nextStamp(wallMs: number): ReturnType<StrongHost['nextStamp']> {
