@@ -134,15 +134,22 @@ export class VirtualCluster implements VirtualWorld {
   /** On disk all at once and in order; a node that dies before has lost it. */
   storeQuorum(node: VirtualNode, batch: QuorumBatch): void {
     const { life } = node;
-    const { quorum } = node.disk;
-    this.at(this.#diskMs, () => {
+    node.quorumInFlight.push(batch);
+    node.diskFreeAtMs = Math.max(this.timeMs + this.#diskMs + node.slowDiskMs, node.diskFreeAtMs);
+    this.at(node.diskFreeAtMs - this.timeMs, () => {
       if (node.life !== life || !node.isRunning) return;
-      quorum.commit(batch, (error) => {
-        if (error !== null) throw error;
-      });
+      this.#commitQuorum(node);
       node.core.quorumCommitted(node.now());
       if (node.isPaused) node.waiting.push(() => node.settle());
       else node.settle();
+    });
+  }
+
+  #commitQuorum(node: VirtualNode): void {
+    const batch = node.quorumInFlight.shift();
+    if (batch === undefined) return;
+    node.disk.quorum.commit(batch, (error) => {
+      if (error !== null) throw error;
     });
   }
 
@@ -313,8 +320,13 @@ export class VirtualCluster implements VirtualWorld {
 
   /** kill -9: what was not on disk is gone. A batch on its way may have got there (`keepBatch`). */
   kill(node: VirtualNode, options: { keepBatch?: boolean } = {}): void {
-    if (options.keepBatch === true) this.#commit(node);
+    if (options.keepBatch === true) {
+      this.#commit(node);
+      this.#commitQuorum(node);
+    }
     node.batchInFlight = null;
+    node.quorumInFlight.length = 0;
+    node.diskFreeAtMs = 0;
     node.isRunning = false;
     node.isPaused = false;
     node.waiting.length = 0;

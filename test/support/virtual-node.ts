@@ -121,6 +121,11 @@ export class VirtualNode {
   life = 0;
   /** A batch handed to the disk and not yet acknowledged. */
   batchInFlight: StoreBatch | null = null;
+  /** Quorum batches handed to the disk and not yet on it, the oldest first. */
+  readonly quorumInFlight: QuorumBatch[] = [];
+  /** What a quorum batch takes beside the usual, in milliseconds; batches stay in their order. */
+  slowDiskMs = 0;
+  diskFreeAtMs = 0;
 
   constructor(world: VirtualWorld, member: Member) {
     this.world = world;
