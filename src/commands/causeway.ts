@@ -62,6 +62,7 @@ export const causewayCommands: readonly CommandSpec[] = [
       ['version', server.facts.version],
       ['ready', reasons.length === 0 ? 1 : 0],
       ['reasons', reasons.join('; ')],
+      ['degraded', node.degradedReasons(nowMs).join('; ')],
     ]);
   }),
   row('cw.vector', 1, 'The version vector: origins and the highest sequence applied of each', vector),

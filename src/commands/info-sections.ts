@@ -200,6 +200,7 @@ const causeway: InfoSection = ({ node, nowMs, server: { engine } }) => {
     ['origin', originText(engine.origin, node.names)],
     ['ready', reasons.length === 0 ? 1 : 0],
     ['unready_reasons', reasons.join('; ')],
+    ['degraded_reasons', node.degradedReasons(nowMs).join('; ')],
     ['peers', peers.length],
     ['peers_connected', peers.filter(({ connected }) => connected).length],
     ...peers.map((peer, index): InfoField => {
@@ -235,6 +236,18 @@ const classes: InfoSection = ({ node }) => [
   }),
 ];
 
+const groups: InfoSection = ({ node }) => [
+  ['groups', node.strong.groups().length],
+  ...node.strong.groups().map((group, index): InfoField => {
+    const { name, role, term, leader, commit, applied, visible, ageMs, members } = group;
+    const voters = members.filter(({ isVoter }) => isVoter).length;
+    return [
+      `group${index}`,
+      `name=${name},role=${role},term=${term},leader=${leader ?? ''},commit=${commit},applied=${applied},visible=${visible},age_ms=${ageMs?.toFixed(0) ?? ''},voters=${voters},learners=${members.length - voters}`,
+    ];
+  }),
+];
+
 /** Sections by name, in the order in which INFO shows them. */
 export const infoSections: ReadonlyMap<string, { readonly title: string; readonly fields: InfoSection }> = new Map([
   ['server', { title: 'Server', fields: server }],
@@ -251,5 +264,6 @@ export const infoSections: ReadonlyMap<string, { readonly title: string; readonl
   ['cluster', { title: 'Cluster', fields: () => [['cluster_enabled', 0]] }],
   ['causeway', { title: 'Causeway', fields: causeway }],
   ['classes', { title: 'Classes', fields: classes }],
+  ['groups', { title: 'Groups', fields: groups }],
   ['keyspace', { title: 'Keyspace', fields: keyspace }],
 ]);

@@ -49,4 +49,6 @@ export interface NodeView {
   regionsCovering(dot: Dot): number;
   /** Reasons why the node is not ready, empty when it is. */
   unreadyReasons(nowMs: number): string[];
+  /** What the node, ready or not, cannot serve as it should: quorum groups without a leader. Empty when all is well. */
+  degradedReasons(nowMs: number): string[];
 }

@@ -3,7 +3,7 @@ import { LatencyHistogram } from '../commands/latency-histogram.ts';
 /** What a node counts of a group since its start. */
 export class GroupFigures {
   /** Requests that this node, leading, put into the log. */
-  proposals = 0;
+  proposalsTotal = 0;
   /** Requests of this node's clients that ended in an error of the group, by its code. */
   readonly refusals: Map<string, number> = new Map();
   /** From the proposal until it was committed and applied, at the leader. */

@@ -158,7 +158,7 @@ export class Group {
     isConfig: boolean,
   ): void {
     this.#proposed.set(index, { ...ticket, term, atMs: monotonicMs, isConfig });
-    this.figures.proposals++;
+    this.figures.proposalsTotal++;
   }
 
   #answer({ node, serial }: Ticket, answer: LeaderAnswer): void {

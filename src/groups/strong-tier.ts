@@ -62,12 +62,6 @@ interface Kept {
   isShownBehind: boolean;
 }
 
-/** A group with what was counted of it. */
-export interface GroupReport {
-  readonly status: GroupStatus;
-  readonly figures: GroupFigures;
-}
-
 interface Commit {
   readonly atMs: number;
   readonly parts: readonly { readonly kept: Kept; readonly machine: boolean; readonly stateUpTo: number }[];
@@ -196,8 +190,12 @@ export class StrongTier implements StrongView {
     return group?.ageMs(this.#host.visible(group.plan.origin), this.#host.now()) ?? null;
   }
 
-  report(): GroupReport[] {
-    return this.groups().map((status) => ({ status, figures: this.#groupOf(status.name).figures }));
+  /** All groups with what was counted of them. */
+  telemetry(): (GroupStatus & Omit<GroupFigures, 'countRefusal'>)[] {
+    return this.groups().map((status) => {
+      const { proposalsTotal, refusals, quorumLatency, syncLatency } = this.#groupOf(status.name).figures;
+      return { ...status, proposalsTotal, refusals, quorumLatency, syncLatency };
+    });
   }
 
   submit(request: StrongRequest, answered: (answer: StrongAnswer) => void): number {

@@ -6,7 +6,7 @@ import type { ActiveClasses } from '../classes/active-classes.ts';
 import { msOfStamp } from '../clock/stamp.ts';
 import type { PeerStatus } from '../commands/node-view.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
-import type { NodeTelemetry } from './telemetry.ts';
+import type { GroupTelemetry, NodeTelemetry } from './telemetry.ts';
 
 /** What a node counts of itself since its start. */
 export class NodeCounters {
@@ -63,7 +63,7 @@ export class NodeReport {
     };
   }
 
-  telemetry(now: Now, made: number, expiredKeys: number): NodeTelemetry {
+  telemetry(now: Now, made: number, expiredKeys: number, groups: readonly GroupTelemetry[]): NodeTelemetry {
     const { holdBack, vector, closedHere, log, clock, members } = this.#replica;
     const waits = holdBack.waits(vector, closedHere);
     return {
@@ -92,6 +92,7 @@ export class NodeReport {
       })),
       resolverFailures: this.#classes.resolutions.failures(),
       classes: this.#classes.telemetry(),
+      groups,
       madeTotal: made,
       appliedTotal: this.#counters.applied,
       expiredKeysTotal: expiredKeys,

@@ -2,11 +2,30 @@ import type { VersionVector } from '../clock/version-vector.ts';
 import { isAheadOfPeers } from '../causal/clock-skew.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
+import type { GroupStatus } from '../commands/strong-view.ts';
 
 /** A peer that was not heard for longer makes the node unready, if no other one is. */
 const NO_PEER_MS = 10_000;
 /** Held back for longer makes the node unready. */
 const HELD_BACK_TRANSACTIONS = 100_000;
+
+/** A group that has no leader for longer is told of: an election takes less. */
+const NO_LEADER_MS = 3_000;
+/** What is shown of a group that is older is told of. */
+const OLD_COPY_MS = 30_000;
+
+/**
+ * What is wrong with the quorum groups as this node sees them. It does not make the node unready: its other keys are served as ever, and who
+ * took every node away that sees no leader would take all of them away at once.
+ */
+export function groupTroubles(groups: readonly GroupStatus[]): string[] {
+  const seconds = (ms: number): number => Math.round(ms / 1_000);
+  return groups.flatMap(({ name, leaderlessMs, ageMs }) => {
+    if (leaderlessMs > NO_LEADER_MS)
+      return [`group ${name} has no leader for ${seconds(leaderlessMs)} s: its strong keys are not served`];
+    return ageMs !== null && ageMs > OLD_COPY_MS ? [`what is shown of group ${name} is ${seconds(ageMs)} s old`] : [];
+  });
+}
 
 /**
  * Whether a node may serve. A starting node first catches up with what every peer had when it said hello; a peer that cannot

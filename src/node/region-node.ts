@@ -38,7 +38,7 @@ import { NodeCounters, NodeReport } from './node-report.ts';
 import { OwnStream } from './own-stream.ts';
 import { Outbox, type NodeOutputs } from './outbox.ts';
 import { Persistence } from './persistence.ts';
-import { Readiness } from './readiness.ts';
+import { groupTroubles, Readiness } from './readiness.ts';
 import { openStrongTier, type StrongOptions } from './strong-side.ts';
 import type { NodeTelemetry } from './telemetry.ts';
 
@@ -482,7 +482,12 @@ export class RegionNode implements Engine, NodeView {
     return this.#report.peers(this.#now);
   }
 
+  degradedReasons(_nowMs: number): string[] {
+    return groupTroubles(this.strong.groups());
+  }
+
   telemetry(_nowMs: number): NodeTelemetry {
-    return this.#report.telemetry(this.#now, this.#own.lastSeq, this.#expiredKeys);
+    const groups = this.#strong?.telemetry() ?? [];
+    return this.#report.telemetry(this.#now, this.#own.lastSeq, this.#expiredKeys, groups);
   }
 }

@@ -1,5 +1,7 @@
 import type { ResolverFailures } from '../classes/resolutions.ts';
+import type { LatencyHistogram } from '../commands/latency-histogram.ts';
 import type { PeerStatus } from '../commands/node-view.ts';
+import type { GroupStatus } from '../commands/strong-view.ts';
 
 /** One peer's figures for the metrics; counts rise since the start of this node. */
 export interface PeerTelemetry extends PeerStatus {
@@ -24,6 +26,18 @@ export interface ClassTelemetry {
   readonly ttlMs: number | null;
   readonly conflict: string;
   readonly writesTotal: number;
+}
+
+/** One quorum group's figures for the metrics; counts rise since the start of this node. */
+export interface GroupTelemetry extends GroupStatus {
+  /** Requests that this node, leading, put into the log. */
+  readonly proposalsTotal: number;
+  /** Requests of this node's clients that ended in an error of the group, by code. */
+  readonly refusals: ReadonlyMap<string, number>;
+  /** From the proposal until it was committed and applied, at the leader. */
+  readonly quorumLatency: LatencyHistogram;
+  /** Until what the group promised was on disk here. */
+  readonly syncLatency: LatencyHistogram;
 }
 
 /**
@@ -52,6 +66,7 @@ export interface NodeTelemetry {
   readonly conflicts: readonly ConflictCount[];
   readonly resolverFailures: readonly ResolverFailures[];
   readonly classes: readonly ClassTelemetry[];
+  readonly groups: readonly GroupTelemetry[];
   /** Transactions made here. */
   readonly madeTotal: number;
   /** Transactions of other origins that were applied here. */

@@ -8,6 +8,8 @@ export interface HttpSources {
   readonly nodeId: string;
   /** Reasons why the node is not ready, empty when it is. */
   unreadyReasons(): readonly string[];
+  /** What a node cannot serve as it should and is ready for all that; empty when all is well. */
+  degradedReasons(): readonly string[];
   metrics(): MetricsSnapshot;
   /** Whether clients of other machines are turned away. */
   isProtected(): boolean;
@@ -20,7 +22,8 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
  * What operators and their programs ask a node:
  *
  *     /healthz   200 as long as the process answers at all
- *     /readyz    200 when the node may be sent clients, else 503 with the reasons
+ *     /readyz    200 when the node may be sent clients, else 503 with the reasons; `degraded` says what it cannot serve
+ *                all the same: quorum groups without a leader
  *     /metrics   for Prometheus; in protected mode for this machine only
  */
 export function createHttp(address: Address, sources: HttpSources): FastifyHttp {
@@ -37,7 +40,7 @@ export function createHttp(address: Address, sources: HttpSources): FastifyHttp 
       '/readyz': () => {
         const reasons = sources.unreadyReasons();
         const ready = reasons.length === 0;
-        return jsonAnswer(ready ? 200 : 503, { node: nodeId, ready, reasons });
+        return jsonAnswer(ready ? 200 : 503, { node: nodeId, ready, reasons, degraded: sources.degradedReasons() });
       },
       '/metrics': async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() }),
     },

@@ -1,7 +1,9 @@
-import type { MetricRow, MetricSample } from '../adapters/prom-metrics.ts';
+import type { MetricRow } from '../adapters/prom-metrics.ts';
 import type { CommandEntry } from '../commands/command-index.ts';
 import type { ServerState } from '../commands/server-state.ts';
 import type { NodeTelemetry, PeerTelemetry } from '../node/telemetry.ts';
+import { durationSamples } from './duration-samples.ts';
+import { GROUP_METRICS } from './group-metrics.ts';
 
 /** What the metrics of one scrape are read from. */
 export interface MetricsSnapshot {
@@ -11,10 +13,6 @@ export interface MetricsSnapshot {
 }
 
 type Row = MetricRow<MetricsSnapshot>;
-
-/** Upper bounds of the buckets of command durations, in microseconds: every second power of two up to 16 s. */
-const DURATION_BOUNDS_USEC: readonly number[] = Array.from({ length: 13 }, (_, index) => 4 ** index);
-const USEC_PER_SECOND = 1_000_000;
 
 /** Every metric of a node: one row each, printed in this order. `README` and dashboards name them; they do not change. */
 export const METRICS_TABLE: readonly Row[] = [
@@ -35,7 +33,7 @@ export const METRICS_TABLE: readonly Row[] = [
     Array.from(usedCommands(resp.commands), (entry) => ({ labels: commandLabels(entry), value: entry.rejectedCalls })),
   ),
   labelled('histogram', 'causeway_command_duration_seconds', 'Time that commands ran, by command', ({ resp }) =>
-    [...usedCommands(resp.commands)].flatMap(durationSamples),
+    [...usedCommands(resp.commands)].flatMap((entry) => durationSamples(entry.latency, commandLabels(entry))),
   ),
   labelled('counter', 'causeway_error_replies_total', 'Error replies, by code', ({ resp }) =>
     Array.from(resp.stats.errors(), ([code, count]) => ({ labels: { code }, value: count })),
@@ -149,6 +147,7 @@ export const METRICS_TABLE: readonly Row[] = [
   labelled('counter', 'causeway_class_writes_total', 'Updates of keys made here, by class', ({ node }) =>
     node.classes.map(({ name, writesTotal }) => ({ labels: { class: name }, value: writesTotal })),
   ),
+  ...GROUP_METRICS,
   counter('causeway_snapshots_sent_total', 'Snapshots sent to peers', ({ node }) => node.snapshotsSentTotal),
   counter('causeway_snapshots_received_total', 'Snapshots taken from peers', ({ node }) => node.snapshotsReceivedTotal),
   counter('causeway_refused_frames_total', 'Frames of peers that were refused', ({ node }) => node.refusedFramesTotal),
@@ -186,21 +185,4 @@ function* usedCommands(entries: Iterable<CommandEntry>): Generator<CommandEntry>
     if (entry.calls > 0 || entry.failedCalls > 0 || entry.rejectedCalls > 0) yield entry;
     if (entry.subcommands !== null) yield* usedCommands(entry.subcommands);
   }
-}
-
-function durationSamples(entry: CommandEntry): MetricSample[] {
-  const { latency } = entry;
-  const rows = latency.cumulative();
-  const labels = commandLabels(entry);
-  const buckets = DURATION_BOUNDS_USEC.map((boundUsec) => ({
-    labels: { ...labels, le: String(boundUsec / USEC_PER_SECOND) },
-    value: rows.findLast((row) => row.belowUsec <= boundUsec)?.count ?? 0,
-    suffix: '_bucket',
-  }));
-  return [
-    ...buckets,
-    { labels: { ...labels, le: '+Inf' }, value: latency.count, suffix: '_bucket' },
-    { labels, value: latency.sumUsec / USEC_PER_SECOND, suffix: '_sum' },
-    { labels, value: latency.count, suffix: '_count' },
-  ];
 }

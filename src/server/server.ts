@@ -81,6 +81,7 @@ class NodeServer implements RunningServer {
     this.#http = createHttp(config.http, {
       nodeId: config.nodeId,
       unreadyReasons: () => this.#unreadyReasons(),
+      degradedReasons: () => node.degradedReasons(systemClock.wallMs()),
       metrics: () => ({
         node: node.telemetry(systemClock.wallMs()),
         isReady: this.#unreadyReasons().length === 0,

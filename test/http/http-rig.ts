@@ -22,6 +22,7 @@ export const QUIET_NODE: NodeTelemetry = {
   conflicts: [],
   resolverFailures: [],
   classes: [],
+  groups: [],
   madeTotal: 0,
   appliedTotal: 0,
   expiredKeysTotal: 0,
@@ -51,6 +52,7 @@ export function commandNamed(name: string, subcommands: readonly CommandSpec[] =
 /** An HTTP server on a free port whose answers the test sets. */
 export class HttpRig {
   reasons: string[] = [];
+  degraded: string[] = [];
   isProtected = false;
   node: NodeTelemetry = QUIET_NODE;
   readonly commands = new CommandIndex([commandNamed('get'), commandNamed('client', [commandNamed('client|list')])]);
@@ -63,6 +65,7 @@ export class HttpRig {
       {
         nodeId: 'us-east-1/a',
         unreadyReasons: () => this.reasons,
+        degradedReasons: () => this.degraded,
         metrics: () => this.#snapshot(),
         isProtected: () => this.isProtected,
       },

@@ -53,11 +53,19 @@ describe('health', () => {
     rig.reasons = ['syncing with eu-west-1/a', 'no peer for 3 s'];
     const before = await rig.get('/readyz');
     expect(before.status).toBe(503);
-    expect(await before.json()).toEqual({ node: 'us-east-1/a', ready: false, reasons: rig.reasons });
+    expect(await before.json()).toEqual({ node: 'us-east-1/a', ready: false, reasons: rig.reasons, degraded: [] });
     rig.reasons = [];
     const after = await rig.get('/readyz');
     expect(after.status).toBe(200);
-    expect(await after.json()).toEqual({ node: 'us-east-1/a', ready: true, reasons: [] });
+    expect(await after.json()).toEqual({ node: 'us-east-1/a', ready: true, reasons: [], degraded: [] });
+  });
+
+  test('/readyz: what cannot be served as it should is said, and the node is ready for all that', async () => {
+    const rig = await new HttpRig().start();
+    rig.degraded = ['group us-east-1/region has no leader for 12 s: its strong keys are not served'];
+    const answer = await rig.get('/readyz');
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ node: 'us-east-1/a', ready: true, reasons: [], degraded: rig.degraded });
   });
 
   test('a port that is taken is named', async () => {
@@ -70,6 +78,7 @@ describe('health', () => {
       {
         nodeId: 'us-east-1/a',
         unreadyReasons: () => [],
+        degradedReasons: () => [],
         isProtected: () => false,
         metrics: () => expect.unreachable('nobody asks'),
       },
