@@ -1,6 +1,7 @@
 import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { CausewayError } from '../errors.ts';
+import type { AuditPage } from './audit-page.ts';
 
 /** What a request on strong keys wants of its group. */
 export type StrongKind =
@@ -102,6 +103,11 @@ export interface StrongView {
   groups(): GroupStatus[];
   /** How old what local reads show of a group can be, in milliseconds, counted at this node; null for not known. */
   ageMs(group: string): number | null;
+  /**
+   * Records of a group's audit as this node has them, of entries from a log index on: `count` of them or a few more, none for 0. Null
+   * for an unknown group. Throws STORE where they are damaged.
+   */
+  audit(group: string, fromIndex: number, count: number): AuditPage | null;
   /**
    * Sends a request to the leader of its group, again where that changes, and answers exactly once, at the latest when its time is over.
    * Returns a ticket. The answer may come before this returns.

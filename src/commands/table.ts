@@ -23,6 +23,7 @@ import { setCommands } from './set.ts';
 import { siblingCommands } from './siblings.ts';
 import { slowlogCommands } from './slowlog-commands.ts';
 import { stringCommands } from './string.ts';
+import { strongAuditCommands } from './strong-audit.ts';
 import { strongConditionCommands } from './strong-conditions.ts';
 import { strongGetCommands } from './strong-get.ts';
 import { strongGroupCommands } from './strong-groups.ts';
@@ -62,4 +63,5 @@ export const commandTable: readonly CommandSpec[] = [
   ...strongConditionCommands,
   ...strongGetCommands,
   ...strongGroupCommands,
+  ...strongAuditCommands,
 ];

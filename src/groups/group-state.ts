@@ -9,6 +9,8 @@ import type { EntryState } from '../crdt/entry.ts';
 import { CausewayError } from '../errors.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { AuditHead } from './audit-record.ts';
+import { AuditTrail, type AuditOptions } from './audit-trail.ts';
 import type { Arguments, CommandsEntry, GroupEntry } from './group-entry.ts';
 import { ONCE_AHEAD_MS, ONCE_BYTES_MAX, ONCE_KEPT_MS, RequestTable, type RequestTableState } from './request-table.ts';
 import { abortedExec, errorReply, StrongExecutor, type NewReply } from './strong-executor.ts';
@@ -23,6 +25,7 @@ export interface GroupMeta {
   /** What all entries so far depend on (RULES D1). */
   readonly running: VectorEntries;
   readonly requests: RequestTableState;
+  readonly audit: AuditHead;
 }
 
 /** What changed since the batch before, for the store. */
@@ -45,6 +48,8 @@ export interface GroupStateOptions {
   readonly newReply: NewReply;
   /** Milliseconds that a key of the group's classes lives; the same on all members (C4). */
   readonly ttlMsOf: (key: ByteRange) => number | null;
+  /** Null where no class of the group is audited. */
+  readonly audit?: AuditOptions | null;
 }
 
 /** Keys that an entry looks at to forget what is stable, beside as many as it changed: so none are left behind. */
@@ -60,6 +65,7 @@ export const EXPIRE_BUDGET = 1_000;
 export class GroupState {
   readonly keyspace: MapKeyspace = new MapKeyspace();
   readonly requests: RequestTable = new RequestTable();
+  readonly audit: AuditTrail;
   readonly #options: GroupStateOptions;
   readonly #executor: StrongExecutor;
   readonly #transaction: LocalTransaction;
@@ -80,6 +86,7 @@ export class GroupState {
   constructor(options: GroupStateOptions) {
     this.#options = options;
     this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
+    this.audit = new AuditTrail(options.audit ?? null, this.keyspace);
     this.keyspace.collectsDirty = true;
     // that a key expires is no change yet: the entry that removes it is
     this.keyspace.onChange = (key, update) => this.#noteVersion(update === null ? null : key);
@@ -87,7 +94,13 @@ export class GroupState {
       open: () => ({ origin: options.origin, seq: this.#applied, stamp: this.#stamp, deps: this.#vector }),
       record: (update) => {
         this.#updates++;
+        this.audit.update(update);
         this.#builder.add(update);
+      },
+      // asked before each update of a key; no strong key is weak
+      isWeak: (key) => {
+        this.audit.before(key);
+        return false;
       },
       ttlMsOf: options.ttlMsOf,
     });
@@ -141,7 +154,7 @@ export class GroupState {
     const deps = entry?.kind === 'commands' ? entry.deps : [];
     this.#builder.begin(this.#stamp, this.#raiseRunning(deps));
     this.#updates = 0;
-    const reply = entry === null ? null : this.#run(index, entry);
+    const reply = entry === null ? null : this.#audited(index, entry);
     this.keyspace.forgetStable(this.#vector, this.#vector, FORGET_BUDGET + this.#updates);
     return reply;
   }
@@ -154,6 +167,13 @@ export class GroupState {
       changes.push([origin, seq]);
     }
     return changes;
+  }
+
+  #audited(index: number, entry: GroupEntry): Uint8Array | null {
+    this.audit.begin(this.nowMs, () => (entry.kind === 'commands' ? this.#executor.args : null));
+    const reply = this.#run(index, entry);
+    this.audit.end(index, this.#stamp, entry);
+    return reply;
   }
 
   #run(index: number, entry: GroupEntry): Uint8Array | null {
@@ -271,6 +291,7 @@ export class GroupState {
       stamp: this.#stamp,
       running: [...this.#running.entries()],
       requests: this.requests.toState(),
+      audit: this.audit.head,
     };
   }
 
@@ -295,6 +316,7 @@ export class GroupState {
     if (meta.applied > 0) this.#vector.raise(this.#options.origin, meta.applied);
     for (const [origin, seq] of meta.running) this.#running.raise(origin, seq);
     this.requests.restore(meta.requests);
+    this.audit.restore(meta.audit);
   }
 }
 

@@ -7,6 +7,7 @@ export const NO_GROUPS: StrongView = {
   leaderOf: () => null,
   groups: () => [],
   ageMs: () => null,
+  audit: () => null,
   submit: ({ group }, answered) => {
     answered({ error: new CausewayError('NOQUORUM', `there is no group ${group} here`) });
     return 0;

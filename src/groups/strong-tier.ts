@@ -1,13 +1,15 @@
 import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
 import type { Now } from '../causal/replica.ts';
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import type { AuditPage } from '../commands/audit-page.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { GroupOperation, GroupStatus, StrongAnswer, StrongRequest, StrongView } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
-import type { QuorumBatch, QuorumGroupBatch, QuorumImage } from '../ports.ts';
+import type { QuorumBatch, QuorumGroupBatch, QuorumImage, QuorumStore } from '../ports.ts';
 import type { Entry, EntryKind, PersistBatch } from '../quorum/messages.ts';
 import type { RaftLimits, RaftTiming, Restored } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
+import { AUDIT_KEPT_BYTES_MAX, auditPage } from './audit-pages.ts';
 import { Forwarder } from './forwarder.ts';
 import type { GroupPlan } from './group-plan.ts';
 import { Group, type GroupHost } from './group.ts';
@@ -46,6 +48,10 @@ export interface StrongTierOptions {
   readonly limits: RaftLimits;
   /** What is on disk of a group; null where nothing is kept over a restart. */
   readonly load: ((group: string) => QuorumImage) | null;
+  /** The audit on that disk. */
+  readonly readAudit: QuorumStore['audit'] | null;
+  /** Whether each write of a key is recorded; null where that is so of none. */
+  readonly isAudited: ((key: ByteRange) => boolean) | null;
 }
 
 interface Kept {
@@ -147,9 +153,10 @@ export class StrongTier implements StrongView {
     };
   }
 
-  #newState({ origin }: GroupPlan): GroupState {
-    const { commands, newReply, ttlMsOf } = this.#options;
-    return new GroupState({ origin, commands, newReply, ttlMsOf });
+  #newState({ origin, name }: GroupPlan): GroupState {
+    const { commands, newReply, ttlMsOf, isAudited } = this.#options;
+    const audit = isAudited === null ? null : { group: name, isAudited };
+    return new GroupState({ origin, commands, newReply, ttlMsOf, audit });
   }
 
   *#restoredKeys(image: QuorumImage): Generator<readonly [string, GroupKeyState]> {
@@ -188,6 +195,13 @@ export class StrongTier implements StrongView {
   ageMs(name: string): number | null {
     const group = this.#groups.get(name)?.group;
     return group?.ageMs(this.#host.visible(group.plan.origin), this.#host.now()) ?? null;
+  }
+
+  audit(group: string, fromIndex: number, count: number): AuditPage | null {
+    const kept = this.#groups.get(group);
+    if (kept === undefined) return null;
+    const stored = this.#options.readAudit?.(group, fromIndex) ?? [];
+    return auditPage(kept.group.state.audit, stored, fromIndex, count);
   }
 
   /** All groups with what was counted of them. */
@@ -305,6 +319,7 @@ export class StrongTier implements StrongView {
     group.admit(now);
     const { outputs, chunk } = group.turn(now, (bytes) => this.#install(kept, bytes));
     if (outputs.persist !== null) this.#persist(kept, outputs.persist);
+    if (this.#options.load === null) group.state.audit.keepLast(AUDIT_KEPT_BYTES_MAX);
     kept.compactTo = outputs.discardUpTo ?? kept.compactTo;
     for (const to of outputs.snapshotsWanted) this.#sendSnapshot(group, to);
     if (chunk !== null && !kept.isShownBehind) kept.isShownBehind = !this.#host.show(group.plan.origin, chunk);
@@ -341,6 +356,7 @@ export class StrongTier implements StrongView {
     state.restore(entries, meta);
     // what a snapshot brings was stored with it
     state.takeDirty();
+    state.audit.adopt(kept.group.state.audit);
     kept.group.replaceState(state);
     kept.storedUpTo = meta.applied;
     kept.isShownBehind = true;
@@ -392,7 +408,8 @@ export class StrongTier implements StrongView {
       truncateFrom: persist?.truncateFrom ?? null,
       entries: persist?.entries ?? [],
       compactTo: installed === null ? kept.compactTo : null,
-      audit: [],
+      // with the state that they lead to: what the log loses by that is never without its records
+      audit: isStateDue || installed !== null ? group.state.audit.kept(0, installed?.meta.index ?? Infinity) : [],
     };
     kept.compactTo = null;
     if (installed !== null) {
@@ -434,6 +451,7 @@ export class StrongTier implements StrongView {
       if (machine) kept.group.raft.persisted();
       if (stateUpTo === 0) continue;
       kept.storedUpTo = stateUpTo;
+      kept.group.state.audit.stored(stateUpTo);
       const meta = kept.group.raft.snapshotMeta(stateUpTo);
       if (meta !== null) kept.group.raft.compacted(meta);
     }

@@ -14,7 +14,7 @@ import type { OwnStream } from './own-stream.ts';
 /** What a node with strong keys is given beside the rest. */
 export interface StrongOptions extends Pick<
   StrongTierOptions,
-  'plans' | 'commands' | 'newReply' | 'codec' | 'timing' | 'limits' | 'load'
+  'plans' | 'commands' | 'newReply' | 'codec' | 'timing' | 'limits' | 'load' | 'readAudit'
 > {
   /** [0, 1) */
   readonly random: () => number;
@@ -23,6 +23,7 @@ export interface StrongOptions extends Pick<
 export interface StrongSideOptions {
   readonly strong: StrongOptions;
   readonly ttlMsOf: StrongTierOptions['ttlMsOf'];
+  readonly isAudited: StrongTierOptions['isAudited'];
   readonly replica: Replica;
   readonly replicator: Replicator;
   readonly keyspace: MapKeyspace;
@@ -35,8 +36,8 @@ export interface StrongSideOptions {
 
 /** Joins the strong tier to the causal one: each group is one more origin, whose transactions show in the order of their causes. */
 export function openStrongTier(options: StrongSideOptions): StrongTier {
-  const { strong, ttlMsOf, replica } = options;
-  const { plans, commands, newReply, codec, timing, limits, load } = strong;
+  const { strong, ttlMsOf, isAudited, replica } = options;
+  const { plans, commands, newReply, codec, timing, limits, load, readAudit } = strong;
   for (const { origin } of plans) replica.groupOrigins.add(origin);
   return new StrongTier(
     {
@@ -50,6 +51,8 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
       timing,
       limits,
       load,
+      readAudit,
+      isAudited,
     },
     new CausalSide(options),
   );

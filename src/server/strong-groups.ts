@@ -50,5 +50,6 @@ export function strongOptions(
     codec: groupCodec,
     random: () => entropy.unit(),
     load: store === null ? null : (group) => store.load(group),
+    readAudit: store === null ? null : (group, fromIndex) => store.audit(group, fromIndex),
   };
 }

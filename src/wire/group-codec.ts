@@ -1,4 +1,5 @@
 import { CausewayError, type ErrorCode } from '../errors.ts';
+import type { AuditHead } from '../groups/audit-record.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from '../groups/group-entry.ts';
 import type { GroupKeyState, GroupMeta } from '../groups/group-state.ts';
 import type { RequestTableState } from '../groups/request-table.ts';
@@ -253,20 +254,33 @@ function requestTable(value: unknown): RequestTableState {
   };
 }
 
-const flatMeta = ({ applied, stamp: at, running, requests }: GroupMeta): unknown[] => [
+const SHA256_HEX = /^[0-9a-f]{64}$/;
+
+const flatHead = ({ count: records, index, hash }: AuditHead): unknown[] => [records, index, hash];
+
+function auditHead(value: unknown): AuditHead {
+  const [records, index, hash] = array(value, 3, "an audit's head");
+  const hex = text(hash, 'a hash');
+  if (!SHA256_HEX.test(hex)) refuse('a hash is none');
+  return { count: count(records, 'records'), index: count(index, 'an index'), hash: hex };
+}
+
+const flatMeta = ({ applied, stamp: at, running, requests, audit }: GroupMeta): unknown[] => [
   applied,
   at,
   flat(running),
   flatTable(requests),
+  flatHead(audit),
 ];
 
 function meta(value: unknown): GroupMeta {
-  const [applied, at, running, requests] = array(value, 4, "a group's state");
+  const [applied, at, running, requests, audit] = array(value, 5, "a group's state");
   return {
     applied: count(applied, 'an index'),
     stamp: stamp(at),
     running: vector(running),
     requests: requestTable(requests),
+    audit: auditHead(audit),
   };
 }
 
@@ -289,7 +303,7 @@ export const groupCodec: GroupCodec = {
   encodeKeyState: (state) => packr.pack(state),
   decodeKeyState: (bytes) => keyState(list(bytes, 2, 'a key')),
   encodeMeta: (of) => packr.pack(flatMeta(of)),
-  decodeMeta: (bytes) => meta(list(bytes, 4, 'a state')),
+  decodeMeta: (bytes) => meta(list(bytes, 5, 'a state')),
   encodeSnapshot: ({ meta: head, entries }) => packr.pack([flatMeta(head), entries]),
   encodeSnapshotMeta: (of) => packr.pack(flatSnapshotMeta(of)),
   decodeSnapshotMeta: (bytes) => snapshotMeta(list(bytes, 4, "a snapshot's end")),

@@ -181,6 +181,7 @@ export class VirtualNode {
       newReply: keptReplies(),
       codec: groupCodec,
       load: (group) => this.disk.quorum.load(group),
+      readAudit: (group, fromIndex) => this.disk.quorum.audit(group, fromIndex),
     };
   }
 

@@ -30,7 +30,7 @@ export const LAYERS: readonly Layer[] = [
   { path: 'classes', pure: true, packages: ['zod', 'yaml'] },
   { path: 'commands', pure: true, packages: [] },
   // Quorum groups: Raft with a state machine that runs the commands.
-  { path: 'groups', pure: true, packages: [] },
+  { path: 'groups', pure: true, packages: ['@noble/hashes'] },
   { path: 'node', pure: true, packages: [] },
   {
     path: 'wire',

@@ -1,0 +1,230 @@
+import { latin1Bytes, type ByteRange } from '../base/bytes.ts';
+import { incarnationOf, nodeOf } from '../clock/origin.ts';
+import { msOfStamp, type Stamp } from '../clock/stamp.ts';
+import type { Args } from '../commands/context.ts';
+import { UpdateKind, type Update } from '../crdt/update.ts';
+import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import { EMPTY_CHAIN, nextRecord, type AuditFacts, type AuditHead, type ShownCommand } from './audit-record.ts';
+import { SHOWN_PART_BYTES_MAX, shownArgument, shownBytes } from './audit-text.ts';
+import { AuditLens, shownParts, sortedParts, type Part, type ShownValue } from './audit-value.ts';
+import type { GroupEntry } from './group-entry.ts';
+
+/** Whose writes are recorded. */
+export interface AuditOptions {
+  /** The group's name. */
+  readonly group: string;
+  /** The same on all members, for the life of a group's log (SPEC T6). */
+  readonly isAudited: (key: ByteRange) => boolean;
+}
+
+/** So many arguments of a command, and commands of an EXEC, are written into a record. */
+const SHOWN_ARGUMENTS_MAX = 8;
+const SHOWN_COMMANDS_MAX = 8;
+/** Of what another node says of its client. */
+const REQUESTER_CHARACTERS_MAX = 256;
+
+/** A key that the entry which is applied has written. */
+interface Written {
+  /** The old value; of a hash or set of which only parts were written, without parts. */
+  old: ShownValue;
+  /** The parts that were written, as they were before; null where the whole is shown. */
+  parts: Map<string, Part> | null;
+  /** The first of the commands that wrote it, and how many there are. */
+  readonly commands: Args[];
+  commandCount: number;
+  lastCommand: Args | null;
+}
+
+/** The records of one entry: lines of JSON. */
+type EntryRecords = readonly [index: number, lines: Uint8Array];
+
+/**
+ * Who wrote what: a record of each key that an entry of a group's log writes, in a chain of hashes (SPEC T6). A function of the
+ * log alone, made where the entry is applied: every member makes the same bytes. Records stay here until they are on disk.
+ */
+export class AuditTrail {
+  readonly #options: AuditOptions | null;
+  readonly #lens: AuditLens;
+  readonly #written: Map<string, Written> = new Map();
+  /** What is running: null for what the group does by itself. */
+  #running: () => Args | null = () => null;
+  #head: AuditHead = EMPTY_CHAIN;
+  readonly #kept: EntryRecords[] = [];
+  #keptBytes = 0;
+
+  /** Null where no class of the group is audited. */
+  constructor(options: AuditOptions | null, keyspace: MapKeyspace) {
+    this.#options = options;
+    this.#lens = new AuditLens(keyspace);
+  }
+
+  get head(): AuditHead {
+    return this.#head;
+  }
+
+  restore(head: AuditHead): void {
+    this.#head = head;
+  }
+
+  // ── while an entry is applied ──
+
+  /** An entry begins; `running` says which command of it writes. */
+  begin(nowMs: number, running: () => Args | null): void {
+    this.#lens.nowMs = nowMs;
+    this.#running = running;
+  }
+
+  /** A key is about to be written. */
+  before(key: ByteRange): void {
+    if (this.#options?.isAudited(key) !== true) return;
+    const name = key.toLatin1();
+    const written = this.#written.get(name) ?? this.#first(name);
+    const command = this.#running();
+    if (command === null || command === written.lastCommand) return;
+    written.lastCommand = command;
+    if (++written.commandCount <= SHOWN_COMMANDS_MAX) written.commands.push(command);
+  }
+
+  #first(name: string): Written {
+    const hasParts = this.#lens.hasParts(name);
+    const old = hasParts ? this.#lens.written(name, []) : this.#lens.whole(name);
+    const parts = hasParts ? new Map<string, Part>() : null;
+    const written: Written = { old, parts, commands: [], commandCount: 0, lastCommand: null };
+    this.#written.set(name, written);
+    return written;
+  }
+
+  /** An update is about to be applied, or, of a document's edits, has been. */
+  update({ kind, key, field }: Update): void {
+    if (this.#written.size === 0) return;
+    const name = key.toLatin1();
+    const written = this.#written.get(name);
+    if (written === undefined || written.parts === null || kind === UpdateKind.Expire) return;
+    if (!isOfPart(kind)) return this.#takeWhole(name, written, written.parts);
+    const part = field.toLatin1();
+    if (!written.parts.has(part)) written.parts.set(part, this.#lens.part(name, part));
+  }
+
+  /** More than parts goes: what it was before the entry is what it is now, but for the parts that the entry wrote. */
+  #takeWhole(name: string, written: Written, parts: ReadonlyMap<string, Part>): void {
+    const before = new Map(this.#lens.parts(name).map((part) => [part[0], part] as const));
+    for (const [part, old] of parts) before.set(part, old);
+    const there = [...before.values()].filter(([, value]) => value !== null && value !== false);
+    written.old = withParts(written.old, 'all', sortedParts(there));
+    written.parts = null;
+  }
+
+  /** The entry is applied: its records are made. */
+  end(index: number, stamp: Stamp, entry: GroupEntry): void {
+    if (this.#options === null || this.#written.size === 0) return;
+    const lines: string[] = [];
+    const shared = { group: this.#options.group, index, stamp, ms: msOfStamp(stamp), ...requesterOf(entry) };
+    const commands = new Map<Args, ShownCommand>();
+    for (const [name, written] of this.#written) {
+      const facts: AuditFacts = {
+        ...shared,
+        key: shownBytes(name),
+        ...this.#commandsOf(entry, written, commands),
+        old: written.parts === null ? written.old : withParts(written.old, 'written', [...written.parts.values()]),
+        new: this.#newOf(name, written),
+      };
+      const { line, head } = nextRecord(this.#head, facts);
+      this.#head = head;
+      lines.push(line);
+    }
+    this.#written.clear();
+    this.#keep(index, latin1Bytes(lines.join('\n')));
+  }
+
+  #commandsOf(
+    { kind }: GroupEntry,
+    { commands, commandCount }: Written,
+    known: Map<Args, ShownCommand>,
+  ): Pick<AuditFacts, 'commands' | 'commandCount'> {
+    if (kind !== 'commands') return { commands: [{ arguments: [kind] }] };
+    const shown = commands.map((args) => {
+      const command = known.get(args) ?? shownCommand(args);
+      known.set(args, command);
+      return command;
+    });
+    return { commands: shown, ...(shown.length < commandCount ? { commandCount } : {}) };
+  }
+
+  #newOf(name: string, { parts }: Written): ShownValue {
+    if (parts === null) return this.#lens.whole(name);
+    return this.#lens.written(
+      name,
+      Array.from(parts.keys(), (part) => this.#lens.part(name, part)),
+    );
+  }
+
+  // ── until they are on disk ──
+
+  #keep(index: number, lines: Uint8Array): void {
+    this.#kept.push([index, lines]);
+    this.#keptBytes += lines.length;
+  }
+
+  /** Records that are here, of entries from `fromIndex` to `toIndex`. */
+  kept(fromIndex: number, toIndex: number): EntryRecords[] {
+    return this.#kept.filter(([index]) => index >= fromIndex && index <= toIndex);
+  }
+
+  /** Those of entries up to there are on disk. */
+  stored(upToIndex: number): void {
+    const first = this.#kept.findIndex(([index]) => index > upToIndex);
+    this.#drop(first === -1 ? this.#kept.length : first);
+  }
+
+  /** Drops the oldest where there are more bytes than that: of a node that has no disk. */
+  keepLast(bytesMax: number): void {
+    if (this.#keptBytes <= bytesMax) return;
+    let bytes = this.#keptBytes;
+    const first = this.#kept.findIndex(([, lines]) => (bytes -= lines.length) <= bytesMax / 2);
+    this.#drop(first + 1);
+  }
+
+  #drop(count: number): void {
+    for (const [, lines] of this.#kept.splice(0, count)) this.#keptBytes -= lines.length;
+  }
+
+  /** Takes over what another state machine of the group has not on disk yet, whose place this one takes. */
+  adopt(other: AuditTrail): void {
+    for (const [index, lines] of other.#kept) this.#keep(index, lines);
+  }
+}
+
+function isOfPart(kind: UpdateKind): boolean {
+  return (
+    kind === UpdateKind.HashSet ||
+    kind === UpdateKind.HashDelete ||
+    kind === UpdateKind.HashIncrement ||
+    kind === UpdateKind.SetAdd ||
+    kind === UpdateKind.SetRemove
+  );
+}
+
+function withParts(value: ShownValue, which: 'all' | 'written', parts: readonly Part[]): ShownValue {
+  return value === null || !('size' in value) ? value : { ...value, parts: which, shown: shownParts(parts) };
+}
+
+function requesterOf(entry: GroupEntry): Pick<AuditFacts, 'user' | 'address' | 'region' | 'request' | 'id'> {
+  if (entry.kind !== 'commands') return { user: 'group', address: null, region: null, request: null, id: null };
+  const { requester, request, once } = entry;
+  const [user, address, region] = [requester.user, requester.address, requester.region].map((text) =>
+    text.slice(0, REQUESTER_CHARACTERS_MAX),
+  );
+  return {
+    user: user ?? '',
+    address: address ?? '',
+    region: region ?? '',
+    request: `${nodeOf(request.origin)}#${incarnationOf(request.origin)}:${request.serial}`,
+    id: once === null ? null : shownBytes(once.id, SHOWN_PART_BYTES_MAX),
+  };
+}
+
+function shownCommand(args: Args): ShownCommand {
+  const count = Math.min(args.count, SHOWN_ARGUMENTS_MAX);
+  const shown = Array.from({ length: count }, (_, index) => shownArgument(args.range(index)));
+  return { arguments: shown, ...(count < args.count ? { count: args.count } : {}) };
+}
