@@ -82,15 +82,16 @@ const writeLines = z.array(z.array(z.string().nullable()));
 const lostAnswer = z.tuple([z.int(), z.int(), z.int(), z.int(), writeLines]);
 const offerAnswer = z.tuple([z.int(), z.int(), z.int(), writeLines]);
 
-/** Names and values by turns. */
-function record(value: RespValue): Record<string, RespValue> {
+/** Names and values by turns, as RESP2 sends a map. */
+export function record(value: RespValue): Record<string, RespValue> {
   const items = Array.isArray(value) ? (value as readonly RespValue[]) : [];
   const pairs = new Map<string, RespValue>();
   for (let at = 0; at + 1 < items.length; at += 2) pairs.set(String(items[at]), items[at + 1] ?? null);
   return Object.fromEntries(pairs);
 }
 
-function checked<T>(schema: z.ZodType<T>, value: unknown): T {
+/** An answer of that shape. Throws PROTOCOL. */
+export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new CausewayError('PROTOCOL', 'what answers there is not a node of this version');

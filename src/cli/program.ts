@@ -90,6 +90,7 @@ function buildProgram(exit: Exit, parts: ProgramParts): Command {
   addWan(program);
   addNode(program);
   addMember(program);
+  addGroup(program, exit);
   addReplay(program);
   addInspect(program, exit);
   addClasses(program, exit);
@@ -247,6 +248,51 @@ function addMember(program: Command): void {
       await memberUnfence(id, options, terminalOf(program));
     },
   );
+}
+
+function addGroup(program: Command, exit: Exit): void {
+  const group = program
+    .command('group')
+    .description('look at and change the quorum groups of strong keys')
+    .helpCommand(false);
+  const withNodes = (command: Command): Command =>
+    command
+      .option('--ready-file <file>', READY_FILE_HELP)
+      .option(
+        '--nodes <addresses>',
+        'host:port of nodes, comma separated; one is enough to change something',
+        listOption,
+      )
+      .option('--password <password>', PASSWORD_HELP)
+      .exitOverride();
+  const withTimeout = (command: Command): Command =>
+    withNodes(command).option('--timeout <seconds>', 'how long the group may take', numberOption(0.1, 86_400), 30);
+  withNodes(group.command('status').description('show every group: leader, members, how far and how old')).action(
+    async (options) => {
+      const { groupStatus } = await import('./group-command.ts');
+      exit.code = await groupStatus(options, terminalOf(program));
+    },
+  );
+  withTimeout(
+    group
+      .command('transfer <group> <node>')
+      .description('hand leadership to a voter; away from home it stays there for ten minutes'),
+  ).action(async (name, node, options) => {
+    const { groupTransfer } = await import('./group-command.ts');
+    await groupTransfer(name, node, options, terminalOf(program));
+  });
+  withTimeout(group.command('add <group> <node>').description('make a node a voter, once it has caught up'))
+    .option('--learner', 'a learner: it gets the log and does not vote', false)
+    .action(async (name, node, options) => {
+      const { groupAdd } = await import('./group-command.ts');
+      await groupAdd(name, node, options, terminalOf(program));
+    });
+  withTimeout(group.command('remove <group> <node>').description('take a node out that is gone'))
+    .option('--force', 'one that runs, too: it serves no strong keys of the group from then on', false)
+    .action(async (name, node, options) => {
+      const { groupRemove } = await import('./group-command.ts');
+      await groupRemove(name, node, options, terminalOf(program));
+    });
 }
 
 function addReplay(program: Command): void {

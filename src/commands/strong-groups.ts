@@ -59,6 +59,9 @@ function groups(context: CommandContext): void {
   }
 }
 
+/** How long one request for a change waits; who wants to wait longer asks again. */
+const OPERATE_MS = 3_000;
+
 function operate(context: CommandContext, verb: GroupChangeVerb): void {
   const { args, node, reply, server, session } = context;
   const operation = {
@@ -66,7 +69,7 @@ function operate(context: CommandContext, verb: GroupChangeVerb): void {
     verb,
     node: args.text(3),
     requester: requesterOf(server, session),
-    timeoutMs: server.settings.strongTimeoutMs,
+    timeoutMs: OPERATE_MS,
   };
   const ask = (answered: (answer: StrongAnswer) => void): number => node.strong.operate(operation, answered);
   waitForGroup(server, session, ask, () => reply.ok());
