@@ -68,7 +68,8 @@ function level({ args, reply, server, session }: CommandContext): void {
   const chosen = word === LEVEL_BY_CLASS ? null : CONSISTENCIES.find((known) => known === word);
   if (chosen === undefined) throw refuse(`unknown level '${args.text(1)}', one of ${LEVEL_WORDS.join(', ')}`);
   session.level = chosen;
-  if (!mayHaveFloor(server, session)) session.floor = null;
+  // what it has seen of strong keys itself holds at every level (RULES T2)
+  if (session.floor?.isOwn !== true && !mayHaveFloor(server, session)) session.floor = null;
   reply.ok();
 }
 
