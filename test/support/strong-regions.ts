@@ -5,6 +5,7 @@ import { nodeNumber } from '../../src/clock/origin.ts';
 import { GROUP_LIMITS, GROUP_TIMING } from '../../src/groups/limits.ts';
 import { planGroup, type Survive } from '../../src/groups/group-plan.ts';
 import { SeededRandom } from '../../src/groups/seeded-random.ts';
+import type { RaftLimits } from '../../src/quorum/options.ts';
 import type { VirtualOptions } from './virtual-cluster.ts';
 import type { VirtualStrong } from './virtual-node.ts';
 import { ASIA, EAST, VirtualRegions, WEST } from './virtual-regions.ts';
@@ -28,6 +29,7 @@ export interface StrongRegionsOptions extends Partial<VirtualOptions> {
   readonly seed?: number;
   readonly ttlMs?: number;
   readonly forward?: boolean;
+  readonly raftLimits?: Partial<RaftLimits>;
 }
 
 const pattern = (text: string): KeyPattern => new KeyPattern(text, new Uint8Array(Buffer.from(text)));
@@ -64,7 +66,7 @@ export class StrongRegions extends VirtualRegions {
     const strong: VirtualStrong = {
       plans: [planGroup(EAST, 1, survive, nodes, regionDelayMs), planGroup(WEST, 2, 'region', nodes, regionDelayMs)],
       timing: GROUP_TIMING,
-      limits: GROUP_LIMITS,
+      limits: { ...GROUP_LIMITS, ...options.raftLimits },
       random: () => random.unit(),
     };
     super({

@@ -295,6 +295,11 @@ export class VirtualCluster implements VirtualWorld {
     }
   }
 
+  /** What one node sends does not reach another, and neither is told: to be healed, and the connections reset. */
+  deafen(from: VirtualNode, to: VirtualNode): void {
+    this.#cut.add(`${from.id}>${to.id}`);
+  }
+
   heal(left: string, right: string): void {
     this.#cut.delete(`${left}>${right}`);
     this.#cut.delete(`${right}>${left}`);

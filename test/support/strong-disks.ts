@@ -1,0 +1,59 @@
+import { latin1Of } from '../../src/base/bytes.ts';
+import { CommandIndex } from '../../src/commands/command-index.ts';
+import { commandTable } from '../../src/commands/table.ts';
+import { GroupState } from '../../src/groups/group-state.ts';
+import { EntryKind } from '../../src/quorum/messages.ts';
+import { groupCodec } from '../../src/wire/group-codec.ts';
+import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
+import type { VirtualNode } from './virtual-node.ts';
+
+const COMMANDS = new CommandIndex(commandTable);
+
+/** A state machine as what is on a node's disk makes it. */
+export interface DiskState {
+  readonly state: GroupState;
+  readonly applied: number;
+  readonly keys: readonly string[];
+  /** All of it, in one order. */
+  readonly bytes: Buffer;
+}
+
+/** Takes what is stored of a group at a node, and its log up to what the node has applied. */
+export function stateOnDisk(node: VirtualNode, name: string): DiskState {
+  const image = node.disk.quorum.load(name);
+  const status = node.core.strong.groups().find((group) => group.name === name);
+  const plan = node.world.strong?.plans.find((each) => each.name === name);
+  if (status === undefined || plan === undefined) throw new Error(`${node.id} has no group ${name}`);
+  const state = new GroupState({
+    origin: plan.origin,
+    commands: COMMANDS,
+    newReply: keptReplies(),
+    ttlMsOf: () => null,
+  });
+  if (image.stateMeta !== null)
+    state.restore(
+      [...image.state].map(([key, bytes]) => [latin1Of(key, 0, key.length), groupCodec.decodeKeyState(bytes)] as const),
+      groupCodec.decodeMeta(image.stateMeta),
+    );
+  for (const { index, kind, data } of image.log) {
+    if (index <= state.applied || index > status.applied) continue;
+    if (index !== state.applied + 1) throw new Error(`${node.id} lacks ${state.applied + 1} of ${name} on disk`);
+    state.apply(index, kind === EntryKind.Command ? groupCodec.decodeEntry(data) : null);
+  }
+  const { entries, meta } = state.snapshot();
+  const sorted = entries.toSorted(([left], [right]) => (left < right ? -1 : 1));
+  return {
+    state,
+    applied: state.applied,
+    keys: sorted.map(([key]) => key),
+    bytes: Buffer.from(groupCodec.encodeSnapshot({ entries: sorted, meta })),
+  };
+}
+
+/** What a string key of a state machine is; null for none. */
+export function textIn(state: GroupState, key: string): string | null {
+  const words = ['GET', key].map((word) => new Uint8Array(Buffer.from(word, 'latin1')));
+  const reply = Buffer.from(state.read([words], false, 3, 0)).toString('latin1');
+  const match = /^\$\d+\r\n([\s\S]*)\r\n$/.exec(reply);
+  return match?.[1] ?? null;
+}
