@@ -268,8 +268,7 @@ export class Invariants {
       const isOnDisk = disk.lastIndex === message.lastIndex && disk.lastTerm === message.lastTerm;
       if (!isOnDisk) this.#fail(`${member.id} campaigns with a log that is not on its disk`);
     }
-    if (message.type === 'append-response' && message.isAccepted)
-      this.#checkAccepted(member, message.to, message.index);
+    if (message.type === 'append-response' && message.isAccepted) this.#checkAccepted(member, message);
     if (message.type === 'snapshot-response' && (disk.snapshotMeta?.index ?? 0) < message.index) {
       const install = this.#world.member(message.to).sentBytes.get(message.index);
       if (install !== undefined && message.received >= install)
@@ -277,13 +276,15 @@ export class Invariants {
     }
   }
 
-  /** What a follower accepts is on its disk as its leader has it. */
-  #checkAccepted({ id, disk }: Member, leader: number, index: number): void {
-    if (index === 0 || (disk.snapshotMeta?.index ?? 0) >= index) return;
-    const its = this.#world.member(leader).raft;
-    const term = its?.role === 'leader' ? its.termAt(index) : null;
-    const expected = this.#committed[index - 1]?.term ?? term;
-    if (expected !== null && disk.termAt(index) !== expected) {
+  /** What a follower accepts is on its disk as the leader that it answers has it. */
+  #checkAccepted(
+    { id, disk }: Member,
+    { index, term: inTerm, to: leader }: Message & { type: 'append-response' },
+  ): void {
+    const its = this.#world.members.get(leader)?.raft;
+    if (its?.role !== 'leader' || its.term !== inTerm || (disk.snapshotMeta?.index ?? 0) >= index) return;
+    const expected = its.termAt(index);
+    if (index > 0 && expected !== null && disk.termAt(index) !== expected) {
       this.#fail(`${id} accepts ${index} of term ${expected}, its disk has ${disk.termAt(index)}`);
     }
   }

@@ -1,7 +1,7 @@
 import type { ConfigChange } from '../../src/quorum/group-config.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import type { Member } from './member.ts';
-import { TIMING, World } from './world.ts';
+import { World } from './world.ts';
 
 /** What a run does to its members: all of it comes from the seed. */
 export interface Plan {
@@ -17,14 +17,18 @@ export interface Plan {
   readonly compactEvery: number;
   readonly turnMs: number;
   readonly durationMs: number;
-  /** Mean time between two faults. */
+  /** Mean time between two faults, and between two requests. */
   readonly faultMs: number;
+  readonly askMs: number;
+  /** Short ones give many leaders in a run. */
+  readonly electionMs: number;
   readonly changesMembers: boolean;
   readonly clockDrift: number;
 }
 
 export function planOf(seed: number, durationMs: number): Plan {
   const random = new SeededRandom(seed);
+  const electionMs = random.pick([300, 300, 1000]);
   const sometimes = (rate: number): number => (random.unit() < 0.5 ? 0 : random.unit() * rate);
   return {
     seed,
@@ -33,12 +37,14 @@ export function planOf(seed: number, durationMs: number): Plan {
     lossRate: sometimes(0.3),
     duplicateRate: sometimes(0.5),
     replayRate: sometimes(0.1),
-    delayMs: random.pick([1, 10, 50, 100]),
+    delayMs: electionMs * random.pick([0.003, 0.03, 0.1, 0.2]),
     diskMs: random.pick([0, 1, 20, 300]),
     compactEvery: random.pick([0, 5, 20]),
     turnMs: random.pick([0, 0, 1, 10]),
     durationMs,
-    faultMs: random.pick([300, 1000, 3000]),
+    faultMs: electionMs * random.pick([0.3, 1, 3]),
+    askMs: random.pick([30, 100, 500]),
+    electionMs,
     changesMembers: random.unit() < 0.4,
     clockDrift: sometimes(0.04),
   };
@@ -112,11 +118,11 @@ export class Simulation {
     const what = this.#random.unit();
     if (what < 0.5)
       for (let count = this.#random.below(4); count >= 0; count--) leader.propose(`v${this.#serial}.${count}`);
-    else if (what < 0.9) (what < 0.7 ? leader : member).read(this.#serial);
-    else if (what < 0.93) leader.transfer(this.#random.pick(world.all).id);
-    else if (what < 0.95) member.campaign();
+    else if (what < 0.85) (what < 0.65 ? leader : member).read(this.#serial);
+    else if (what < 0.89) leader.transfer(this.#random.pick(world.all).id);
+    else if (what < 0.91) member.campaign();
     else if (this.plan.changesMembers) this.#changeMembers(leader);
-    world.at(world.nowMs + this.#exponential(60), () => this.#ask());
+    world.at(world.nowMs + this.#exponential(this.plan.askMs), () => this.#ask());
   }
 
   #changeMembers(leader: Member): void {
@@ -141,6 +147,10 @@ export class Simulation {
       if (this.#isHealing) return;
       this.#breakSomething();
       this.#breakLater();
+      // Most of it is over soon, so that there are many leaders in a run.
+      if (this.#random.unit() < 0.7) {
+        world.at(world.nowMs + this.#exponential(3 * this.plan.electionMs), () => world.heal());
+      }
     });
   }
 
@@ -150,7 +160,7 @@ export class Simulation {
     const member = random.pick(world.all);
     const ids = [...world.members.keys()];
     const target = random.unit() < 0.5 ? (world.leader ?? member) : member;
-    switch (random.below(7)) {
+    switch (random.below(9)) {
       case 0:
         world.isolate(target.id);
         return;
@@ -168,6 +178,25 @@ export class Simulation {
       case 3:
         world.heal();
         return;
+      // One follower and its leader do not hear each other, all others hear both.
+      case 6: {
+        const { leader } = world;
+        if (leader !== undefined)
+          world.part([leader.id], [random.pick(ids.filter((id) => id !== leader.id || ids.length === 1))]);
+        return;
+      }
+      // The leader is alone, and all that promised it anything start anew.
+      case 7: {
+        const { leader } = world;
+        if (leader === undefined) return;
+        world.isolate(leader.id);
+        for (const other of world.all) {
+          if (other === leader || other.raft === null) continue;
+          other.crash(random.unit() < 0.5);
+          other.start();
+        }
+        return;
+      }
       case 4: {
         if (target.raft === null) return;
         target.crash(random.unit() < 0.5);
@@ -178,7 +207,7 @@ export class Simulation {
       }
       case 5:
         target.pause();
-        world.at(world.nowMs + this.#exponential(2 * TIMING.electionMs), () => target.resume());
+        world.at(world.nowMs + this.#exponential(2 * this.plan.electionMs), () => target.resume());
         return;
       default:
         world.heal();

@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import { accepted, append, chunk, entriesOf, Lone, vote } from './lone.ts';
+import { TIMING } from './world.ts';
+
+/* 12 of what other implementations got wrong (see known-bugs.test.ts). */
+describe('a bug seen in the wild', () => {
+  describe('12: snapshots', () => {
+    it('the term of the last entry is kept when all is compacted, also over a restart', () => {
+      const lone = new Lone().step(append(3, [0, 0], entriesOf([1, 2], [2, 3]), { commit: 2 }));
+      const meta = lone.raft.snapshotMeta(2);
+      expect(meta).toMatchObject({ index: 2, term: 3 });
+      if (meta === null) return;
+      lone.disk.saveMachine(meta, { index: 2, digest: 0, values: [] });
+      lone.raft.compacted(meta);
+      lone.settle();
+      expect(lone.disk.entries).toEqual([]);
+      for (const restart of [false, true]) {
+        if (restart) lone.restart();
+        expect([lone.raft.lastIndex, lone.raft.termAt(2), lone.raft.entryAt(2)]).toEqual([2, 3, undefined]);
+        lone.forget();
+        lone.raft.campaign(lone.nowMs);
+        expect(lone.settle().take('vote')).toMatchObject([
+          { lastIndex: 2, lastTerm: 3 },
+          { lastIndex: 2, lastTerm: 3 },
+        ]);
+        // A log that ends in an older term does not win, however long it is.
+        lone.step(vote(lone.raft.term + 1, { lastIndex: 50, lastTerm: 2 }));
+        expect(lone.take('vote-response')).toMatchObject([{ isGranted: false }]);
+      }
+    });
+
+    it('one that is older than what is committed changes nothing', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1], [3, 1]), { commit: 3 }));
+      lone.take('append-response');
+      lone.step(chunk(1, 2, 1));
+      expect(lone.installs).toEqual([]);
+      expect(lone.terms).toEqual([1, 1, 1]);
+      expect(lone.take('append-response')).toMatchObject([{ isAccepted: true, index: 3 }]);
+    });
+
+    it('one that is older than what is compacted changes nothing either', () => {
+      const lone = new Lone().step(chunk(1, 5, 1), chunk(1, 3, 1));
+      expect(lone.installs.map(({ meta }) => meta.index)).toEqual([5]);
+      expect(lone.raft).toMatchObject({ commit: 5, lastIndex: 5 });
+    });
+
+    it('one is acknowledged when it is on disk, in the middle of a term too', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1])));
+      lone.isDiskHeld = true;
+      lone.step(chunk(1, 5, 1));
+      expect(lone.take('snapshot-response')).toEqual([]);
+      lone.save();
+      expect(lone.take('snapshot-response')).toMatchObject([{ index: 5 }]);
+    });
+
+    it('until one is on disk only what was committed is said to match: the old log may contradict the leader', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1], [3, 1]), { commit: 1 }));
+      lone.isDiskHeld = true;
+      lone.step(chunk(1, 9, 1));
+      lone.take('append-response');
+      lone.step(append(1, [0, 0], []));
+      expect(lone.take('append-response')).toMatchObject([{ isAccepted: true, index: 1 }]);
+    });
+
+    it('one that comes in the same turn as a commit: what it holds is not handed out twice', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1])));
+      lone.raft.step(append(1, [2, 1], [], { commit: 2 }), lone.nowMs);
+      lone.raft.step(chunk(1, 9, 1), lone.nowMs);
+      lone.settle();
+      expect(lone.committed).toEqual([]);
+      expect(lone.installs).toHaveLength(1);
+    });
+
+    it('one that another leader began is begun anew: its bytes may be others', () => {
+      const bytes = new Uint8Array([1, 2]);
+      const lone = new Lone().step(chunk(1, 5, 1, { bytes, totalBytes: 4 }));
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 2 }]);
+      lone.step(chunk(2, 5, 1, { from: 3, offset: 2, bytes, totalBytes: 4 }));
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 0 }]);
+      lone.step(chunk(2, 5, 1, { from: 3, bytes: new Uint8Array([3, 4, 5, 6]), totalBytes: 4 }));
+      expect(lone.installs.map((install) => [...install.bytes])).toEqual([[3, 4, 5, 6]]);
+    });
+
+    describe('at a leader', () => {
+      /** 1 leads with ten committed entries, all compacted; 2 needs a snapshot, and has been given one. */
+      function sending(snapshotBytesMax: number): Lone {
+        const lone = new Lone({ limits: { snapshotBytesMax } }).lead();
+        for (let count = 0; count < 4; count++) lone.raft.propose(new Uint8Array(1), lone.nowMs);
+        lone.settle().accepts(3, 5);
+        compact(lone);
+        lone.step({ ...accepted(1, 0), isAccepted: false, previousIndex: 0 } as ReturnType<typeof accepted>);
+        lone.tick(TIMING.heartbeatMs);
+        const meta = lone.raft.snapshotMeta(5);
+        if (meta === null) throw new Error('there is nothing to send');
+        const read = (_: number, length: number): Uint8Array => new Uint8Array(length);
+        expect(lone.raft.sendSnapshot(2, { meta, totalBytes: 10, read })).toBe(true);
+        expect(lone.raft.sendSnapshot(3, { meta, totalBytes: 10, read })).toBe(false);
+        for (let count = 0; count < 4; count++) lone.raft.propose(new Uint8Array(1), lone.nowMs);
+        lone.settle().accepts(3, 9);
+        lone.snapshotsWanted.length = 0;
+        return lone;
+      }
+
+      function compact(lone: Lone): void {
+        const meta = lone.raft.snapshotMeta(lone.committed.at(-1)?.index ?? 0);
+        if (meta !== null) lone.raft.compacted(meta);
+        lone.settle();
+      }
+
+      it('what goes on behind it stays while it is on its way', () => {
+        const lone = sending(10_000);
+        compact(lone);
+        expect(lone.raft.termAt(5)).toBe(1);
+        expect(lone.raft.termAt(4)).toBeNull();
+        lone.take('append');
+        lone.step({ type: 'snapshot-response', from: 2, to: 1, term: 1, index: 5, received: 10, round: 0 });
+        expect(lone.raft.progress.get(2)).toMatchObject({ state: 'replicate', match: 5, next: 10 });
+        expect(lone.take('append').flatMap(({ entries }) => entries.map((entry) => entry.index))).toEqual([6, 7, 8, 9]);
+      });
+
+      it('but not for ever: who has it then needs a newer one', () => {
+        const lone = sending(1);
+        compact(lone);
+        expect(lone.raft.termAt(5)).toBeNull();
+        lone.accepts(2, 5);
+        lone.tick(TIMING.heartbeatMs);
+        expect(lone.snapshotsWanted).toEqual([2]);
+      });
+    });
+
+    it('one that the log has the last entry of keeps the entries behind it', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1], [3, 1])));
+      lone.step(chunk(1, 2, 1));
+      expect(lone.installs).toEqual([]);
+      expect(lone.raft.commit).toBe(2);
+      expect(lone.raft.lastIndex).toBe(3);
+    });
+
+    it('one that contradicts the log replaces all of it, with its configuration, in one batch', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1], [2, 1], [3, 1])));
+      lone.isDiskHeld = true;
+      const meta = { index: 2, term: 2, config: { voters: [1, 2, 3, 4], learners: [5] }, configIndex: 1 };
+      lone.step(chunk(2, 2, 2, { meta }));
+      expect(lone.raft).toMatchObject({ lastIndex: 2, commit: 2, config: meta.config, configIndex: 1 });
+      // Nothing is said, handed out or installed before the disk has it; a crash leaves the old log.
+      expect([lone.said.filter((each) => each.type === 'snapshot-response'), lone.installs, lone.committed]).toEqual([
+        [],
+        [],
+        [],
+      ]);
+      expect(lone.disk.entries).toHaveLength(3);
+      lone.step(append(2, [2, 2], entriesOf([3, 2]), { commit: 3 }));
+      expect(lone.committed).toEqual([]);
+      lone.save();
+      expect(lone.installs).toHaveLength(1);
+      expect(lone.disk.entries.filter((entry) => entry.term === 1)).toEqual([]);
+      expect(lone.take('snapshot-response')).toMatchObject([{ index: 2 }]);
+      lone.save();
+      expect(lone.committed.map((entry) => entry.index)).toEqual([3]);
+      lone.restart();
+      expect(lone.raft).toMatchObject({ lastIndex: 3, config: meta.config, configIndex: 1 });
+    });
+
+    it('an append that begins before what is compacted matches there', () => {
+      const lone = new Lone().step(chunk(1, 5, 1));
+      lone.step(append(1, [3, 1], entriesOf([4, 1], [5, 1], [6, 1])), append(1, [2, 1], []));
+      expect(lone.raft.lastIndex).toBe(6);
+      expect(lone.take('append-response')).toMatchObject([
+        { isAccepted: true, index: 6 },
+        { isAccepted: true, index: 5 },
+      ]);
+    });
+  });
+});

@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+/** Carries out one command of a scenario and returns the lines that it says. */
+export type RunCommand = (line: string) => readonly string[];
+
+/**
+ * Runs a scenario: lines that begin with `>` are commands, what follows one is what it said; comments (`#`) and empty lines
+ * stay as they are. Returns the file as it should read.
+ */
+function played(text: string, run: RunCommand): string {
+  const lines: string[] = [];
+  for (const line of text.trimEnd().split('\n')) {
+    if (line.startsWith('>')) lines.push(line, ...run(line.slice(1).trim()));
+    else if (line === '' || line.startsWith('#')) lines.push(line);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** A test for each scenario file of a folder, which has at least `countMin` of them; each file begins with a new `start()`. */
+export function testScenarios(folder: string, countMin: number, start: () => RunCommand): void {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.txt'));
+
+  it('are there', () => {
+    expect(files.length).toBeGreaterThanOrEqual(countMin);
+  });
+
+  it.each(files)('%s', (name) => {
+    const path = join(folder, name);
+    const text = readFileSync(path, 'utf8');
+    const now = played(text, start());
+    // UPDATE_SCENARIOS=1 writes down what is said now, to be read in review
+    if (process.env['UPDATE_SCENARIOS'] === '1') writeFileSync(path, now);
+    else expect(now).toBe(text);
+  });
+}
