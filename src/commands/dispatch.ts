@@ -46,7 +46,7 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 const NEW_KEY = notificationBit('n');
 
 /** Run at once inside MULTI. */
-const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+const NEVER_QUEUED: ReadonlySet<string> = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset', 'cw.once']);
 /** What a RESP2 client may send while it listens. */
 const PUBSUB_CONTEXT: ReadonlySet<string> = new Set([
   'ping',
@@ -177,10 +177,11 @@ export class Dispatcher {
     const server = this.#server;
     if (entry === this.#exec) {
       const watches = Array.from(session.strongWatches, ([key, { version }]) => [key, version] as const);
+      const { execOnce } = session;
       const queue = session.queue ?? [];
       session.dropQueue();
       server.watches.unwatchAll(session);
-      const request = strongExec(server, session, route, queue, watches);
+      const request = strongExec(server, session, route, queue, watches, execOnce);
       askGroup(server, session, route, request, (answer) => reply.raw(answer.reply, 0, answer.reply.length));
     } else if (entry.fullName === 'watch') {
       const keys = strongWatch(server, args)?.keys ?? [];

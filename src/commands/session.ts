@@ -6,6 +6,7 @@ import type { Args, Reply } from './context.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { SessionFloor } from './session-floor.ts';
 import { SESSION_DOTS_KEPT, type SessionLevel } from './session-level.ts';
+import type { StrongRequest } from './strong-view.ts';
 
 /** What a session needs of the connection that carries it. */
 export interface ClientConnection {
@@ -83,6 +84,8 @@ export class Session {
   queueFailed = false;
   /** One of them writes. */
   queueWrites = false;
+  /** The client's own name for the open MULTI, where it gave one (CW.ONCE). */
+  execOnce: StrongRequest['once'] = null;
   /** A request of this session is running: what is pushed to it comes after the reply. */
   running = false;
   /** EXEC is running this session's requests: nothing may wait. */
@@ -144,6 +147,7 @@ export class Session {
     this.queuedBytes = 0;
     this.queueFailed = false;
     this.queueWrites = false;
+    this.execOnce = null;
   }
 
   /** Adds a request to the open MULTI. */

@@ -7,7 +7,7 @@ import type { CommandSpec } from './command-spec.ts';
 import type { Args, CommandContext } from './context.ts';
 import { lookupTypeForWrite } from './lookup.ts';
 import { integerArgumentWithin } from './numbers.ts';
-import { overLimit, refuse } from './refusals.ts';
+import { overLimit, refuse, wrongArity } from './refusals.ts';
 import type { ServerState } from './server-state.ts';
 import { askGroup, copiedArguments, strongRequest } from './strong-gate.ts';
 import { innerCommand, innerRoute, strongRuleOf, TailArgs } from './strong-inner.ts';
@@ -59,14 +59,34 @@ function ifVersion(context: CommandContext): void {
   submit(context, ifVersionOf(context.server, context.args), null);
 }
 
-/** CW.ONCE id issued-ms command [arg …]: whoever asks again under the id gets the first answer (RULES T5). */
+/**
+ * CW.ONCE id issued-ms command [arg …]: whoever asks again under the id gets the first answer (RULES T5). Inside MULTI, without a
+ * command, it names the transaction.
+ */
 function runOnce(context: CommandContext): void {
-  const { args, server } = context;
+  const { args, server, session } = context;
+  if (session.queue !== null) return nameExec(context);
+  if (args.count === 3) throw wrongArity('cw.once');
+  submit(context, conditionalOf(server, new TailArgs(args, 3)), onceOf(args));
+}
+
+/** A name that cannot be is a request of the MULTI that failed. */
+function nameExec({ args, node, reply, session }: CommandContext): void {
+  const { queueFailed } = session;
+  session.queueFailed = true;
+  if (args.count > 3) throw refuse('inside MULTI it is CW.ONCE id issued-ms, which names the transaction');
+  if (!node.classes.policy.hasStrong) throw refuse('no class of keys is of consistency strong');
+  session.execOnce = onceOf(args);
+  session.queueFailed = queueFailed;
+  reply.ok();
+}
+
+function onceOf(args: Args): NonNullable<StrongRequest['once']> {
   const id = args.text(1);
   if (id.length === 0) throw refuse('a request id is not empty');
   if (id.length > ONCE_ID_BYTES_MAX) throw overLimit('request id is too long', 'once-id-bytes-max', ONCE_ID_BYTES_MAX);
   const issuedMs = Number(integerArgumentWithin(args, 2, 0n, SAFE_MAX, 'issued-ms is not an integer or out of range'));
-  submit(context, conditionalOf(server, new TailArgs(args, 3)), { id, issuedMs });
+  return { id, issuedMs };
 }
 
 const view = new ByteRange();
@@ -110,10 +130,10 @@ export const strongConditionCommands: readonly CommandSpec[] = [
   },
   {
     name: 'cw.once',
-    arity: -4,
-    flags: ['write', 'denyoom', 'noscript', 'blocking', 'no_multi'],
+    arity: -3,
+    flags: ['write', 'denyoom', 'noscript', 'blocking'],
     group: 'causeway',
-    summary: "Run a command on strong keys once under a client's own request id, however often it is asked",
+    summary: "Run a command, or the open MULTI, on strong keys once under a client's own request id",
     run: runOnce,
   },
 ];

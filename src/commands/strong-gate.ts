@@ -87,6 +87,7 @@ export function strongRouteOfExec(server: ServerState, session: Session): Strong
   const watchesCopies = [...session.watched.keys()].length > 0;
   const [watched] = session.strongWatches.values();
   const route = routes.find((each) => each !== null) ?? null;
+  if (route === null && session.execOnce !== null) throw crossclass('CW.ONCE is for strong keys and EXEC is not');
   if (route === null && watched === undefined) return null;
   if (route === null) throw crossclass('WATCH is on strong keys and EXEC is not');
   if (watchesCopies) throw crossclass('EXEC is on strong keys and WATCH is on others too');
@@ -167,10 +168,11 @@ export function strongExec(
   route: StrongRule,
   queue: readonly QueuedCommand[],
   watches: StrongRequest['watches'],
+  once: StrongRequest['once'],
 ): StrongRequest {
-  const writes = watches.length > 0 || queue.some(({ entry }) => entry.writes);
+  const writes = once !== null || watches.length > 0 || queue.some(({ entry }) => entry.writes);
   const request = strongRequest(server, session, route, writes ? 'write' : 'read');
-  return { ...request, commands: queue.map(({ args }) => copiedArguments(args)), isExec: true, watches };
+  return { ...request, commands: queue.map(({ args }) => copiedArguments(args)), isExec: true, watches, once };
 }
 
 /**

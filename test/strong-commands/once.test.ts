@@ -78,6 +78,68 @@ describe('CW.ONCE', () => {
     expect(east.run('GET position:1')).toBe('"7"');
   });
 
+  test('names an EXEC: asked again on another connection it happens once, whatever is watched by then', () => {
+    const regions = new StrongRegions();
+    const [east, asia] = [regions.connect(EAST), regions.connect(ASIA)];
+    east.run('SET risk:cash 10');
+    const order = (client: typeof east, id: string): string => {
+      client.run('WATCH risk:cash');
+      client.run('MULTI');
+      expect(client.run(`CW.ONCE ${id} ${VIRTUAL_START_MS}`)).toBe('+OK');
+      expect(client.run('DECRBY risk:cash 4')).toBe('+QUEUED');
+      expect(client.run('HSET position:order side buy')).toBe('+QUEUED');
+      return client.run('EXEC');
+    };
+    expect(order(asia, 'order-1')).toBe('[:6 :1]');
+    expect(order(east, 'order-1')).toBe('[:6 :1]');
+    expect(order(asia, 'order-1')).toBe('[:6 :1]');
+    expect(order(east, 'order-2')).toBe('[:2 :0]');
+    expect(asia.run('GET risk:cash')).toBe('"2"');
+  });
+
+  test('an EXEC whose watch failed did not happen under its name, and does not later', () => {
+    const regions = new StrongRegions();
+    const [east, asia] = [regions.connect(EAST), regions.connect(ASIA)];
+    asia.run('WATCH risk:cash');
+    east.run('SET risk:cash 10');
+    for (let attempt = 0; attempt < 2; attempt++) {
+      asia.run('MULTI');
+      asia.run(`CW.ONCE order-1 ${VIRTUAL_START_MS}`);
+      asia.run('INCR risk:cash');
+      expect(asia.run('EXEC')).toBe('nil');
+    }
+    expect(asia.run('GET risk:cash')).toBe('"10"');
+  });
+
+  test('names no EXEC that is not on strong keys, and none after a mistake', () => {
+    const regions = new StrongRegions();
+    const east = regions.connect(EAST);
+    const [at, name] = [VIRTUAL_START_MS, `CW.ONCE a ${VIRTUAL_START_MS}`];
+    for (const [request, end] of [
+      [`CW.ONCE a ${at} INCR risk:cash`, /^-EXECABORT /],
+      ['CW.ONCE "" 1', /^-EXECABORT /],
+      ['CW.ONCE a soon', /^-EXECABORT /],
+    ] as const) {
+      east.run('MULTI');
+      expect(east.run(request)).toMatch(/^-ERR /);
+      east.run('INCR risk:cash');
+      expect(east.run('EXEC')).toMatch(end);
+    }
+    east.run('MULTI');
+    expect(east.run(name)).toBe('+OK');
+    east.run('INCR quote:1');
+    expect(east.run('EXEC')).toMatch(/^-EXECABORT .*CROSSCLASS CW.ONCE is for strong keys/);
+    east.run('MULTI');
+    east.run('NOPE');
+    expect(east.run(name)).toBe('+OK');
+    expect(east.run('EXEC')).toMatch(/^-EXECABORT /);
+    // the name went with its transaction
+    east.run('MULTI');
+    east.run('INCR quote:1');
+    expect(east.run('EXEC')).toBe('[:1]');
+    expect(east.run(name)).toMatch(/^-ERR wrong number of arguments/);
+  });
+
   test('refuses what it cannot name or run', () => {
     const east = new StrongRegions().connect(EAST);
     const at = VIRTUAL_START_MS;
