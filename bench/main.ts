@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util';
 import { documents } from './documents.ts';
 import { overwrites } from './overwrites.ts';
 import { regions } from './regions.ts';
+import { strong } from './strong.ts';
 import type { Bench } from './support/bench.ts';
 import { wan } from './wan.ts';
 
-const BENCHES: readonly Bench[] = [regions, overwrites, documents, wan];
+const BENCHES: readonly Bench[] = [regions, overwrites, documents, strong, wan];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -36,6 +36,17 @@ describe('benches', () => {
     expect(output).toContain('12 of 12 appended elements kept, digests equal');
   });
 
+  it('strong measures each kind of operation and reads back what was acknowledged', async () => {
+    const { output } = await run('strong', '--small', '--port-base', '0');
+    expect(output).toMatch(/write from eu-west-1, survive region +141\.01 +\d+\.\d\d/);
+    expect(output).toMatch(/linearizable read at home +0\.00 +\d+\.\d\d/);
+    expect(output).toMatch(/causeway +64 +\d+\.\d\d/);
+    const [, kept, all] = /(\d+) of (\d+) keys read back/.exec(output) ?? [];
+    expect(Number(all)).toBeGreaterThan(64);
+    expect(kept).toBe(all);
+    expect(output).toMatch(/× etcd|etcd is not installed/);
+  });
+
   it('an unknown name is a usage error that lists the benches', async () => {
     const { code, output } = await run('nonsense');
     expect(code).toBe(2);

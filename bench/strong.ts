@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Bench, BenchOptions, BenchResult } from './support/bench.ts';
+import { startCluster } from './support/cluster.ts';
+import { table } from './support/figures.ts';
+import { etcdVersion, startEtcd } from './strong-etcd.ts';
+import {
+  clientOf,
+  HOME,
+  leaderOf,
+  regionLatencies,
+  writeClasses,
+  zoneLatencies,
+  type LatencyRow,
+} from './strong-latency.ts';
+import {
+  causewayContender,
+  etcdContender,
+  throughput,
+  type Throughput,
+  type ThroughputRow,
+} from './strong-throughput.ts';
+
+const SECONDS_MAX = 10;
+const ROUND_MS = 2_000;
+const WRITES_PER_SECOND = 14;
+const READS = 2_000;
+
+/** How much the throughput with 64 writers is to be beside etcd's, and the median with one at most. */
+const TIMES_ETCD = 3;
+const SHARE_OF_ETCD = 0.6;
+
+/**
+ * Keys of a quorum: how long an operation takes under the measured delays beside what it takes at least, and how many writes three
+ * voters of one region take with every one of them on disk, beside etcd on the same disk.
+ */
+export const strong: Bench = {
+  name: 'strong',
+  summary: 'latency of strong keys under the measured delays, and writes a second beside etcd',
+  run: async (options: BenchOptions): Promise<BenchResult> => {
+    const folder = mkdtempSync(join(tmpdir(), 'causeway-bench-strong-'));
+    try {
+      const seconds = options.small ? 0.2 : Math.min(options.seconds, SECONDS_MAX);
+      const { latencies, writes } = await measure(folder, options.portBase, seconds);
+      return report(latencies, writes);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+interface Measured {
+  readonly latencies: readonly LatencyRow[];
+  readonly writes: Throughput;
+}
+
+async function measure(folder: string, portBase: number, seconds: number): Promise<Measured> {
+  const samples = Math.ceil(seconds * WRITES_PER_SECOND);
+  const classes = join(folder, 'classes.yaml');
+  const base = ['--port-base', String(portBase), '--classes', classes];
+  writeClasses(classes, 'region');
+  const regions = await startCluster(base);
+  const latencies: LatencyRow[] = [];
+  try {
+    latencies.push(...(await regionLatencies(regions, samples, Math.ceil((READS * seconds) / SECONDS_MAX))));
+  } finally {
+    await regions.stop();
+  }
+  writeClasses(classes, 'zone');
+  const zone = await startCluster([...base, '--regions', HOME, '--nodes-per-region', '3']);
+  const version = etcdVersion();
+  const etcd = version === null ? null : await startEtcd(version);
+  try {
+    const client = await clientOf(zone, `${HOME}/a`);
+    latencies.push(await zoneLatencies(client, samples * 10));
+    const leader = await leaderOf(client);
+    const address = zone.nodes.find(({ id }) => id === leader)?.resp ?? '';
+    const pids = zone.nodes.map(({ pid }) => pid);
+    const contenders = [causewayContender(address, client, pids), ...(etcd === null ? [] : [etcdContender(etcd)])];
+    const rounds = Math.max(1, Math.round((seconds * 1_000) / ROUND_MS));
+    const writes = await throughput(contenders, rounds, Math.min(ROUND_MS, seconds * 1_000));
+    client.close();
+    return { latencies, writes };
+  } finally {
+    await etcd?.stop();
+    await zone.stop();
+  }
+}
+
+function report(latencies: readonly LatencyRow[], { rows, read, missing }: Throughput): BenchResult {
+  const latencyBar = latencies.every(({ p50Ms, barMs }) => p50Ms <= barMs);
+  const [one, etcdOne] = rowsOf(rows, 1);
+  const [many, etcdMany] = rowsOf(rows, 64);
+  const times = (many?.perSecond ?? NaN) / (etcdMany?.perSecond ?? NaN);
+  const share = (one?.p50Ms ?? NaN) / (etcdOne?.p50Ms ?? NaN);
+  const etcdBar = etcdOne === undefined || (times >= TIMES_ETCD && share <= SHARE_OF_ETCD);
+  const text = [
+    'latency with the measured delays, one client a region',
+    table(
+      ['operation', 'limit ms', 'p50 ms', 'bar ms', 'p99 ms', 'samples'],
+      latencies.map((each) => [each.what, each.limitMs, each.p50Ms, each.barMs, each.p99Ms, String(each.samples)]),
+    ),
+    `bar: p50: ${latencyBar ? 'met' : 'NOT met'}`,
+    '',
+    'writes of 256 B on loopback, three voters that have each on disk, a connection a writer, medians of the rounds',
+    table(
+      ['cluster', 'writers', 'writes/s', 'p50 ms', 'p99 ms', 'client CPU us', 'server CPU us'],
+      rows.map((each) => [
+        each.name,
+        String(each.writers),
+        each.perSecond,
+        each.p50Ms,
+        each.p99Ms,
+        each.clientCpuUs,
+        each.serverCpuUs,
+      ]),
+    ),
+    `${read - missing} of ${read} keys read back as acknowledged last`,
+    etcdOne === undefined
+      ? 'etcd is not installed: nothing to stand beside'
+      : `64 writers: ${times.toFixed(2)} × etcd (bar: ≥ ${TIMES_ETCD}); one writer: p50 ${share.toFixed(2)} × etcd (bar: ≤ ${SHARE_OF_ETCD}): ${etcdBar ? 'met' : 'NOT met'}`,
+  ].join('\n');
+  const passed = latencyBar && etcdBar && missing === 0;
+  return { text, json: { latencies, writes: rows, read, missing }, passed };
+}
+
+/** Ours and etcd's with so many writers. */
+function rowsOf(rows: readonly ThroughputRow[], writers: number): readonly ThroughputRow[] {
+  return rows.filter((row) => row.writers === writers);
+}
