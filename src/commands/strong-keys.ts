@@ -23,7 +23,7 @@ function home({ args, node, reply }: CommandContext): void {
 function version({ args, reply, server, session }: CommandContext): void {
   const route = strongRuleOf(server, args.range(1));
   const request = { ...strongRequest(server, session, route, 'versions'), keys: [args.text(1)] };
-  askGroup(server, session, route, request, ({ versions }) => reply.integer(versions[0] ?? 0));
+  askGroup(server, session, route, request, ({ versions }) => reply.integer(Math.max(0, versions[0] ?? 0)));
 }
 
 /** CW.FORWARD [ON | OFF]: whether this connection's requests on strong keys are passed on to their leader. */

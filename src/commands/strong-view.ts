@@ -9,7 +9,7 @@ export type StrongKind =
   | 'write'
   /** To be run once, linearizably, on what the leader has applied. */
   | 'read'
-  /** The version of each of `keys`, linearizably: the log index of its last write, 0 where it is not there. */
+  /** The version of each of `keys`, linearizably: the log index of its last write; of one that is not there a number below zero (RULES T3). */
   | 'versions'
   /** A change of the group itself, made by `StrongView.operate`. */
   | 'operate';

@@ -5,12 +5,13 @@ import type { CommandIndex } from '../commands/command-index.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
-import type { EntryState } from '../crdt/entry.ts';
+import { ContentType, type EntryState } from '../crdt/entry.ts';
 import { CausewayError } from '../errors.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import type { AuditHead } from './audit-record.ts';
 import { AuditTrail, type AuditOptions } from './audit-trail.ts';
+import { CreationMarks } from './creation-marks.ts';
 import type { Arguments, CommandsEntry, GroupEntry } from './group-entry.ts';
 import { ONCE_AHEAD_MS, ONCE_BYTES_MAX, ONCE_KEPT_MS, RequestTable, type RequestTableState } from './request-table.ts';
 import { abortedExec, errorReply, StrongExecutor, type NewReply } from './strong-executor.ts';
@@ -26,6 +27,8 @@ export interface GroupMeta {
   readonly running: VectorEntries;
   readonly requests: RequestTableState;
   readonly audit: AuditHead;
+  /** See `CreationMarks`. */
+  readonly creations: readonly number[];
 }
 
 /** What changed since the batch before, for the store. */
@@ -72,7 +75,9 @@ export class GroupState {
   readonly #running: VersionVector = new VersionVector();
   /** All that was applied, as one vector, and so all that is stable here: nobody else writes these keys. */
   readonly #vector: VersionVector = new VersionVector();
+  /** The index of the last write of each key that is there, or that expired and is not removed yet. */
   readonly #versions: Map<string, number> = new Map();
+  readonly #creations: CreationMarks = new CreationMarks();
   readonly #builder: ColumnsBuilder = new ColumnsBuilder();
   #builtFrom = 0;
   /** Of the entry that is being applied. */
@@ -132,13 +137,23 @@ export class GroupState {
 
   #noteVersion(key: string | null): void {
     if (key === null) return;
-    this.#versions.set(key, this.#applied);
+    const shown = this.keyspace.entryOf(latin1Range(key))?.type ?? ContentType.None;
+    if (shown === ContentType.None) this.#versions.delete(key);
+    else {
+      if (!this.#versions.has(key)) this.#creations.made(key, this.#applied);
+      this.#versions.set(key, this.#applied);
+    }
     this.#changed?.(key);
   }
 
-  /** The index of the last write of a key, 0 where it is not there. */
+  /** The index of the last write of a key that is there; of another a number below zero that differs once it has been there since. */
   versionOf(key: string): number {
-    return this.#isThere(key) ? (this.#versions.get(key) ?? 0) : 0;
+    return this.#isThere(key) ? (this.#versions.get(key) ?? 0) : this.#creations.versionOf(key);
+  }
+
+  /** Whether a key has a version still; 0 is that of every key that is not there. */
+  #holds(key: string, version: number): boolean {
+    return version === 0 ? !this.#isThere(key) : this.versionOf(key) === version;
   }
 
   #isThere(key: string): boolean {
@@ -206,7 +221,7 @@ export class GroupState {
   }
 
   #runCommands({ commands, isExec, respVersion, seed, watches }: CommandsEntry): Uint8Array {
-    if (!watches.every(([key, version]) => this.versionOf(key) === version))
+    if (!watches.every(([key, version]) => this.#holds(key, version)))
       return abortedExec(this.#options.newReply, respVersion);
     const tx = this.#transaction;
     return this.#executor.run({ commands, isExec, respVersion, nowMs: this.nowMs, seed, tx });
@@ -280,9 +295,7 @@ export class GroupState {
   }
 
   #keyState(key: string, state: EntryState | null): GroupKeyState | null {
-    if (state !== null) return [this.#versions.get(key) ?? 0, state];
-    this.#versions.delete(key);
-    return null;
+    return state === null ? null : [this.#versions.get(key) ?? 0, state];
   }
 
   #meta(): GroupMeta {
@@ -291,6 +304,7 @@ export class GroupState {
       stamp: this.#stamp,
       running: [...this.#running.entries()],
       requests: this.requests.toState(),
+      creations: this.#creations.toState(),
       audit: this.audit.head,
     };
   }
@@ -309,8 +323,10 @@ export class GroupState {
   restore(entries: Iterable<readonly [string, GroupKeyState]>, meta: GroupMeta): void {
     for (const [key, [version, state]] of entries) {
       this.keyspace.restore(key, state);
-      this.#versions.set(key, version);
+      // nothing that shows has none
+      if (version > 0) this.#versions.set(key, version);
     }
+    this.#creations.restore(meta.creations);
     this.#applied = meta.applied;
     this.#stamp = meta.stamp;
     if (meta.applied > 0) this.#vector.raise(this.#options.origin, meta.applied);

@@ -46,6 +46,7 @@ const KEYS_MAX = 1_000_000;
 const ENTRIES_MAX = 100_000_000;
 const ANSWERS_MAX = 10_000_000;
 const SEED_MAX = 2 ** 32 - 1;
+const MARKS_MAX = 65_536;
 
 function list(bytes: Uint8Array, parts: number, what: string): readonly unknown[] {
   checkShape(bytes);
@@ -90,10 +91,15 @@ function commands(value: unknown): Arguments[] {
   });
 }
 
+/** Below zero for keys that are not there. */
+function versionOf(value: unknown): number {
+  return Number.isSafeInteger(value) ? (value as number) : refuse('a version is no integer');
+}
+
 function watches(value: unknown): (readonly [string, number])[] {
   return array(value, KEYS_MAX, 'watches').map((pair) => {
     const [key, version] = array(pair, 2, 'a watch');
-    return [checkText(key, 'a key'), count(version, 'a version')] as const;
+    return [checkText(key, 'a key'), versionOf(version)] as const;
   });
 }
 
@@ -160,7 +166,7 @@ function answerParts(answer: LeaderAnswer): unknown[] {
 function answerOf([kind, a, b, c]: readonly unknown[]): LeaderAnswer {
   const name = ANSWERS[count(kind, 'an answer')];
   if (name === 'done') {
-    const versions = array(b, KEYS_MAX, 'versions').map((version) => count(version, 'a version'));
+    const versions = array(b, KEYS_MAX, 'versions').map(versionOf);
     return { kind: 'done', reply: own(a, 'a reply'), versions, index: count(c, 'an index') };
   }
   if (name === 'failed') {
@@ -265,22 +271,24 @@ function auditHead(value: unknown): AuditHead {
   return { count: count(records, 'records'), index: count(index, 'an index'), hash: hex };
 }
 
-const flatMeta = ({ applied, stamp: at, running, requests, audit }: GroupMeta): unknown[] => [
+const flatMeta = ({ applied, stamp: at, running, requests, audit, creations }: GroupMeta): unknown[] => [
   applied,
   at,
   flat(running),
   flatTable(requests),
   flatHead(audit),
+  creations,
 ];
 
 function meta(value: unknown): GroupMeta {
-  const [applied, at, running, requests, audit] = array(value, 5, "a group's state");
+  const [applied, at, running, requests, audit, creations] = array(value, 6, "a group's state");
   return {
     applied: count(applied, 'an index'),
     stamp: stamp(at),
     running: vector(running),
     requests: requestTable(requests),
     audit: auditHead(audit),
+    creations: array(creations, MARKS_MAX, 'marks').map((index) => count(index, 'an index')),
   };
 }
 
@@ -303,7 +311,7 @@ export const groupCodec: GroupCodec = {
   encodeKeyState: (state) => packr.pack(state),
   decodeKeyState: (bytes) => keyState(list(bytes, 2, 'a key')),
   encodeMeta: (of) => packr.pack(flatMeta(of)),
-  decodeMeta: (bytes) => meta(list(bytes, 5, 'a state')),
+  decodeMeta: (bytes) => meta(list(bytes, 6, 'a state')),
   encodeSnapshot: ({ meta: head, entries }) => packr.pack([flatMeta(head), entries]),
   encodeSnapshotMeta: (of) => packr.pack(flatSnapshotMeta(of)),
   decodeSnapshotMeta: (bytes) => snapshotMeta(list(bytes, 4, "a snapshot's end")),
