@@ -94,6 +94,7 @@ function buildProgram(exit: Exit, parts: ProgramParts): Command {
   addReplay(program);
   addInspect(program, exit);
   addClasses(program, exit);
+  addAudit(program, exit);
   return program;
 }
 
@@ -335,6 +336,46 @@ function addClasses(program: Command, exit: Exit): void {
     .action(async (file, options) => {
       const { runClassesCheck } = await import('./classes-command.ts');
       exit.code = await runClassesCheck(file, options, terminalOf(program));
+    });
+}
+
+function addAudit(program: Command, exit: Exit): void {
+  const audit = program.command('audit').description('who wrote what of audited strong keys').helpCommand(false);
+  audit
+    .command('export')
+    .description('write the records as lines of JSON, up to what there is now')
+    .option('--ready-file <file>', READY_FILE_HELP)
+    .option(
+      '--nodes <addresses>',
+      'host:port of nodes, comma separated: what one lacks is taken from another',
+      listOption,
+    )
+    .option('--data-dir <dir>', "a node's data folder, in the place of nodes: it may run or not")
+    .option('--password <password>', PASSWORD_HELP)
+    .option('--group <name>', 'one quorum group, such as us-east-1/region; all otherwise')
+    .option('--from <index>', 'log index to begin with', integerOption(1, Number.MAX_SAFE_INTEGER))
+    .option('--out <file>', 'a new file; standard output otherwise')
+    .action(async (options) => {
+      const { runAuditExport } = await import('./audit-export.ts');
+      exit.code = await runAuditExport(options);
+    });
+  audit
+    .command('check <files...>')
+    .description(
+      'follow the chain in exported files, taken as one, and name the first record that was changed, removed or added',
+    )
+    .option('--group <name>', 'the only group that may be in them')
+    .option('--start <hash>', 'what the first record follows on; without it the files begin with record 1')
+    .option('--head <hash>', 'the hash that the last record has')
+    .option(
+      '--against <addresses>',
+      'host:port of nodes: the files must end where the first that answers ends',
+      listOption,
+    )
+    .option('--password <password>', PASSWORD_HELP)
+    .action(async (files, options) => {
+      const { runAuditCheck } = await import('./audit-check.ts');
+      exit.code = await runAuditCheck(files, options, terminalOf(program));
     });
 }
 
