@@ -16,12 +16,14 @@ import { Group, type GroupHost } from './group.ts';
 import { GroupState, type GroupChunk, type GroupDirty, type GroupKeyState } from './group-state.ts';
 import { changeWords } from './group-change.ts';
 import type { GroupFigures } from './group-figures.ts';
+import { nextVoterChange, type ClusterMembers } from './group-voters.ts';
 import { groupStatus } from './group-status.ts';
 import type { GroupCodec, LeaderAnswer, StrongFrame, StrongRequestFrame } from './strong-frames.ts';
 import type { NewReply } from './strong-executor.ts';
 
 /** What the strong tier asks of its node. */
-export interface StrongHost extends Pick<GroupHost, 'covers' | 'rowCovers' | 'isClockAhead' | 'nextStamp' | 'random'> {
+export interface StrongHost
+  extends Pick<GroupHost, 'covers' | 'rowCovers' | 'isClockAhead' | 'nextStamp' | 'random'>, ClusterMembers {
   /** Sends on the control connection; lost where there is none. */
   send(to: number, frame: Uint8Array): void;
   /** Whether there is a control connection to a node that has proven who it is. */
@@ -290,9 +292,16 @@ export class StrongTier implements StrongView {
   tick(now: Now): void {
     for (const kept of this.#groups.values()) {
       kept.group.tick(now);
+      this.#followMembers(kept.group, now);
       if (kept.isShownBehind) this.#catchUpShown(kept);
     }
     this.#forwarder.tick(now);
+  }
+
+  /** Refused, it is proposed again at the next tick. */
+  #followMembers({ raft, plan }: Group, now: Now): void {
+    const change = raft.role === 'leader' ? nextVoterChange(raft.config, plan, this.#host) : null;
+    if (change !== null) raft.proposeConfig(change, now.monotonicMs);
   }
 
   nextTickMs(now: Now): number {

@@ -126,6 +126,14 @@ class CausalSide implements StrongHost {
     own.noteVectorChanged();
   }
 
+  isRemoved(node: number): boolean {
+    return this.#options.replica.membership.removalOf(node) !== undefined;
+  }
+
+  hasJoined(node: number): boolean {
+    return this.#options.replica.membership.joinOf(node) !== undefined;
+  }
+
   nodeId(node: number): string {
     return this.#options.nodeId(node);
   }

@@ -1,0 +1,32 @@
+import type { ConfigChange } from '../quorum/group-config.ts';
+import type { GroupConfig } from '../quorum/messages.ts';
+
+/** What a group asks of who is a member of the cluster (RULES D7). */
+export interface ClusterMembers {
+  isRemoved(node: number): boolean;
+  /** Whether it was removed once and is a member again. */
+  hasJoined(node: number): boolean;
+}
+
+/** Who should vote in a group and who should learn, were nobody ever removed. */
+export interface WantedConfig {
+  readonly voters: readonly number[];
+  readonly learners: readonly number[];
+}
+
+/**
+ * The next change, one server at a time, that follows from who is a member of the cluster; null for none. A removed node counts in
+ * no quorum any more. One that joined again learns first, whatever vote it may have forgotten with its disk, and votes again where
+ * the plan has it for a voter and one of its voters is missing.
+ */
+export function nextVoterChange(now: GroupConfig, wanted: WantedConfig, members: ClusterMembers): ConfigChange | null {
+  const gone = [...now.voters, ...now.learners].find((node) => members.isRemoved(node));
+  if (gone !== undefined) return { kind: 'remove', node: gone };
+  const isIn = (node: number): boolean => now.voters.includes(node) || now.learners.includes(node);
+  const isBack = (node: number): boolean => members.hasJoined(node) && !members.isRemoved(node);
+  const back = [...wanted.voters, ...wanted.learners].find((node) => isBack(node) && !isIn(node));
+  if (back !== undefined) return { kind: 'add-learner', node: back };
+  if (now.voters.length >= wanted.voters.length) return null;
+  const heir = wanted.voters.find((node) => isBack(node) && now.learners.includes(node));
+  return heir === undefined ? null : { kind: 'promote', node: heir };
+}
