@@ -29,18 +29,28 @@ export interface StrongRegionsOptions extends Partial<VirtualOptions> {
   readonly seed?: number;
   readonly ttlMs?: number;
   readonly forward?: boolean;
+  /** Whether writes of the keys at home in us-east-1 are recorded. */
+  readonly audit?: boolean;
   readonly raftLimits?: Partial<RaftLimits>;
 }
 
 const pattern = (text: string): KeyPattern => new KeyPattern(text, new Uint8Array(Buffer.from(text)));
 
 /** Keys `position:*` and `risk:*` are of the group `us-east-1/…`, `plan:*` of `eu-west-1/region`; all others are causal. */
-export function strongClasses({ survive = 'region', ttlMs, forward = true }: StrongRegionsOptions = {}): ActiveClasses {
+export function strongClasses(options: StrongRegionsOptions = {}): ActiveClasses {
+  const { survive = 'region', ttlMs, forward = true, audit = false } = options;
   const strong = (home: string, of: Survive) => ({
     consistency: 'strong' as const,
     ttlMs: ttlMs ?? null,
     conflict: { kind: 'lww' as const },
-    strong: { home, survive: of, group: `${home}/${of}`, audit: false, forward, reads: 'strong' as const },
+    strong: {
+      home,
+      survive: of,
+      group: `${home}/${of}`,
+      audit: audit && home === EAST,
+      forward,
+      reads: 'strong' as const,
+    },
   });
   return new ActiveClasses({
     policy: new ClassPolicy([
