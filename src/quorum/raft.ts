@@ -108,7 +108,7 @@ export class Raft {
     }
     const progress = leading.progress.get(message.from);
     if (progress === undefined || !heard(state, leading, progress, message.round)) return;
-    onSnapshotProgress(progress, message);
+    onSnapshotProgress(progress, message, state.nowMs);
   }
 
   /** Time passes; due at `nextTickMs`, earlier and later do no harm. */

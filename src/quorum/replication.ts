@@ -4,7 +4,7 @@ import type { AppendResponse, Entry, EntryKind } from './messages.ts';
 import type { Progress } from './progress.ts';
 import { confirmReads, hasOwnCommit } from './read-index.ts';
 import { becomeFollower } from './roles.ts';
-import { sendChunks } from './snapshot-sending.ts';
+import { sendChunks, tendSnapshot } from './snapshot-sending.ts';
 import type { RaftState } from './state.ts';
 
 /** Appends an entry of the own term (Raft paper, 5.3). What it sends leaves with everything else of this turn. */
@@ -27,9 +27,7 @@ export function beginRound(state: RaftState, leading: Leading): void {
 export function heartbeat(state: RaftState, leading: Leading): void {
   leading.heartbeatDueMs = state.nowMs + state.timing.heartbeatMs;
   for (const [to, progress] of leading.progress) {
-    if (progress.state !== 'snapshot') continue;
-    if (progress.snapshot === null) state.snapshotsWanted.add(to);
-    else progress.snapshot.heartbeat();
+    if (progress.state === 'snapshot') tendSnapshot(state, to, progress);
   }
   beginRound(state, leading);
 }
@@ -66,7 +64,7 @@ function sendNext(state: RaftState, leading: Leading, to: number, progress: Prog
 function wantsSnapshot(state: RaftState, to: number, progress: Progress): boolean {
   if (progress.next > state.log.baseIndex) return false;
   progress.needSnapshot();
-  state.snapshotsWanted.add(to);
+  tendSnapshot(state, to, progress);
   return true;
 }
 

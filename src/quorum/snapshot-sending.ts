@@ -10,9 +10,20 @@ export function giveSnapshot(state: RaftState, to: number, source: SnapshotSourc
   if (progress === undefined || progress.state !== 'snapshot' || progress.snapshot !== null) return false;
   const { index, term } = source.meta;
   if (index < state.log.baseIndex || index > state.handedOut || state.log.termAt(index) !== term) return false;
-  progress.snapshot = new SnapshotTransfer(source);
+  progress.snapshot = new SnapshotTransfer(source, state.nowMs);
   state.snapshotsWanted.delete(to);
   return true;
+}
+
+/**
+ * Asks for a snapshot for a follower, or sends again what was lost of the one on its way. Who was not heard for long gets
+ * neither: a snapshot for nobody only costs.
+ */
+export function tendSnapshot(state: RaftState, to: number, progress: Progress): void {
+  const { electionMs } = state.timing;
+  if (state.nowMs - progress.lastHeardMs >= electionMs) return;
+  if (progress.snapshot === null) state.snapshotsWanted.add(to);
+  else progress.snapshot.retry(state.nowMs, electionMs);
 }
 
 /** Sends chunks as far as they may be under way. */
@@ -41,12 +52,12 @@ export function neededFrom(state: RaftState, index: number): number {
 }
 
 /** What a follower has of a snapshot: all of it, and the log goes on behind it; or where to go on. */
-export function onSnapshotProgress(progress: Progress, message: SnapshotResponse): void {
+export function onSnapshotProgress(progress: Progress, message: SnapshotResponse, nowMs: number): void {
   const { snapshot } = progress;
   if (snapshot === null || snapshot.source.meta.index !== message.index) return;
   const { totalBytes, meta } = snapshot.source;
   if (message.received > totalBytes) return;
-  if (message.received < totalBytes) snapshot.acknowledged(message.received);
+  if (message.received < totalBytes) snapshot.acknowledged(message.received, nowMs);
   else {
     progress.probeFrom(meta.index + 1);
     progress.matched(meta.index);

@@ -15,11 +15,12 @@ export class SnapshotTransfer {
   #received = 0;
   #sent = 0;
   #isEndSent = false;
-  /** What it had at the last heartbeat: no progress since then means that something was lost. */
-  #receivedBefore = -1;
+  /** When it last had more than before, or was sent again what it lacks. */
+  #movedMs: number;
 
-  constructor(source: SnapshotSource) {
+  constructor(source: SnapshotSource, nowMs: number) {
     this.source = source;
+    this.#movedMs = nowMs;
   }
 
   /** The next chunk, or null while enough is under way. An empty snapshot is one empty chunk. */
@@ -38,17 +39,22 @@ export class SnapshotTransfer {
     return { offset, bytes };
   }
 
-  acknowledged(received: number): void {
+  acknowledged(received: number, nowMs: number): void {
+    if (received > this.#received) this.#movedMs = nowMs;
     // A follower that restarted has less than before.
     if (received < this.#received) this.#rewind(received);
     this.#received = received;
     if (this.#sent < received) this.#sent = received;
   }
 
-  /** Sends again from what the follower has, if nothing came since the last time. */
-  heartbeat(): void {
-    if (this.#received === this.#receivedBefore) this.#rewind(this.#received);
-    this.#receivedBefore = this.#received;
+  /**
+   * Sends again from what the follower has, if nothing came for so long: a chunk or its answer was lost. Long enough that
+   * what is only slow is not sent twice.
+   */
+  retry(nowMs: number, retryMs: number): void {
+    if (nowMs - this.#movedMs < retryMs) return;
+    this.#movedMs = nowMs;
+    this.#rewind(this.#received);
   }
 
   #rewind(to: number): void {

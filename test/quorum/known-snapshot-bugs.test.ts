@@ -118,6 +118,39 @@ describe('a bug seen in the wild', () => {
         expect(lone.take('append').flatMap(({ entries }) => entries.map((entry) => entry.index))).toEqual([6, 7, 8, 9]);
       });
 
+      it('what is only slow is not sent twice, what is lost is sent again, to who is still heard', () => {
+        const lone = sending(10_000);
+        expect(lone.take('snapshot')).toMatchObject([{ to: 2, offset: 0, totalBytes: 10 }]);
+        const beat = (isHeard: boolean): number => {
+          lone.tick(TIMING.heartbeatMs);
+          const chunks = lone.take('snapshot').length;
+          lone.accepts(3, 9);
+          if (isHeard) lone.accepts(2, 0);
+          return chunks;
+        };
+        const beats = TIMING.electionMs / TIMING.heartbeatMs;
+        const sent = Array.from({ length: 2 * beats }, () => beat(true));
+        expect(sent.map((chunks, index) => [index + 1, chunks]).filter(([, chunks]) => chunks !== 0)).toEqual([
+          [beats, 1],
+          [2 * beats, 1],
+        ]);
+        for (let count = 0; count < beats; count++) beat(false);
+        expect(Array.from({ length: 3 * beats }, () => beat(false)).every((chunks) => chunks === 0)).toBe(true);
+        expect(lone.raft.role).toBe('leader');
+      });
+
+      it('none is asked for, for who is not heard', () => {
+        const lone = sending(1);
+        compact(lone);
+        lone.accepts(2, 5);
+        for (let ms = 0; ms <= TIMING.electionMs; ms += TIMING.heartbeatMs) lone.tick(TIMING.heartbeatMs).accepts(3, 9);
+        lone.snapshotsWanted.length = 0;
+        lone.tick(TIMING.heartbeatMs);
+        expect(lone.snapshotsWanted).toEqual([]);
+        lone.accepts(2, 5).tick(TIMING.heartbeatMs);
+        expect(lone.snapshotsWanted).toEqual([2]);
+      });
+
       it('but not for ever: who has it then needs a newer one', () => {
         const lone = sending(1);
         compact(lone);
