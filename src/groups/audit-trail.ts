@@ -69,9 +69,11 @@ export class AuditTrail {
   // ── while an entry is applied ──
 
   /** An entry begins; `running` says which command of it writes. */
-  begin(nowMs: number, running: () => Args | null): void {
-    this.#lens.nowMs = nowMs;
-    this.#running = running;
+  begin(nowMs: number, entry: GroupEntry, running: () => Args): void {
+    const isByGroup = entry.kind !== 'commands';
+    // what has expired is hidden, and is what an expiry takes away
+    this.#lens.nowMs = entry.kind === 'expire' ? 0 : nowMs;
+    this.#running = isByGroup ? () => null : running;
   }
 
   /** A key is about to be written. */
@@ -117,6 +119,7 @@ export class AuditTrail {
   /** The entry is applied: its records are made. */
   end(index: number, stamp: Stamp, entry: GroupEntry): void {
     if (this.#options === null || this.#written.size === 0) return;
+    this.#lens.nowMs = msOfStamp(stamp);
     const lines: string[] = [];
     const shared = { group: this.#options.group, index, stamp, ms: msOfStamp(stamp), ...requesterOf(entry) };
     const commands = new Map<Args, ShownCommand>();

@@ -185,7 +185,7 @@ export class GroupState {
   }
 
   #audited(index: number, entry: GroupEntry): Uint8Array | null {
-    this.audit.begin(this.nowMs, () => (entry.kind === 'commands' ? this.#executor.args : null));
+    this.audit.begin(this.nowMs, entry, () => this.#executor.args);
     const reply = this.#run(index, entry);
     this.audit.end(index, this.#stamp, entry);
     return reply;
