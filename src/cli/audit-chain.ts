@@ -89,6 +89,8 @@ export class ChainCheck {
     const expected = this.#expected(line);
     const hash = last?.hash ?? this.#start ?? CHAIN_START;
     if (line.record === expected && line.previous === hash) return null;
+    if (line.text === last?.text)
+      return { kind: 'added', text: `${nameOf(line)} was added: it repeats the line before` };
     if (next?.record === expected && next.previous === hash) return misplaced(line, next, second);
     if (last !== null && line.record === last.record) return twice(last, line, next);
     if (line.record === expected) return this.#unlinked(line, next, hash);
@@ -131,7 +133,6 @@ function misplaced(line: PlacedLine, next: PlacedLine, second: PlacedLine | unde
 
 /** Two lines in a row have one number. */
 function twice(last: PlacedLine, line: PlacedLine, next: PlacedLine | undefined): ChainFault {
-  if (line.text === last.text) return { kind: 'added', text: `${nameOf(line)} was added: it repeats the line before` };
   const isLastFalse = next === undefined ? null : next.previous === line.hash;
   if (isLastFalse === null)
     return { kind: 'added', text: `${nameOf(line)} or ${last.at} was added: both are record ${line.record}` };

@@ -6,7 +6,7 @@ import { SHOWN_ARGUMENT_BYTES_MAX, SHOWN_BYTES_MAX } from '../../src/groups/audi
 import { SHOWN_PARTS_MAX } from '../../src/groups/audit-value.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
-import { GROUP, GroupRig, linesOf, newState, START_MS, words } from './group-rig.ts';
+import { GROUP, GroupRig, linesOf, newState, START_MS, words, type SeenRecord } from './group-rig.ts';
 
 const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 const string = (value: unknown) => ({ type: 'string', value });
@@ -219,10 +219,10 @@ describe('what is long or strange in a record', () => {
           .run([['SET', key, value]])
           .run([['HSET', Buffer.concat([key, Buffer.from('!')]), value, key]]);
         for (const line of rig.lines) expect(line).toMatch(/^[\u0020-\u007e]+$/);
-        const [first, second] = rig.records;
-        expect(bytesOf(first?.key)).toEqual(Buffer.from(key));
-        expect(bytesOf((first?.new as { value: unknown }).value)).toEqual(Buffer.from(value));
-        const [name, content] = (second?.new as { shown: { list: unknown[][] } }).shown.list[0] ?? [];
+        const [first, second] = rig.records as [SeenRecord, SeenRecord];
+        expect(bytesOf(first.key)).toEqual(Buffer.from(key));
+        expect(bytesOf((first.new as { value: unknown }).value)).toEqual(Buffer.from(value));
+        const [name, content] = (second.new as { shown: { list: unknown[][] } }).shown.list[0] ?? [];
         expect([bytesOf(name), bytesOf(content)]).toEqual([Buffer.from(value), Buffer.from(key)]);
       }),
       runOptions(200, 20_000),
