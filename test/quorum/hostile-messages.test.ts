@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeConfig } from '../../src/quorum/group-config.ts';
 import { EntryKind, type Entry, type Message } from '../../src/quorum/messages.ts';
-import { TERM_MAX } from '../../src/quorum/options.ts';
+import { ROUNDS_UNDER_WAY_MAX, TERM_MAX } from '../../src/quorum/options.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 import { accepted, append, chunk, entriesOf, Lone, vote } from './lone.ts';
 import { LIMITS } from './world.ts';
@@ -236,6 +236,24 @@ describe('messages from anybody', () => {
     expect(lone.raft).toMatchObject({ role: 'leader', term: 1, commit: 0 });
     lone.step(accepted(1, 1));
     expect(lone.raft.commit).toBe(1);
+  });
+
+  it('reads that nobody confirms take bounded room, and share rounds', () => {
+    const lone = new Lone({ timing: { leaseMs: 0 } }).lead().accepts(2, 1);
+    lone.take('append');
+    for (let id = 0; id < 3 * LIMITS.readsMax; id++) {
+      lone.step({ type: 'read-index', from: 2, to: 1, term: 1, id });
+    }
+    const refused = lone.said.filter((each) => each.type === 'read-index-response');
+    expect(refused.map((each) => each.index)).toEqual(Array.from({ length: 2 * LIMITS.readsMax }, () => 0));
+    const rounds = lone.take('append').map(({ round }) => round);
+    // That of the first heartbeat is under way too.
+    expect(new Set(rounds).size).toBe(ROUNDS_UNDER_WAY_MAX - 1);
+    // The next heartbeat is a round for all that still wait.
+    lone.tick(100);
+    lone.accepts(2, 1, Math.max(...lone.said.map((each) => (each.type === 'append' ? each.round : 0))));
+    const answered = lone.take('read-index-response').filter((each) => each.index === 1);
+    expect(answered).toHaveLength(LIMITS.readsMax);
   });
 
   it('many that wait for the disk take bounded room', () => {

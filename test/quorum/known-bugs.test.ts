@@ -33,6 +33,20 @@ describe('a bug seen in the wild', () => {
       expect(lone.said).toEqual([]);
     });
 
+    it('who has found a leader before its own vote was on disk asks nobody any more', () => {
+      const lone = new Lone().forget();
+      lone.isDiskHeld = true;
+      lone.raft.campaign(lone.nowMs);
+      lone.settle();
+      lone.step({ type: 'vote-response', from: 2, to: 1, term: 1, isPreVote: true, isGranted: true });
+      expect(lone.raft.role).toBe('candidate');
+      lone.step(append(1, [0, 0], entriesOf([1, 1])));
+      lone.take('vote');
+      lone.save().save();
+      expect(lone.raft.durableIndex).toBe(1);
+      expect(lone.take('vote')).toEqual([]);
+    });
+
     it('a candidate asks for votes, and counts its own, once its own is on disk', () => {
       const lone = new Lone({ config: { voters: [1], learners: [] } }).forget();
       lone.isDiskHeld = true;

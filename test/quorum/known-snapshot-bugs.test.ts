@@ -139,6 +139,19 @@ describe('a bug seen in the wild', () => {
         expect(lone.raft.role).toBe('leader');
       });
 
+      it('who gets on is given more time', () => {
+        const lone = sending(10_000);
+        lone.take('snapshot');
+        const again: number[] = [];
+        for (let beat = 1; beat <= 20; beat++) {
+          lone.tick(TIMING.heartbeatMs).accepts(3, 9).accepts(2, 0);
+          if (beat === 5)
+            lone.step({ type: 'snapshot-response', from: 2, to: 1, term: 1, index: 5, received: 4, round: 0 });
+          for (const { offset } of lone.take('snapshot')) again.push(beat, offset);
+        }
+        expect(again).toEqual([5 + TIMING.electionMs / TIMING.heartbeatMs, 4]);
+      });
+
       it('none is asked for, for who is not heard', () => {
         const lone = sending(1);
         compact(lone);
