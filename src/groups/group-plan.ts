@@ -1,4 +1,4 @@
-import { nodeNumber, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
+import { nodeNumber, nodeOf, originOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 
 /** What a group outlives: a node of its home region, or the region. */
 export type Survive = 'zone' | 'region';
@@ -13,8 +13,11 @@ export interface GroupPlan {
   readonly origin: Origin;
   readonly voters: readonly NodeNumber[];
   readonly learners: readonly NodeNumber[];
-  /** Nodes of the home region among the voters: leadership goes back to one of them. */
-  readonly preferred: readonly NodeNumber[];
+}
+
+/** Whether a node is of a group's home region: leadership goes back to such a one. */
+export function isAtHome({ origin }: GroupPlan, node: number): boolean {
+  return Math.floor(node / NODE_PLACES_PER_REGION) === Math.floor(nodeOf(origin) / NODE_PLACES_PER_REGION);
 }
 
 /** A node of the topology, for planning. */
@@ -62,7 +65,6 @@ export function planGroup(
     origin: groupOrigin(homeRegionNumber, survive),
     voters: numbers.toSorted((left, right) => left - right),
     learners: sorted.map((node) => node.nodeNumber).filter((number) => !numbers.includes(number)),
-    preferred: voters.filter((node) => node.region === home).map((node) => node.nodeNumber),
   };
 }
 

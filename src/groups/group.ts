@@ -3,15 +3,14 @@ import type { Now } from '../causal/replica.ts';
 import { nodeOf } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import type { ConfigChange } from '../quorum/group-config.ts';
 import type { Entry, Message } from '../quorum/messages.ts';
 import { EntryKind } from '../quorum/messages.ts';
 import type { Raft, RaftOutputs } from '../quorum/raft.ts';
 import { CopyAge } from './copy-age.ts';
-import { changeOfWords, judgeChange, refusedChange } from './group-change.ts';
 import type { GroupEntry } from './group-entry.ts';
 import { GroupFigures } from './group-figures.ts';
-import type { GroupPlan } from './group-plan.ts';
+import { GroupOperator } from './group-operator.ts';
+import { isAtHome, type GroupPlan } from './group-plan.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';
 import type { GroupCodec, LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
 
@@ -65,8 +64,6 @@ const ADMISSIONS_MAX = 10_000;
 const PREFER_EVERY_MS = 500;
 /** How long after its election it begins to: whoever asked for this leader has said so by then. */
 const PREFER_AFTER_MS = 2_000;
-/** How long a leader that an operator asked for stays where the home region could lead again. */
-const HOLD_MS = 600_000;
 const SEEDS = 2 ** 32;
 
 /**
@@ -89,9 +86,9 @@ export class Group {
   #preferAtMs = 0;
   /** The index of the last entry of this leadership that removes what has expired. */
   #expiringUpTo = 0;
-  #holdUntilMs = -Infinity;
   #ledAtMs = -Infinity;
   readonly #age: CopyAge = new CopyAge();
+  readonly #operator: GroupOperator;
   readonly figures: GroupFigures = new GroupFigures();
 
   constructor(plan: GroupPlan, self: number, raft: Raft, state: GroupState, codec: GroupCodec, host: GroupHost) {
@@ -101,6 +98,11 @@ export class Group {
     this.#state = state;
     this.#codec = codec;
     this.#host = host;
+    this.#operator = new GroupOperator(plan, raft, {
+      nodeId: (node) => host.nodeId(node),
+      showsCauses: (node) => host.rowCovers(node, this.#state.running),
+      mayLead: (node) => this.#mayLead(node),
+    });
   }
 
   get state(): GroupState {
@@ -165,45 +167,11 @@ export class Group {
     this.#host.answer(node, serial, answer);
   }
 
-  // ── operators ──
-
+  /** What it has begun is answered when that is committed. */
   #operate(ticket: Ticket, { commands }: StrongRequestFrame, now: Now): void {
-    const asked = changeOfWords(commands);
-    const { learners, voters } = this.plan;
-    if (asked === null || ![...voters, ...learners].includes(asked.node as never))
-      return this.#answer(ticket, { kind: 'failed', code: 'ERR', message: 'no change of a group' });
-    const name = this.#host.nodeId(asked.node);
-    const verdict = judgeChange(this.raft, asked, name);
-    switch (verdict.kind) {
-      case 'failed':
-        return this.#answer(ticket, verdict);
-      case 'again':
-        return this.#answer(ticket, { kind: 'refused' });
-      case 'done':
-        if (asked.verb === 'transfer') this.#holdUntilMs = now.monotonicMs + HOLD_MS;
-        return this.#answer(ticket, { ...NO_ANSWER, index: this.#state.applied });
-      case 'transfer':
-        return this.#handOver(ticket, asked.node, name, now);
-      case 'config':
-        return this.#changeMembers(ticket, verdict.change, name, now);
-    }
-  }
-
-  /** Asked again until the other leads and answers itself. */
-  #handOver(ticket: Ticket, node: number, name: string, now: Now): void {
-    if (!this.#host.rowCovers(node, this.#state.running)) {
-      const message = `${name} does not show yet what the log depends on`;
-      return this.#answer(ticket, { kind: 'failed', code: 'BEHIND', message });
-    }
-    this.raft.transfer(node, now.monotonicMs);
-    this.#answer(ticket, { kind: 'refused' });
-  }
-
-  #changeMembers(ticket: Ticket, change: ConfigChange, name: string, now: Now): void {
-    const proposed = this.raft.proposeConfig(change, now.monotonicMs);
-    if (typeof proposed !== 'string') return this.#note(ticket, proposed, now, true);
-    const refusal = refusedChange(proposed, name);
-    this.#answer(ticket, refusal?.kind === 'failed' ? refusal : { kind: 'refused' });
+    const verdict = this.#operator.operate(commands, this.#state.applied, now);
+    if ('kind' in verdict) this.#answer(ticket, verdict);
+    else this.#note(ticket, verdict, now, true);
   }
 
   #beginRead(ticket: Ticket, frame: StrongRequestFrame, now: Now): void {
@@ -292,9 +260,10 @@ export class Group {
    * depends on (RULES T1) and has its clock right.
    */
   #handOn(isAhead: boolean, now: Now): void {
-    const { preferred } = this.plan;
-    if (!isAhead && (preferred.includes(this.#self as never) || now.monotonicMs < this.#holdUntilMs)) return;
-    const heirs: readonly number[] = isAhead ? [...preferred, ...this.raft.config.voters] : preferred;
+    const { voters } = this.raft.config;
+    if (!isAhead && (isAtHome(this.plan, this.#self) || this.#operator.isHeld(now))) return;
+    const preferred = voters.filter((node) => isAtHome(this.plan, node));
+    const heirs = isAhead ? [...preferred, ...voters] : preferred;
     const heir = heirs.find((node) => this.#mayLead(node));
     if (heir !== undefined) this.raft.transfer(heir, now.monotonicMs);
   }
@@ -411,7 +380,6 @@ export class Group {
 }
 
 const NO_REPLY = new Uint8Array(0);
-const NO_ANSWER = { kind: 'done', reply: NO_REPLY, versions: [] } as const;
 const USEC_PER_MS = 1_000;
 
 /** A request that is too large for an entry will be so everywhere; all else may be asked again. */

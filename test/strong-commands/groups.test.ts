@@ -122,9 +122,21 @@ describe('CW.GROUP ADD and REMOVE', () => {
     const regions = twoANode();
     const west = regions.connect('eu-west-1/a');
     expect(west.run(`CW.GROUP ADD ${GROUP} us-east-1/a LEARNER`)).toBe('+OK');
+    const { timeMs } = regions.cluster;
     expect(west.run('SET position:1 1')).toBe('+OK');
+    // handed over, not elected
+    expect(regions.cluster.timeMs - timeMs).toBeLessThan(500);
     expect(statusAt(regions, 'us-east-1/a').role).toBe('learner');
     expect(statusAt(regions, 'eu-west-1/a').leader).not.toBe('us-east-1/a');
+  });
+
+  test('leadership goes home to whoever votes there', () => {
+    const regions = twoANode();
+    const asia = regions.connect('ap-southeast-1/b');
+    asia.run(`CW.GROUP ADD ${GROUP} us-east-1/b VOTER`);
+    asia.run(`CW.GROUP ADD ${GROUP} us-east-1/a LEARNER`);
+    regions.cluster.run(10_000);
+    expect(statusAt(regions, 'us-east-1/b').role).toBe('leader');
   });
 
   test('REMOVE takes a node out that is gone; one that runs only with FORCE', () => {
