@@ -160,7 +160,10 @@ export async function memberUnfence(id: string, options: NodesOptions, terminal:
       (answer) => answer.operation === operation && answer.durable === 1,
     );
     await each(others, (client) => client.send('CW.MEMBER', 'UNFENCE', id, operation));
-    const where = pending.map(([other]) => other).join(', ');
+    const where = pending
+      .map(([other]) => other)
+      .toSorted()
+      .join(', ');
     terminal.write(`${id} is no longer ${step === 'HOLD' ? 'waited for' : 'fenced'} at ${where}\n`);
   });
 }

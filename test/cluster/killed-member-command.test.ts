@@ -146,7 +146,10 @@ test('what a killed command began is taken back, and the node is a member as bef
   await until(async () => (await states()).every((state) => state === 'fenced'));
   const unfence = (): ReturnType<typeof runToEnd> =>
     runToEnd(REAL, ['member', 'unfence', LOST, '--ready-file', cluster.readyFile]);
-  expect(await unfence()).toMatchObject({ code: 0, output: `${LOST} is no longer fenced at ${KEPT.join(', ')}\n` });
+  expect(await unfence()).toMatchObject({
+    code: 0,
+    output: `${LOST} is no longer fenced at ${KEPT.toSorted().join(', ')}\n`,
+  });
   expect(await states()).toEqual(['silent', 'silent']);
   expect((await unfence()).output).toBe(`${LOST} is neither fenced nor waited for anywhere\n`);
   await cluster.act('start', LOST);
