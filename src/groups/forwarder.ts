@@ -1,12 +1,12 @@
 import type { Now } from '../causal/replica.ts';
-import type { Origin } from '../clock/origin.ts';
+import { incarnationOf, type Origin } from '../clock/origin.ts';
 import type { StrongAnswer, StrongRequest } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
 import type { LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
 
 /** What the forwarder asks of its node. */
 export interface ForwarderHost {
-  /** Identifies this life of the node: its requests are counted from 1. */
+  /** Identifies this life of the node. */
   readonly origin: Origin;
   /** The node that leads a group as far as is known here, 0 for none; this node itself too. */
   leaderOf(group: string): number;
@@ -31,6 +31,12 @@ interface Pending {
   openAttempts: number;
 }
 
+/**
+ * Requests are counted on over the lives of a node: an answer that the life before had asked for may still come, and must not be taken for
+ * one of this life. So many are left to each incarnation, which rises by one a second at least.
+ */
+const SERIALS_AN_INCARNATION = 2 ** 20;
+
 /** After a refusal, in milliseconds: long enough for a new leader to make itself known. */
 const AGAIN_AFTER_MS = 25;
 
@@ -42,10 +48,11 @@ const AGAIN_AFTER_MS = 25;
 export class Forwarder {
   readonly #host: ForwarderHost;
   readonly #pending: Map<number, Pending> = new Map();
-  #serial = 0;
+  #serial: number;
 
   constructor(host: ForwarderHost) {
     this.#host = host;
+    this.#serial = incarnationOf(host.origin) * SERIALS_AN_INCARNATION;
   }
 
   get size(): number {
