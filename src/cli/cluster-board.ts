@@ -91,9 +91,27 @@ export interface LiveNode {
 /** With more regions than this to lag behind, the worst is shown. */
 const LAGS_SHOWN_MAX = 3;
 
-/** One part a region: `us-east-1 1,200 ops/s, 34 keys, lag eu 36 ap 118 ms`. */
+/** One part a region, `us-east-1 1,200 ops/s, 34 keys, lag eu 36 ap 118 ms`, and one a quorum group. */
 export function liveParts(nodes: readonly LiveNode[]): string[] {
   const regions = [...new Set(nodes.map((node) => node.plan.region))];
+  return [...regionParts(regions, nodes), ...groupParts(nodes)];
+}
+
+/** `us-east-1/region led by us-east-1/a`: whoever knows the latest term knows the leader. */
+function groupParts(nodes: readonly LiveNode[]): string[] {
+  const latest = new Map<string, NodeStats['groups'][number]>();
+  for (const group of nodes.flatMap((node) => node.stats?.groups ?? [])) {
+    const known = latest.get(group.name);
+    const isNews =
+      known === undefined || group.term > known.term || (group.term === known.term && known.leader === null);
+    if (isNews) latest.set(group.name, group);
+  }
+  return Array.from(latest.values(), ({ name, leader }) =>
+    leader === null ? `${name} without a leader` : `${name} led by ${leader}`,
+  );
+}
+
+function regionParts(regions: readonly string[], nodes: readonly LiveNode[]): string[] {
   return regions.map((region) => {
     const own = nodes.filter((node) => node.plan.region === region);
     const stats = own.flatMap((node) => (node.stats === null ? [] : [node.stats]));

@@ -38,8 +38,8 @@ export function clusterNodesOf(options: NodesOptions): ClusterNode[] {
   });
 }
 
-/** How long connecting and each reply may take. */
-const CONNECT_MS = 5_000;
+/** How long connecting and each reply may take: longer than a node waits for a quorum group. */
+const CONNECT_MS = 8_000;
 
 /** A connection that has said the password, where there is one. Throws as `RespClient.connect`. */
 export function connectTo(address: Address, options: NodesOptions): Promise<RespClient> {

@@ -1,6 +1,6 @@
 import { CausewayError } from '../errors.ts';
 import { clusterNodesOf, withClient, type ClusterNode, type NodesOptions } from './cluster-nodes.ts';
-import type { RespValue } from './resp-client.ts';
+import { RespError, type RespClient, type RespValue } from './resp-client.ts';
 import { bold, EXIT_FAILED, EXIT_OK, printable, type Terminal } from './usage.ts';
 
 /** One line of an explanation. */
@@ -12,7 +12,7 @@ export type Explanation =
   | { readonly node: string; readonly silence: string };
 
 /**
- * Asks every node for what it knows of a key (CW.EXPLAIN) and prints it, and whether they agree. The exit code is 0
+ * Asks every node for what it knows of a key (CW.EXPLAIN; of a strong one its leader and version, too) and prints it, and whether they agree. The exit code is 0
  * when every node was asked and all say the same.
  */
 export async function runInspect(key: string, options: NodesOptions, terminal: Terminal): Promise<number> {
@@ -27,10 +27,38 @@ export async function runInspect(key: string, options: NodesOptions, terminal: T
 async function explain(node: ClusterNode, key: string, options: NodesOptions): Promise<Explanation> {
   if (!node.isRunning) return { node: node.id, silence: 'does not run' };
   try {
-    const reply = await withClient(node.resp, async (client) => client.send('CW.EXPLAIN', key), options);
-    return { node: node.id, lines: readLines(reply) };
+    return await withClient(
+      node.resp,
+      async (client) => {
+        const lines = readLines(await client.send('CW.EXPLAIN', key));
+        return { node: node.id, lines: [...lines, ...(await strongLines(client, key))] };
+      },
+      options,
+    );
   } catch (error) {
     return { node: node.id, silence: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Of a strong key the leader that the node knows of, and the version that it gets from there; nothing of others. */
+async function strongLines(client: RespClient, key: string): Promise<Line[]> {
+  const home = await client.send('CW.HOME', key);
+  if (!Array.isArray(home)) return [];
+  const [, leader = null, group = null] = home as readonly RespValue[];
+  return [
+    ['leader', leader === null ? 'none is known' : textOf(leader)],
+    ['version', await versionText(client, key, textOf(group))],
+  ];
+}
+
+/** The log index of the last write; the node's own words where the group does not answer. */
+async function versionText(client: RespClient, key: string, group: string): Promise<string> {
+  try {
+    const version = await client.send('CW.VERSION', key);
+    return version === 0 ? 'none: the key is not there' : `${textOf(version)} in the log of ${group}`;
+  } catch (error) {
+    if (error instanceof RespError) return error.message;
+    throw error;
   }
 }
 

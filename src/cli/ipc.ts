@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { NodeStats } from '../server/server-types.ts';
 
 /**
  * What `up` and a process that it started say to each other over Node's IPC channel. The child ends when the channel
@@ -12,12 +13,7 @@ export type ChildMessage =
     }
   | { readonly type: 'ready' }
   | { readonly type: 'removed'; readonly message: string }
-  | {
-      readonly type: 'stats';
-      readonly opsPerSecond: number;
-      readonly keys: number;
-      readonly lagMs: Readonly<Record<string, number | null>>;
-    }
+  | ({ readonly type: 'stats' } & NodeStats)
   | { readonly type: 'shaper-listening'; readonly adminUrl: string }
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
@@ -38,6 +34,7 @@ const childMessage: z.ZodType<ChildMessage> = z.discriminatedUnion('type', [
     opsPerSecond: z.number(),
     keys: z.number(),
     lagMs: z.record(z.string(), z.number().nullable()),
+    groups: z.array(z.object({ name: z.string(), leader: z.string().nullable(), term: z.number() })),
   }),
   z.object({ type: z.literal('shaper-listening'), adminUrl: z.string() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),

@@ -15,6 +15,8 @@ export interface NodeStats {
   readonly keys: number;
   /** Region → age in milliseconds of what was written here and is not known to be applied there; null when unknown. */
   readonly lagMs: Readonly<Record<string, number | null>>;
+  /** Quorum groups, with the leader that this node knows of (a node id, null for none) and in which term. */
+  readonly groups: readonly { readonly name: string; readonly leader: string | null; readonly term: number }[];
 }
 
 /** Where another node is dialled. */

@@ -147,7 +147,8 @@ class NodeServer implements RunningServer {
       const known = Object.hasOwn(lagMs, peer.region) ? (lagMs[peer.region] ?? null) : 0;
       lagMs[peer.region] = known === null || peer.lagMs === null ? null : Math.max(known, peer.lagMs);
     }
-    return { opsPerSecond: this.#resp.opsPerSecond, keys: node.keys.count, lagMs };
+    const groups = node.strong.groups().map(({ name, leader, term }) => ({ name, leader, term }));
+    return { opsPerSecond: this.#resp.opsPerSecond, keys: node.keys.count, lagMs, groups };
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ClusterBoard, liveParts, type LiveNode } from '../../src/cli/cluster-board.ts';
 import { tableOf } from '../../src/cli/table.ts';
+import type { NodeStats } from '../../src/server/server-types.ts';
 import type { Terminal } from '../../src/cli/usage.ts';
 
 function terminal(isTty: boolean, columns: number): Terminal & { text: string } {
@@ -43,10 +44,15 @@ test('a terminal that is too narrow gets a line a region, cut to its width', () 
   expect(out.text).toBe('region-\ntwo\n\u001b[2A\u001b[Jend\n');
 });
 
-const node = (region: string, lagMs: Record<string, number | null> | null, state = 'running'): LiveNode => ({
+const node = (
+  region: string,
+  lagMs: Record<string, number | null> | null,
+  state = 'running',
+  groups: NodeStats['groups'] = [],
+): LiveNode => ({
   plan: { region },
   state: state as LiveNode['state'],
-  stats: lagMs === null ? null : { opsPerSecond: 1_000.4, keys: 20_000, lagMs },
+  stats: lagMs === null ? null : { opsPerSecond: 1_000.4, keys: 20_000, lagMs, groups },
 });
 
 test('a part a region: what its nodes serve together, and the lag of the slowest to each other region', () => {
@@ -62,6 +68,20 @@ test('a part a region: what its nodes serve together, and the lag of the slowest
     'eu-west-1 (1 of 2 nodes away) 1,000 ops/s, 20,000 keys, lag us 0 eu-west-2 0 ms',
     'eu-west-2 stopped',
   ]);
+});
+
+test('a part a quorum group: the leader of the latest term that a running node knows of', () => {
+  const partOf = (...known: readonly NodeStats['groups'][number][]): string | undefined =>
+    liveParts(known.map((group) => node('us-east-1', {}, 'running', [group])))[1];
+  const name = 'us-east-1/region';
+  const old = { name, leader: 'us-east-1/a', term: 3 };
+  const fresh = { name, leader: 'eu-west-1/a', term: 4 };
+  const searching = { name, leader: null, term: 4 };
+  expect(partOf(old, fresh)).toBe('us-east-1/region led by eu-west-1/a');
+  expect(partOf(fresh, old)).toBe('us-east-1/region led by eu-west-1/a');
+  expect(partOf(searching, fresh, old)).toBe('us-east-1/region led by eu-west-1/a');
+  expect(partOf(fresh, searching)).toBe('us-east-1/region led by eu-west-1/a');
+  expect(partOf(old, searching)).toBe('us-east-1/region without a leader');
 });
 
 test('of many regions the one that is furthest behind is shown', () => {

@@ -238,6 +238,15 @@ describe('replay and inspect', () => {
         .join('')}All 3 nodes agree.\n`,
     );
     expect(same.code).toBe(0);
+    const strong = await workshop.command(['inspect', 'position:1']);
+    expect(strong.output).toContain(
+      'eu-west-1/a\n  key      position:1\n  value    hello\n  leader   us-east-1/a\n  version  7 in the log of us-east-1/region\n',
+    );
+    expect(strong.code).toBe(0);
+    const gone = await workshop.command(['inspect', 'position:absent']);
+    expect(gone.output).toContain('  version  none: the key is not there\n');
+    const stuck = await workshop.command(['inspect', 'position:unknown']);
+    expect(stuck.output).toContain('  value    hello\n  leader   us-east-1/a\n  version  NOQUORUM no quorum\n');
     const different = await workshop.command(['inspect', 'differs']);
     expect(different.output).toContain('The nodes differ in: value.');
     expect(different.code).toBe(1);

@@ -35,6 +35,13 @@ async function startFake(config: NodeConfig, options: StartServerOptions = {}): 
         const value = argument === 'differs' ? config.region : 'hello';
         return `*4\r\n${['key', argument, 'value', value].map(bulk).join('')}`;
       }
+      case 'CW.HOME':
+        return argument.startsWith('position:')
+          ? `*3\r\n${['us-east-1', 'us-east-1/a', 'us-east-1/region'].map(bulk).join('')}`
+          : '*-1\r\n';
+      case 'CW.VERSION':
+        if (argument === 'position:unknown') return '-NOQUORUM no quorum\r\n';
+        return argument === 'position:absent' ? ':0\r\n' : ':7\r\n';
       case 'HSET':
         if (argument === 'quote:WRONG') return '-WRONGTYPE not a hash\r\n';
         stored.set(
@@ -70,6 +77,7 @@ async function startFake(config: NodeConfig, options: StartServerOptions = {}): 
       opsPerSecond: commands,
       keys: 1_234,
       lagMs: Object.fromEntries(config.members.map(({ region }) => [region, 7])),
+      groups: [{ name: 'us-east-1/region', leader: 'us-east-1/a', term: 1 }],
     }),
     async close() {
       if (fault === 'hang') await new Promise((resolve) => setTimeout(resolve, 60_000));

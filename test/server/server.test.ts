@@ -67,7 +67,10 @@ describe('a whole node', () => {
     await client.wait(1, 20_000);
     expect((await rigs[0].http('/healthz')).status).toBe(200);
     const ready = await rigs[0].http('/readyz');
-    expect([ready.status, await ready.json()]).toEqual([200, { node: 'us-east-1/a', ready: true, reasons: [] }]);
+    expect([ready.status, await ready.json()]).toEqual([
+      200,
+      { node: 'us-east-1/a', ready: true, reasons: [], degraded: [] },
+    ]);
     const metrics = await (await rigs[0].http('/metrics')).text();
     for (const line of [
       'causeway_ready 1',
@@ -81,7 +84,12 @@ describe('a whole node', () => {
       expect(metrics.split('\n')).toContain(line);
     }
     const stats = rigs[0].server.stats();
-    expect(stats).toEqual({ opsPerSecond: expect.any(Number) as unknown, keys: 1, lagMs: { 'eu-west-1': 0 } });
+    expect(stats).toEqual({
+      opsPerSecond: expect.any(Number) as unknown,
+      keys: 1,
+      lagMs: { 'eu-west-1': 0 },
+      groups: [],
+    });
   });
 
   test('a node that hears of no peer is not ready at first, says whom it waits for, and then serves alone', async () => {
