@@ -113,7 +113,11 @@ export class ChainCheck {
     const last = this.#last;
     if (last === null) return { kind: 'changed', text: `${nameOf(line)} does not begin after the hash ${hash}` };
     const mended = hashOfLine(line.text.replace(line.previous, hash));
-    const isLinkAlone = next !== undefined && next.previous !== line.hash && next.previous === mended;
+    if (next === undefined) {
+      const text = `${nameOf(last)} was changed, or ${line.at} was, or was added: they do not fit together`;
+      return { kind: 'changed', text };
+    }
+    const isLinkAlone = next.previous !== line.hash && next.previous === mended;
     const changed = isLinkAlone ? line : last;
     const witness = isLinkAlone ? next : line;
     return { kind: 'changed', text: `${nameOf(changed)} was changed: it has not the hash that ${witness.at} says` };

@@ -72,9 +72,11 @@ describe('what was done to a chain is named', () => {
       const lines = LINES.with(record - 1, at(record).replace('"user":"trader"', '"user":"tradeR"'));
       const { code, said } = await check(lines);
       const index = record < 5 ? record : record - 1;
+      // of the last two lines either may be the false one
+      const why = record < 8 ? ': it has not the hash that F:' : ', or F:9 was, or was added: they do not fit together';
       expect([code, said]).toEqual([
         1,
-        `${placeOf(record, record, index)} was changed: it has not the hash that F:${record + 1} says\n`,
+        `${placeOf(record, record, index)} was changed${why}${record < 8 ? `${record + 1} says` : ''}\n`,
       ]);
     }
   });

@@ -1,10 +1,24 @@
 import { describe, expect, test } from 'vitest';
+import { MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
+import { REPLICATION_LIMITS } from '../../src/causal/limits.ts';
+import { nodeNumber } from '../../src/clock/origin.ts';
+import type { AuditPage } from '../../src/commands/audit-page.ts';
+import { CommandIndex } from '../../src/commands/command-index.ts';
+import type { StrongAnswer } from '../../src/commands/strong-view.ts';
+import { commandTable } from '../../src/commands/table.ts';
+import { planGroup } from '../../src/groups/group-plan.ts';
+import { GROUP_LIMITS, GROUP_TIMING } from '../../src/groups/limits.ts';
+import { RegionNode } from '../../src/node/region-node.ts';
+import { groupCodec } from '../../src/wire/group-codec.ts';
+import { peerCodec } from '../../src/wire/peer-codec.ts';
+import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { latin1Of } from '../../src/base/bytes.ts';
 import { auditLine, type AuditLine } from '../../src/cli/audit-line.ts';
 import { CHAIN_START } from '../../src/groups/audit-record.ts';
 import { auditPage } from '../../src/groups/audit-pages.ts';
-import { StrongRegions } from '../support/strong-regions.ts';
+import { strongClasses, StrongRegions } from '../support/strong-regions.ts';
 import { ALL_FAULTS, StrongRun } from '../support/strong-run.ts';
+import { VIRTUAL_START_MS } from '../support/virtual-cluster.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 import { GROUP, GroupRig, linesOf, newState, type SeenRecord } from './group-rig.ts';
 
@@ -47,6 +61,75 @@ function expectEqual(regions: StrongRegions): string[] {
   const [first = [], ...others] = REGIONS.map((region) => expectWhole(regions, region));
   for (const other of others) expect(other).toEqual(first);
   return first;
+}
+
+const latin1Lines = (page: AuditPage | null): string[] =>
+  (page?.records ?? []).flatMap(([, bytes]) => latin1Of(bytes, 0, bytes.length).split('\n'));
+
+/** A cluster of one node that keeps nothing over a restart. */
+function aloneWithoutDisk(): { readonly core: RegionNode; write(words: readonly string[]): void } {
+  const self = { nodeNumber: nodeNumber(64), id: `${EAST}/a`, region: EAST };
+  let monotonicMs = 0;
+  const now = () => ({ wallMs: VIRTUAL_START_MS + monotonicMs, monotonicMs });
+  const core = new RegionNode({
+    identity: {
+      clusterId: 'c',
+      nodeId: self.id,
+      region: EAST,
+      nodeNumber: self.nodeNumber,
+      incarnation: 1,
+      startId: 's',
+      rules: '',
+    },
+    members: [self],
+    limits: REPLICATION_LIMITS,
+    codec: peerCodec,
+    stampBound: 0,
+    raiseStampBound: () => undefined,
+    hasStore: false,
+    classes: strongClasses({ audit: true }),
+    strong: {
+      plans: [planGroup(EAST, 1, 'region', [self], () => 0)],
+      commands: new CommandIndex(commandTable),
+      newReply: keptReplies(),
+      codec: groupCodec,
+      timing: GROUP_TIMING,
+      limits: GROUP_LIMITS,
+      load: null,
+      readAudit: null,
+      random: () => 0.5,
+    },
+  });
+  core.start(now());
+  const pass = (): void => {
+    monotonicMs += 10;
+    core.tick(now());
+    core.flush(now());
+    core.takeOutputs();
+  };
+  while (core.strong.leaderOf(GROUP) === null) pass();
+  return {
+    core,
+    write(words) {
+      const answers: StrongAnswer[] = [];
+      const commands = [words.map((word) => new Uint8Array(Buffer.from(word)))];
+      const requester = { user: 'default', address: 'a', region: EAST };
+      const rest = {
+        keys: [],
+        isExec: false,
+        watches: [],
+        respVersion: 3,
+        deps: [],
+        once: null,
+        timeoutMs: 1_000,
+      } as const;
+      core.strong.submit({ group: GROUP, kind: 'write', commands, requester, ...rest }, (answer) =>
+        answers.push(answer),
+      );
+      while (answers.length === 0) pass();
+      expect(answers[0]).toHaveProperty('reply');
+    },
+  };
 }
 
 describe('the audit of a group', () => {
@@ -100,6 +183,29 @@ describe('the audit of a group', () => {
     regions.sync();
     expect(expectEqual(regions)).toEqual(made);
     expect(onDisk(regions, EAST)).toBe(4);
+  });
+
+  test('is in memory no longer than until it is on disk', () => {
+    const regions = new StrongRegions({ audit: true });
+    const client = regions.connect(EAST);
+    for (let at = 0; at < 3; at++) client.run('INCR position:1');
+    regions.sync();
+    expect(linesAt(regions, EAST)).toHaveLength(3);
+    regions.node(EAST).disk.quorum = new MemoryQuorumStore();
+    expect(linesAt(regions, EAST)).toEqual([]);
+  });
+
+  test('of a node without a disk is bounded: the newest records stay', () => {
+    const node = aloneWithoutDisk();
+    const value = 'v'.repeat(300);
+    const keys = Array.from({ length: 2_000 }, (_, key) => [`position:${key}`, value]).flat();
+    for (let at = 0; at < 12; at++) node.write(['MSET', ...keys]);
+    const page = node.core.strong.audit(GROUP, 0, 1);
+    expect(page?.head.count).toBe(24_000);
+    const [oldest] = seen(latin1Lines(page));
+    expect(oldest?.record).toBeGreaterThan(2_000);
+    const newest = node.core.strong.audit(GROUP, page?.head.index ?? 0, 1);
+    expect(seen(latin1Lines(newest)).at(-1)?.record).toBe(24_000);
   });
 
   test('is on disk before the log is without the entries that made it', () => {
