@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { smoke, type SmokeCheck, type SmokeNode } from './smoke.ts';
+import { strongSmoke } from './strong-smoke.ts';
 import { absentTool, type SuiteResult } from './suite-result.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -59,6 +60,7 @@ async function checkCluster(cluster: ComposeCluster): Promise<SmokeCheck[]> {
   return [
     ...(await smoke(nodes, CONDITION_DEADLINE_MS)),
     await checkRelayAroundACut(nodes, wan),
+    ...(await checkStrong(cluster, nodes)),
     await checkUser(cluster),
     await checkHealth(cluster),
     await checkStop(cluster),
@@ -75,6 +77,32 @@ async function checkRelayAroundACut(nodes: readonly SmokeNode[], wan: string): P
   await steer(wan, 'heal', pair);
   const problems = checks.filter((check) => check.problem !== null);
   return { name, problem: problems.map((check) => `${check.name}: ${check.problem ?? ''}`).join('; ') || null };
+}
+
+/** The classes file that compose is given has position:* strong, at home in us-east-1: its container is killed and started again. */
+async function checkStrong(cluster: ComposeCluster, nodes: readonly SmokeNode[]): Promise<SmokeCheck[]> {
+  const region = 'us-east-1';
+  return strongSmoke(
+    nodes,
+    {
+      async kill() {
+        const { code, log } = await cluster.compose(['kill', '--signal', 'SIGKILL', region]);
+        if (code !== 0) throw new Error(`compose kill ended with ${code}: ${log}`);
+      },
+      async start() {
+        await cluster.compose(['start', region]);
+        // Free ports are taken anew.
+        const node = {
+          region,
+          resp: await cluster.port(region, RESP_PORT),
+          http: await cluster.port(region, HTTP_PORT),
+        };
+        await untilReady(node);
+        return node;
+      },
+    },
+    CONDITION_DEADLINE_MS,
+  );
 }
 
 async function steer(wan: string, what: 'cut' | 'heal', pair: { from: string; to: string }): Promise<void> {

@@ -97,7 +97,8 @@ export async function smoke(nodes: readonly SmokeNode[], deadlineMs: number): Pr
   return checks;
 }
 
-function connect(node: SmokeNode): Redis {
+/** A client that says in its errors what is wrong. */
+export function connect(node: SmokeNode): Redis {
   const colon = node.resp.lastIndexOf(':');
   const redis = new Redis({
     host: node.resp.slice(0, colon),
@@ -115,7 +116,7 @@ async function digestOf(redis: Redis): Promise<string> {
 }
 
 /** Repeats `body` until it does not throw. Throws its last error once the deadline is over. */
-async function eventually(deadlineMs: number, body: () => Promise<void>, pauseMs = 25): Promise<void> {
+export async function eventually(deadlineMs: number, body: () => Promise<void>, pauseMs = 25): Promise<void> {
   const end = performance.now() + deadlineMs;
   for (;;) {
     try {
@@ -127,6 +128,7 @@ async function eventually(deadlineMs: number, body: () => Promise<void>, pauseMs
   }
 }
 
-function equal(actual: unknown, expected: unknown, what: string): void {
+/** Throws unless both are the same. */
+export function equal(actual: unknown, expected: unknown, what: string): void {
   if (actual !== expected) throw new Error(`${what}: expected ${String(expected)}, got ${String(actual)}`);
 }
