@@ -37,6 +37,18 @@ export function shownBytes(latin1: string, bytesMax: number = SHOWN_BYTES_MAX): 
   return { start, bytes: latin1.length, sha256: sha256Hex(latin1) };
 }
 
+/** As `shownBytes` of a latin1 text, without making a text of what is long. */
+export function shownRange(bytes: ByteRange): ShownBytes {
+  const { buf, start, end, length } = bytes;
+  if (length <= SHOWN_BYTES_MAX) return readable(bytes.toLatin1());
+  const head = latin1Of(buf, start, start + SHOWN_BYTES_MAX + 1);
+  return {
+    start: readable(head.slice(0, characterEnd(head, SHOWN_BYTES_MAX))),
+    bytes: length,
+    sha256: sha256Hex(buf.subarray(start, end)),
+  };
+}
+
 /** An argument of a command, without a hash: what a value becomes has one. */
 export function shownArgument(bytes: ByteRange): ShownArgument {
   const { buf, start, length } = bytes;

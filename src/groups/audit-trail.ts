@@ -119,7 +119,6 @@ export class AuditTrail {
   /** The entry is applied: its records are made. */
   end(index: number, stamp: Stamp, entry: GroupEntry): void {
     if (this.#options === null || this.#written.size === 0) return;
-    this.#lens.nowMs = msOfStamp(stamp);
     const lines: string[] = [];
     const shared = { group: this.#options.group, index, stamp, ms: msOfStamp(stamp), ...requesterOf(entry) };
     const commands = new Map<Args, ShownCommand>();

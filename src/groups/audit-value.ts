@@ -2,7 +2,7 @@ import { ByteRange, latin1Range } from '../base/bytes.ts';
 import { ContentType } from '../crdt/entry.ts';
 import type { Slot } from '../keyspace/keyspace.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
-import { sha256Hex, SHOWN_PART_BYTES_MAX, shownBytes, type ShownBytes } from './audit-text.ts';
+import { sha256Hex, SHOWN_PART_BYTES_MAX, shownBytes, shownRange, type ShownBytes } from './audit-text.ts';
 
 /** So many fields or members are written into a record. */
 export const SHOWN_PARTS_MAX = 64;
@@ -103,7 +103,7 @@ export class AuditLens {
     switch (this.#keyspace.typeOf(slot)) {
       case ContentType.String:
         this.#keyspace.stringInto(slot, this.#value);
-        return { type: 'string', value: shownBytes(this.#value.toLatin1()), ...expires };
+        return { type: 'string', value: shownRange(this.#value), ...expires };
       case ContentType.Hash:
         return { type: 'hash', size: this.#keyspace.hashAt(slot).size, ...this.#partsOf(key, parts), ...expires };
       case ContentType.Set:

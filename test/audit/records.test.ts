@@ -118,6 +118,30 @@ describe('a record of a write', () => {
     });
   });
 
+  test('of a part that an EXEC writes twice has it as it was before the EXEC; a command counts once', () => {
+    const rig = new GroupRig().do('HSET h a 1').run([words('HSET h a 2 b 2'), words('HSET h a 3')]);
+    expect(rig.last).toMatchObject({
+      commands: [{ arguments: words('HSET h a 2 b 2') }, { arguments: words('HSET h a 3') }],
+      old: {
+        shown: {
+          list: [
+            ['a', '1'],
+            ['b', null],
+          ],
+        },
+      },
+      new: {
+        shown: {
+          list: [
+            ['a', '3'],
+            ['b', '2'],
+          ],
+        },
+      },
+    });
+    expect(rig.last).not.toHaveProperty('commandCount');
+  });
+
   test('of a document has its JSON before and after an edit', () => {
     const rig = new GroupRig().run([['JSON.SET', 'd', '$', '{"b":1,"a":[2]}']]).run([['JSON.SET', 'd', '$.b', '"é"']]);
     expect(rig.last).toMatchObject({
