@@ -234,6 +234,19 @@ export class ColumnsReader {
     this.#stamp = columns.stamps[0] ?? 0;
   }
 
+  /** Another one at the same transaction. */
+  fork(): ColumnsReader {
+    const fork = new ColumnsReader(this.#columns);
+    fork.#transaction = this.#transaction;
+    fork.#stamp = this.#stamp;
+    fork.#depsAt = this.#depsAt;
+    fork.#updateAt = this.#updateAt;
+    fork.#lengthAt = this.#lengthAt;
+    fork.#numberAt = this.#numberAt;
+    fork.#blobAt = this.#blobAt;
+    return fork;
+  }
+
   /** The stamp of the next transaction. */
   get stamp(): Stamp {
     return this.#stamp as Stamp;

@@ -135,6 +135,33 @@ export class HoldBack {
     }
   }
 
+  /** How far all would be if `vector` were there and then all were delivered that can be. Delivers nothing. */
+  reach(vector: VersionVector, closed: VersionVector, wallMs: number): VersionVector {
+    const latestStamp = stampOfMs(wallMs + this.#options.skewMsMax);
+    const reached = vector.clone();
+    const left = [...this.#queues].map(([origin, { chunks }]) => ({ origin, forks: chunks.map(forkOf) }));
+    for (let progress = true; progress;) {
+      progress = false;
+      for (const { origin, forks } of left) {
+        for (let fork = forks[0]; fork !== undefined; fork = forks[0]) {
+          const { last, nextSeq, reader } = fork;
+          if (nextSeq > last) {
+            forks.shift();
+            continue;
+          }
+          if (nextSeq > reached.get(origin)) {
+            if (reader.stamp > latestStamp || reader.missingDep(reached, closed, origin) !== null) break;
+            reached.raise(origin, nextSeq);
+            progress = true;
+          }
+          reader.next(SKIPPED, () => {});
+          fork.nextSeq++;
+        }
+      }
+    }
+    return reached;
+  }
+
   /** Moves past a transaction that came another way meanwhile. */
   #skip(held: HeldChunk, deps: VersionVector): void {
     held.reader.raiseDeps(deps);
@@ -180,3 +207,7 @@ export class HoldBack {
 }
 
 const SKIPPED: Update = new Update();
+
+function forkOf({ chunk, nextSeq, reader }: HeldChunk): { last: number; nextSeq: number; reader: ColumnsReader } {
+  return { last: chunk.last, nextSeq, reader: reader.fork() };
+}

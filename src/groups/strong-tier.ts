@@ -32,8 +32,11 @@ export interface StrongHost
   show(origin: Origin, chunk: GroupChunk): boolean;
   /** How far a group is shown here. */
   visible(origin: Origin): number;
-  /** Puts a group's whole state in the place of what is shown of it. */
-  showWhole(group: Group): void;
+  /**
+   * Puts groups' whole states in the place of what is shown of them, with all that waits for them, in one step. Of those that it shows then
+   * nothing lacks its causes (RULES T1); the others stay as they are. Says which it has shown.
+   */
+  showWhole(groups: readonly Group[]): readonly Group[];
   nodeId(node: number): string;
   now(): Now;
 }
@@ -290,11 +293,11 @@ export class StrongTier implements StrongView {
   // ── time ──
 
   tick(now: Now): void {
-    for (const kept of this.#groups.values()) {
-      kept.group.tick(now);
-      this.#followMembers(kept.group, now);
-      if (kept.isShownBehind) this.#catchUpShown(kept);
+    for (const { group } of this.#groups.values()) {
+      group.tick(now);
+      this.#followMembers(group, now);
     }
+    this.#catchUpShown();
     this.#forwarder.tick(now);
   }
 
@@ -319,6 +322,7 @@ export class StrongTier implements StrongView {
       for (const kept of this.#groups.values()) if (this.#turn(kept, now)) wasBusy = true;
       if (wasBusy) isBusy = true;
     }
+    this.#catchUpShown();
     if (this.#forwarder.size > 0) this.#forwarder.tick(now);
     return isBusy;
   }
@@ -332,21 +336,21 @@ export class StrongTier implements StrongView {
     kept.compactTo = outputs.discardUpTo ?? kept.compactTo;
     for (const to of outputs.snapshotsWanted) this.#sendSnapshot(group, to);
     if (chunk !== null && !kept.isShownBehind) kept.isShownBehind = !this.#host.show(group.plan.origin, chunk);
-    if (kept.isShownBehind) this.#catchUpShown(kept);
     const { committed, messages, persist, reads } = outputs;
     // who got an answer may have asked again at once
     return messages.length > 0 || committed.length > 0 || reads.length > 0 || persist !== null;
   }
 
-  /** Shows the whole state where the transactions that led to it are not all at hand: after a restart or a snapshot. */
-  #catchUpShown(kept: Kept): void {
-    const { origin } = kept.group.plan;
-    const { applied, running } = kept.group.state;
-    if (this.#host.visible(origin) < applied) {
-      if (!this.#host.covers([...running.entries()])) return;
-      this.#host.showWhole(kept.group);
-    }
-    kept.isShownBehind = false;
+  /**
+   * Shows whole states where the transactions that led to them are not all at hand: after a restart or a snapshot. All groups together:
+   * what one has seen of the other and the other of it can only be shown at once.
+   */
+  #catchUpShown(): void {
+    const behind = [...this.#groups.values()].filter((kept) => kept.isShownBehind);
+    if (behind.length === 0) return;
+    const lacking = behind.filter(({ group }) => this.#host.visible(group.plan.origin) < group.state.applied);
+    const shown = lacking.length === 0 ? [] : this.#host.showWhole(lacking.map(({ group }) => group));
+    for (const kept of behind) kept.isShownBehind = lacking.includes(kept) && !shown.includes(kept.group);
   }
 
   // ── snapshots ──

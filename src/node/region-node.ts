@@ -162,6 +162,7 @@ export class RegionNode implements Engine, NodeView {
       codec,
       send: (link, frame) => void this.#send(link, frame),
       nodeId: (node) => this.names(node) ?? String(node),
+      deliver: () => this.#deliver(this.#now),
       now: () => this.#now,
     });
   }

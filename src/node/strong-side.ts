@@ -4,6 +4,7 @@ import type { Codec, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import type { Origin } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupChunk } from '../groups/group-state.ts';
@@ -31,6 +32,8 @@ export interface StrongSideOptions {
   readonly codec: Codec;
   readonly send: (link: number, frame: PeerFrame) => void;
   readonly nodeId: (node: number) => string;
+  /** Delivers what can be of what is held back. */
+  readonly deliver: () => void;
   readonly now: () => Now;
 }
 
@@ -112,18 +115,53 @@ class CausalSide implements StrongHost {
     return this.#options.replica.vector.get(origin);
   }
 
-  /** The group's state in the place of what is here of it, in one step: as a snapshot by dot (RULES D6, T5). */
-  showWhole({ plan: { origin }, state }: Group): void {
-    const { replica, keyspace, own } = this.#options;
+  showWhole(groups: readonly Group[]): readonly Group[] {
+    const { replica, own, deliver } = this.#options;
+    const shown = this.#closed(groups);
+    if (shown.length === 0) return shown;
     own.seal(this.#options.now());
+    for (const group of shown) this.#replace(group);
+    replica.clock.see(Math.max(...shown.map(({ state }) => state.stamp)) as Stamp);
+    own.noteVectorChanged();
+    // part of what they have seen may have waited for them
+    deliver();
+    return shown;
+  }
+
+  /** The most of the groups that together, and with all that waits for them, lack nothing. */
+  #closed(groups: readonly Group[]): readonly Group[] {
+    const { replica, now } = this.#options;
+    const { closedHere, holdBack } = replica;
+    type Has = (origin: Origin, seq: number) => boolean;
+    const lacksNothing = ({ state }: Group, has: Has): boolean =>
+      [...state.running.dots()].every(([origin, seq]) => has(origin, seq) || closedHere.isRetired(origin));
+    for (let some = groups; some.length > 0; ) {
+      const vector = replica.vector.clone();
+      for (const { plan, state } of some) vector.raise(plan.origin, state.applied);
+      // what is not even held is not looked for in what is
+      const mayHave: Has = (origin, seq) => vector.contains(origin, seq) || holdBack.tail(origin, 0) >= seq;
+      const near = some.filter((group) => lacksNothing(group, mayHave));
+      if (near.length < some.length) {
+        some = near;
+        continue;
+      }
+      const reached = holdBack.reach(vector, closedHere, now().wallMs);
+      const next = some.filter((group) => lacksNothing(group, (origin, seq) => reached.contains(origin, seq)));
+      if (next.length === some.length) return next;
+      some = next;
+    }
+    return [];
+  }
+
+  /** A group's state in the place of what is here of it, as a snapshot by dot (RULES D6, T5). */
+  #replace({ plan: { origin }, state }: Group): void {
+    const { replica, keyspace } = this.#options;
     const entries = new Map(state.snapshot().entries.map(([key, [, entry]]) => [key, entry] as const));
     const remote = new VersionVector([[origin, state.applied]]);
     keyspace.mergeSnapshot(entries, null, { local: replica.vector.clone(), remote });
     replica.setRunning(origin, state.running.clone());
     replica.log.startAfter(origin, state.applied);
     replica.vector.raise(origin, state.applied);
-    replica.clock.see(state.stamp);
-    own.noteVectorChanged();
   }
 
   isRemoved(node: number): boolean {

@@ -68,11 +68,13 @@ function* read(notebook: Notebook, key: string, prefix = 'GET'): Script {
 
 /** A read of the copy here that says how old it can be: as old as that it is right. */
 function* readStale(notebook: Notebook, key: string): Script {
+  const askedMs = notebook.nowMs();
   const reply = yield `CW.GET ${key} MAXSTALE 1500`;
   const match = /^\[(nil|".*") :(\d+) ".*"\]$/.exec(reply ?? '');
   if (match === null) return;
   const endedMs = notebook.nowMs();
-  const beganMs = endedMs - Number(match[2]) - 10;
+  // the leader's answer is of the time between
+  const beganMs = Math.min(askedMs, endedMs - Number(match[2])) - 10;
   notebook.operation(key, { kind: 'get', value: '', beganMs, endedMs, result: textOf(match[1] ?? 'nil') });
 }
 
