@@ -17,7 +17,7 @@ export function auditPage(
   if (count === 0) return { head, records: [], next: 0 };
   const page = new Page(count);
   for (const [index, lines] of stored) if (page.add(index, lines)) break;
-  for (const [index, lines] of trail.kept(Math.max(fromIndex, page.lastIndex + 1), Infinity)) {
+  for (const [index, lines] of trail.kept(Math.max(fromIndex, page.lastIndex + 1))) {
     if (page.isFull) break;
     page.add(index, lines);
   }

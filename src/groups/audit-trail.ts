@@ -13,7 +13,7 @@ import type { GroupEntry } from './group-entry.ts';
 export interface AuditOptions {
   /** The group's name. */
   readonly group: string;
-  /** The same on all members, for the life of a group's log (SPEC T6). */
+  /** The same on all members, for the life of a group's log (SPEC A1). */
   readonly isAudited: (key: ByteRange) => boolean;
 }
 
@@ -39,7 +39,7 @@ interface Written {
 type EntryRecords = readonly [index: number, lines: Uint8Array];
 
 /**
- * Who wrote what: a record of each key that an entry of a group's log writes, in a chain of hashes (SPEC T6). A function of the
+ * Who wrote what: a record of each key that an entry of a group's log writes, in a chain of hashes (SPEC A1). A function of the
  * log alone, made where the entry is applied: every member makes the same bytes. Records stay here until they are on disk.
  */
 export class AuditTrail {
@@ -167,9 +167,9 @@ export class AuditTrail {
     this.#keptBytes += lines.length;
   }
 
-  /** Records that are here, of entries from `fromIndex` to `toIndex`. */
-  kept(fromIndex: number, toIndex: number): EntryRecords[] {
-    return this.#kept.filter(([index]) => index >= fromIndex && index <= toIndex);
+  /** Records that are here, of entries from a log index on. */
+  kept(fromIndex: number): EntryRecords[] {
+    return this.#kept.filter(([index]) => index >= fromIndex);
   }
 
   /** Those of entries up to there are on disk. */
@@ -188,11 +188,6 @@ export class AuditTrail {
 
   #drop(count: number): void {
     for (const [, lines] of this.#kept.splice(0, count)) this.#keptBytes -= lines.length;
-  }
-
-  /** Takes over what another state machine of the group has not on disk yet, whose place this one takes. */
-  adopt(other: AuditTrail): void {
-    for (const [index, lines] of other.#kept) this.#keep(index, lines);
   }
 }
 

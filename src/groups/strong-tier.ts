@@ -369,7 +369,6 @@ export class StrongTier implements StrongView {
     state.restore(entries, meta);
     // what a snapshot brings was stored with it
     state.takeDirty();
-    state.audit.adopt(kept.group.state.audit);
     kept.group.replaceState(state);
     kept.storedUpTo = meta.applied;
     kept.isShownBehind = true;
@@ -422,7 +421,7 @@ export class StrongTier implements StrongView {
       entries: persist?.entries ?? [],
       compactTo: installed === null ? kept.compactTo : null,
       // with the state that they lead to: what the log loses by that is never without its records
-      audit: isStateDue || installed !== null ? group.state.audit.kept(0, installed?.meta.index ?? Infinity) : [],
+      audit: isStateDue || installed !== null ? group.state.audit.kept(0) : [],
     };
     kept.compactTo = null;
     if (installed !== null) {

@@ -116,5 +116,5 @@ export function newState(): GroupState {
 }
 
 export function linesOf(state: GroupState): string[] {
-  return state.audit.kept(0, Infinity).flatMap(([, lines]) => latin1Of(lines, 0, lines.length).split('\n'));
+  return state.audit.kept(0).flatMap(([, lines]) => latin1Of(lines, 0, lines.length).split('\n'));
 }
