@@ -45,7 +45,7 @@ export function campaignForTransfer(state: RaftState): void {
  * and needed until then (thesis, 4.2.2). Its own vote does not count.
  */
 function mayCampaign(state: RaftState): boolean {
-  if (state.leading !== null || state.term + 1 >= TERM_MAX) return false;
+  if (state.leading !== null || state.abstains || state.term + 1 >= TERM_MAX) return false;
   const { configs } = state;
   const wasVoter = configs.at(configs.currentIndex - 1)?.config.voters.includes(state.id) ?? false;
   return state.isVoter || (wasVoter && configs.currentIndex > state.commit);
@@ -95,6 +95,7 @@ function lead(state: RaftState): void {
 
 /** Somebody asks for this node's vote (Raft paper, 5.4.1). While there is a leader nobody is answered: nothing changes. */
 export function onVote(state: RaftState, message: VoteRequest): void {
+  if (state.abstains) return;
   if (!message.isTransfer && keepsToLeader(state)) return;
   if (message.isPreVote) {
     answer(state, message, message.term > state.term && state.log.isUpToDate(message.lastIndex, message.lastTerm));

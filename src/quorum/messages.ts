@@ -32,10 +32,13 @@ export interface SnapshotMeta {
   readonly configIndex: number;
 }
 
+/** What stands for the vote of a member that votes for nobody, in any term: no node has this number. */
+export const ABSTAINS: number = 2 ** 20 - 1;
+
 /** What must be on disk before any message that promises it. */
 export interface HardState {
   readonly term: number;
-  /** Node number, 0 for nobody in this term. */
+  /** Node number, 0 for nobody in this term, `ABSTAINS` for nobody at all. */
   readonly votedFor: number;
   /** Only a hint: on disk so that a restart applies at once what was known to be committed. */
   readonly commit: number;

@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts';
 import { campaign, countOwnVote, hearsQuorum, onVote, onVoteResponse } from './election.ts';
 import { hearLeader, onAppend, tellTerm } from './following.ts';
 import { type ConfigChange, isMember } from './group-config.ts';
+import { ABSTAINS } from './messages.ts';
 import type {
   AppendResponse,
   Entry,
@@ -167,6 +168,25 @@ export class Raft {
   transfer(to: number, nowMs: number): TransferRefusal | null {
     this.#observe(nowMs);
     return startTransfer(this.#state, to);
+  }
+
+  /**
+   * What this member promised before is lost with its disk: from now on, restarts included, it votes for nobody and does not
+   * campaign, for it may have given its vote of any term away. It takes entries as before. It votes again once a configuration without
+   * its vote is committed, and it is made a voter after that.
+   */
+  abstain(): void {
+    const state = this.#state;
+    if (state.abstains) return;
+    state.abstains = true;
+    becomeFollower(state, state.term, 0);
+    state.votedFor = ABSTAINS;
+    state.durability.hardStateChanged();
+    state.endAbstention();
+  }
+
+  get abstains(): boolean {
+    return this.#state.abstains;
   }
 
   /** Campaigns now, if this node votes and keeps to no leader. */

@@ -1,4 +1,5 @@
 import { Leading } from './leading.ts';
+import { ABSTAINS } from './messages.ts';
 import type { RaftState } from './state.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { RaftState } from './state.ts';
 export function becomeFollower(state: RaftState, term: number, leader: number): void {
   if (term > state.term) {
     state.term = term;
-    state.votedFor = 0;
+    state.votedFor = state.abstains ? ABSTAINS : 0;
     state.durability.hardStateChanged();
   }
   if (state.role === 'leader') state.resetElectionTimer();

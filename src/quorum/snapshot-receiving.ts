@@ -50,6 +50,7 @@ function replaceLog(state: RaftState, meta: SnapshotMeta, bytes: Uint8Array): vo
   state.configs.reset(meta);
   // The log cannot say any more what was at these indexes; but terms do not fall along a log.
   state.commit = meta.index;
+  state.endAbstention();
   const happened = ({ term }: ProposalPlace): false | null => (term > meta.term ? false : null);
   state.overwritten.push(...state.proposals.decided(meta.index, meta.term, happened));
 }

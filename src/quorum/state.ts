@@ -3,7 +3,7 @@ import { Durability } from './durability.ts';
 import { ConfigHistory, decodeConfig } from './group-config.ts';
 import type { Leading } from './leading.ts';
 import { RaftLog } from './log.ts';
-import { type Entry, EntryKind, type Message, type SnapshotMeta } from './messages.ts';
+import { ABSTAINS, type Entry, EntryKind, type Message, type SnapshotMeta } from './messages.ts';
 import type { RaftLimits, RaftOptions, RaftTiming, Restored } from './options.ts';
 import { OwnProposals, type ProposalPlace } from './own-proposals.ts';
 import { AskedReads } from './asked-reads.ts';
@@ -38,6 +38,8 @@ export class RaftState {
 
   term = 0;
   votedFor = 0;
+  /** Earlier promises were lost with the disk: it votes for nobody until it is no voter any more (see `Raft.abstain`). */
+  abstains = false;
   commit = 0;
   /** Entries up to here were handed out as committed. */
   handedOut = 0;
@@ -83,6 +85,7 @@ export class RaftState {
     if (restored === null) return;
     this.term = restored.hardState.term;
     this.votedFor = restored.hardState.votedFor;
+    this.abstains = this.votedFor === ABSTAINS;
     this.handedOut = Math.max(restored.applied, meta.index);
     this.commit = Math.max(this.handedOut, Math.min(restored.hardState.commit, this.log.lastIndex));
     for (const entry of restored.entries) if (entry.index > meta.configIndex) this.noteConfig(entry);
@@ -122,9 +125,19 @@ export class RaftState {
   }
 
   /** What is committed is decided for ever, also for this node's own proposals there. */
+  /** Once it is decided that this node does not vote, what it promised before binds nobody any more. */
+  endAbstention(): void {
+    const decided = this.configs.at(this.commit)?.config;
+    if (!this.abstains || decided === undefined || decided.voters.includes(this.id)) return;
+    this.abstains = false;
+    this.votedFor = 0;
+    this.durability.hardStateChanged();
+  }
+
   commitUpTo(index: number): void {
     if (index <= this.commit) return;
     this.commit = index;
+    this.endAbstention();
     const happened = (place: ProposalPlace): boolean => this.log.termAt(place.index) === place.term;
     this.overwritten.push(...this.proposals.decided(index, this.log.termAt(index) ?? 0, happened));
   }
