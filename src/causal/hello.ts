@@ -21,14 +21,17 @@ export function helloOf({ identity, vector, membership }: Replica, kind: 'bulk' 
   };
 }
 
-/** Refuses whoever is no member of this cluster as it says, or lives a life that is over. `newest`: its newest incarnation known. */
+/**
+ * Refuses whoever is no member of this cluster as it says, or lives a life that is over. `newest`: its newest incarnation known. False
+ * where it is this node whose life is over, as the other one says.
+ */
 export function checkHello(
   frame: HelloFrame,
   kind: 'bulk' | 'control',
   replica: Replica,
   newest: number,
   lastSeq: number,
-): void {
+): boolean {
   const { identity, members } = replica;
   const refuse = (why: string): never => {
     throw new CausewayError('PROTOCOL', `hello refused: ${why}`);
@@ -47,5 +50,9 @@ export function checkHello(
     refuse('the classes and rules differ: give every region the same classes file and resolver modules');
   const lowest = Math.max(newest, replica.membership.joinOf(frame.nodeNumber)?.incarnation ?? 0);
   if (frame.incarnation < lowest) refuse(`incarnation ${frame.incarnation} is superseded`);
-  checkClaims(new VersionVector(frame.applied), replica, lastSeq);
+  const applied = new VersionVector(frame.applied);
+  // this node was removed without hearing of it: the peer is about to tell
+  if (applied.floor(identity.nodeNumber) > identity.incarnation) return false;
+  checkClaims(applied, replica, lastSeq);
+  return true;
 }

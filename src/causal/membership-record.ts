@@ -32,11 +32,15 @@ export interface MembershipRecord {
   readonly joins: readonly Join[];
 }
 
-/** A change that an operator has begun here: a node shut out to be removed, or one that is waited for again to join. */
+/** A change that has begun here: nodes shut out to be removed, or waited for again to join. */
 export interface PendingChange {
   readonly kind: 'fence' | 'hold';
-  readonly node: NodeNumber;
-  /** Whose change it is: another operator's takes it over with a number of its own, and what the first one sends is refused then. */
+  /** Ascending. */
+  readonly nodes: readonly NodeNumber[];
+  /**
+   * Whose change it is. Agreed upon, the index of the members' log at which it began. Else an operator's own number: another's takes the
+   * change over with a number of its own, and what the first one sends is refused then.
+   */
   readonly operation: number;
 }
 

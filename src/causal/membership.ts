@@ -14,7 +14,8 @@ import {
 import type { Replica } from './replica.ts';
 
 /**
- * The members as one node knows them (RULES D7): a state machine that records drive, an operator's for now.
+ * The members as one node knows them (RULES D7): a state machine that the members' group drives with what it decides (`follow`), or
+ * an operator step by step where a cluster is too small for one.
  *
  * A removal takes three steps, each at every survivor: fence (nothing more is taken from the node itself), all come to the highest
  * that any of them has, remove with that as the cut. So no survivor has, holds or ever gets anything beyond the cut, nor anything
@@ -59,12 +60,12 @@ export class Membership {
   }
 
   isFenced(node: number): boolean {
-    return this.#pending?.kind === 'fence' && this.#pending.node === node;
+    return this.#pending?.kind === 'fence' && this.#pending.nodes.includes(node as NodeNumber);
   }
 
   /** Whether a removed node is waited for again. */
   isHeld(node: number): boolean {
-    return this.#pending?.kind === 'hold' && this.#pending.node === node;
+    return this.#pending?.kind === 'hold' && this.#pending.nodes.includes(node as NodeNumber);
   }
 
   removalOf(node: number): Removal | undefined {
@@ -128,7 +129,7 @@ export class Membership {
         `the ${members.length - 1} left would be no majority of the ${members.length} members: the other may be removing this one as well`,
       );
     }
-    return this.#begin({ kind: 'fence', node, operation });
+    return this.#begin({ kind: 'fence', nodes: [node], operation });
   }
 
   /** Removes a fenced node. The same removal again changes nothing; says whether it was not so before. Throws ERR. */
@@ -173,7 +174,7 @@ export class Membership {
     if (this.removalOf(node) === undefined) throw refusal('it was not removed');
     if (!this.isSettled(node)) throw refusal('what it made before it was removed is not stable yet');
     const isNew = !this.isHeld(node);
-    const hasBegun = this.#begin({ kind: 'hold', node, operation });
+    const hasBegun = this.#begin({ kind: 'hold', nodes: [node], operation });
     if (isNew) this.#replica.members.takeIn(node);
     return hasBegun;
   }
@@ -221,7 +222,7 @@ export class Membership {
 
   /** Takes a fence or a hold back; says whether there was one. Throws ERR where another operator has taken it over. */
   release(node: NodeNumber, operation: number): boolean {
-    if (this.#pending?.node !== node) return false;
+    if (this.#pending?.nodes.includes(node) !== true) return false;
     this.#checkOperation(operation);
     this.#end();
     return true;
@@ -233,9 +234,7 @@ export class Membership {
     const { identity, vector, members } = this.#replica;
     const before = new Map(this.#joins);
     this.#take(record);
-    const isOver =
-      this.#pending?.kind === 'fence' ? this.#removals.has(this.#pending.node) : !this.#isRemoved(this.#pending?.node);
-    if (isOver) this.#pending = null;
+    if (this.#pending !== null && this.#isOver(this.#pending)) this.#pending = null;
     for (const { node, epoch } of this.#joins.values())
       if (node !== identity.nodeNumber && before.get(node)?.epoch !== epoch) members.takeIn(node);
     const own = this.joinOf(identity.nodeNumber);
@@ -245,8 +244,25 @@ export class Membership {
     return true;
   }
 
-  #isRemoved(node: NodeNumber | undefined): boolean {
-    return node !== undefined && this.#removals.has(node);
+  #isOver({ kind, nodes }: PendingChange): boolean {
+    return nodes.every((node) => this.#removals.has(node) === (kind === 'fence'));
+  }
+
+  /**
+   * Takes over what the members' group has decided up to an index of its log: who is a member, and the change under way, null for
+   * none. Says whether anything is new. What was decided before what is known here changes nothing.
+   */
+  follow(decided: MembershipRecord, change: PendingChange | null, upTo: number): boolean {
+    const { identity, members } = this.#replica;
+    const isNewer = this.adopt(decided);
+    if (decided.epoch !== this.#epoch || (this.#pending?.operation ?? 0) > upTo) return isNewer;
+    const isOut = change?.nodes.includes(identity.nodeNumber) === true || this.#removals.has(identity.nodeNumber);
+    const next = isOut ? null : change;
+    if (this.#pending?.operation === next?.operation) return isNewer;
+    this.#pending = next;
+    if (next?.kind === 'hold') for (const node of next.nodes) members.takeIn(node);
+    this.version++;
+    return true;
   }
 
   #take(record: MembershipRecord): void {
@@ -271,10 +287,10 @@ export class Membership {
 
   /** Notes a change as begun; says whether it was not, or was another operator's. */
   #begin(change: PendingChange): boolean {
-    const { node, kind, operation } = change;
+    const { nodes, kind, operation } = change;
     const before = this.#pending;
-    if (before !== null && (before.node !== node || before.kind !== kind)) {
-      const id = this.#replica.members.get(before.node)?.id ?? before.node;
+    if (before !== null && (before.nodes.join() !== nodes.join() || before.kind !== kind)) {
+      const id = before.nodes.map((node) => this.#replica.members.get(node)?.id ?? node).join(', ');
       const what = before.kind === 'fence' ? 'fenced here: end that removal' : 'waited for here: end that join';
       throw refusal(`${id} is ${what} first, or take it back with unfence`);
     }

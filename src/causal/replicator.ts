@@ -25,6 +25,7 @@ import { SnapshotIntake } from './snapshot-intake.ts';
 import { Sources } from './sources.ts';
 
 const REPLACED = 'replaced by a newer connection';
+const RETIRED = 'it says that this life of the node is over';
 
 /** No node has this number. */
 const NO_NODE = 0;
@@ -153,7 +154,11 @@ export class Replicator {
     // it was told who is a member at the opening; what it says next closes the connection, or the telling would be lost with that
     state.refusal = this.#replica.membership.strangenessOf(member, frame.beganAtEpoch);
     if (state.refusal !== null) return;
-    checkHello(frame, state.kind, this.#replica, this.#incarnations.get(member) ?? 0, this.#host.lastSeqOf());
+    const newest = this.#incarnations.get(member) ?? 0;
+    if (!checkHello(frame, state.kind, this.#replica, newest, this.#host.lastSeqOf())) {
+      state.refusal = RETIRED;
+      return;
+    }
     let session = this.#sessions.get(member);
     if (session === undefined || session.incarnation !== frame.incarnation) session = this.#newSession(frame, now);
     if (session.startId !== frame.startId) {
@@ -183,6 +188,7 @@ export class Replicator {
   /** What a refused one says of the members is no news; anything else, and that it has removed this node as well, ends the connection. */
   #afterRefusal(refusal: string, frame: PeerFrame): void {
     const own = this.#replica.identity.nodeNumber;
+    if (refusal === RETIRED && frame.type === 'membership') return this.#adopt(frame);
     const isSplit = frame.type === 'membership' && frame.removals.some(({ node }) => node === own);
     if (frame.type === 'membership' && !isSplit) return;
     const both = isSplit ? ', and it says the same of this node: there are two clusters now' : '';
@@ -248,14 +254,17 @@ export class Replicator {
   }
 
   #membership(session: PeerSession, frame: MembershipFrame): void {
+    const { member } = session;
+    if (frame.removals.some(({ node }) => node === member.nodeNumber))
+      throw new CausewayError('PROTOCOL', `${member.id} cannot say of itself that it is removed`);
+    this.#adopt(frame);
+  }
+
+  #adopt(frame: MembershipFrame): void {
     const { members, membership } = this.#replica;
     const beganAtEpoch = membership.began.epoch;
-    for (const { node } of frame.joins)
+    for (const { node } of [...frame.joins, ...frame.removals])
       if (members.get(node) === undefined) throw new CausewayError('PROTOCOL', `${node} is no node of the topology`);
-    for (const { node } of frame.removals) {
-      if (members.get(node) === undefined || node === session.member.nodeNumber)
-        throw new CausewayError('PROTOCOL', `${node} cannot be removed by what ${session.member.id} says`);
-    }
     if (!membership.adopt(frame)) return;
     this.membersChanged();
     if (membership.began.epoch === beganAtEpoch) return;

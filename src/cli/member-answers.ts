@@ -32,6 +32,17 @@ export interface ProgressAnswer {
   readonly has: readonly number[];
 }
 
+/** CW.MEMBER AGREEMENT. */
+export interface AgreementAnswer {
+  readonly leader: string | null;
+  readonly change: string | null;
+  readonly step: string | null;
+  readonly epoch: number;
+  readonly voters: readonly string[];
+  readonly nodes: readonly string[];
+  readonly waiting: readonly string[];
+}
+
 /** A write in a list: key, what, dot, value, and a reason where it was offered. */
 export type WriteLine = readonly string[];
 
@@ -78,6 +89,16 @@ const progressAnswer: z.ZodType<ProgressAnswer> = z.object({
   has: z.array(z.int()),
 });
 
+const agreementAnswer: z.ZodType<AgreementAnswer> = z.object({
+  leader: z.string().nullable(),
+  change: z.string().nullable(),
+  step: z.string().nullable(),
+  epoch: z.int(),
+  voters: z.array(z.string()),
+  nodes: z.array(z.string()),
+  waiting: z.array(z.string()),
+});
+
 const writeLines = z.array(z.array(z.string().nullable()));
 const lostAnswer = z.tuple([z.int(), z.int(), z.int(), z.int(), writeLines]);
 const offerAnswer = z.tuple([z.int(), z.int(), z.int(), writeLines]);
@@ -106,6 +127,12 @@ export async function askMembers(client: RespClient): Promise<MemberLine[]> {
 /** How far a change of the members is at the other end. */
 export async function askProgress(client: RespClient, id: string): Promise<ProgressAnswer> {
   return checked(progressAnswer, record(await client.send('CW.MEMBER', 'PROGRESS', id)));
+}
+
+/** The members' group as the node at the other end knows it; null where its cluster is too small for one. */
+export async function askAgreement(client: RespClient): Promise<AgreementAnswer | null> {
+  const reply = await client.send('CW.MEMBER', 'AGREEMENT');
+  return reply === null ? null : checked(agreementAnswer, record(reply));
 }
 
 /** Which node is at the other end. */

@@ -223,19 +223,33 @@ function addMember(program: Command): void {
       const { memberList } = await import('./member-list.ts');
       await memberList(options, terminalOf(program));
     });
-  withTimeout(member.command('remove <id>').description('remove a node that is lost for good, at every survivor'))
-    .option('--force', 'a node that is live, too', false)
-    .option('--alone', 'one of two: if the other one removes this one as well, there are two clusters', false)
-    .action(async (id, options) => {
-      const { memberRemove } = await import('./member-change.ts');
-      await memberRemove(id, options, terminalOf(program));
-    });
-  withTimeout(member.command('join <id>').description('let a removed node in again, with an empty keyspace')).action(
-    async (id, options) => {
-      const { memberJoin } = await import('./member-change.ts');
-      await memberJoin(id, options, terminalOf(program));
+  const region = ['--region <region>', 'all nodes of a region, in one change'] as const;
+  const alone = [
+    '--alone',
+    'where two members or fewer are left, which cannot agree: goes from one to the other',
+    false,
+  ] as const;
+  withNodes(member.command('status').description('show who decides on the members, and how far a change is')).action(
+    async (options) => {
+      const { memberStatus } = await import('./member-change.ts');
+      await memberStatus(options, terminalOf(program));
     },
   );
+  withTimeout(member.command('remove [ids...]').description('remove nodes that are lost for good'))
+    .option(...region)
+    .option('--force', 'a node that is live, too', false)
+    .option('--alone', 'one of two: if the other one removes this one as well, there are two clusters', false)
+    .action(async (ids, options) => {
+      const { memberRemove } = await import('./member-change.ts');
+      await memberRemove(ids, options, terminalOf(program));
+    });
+  withTimeout(member.command('join [ids...]').description('let removed nodes in again, with an empty keyspace'))
+    .option(...region)
+    .option(...alone)
+    .action(async (ids, options) => {
+      const { memberJoin } = await import('./member-change.ts');
+      await memberJoin(ids, options, terminalOf(program));
+    });
   withNodes(member.command('offer <id>').description('write again what a node alone had that was removed and joined'))
     .option('--absent', 'also where nothing is there, be it that it was removed since', false)
     .option(...limit)
@@ -243,12 +257,12 @@ function addMember(program: Command): void {
       const { memberOffer } = await import('./member-list.ts');
       await memberOffer(id, options, terminalOf(program));
     });
-  withNodes(member.command('unfence <id>').description('take back a change that was stopped in the middle')).action(
-    async (id, options) => {
+  withNodes(member.command('unfence <id>').description('take back a change that has not come to its end'))
+    .option(...alone)
+    .action(async (id, options) => {
       const { memberUnfence } = await import('./member-change.ts');
       await memberUnfence(id, options, terminalOf(program));
-    },
-  );
+    });
 }
 
 function addGroup(program: Command, exit: Exit): void {

@@ -6,12 +6,14 @@ import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
 import type { Args, CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
-import type { OfferRequest } from './membership-view.ts';
+import type { AgreementAsked, AgreementView, OfferRequest } from './membership-view.ts';
 import { integerArgumentWithin } from './numbers.ts';
 import { refuse, syntaxError } from './refusals.ts';
+import { requesterOf, waitForGroup } from './strong-gate.ts';
 
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 const flags: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale', 'no_multi'];
+const agreeing: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale', 'blocking', 'no_multi'];
 const offering: readonly CommandFlag[] = ['write', 'admin', 'noscript', 'no_multi'];
 /** Writes of a page of the lost list: bounds the pause. */
 const COUNT_DEFAULT = 100;
@@ -118,6 +120,80 @@ function offer(context: CommandContext): void {
   for (const write of page.kept) replyWrite(context, write, write.reason);
 }
 
+/** How long one request to the members' group waits; who wants to wait longer asks again. */
+const AGREE_MS = 3_000;
+
+function agreementOf({ node }: CommandContext): AgreementView {
+  const { agreement } = node.membership;
+  if (agreement === null) throw refuse('the cluster has too few nodes for its members to agree on anything');
+  return agreement;
+}
+
+function asked({ server, session }: CommandContext): Omit<AgreementAsked, 'answered'> {
+  return { requester: requesterOf(server, session), timeoutMs: AGREE_MS };
+}
+
+/** CW.MEMBER CHANGE REMOVE|JOIN epoch node [node …]: answered once the group has begun it, or has it under way. */
+function change(context: CommandContext): void {
+  const { args, reply, server, session } = context;
+  const verb = args.word(2);
+  if (verb !== 'REMOVE' && verb !== 'JOIN') throw syntaxError();
+  const epoch = countArgument(args, 3);
+  const ids = Array.from({ length: args.count - 4 }, (_, at) => args.text(at + 4));
+  const agreement = agreementOf(context);
+  const kind = verb === 'REMOVE' ? 'remove' : 'join';
+  const ask = (answered: AgreementAsked['answered']): number =>
+    agreement.begin(kind, ids, epoch, { ...asked(context), answered });
+  waitForGroup(server, session, ask, () => reply.ok());
+}
+
+/** CW.MEMBER UNDO: the change under way is taken back. */
+function undo(context: CommandContext): void {
+  const { reply, server, session } = context;
+  const agreement = agreementOf(context);
+  const ask = (answered: AgreementAsked['answered']): number => agreement.takeBack({ ...asked(context), answered });
+  waitForGroup(server, session, ask, () => reply.ok());
+}
+
+/** CW.MEMBER AGREEMENT: the members' group as this node knows it; nil in a cluster too small for one. */
+function agreement({ node, reply }: CommandContext): void {
+  const view = node.membership.agreement;
+  if (view === null) return reply.null();
+  const { leader, voters, change: underWay } = view.status();
+  const texts = (name: string, values: readonly string[]): void => {
+    reply.bulkText(name);
+    reply.array(values.length);
+    for (const value of values) reply.bulkText(value);
+  };
+  reply.array(16);
+  const pairs = [
+    ['leader', leader],
+    ['change', underWay?.kind ?? null],
+    ['step', underWay?.step ?? null],
+  ] as const;
+  for (const [name, value] of pairs) {
+    reply.bulkText(name);
+    if (value === null) reply.null();
+    else reply.bulkText(value);
+  }
+  for (const [name, number] of [
+    ['epoch', node.membership.epoch],
+    ['in-charge', view.isInCharge ? 1 : 0],
+  ] as const) {
+    reply.bulkText(name);
+    reply.integer(number);
+  }
+  texts('voters', voters);
+  texts('nodes', underWay?.nodes ?? []);
+  texts('waiting', underWay?.waiting ?? []);
+}
+
+/** What an operator does at one node after the other, in a cluster too small to agree, is refused in all others. */
+function refuseWhereAgreed({ node }: CommandContext): void {
+  if (node.membership.agreement?.isInCharge === true)
+    throw refuse('the members of this cluster agree on who is one: CW.MEMBER CHANGE asks them');
+}
+
 /** CW.MEMBER FENCE id epoch operation [ALONE] */
 function fence({ args, node, reply }: CommandContext): void {
   const isAlone = args.count > 5;
@@ -163,6 +239,14 @@ function row(
   return { name: `cw.member|${name}`, arity, flags: flagsOf, group: 'causeway', summary, run };
 }
 
+/** A step of a change that no group decides. */
+function step(name: string, arity: number, summary: string, run: CommandSpec['run']): CommandSpec {
+  return row(name, arity, summary, (context) => {
+    refuseWhereAgreed(context);
+    run(context);
+  });
+}
+
 const subcommands: readonly CommandSpec[] = [
   row('list', 2, 'Every node of the topology, its life, and whether it is a member', list),
   row('progress', 3, 'How far a change of the members is here', progress),
@@ -174,11 +258,14 @@ const subcommands: readonly CommandSpec[] = [
     offer,
     offering,
   ),
-  row('fence', -5, 'Take nothing more from the connections of a node that is being removed', fence),
-  row('remove', -6, 'Remove a fenced node at the cut that all survivors agreed on', remove),
-  row('hold', 5, 'Let nothing become stable without a removed node that is to join again', hold),
-  row('join', 6, 'Let a removed node in that every survivor waits for', join),
-  row('unfence', 4, 'Take a fence or a hold back', ({ args, node, reply }) =>
+  row('change', -5, 'Ask the members to remove nodes, or to let them in again', change, agreeing),
+  row('undo', 2, 'Take back the change of the members that is under way', undo, agreeing),
+  row('agreement', 2, "The members' group: leader, voters, and the change under way", agreement),
+  step('fence', -5, 'Take nothing more from the connections of a node that is being removed', fence),
+  step('remove', -6, 'Remove a fenced node at the cut that all survivors agreed on', remove),
+  step('hold', 5, 'Let nothing become stable without a removed node that is to join again', hold),
+  step('join', 6, 'Let a removed node in that every survivor waits for', join),
+  step('unfence', 4, 'Take a fence or a hold back', ({ args, node, reply }) =>
     reply.integer(node.membership.release(args.text(2), countArgument(args, 3)) ? 1 : 0),
   ),
   helpOf('cw.member', 'causeway', [
@@ -190,20 +277,26 @@ const subcommands: readonly CommandSpec[] = [
     '    At a node that was removed: what it wrote beyond where it was cut, a page of it.',
     'OFFER [CURSOR <cursor>] [COUNT <count>] [ABSENT]',
     '    At a node that joined again: write what it alone had, where nothing else happened. ABSENT: also where nothing is there.',
+    'CHANGE REMOVE|JOIN <epoch> <node> [<node> ...]',
+    '    Ask the members to remove nodes, or to let them in again. They go on by themselves.',
+    'UNDO',
+    '    Take back the change that is under way.',
+    'AGREEMENT',
+    "    The members' group: leader, voters, and the change under way with who is waited for.",
     'FENCE <node> <epoch> <operation> [ALONE]',
-    '    Take nothing more from the connections of a node. A step of `causeway member remove`.',
+    '    Take nothing more from the connections of a node. A step of a change where too few are left to agree, as those below.',
     'REMOVE <node> <epoch> <incarnation> <operation> [<origin> <seq> ...]',
-    '    Remove a fenced node. The last step of `causeway member remove`.',
+    '    Remove a fenced node.',
     'HOLD <node> <epoch> <operation>',
-    '    Let nothing become stable without a removed node. A step of `causeway member join`.',
+    '    Let nothing become stable without a removed node.',
     'JOIN <node> <epoch> <incarnation> <operation>',
-    '    Let a removed node in. The last step of `causeway member join`.',
+    '    Let a removed node in.',
     'UNFENCE <node> <operation>',
     '    Take a fence or a hold back.',
   ]),
 ];
 
-/** Who is a member. `causeway member` runs these at every survivor; alone they change one node. */
+/** Who is a member: what `causeway member` asks. */
 export const memberCommands: readonly CommandSpec[] = [
   container('cw.member', 'causeway', 'A container for commands about the members', subcommands),
 ];

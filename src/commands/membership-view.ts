@@ -1,6 +1,7 @@
 import type { LostWrite } from '../causal/lost-list.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
+import type { StrongAnswer, StrongRequest } from './strong-view.ts';
 
 /** One node of the topology as this node sees it. */
 export interface MemberStatus {
@@ -66,9 +67,46 @@ export interface OfferPage {
   readonly kept: readonly (LostWrite & { readonly reason: string })[];
 }
 
+/** A change of the members under way, as its group's log says. */
+export interface AgreedChange {
+  readonly kind: 'remove' | 'join';
+  readonly nodes: readonly string[];
+  /** `fence`, `even` of a removal; `settle`, `hold` of a join. */
+  readonly step: string;
+  /** The members that have not reported it yet. */
+  readonly waiting: readonly string[];
+}
+
+/** The members' group as this node knows it. */
+export interface AgreementStatus {
+  /** Null where none is known. */
+  readonly leader: string | null;
+  readonly voters: readonly string[];
+  readonly change: AgreedChange | null;
+}
+
+/** How the members agree on who is one (RULES D7). Answers as `StrongView.submit` does, with an empty reply. */
+export interface AgreementView {
+  /** Whether an operator may not go from node to node in its place: there are enough members to agree. */
+  readonly isInCharge: boolean;
+  status(): AgreementStatus;
+  /** Begins a change at that epoch; the same one under way is no error. Throws ERR for an unknown node. Returns a ticket. */
+  begin(change: 'remove' | 'join', ids: readonly string[], expectedEpoch: number, asked: AgreementAsked): number;
+  /** Takes the change under way back. Throws ERR where none is known here. Returns a ticket. */
+  takeBack(asked: AgreementAsked): number;
+}
+
+export interface AgreementAsked {
+  readonly requester: StrongRequest['requester'];
+  readonly timeoutMs: number;
+  readonly answered: (answer: StrongAnswer) => void;
+}
+
 /** What an operator's commands ask and change of the members (RULES D7). Nodes are named as in the topology, `us-east-1/a`. */
 export interface MembershipView {
   readonly epoch: number;
+  /** Null in a cluster of too few nodes. */
+  readonly agreement: AgreementView | null;
   list(): MemberStatus[];
   /** Throws ERR for an unknown node. */
   progress(id: string): ChangeProgress;

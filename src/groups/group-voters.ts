@@ -8,6 +8,11 @@ export interface ClusterMembers {
   hasJoined(node: number): boolean;
 }
 
+/** What a leader knows of the members of its group. */
+export interface HeardMembers {
+  isHeard(node: number): boolean;
+}
+
 /** Who should vote in a group and who should learn, were nobody ever removed. */
 export interface WantedConfig {
   readonly voters: readonly number[];
@@ -19,7 +24,11 @@ export interface WantedConfig {
  * no quorum any more. One that joined again learns first, whatever vote it may have forgotten with its disk, and votes again where
  * the plan has it for a voter and one of its voters is missing.
  */
-export function nextVoterChange(now: GroupConfig, wanted: WantedConfig, members: ClusterMembers): ConfigChange | null {
+export function nextVoterChange(
+  now: GroupConfig,
+  wanted: WantedConfig,
+  members: ClusterMembers & HeardMembers,
+): ConfigChange | null {
   const gone = [...now.voters, ...now.learners].find((node) => members.isRemoved(node));
   if (gone !== undefined) return { kind: 'remove', node: gone };
   const isIn = (node: number): boolean => now.voters.includes(node) || now.learners.includes(node);
@@ -27,6 +36,25 @@ export function nextVoterChange(now: GroupConfig, wanted: WantedConfig, members:
   const back = [...wanted.voters, ...wanted.learners].find((node) => isBack(node) && !isIn(node));
   if (back !== undefined) return { kind: 'add-learner', node: back };
   if (now.voters.length >= wanted.voters.length) return null;
-  const heir = wanted.voters.find((node) => isBack(node) && now.learners.includes(node));
+  const heir = heirOf(now, wanted, (node) => isBack(node) && members.isHeard(node));
   return heir === undefined ? null : { kind: 'promote', node: heir };
+}
+
+/** As `nextVoterChange` where no operator has a say in who votes: whoever is not wanted makes room for who is. */
+export function nextExactChange(
+  now: GroupConfig,
+  wanted: WantedConfig,
+  members: Pick<ClusterMembers, 'isRemoved'> & HeardMembers,
+): ConfigChange | null {
+  const change = nextVoterChange(now, wanted, { ...members, hasJoined: () => true });
+  if (change !== null) return change;
+  const extra = now.voters.find((node) => !wanted.voters.includes(node));
+  if (extra === undefined) return null;
+  if (now.voters.length > wanted.voters.length) return { kind: 'demote', node: extra };
+  const heir = heirOf(now, wanted, (node) => members.isHeard(node));
+  return heir === undefined ? null : { kind: 'promote', node: heir };
+}
+
+function heirOf(now: GroupConfig, wanted: WantedConfig, mayVote: (node: number) => boolean): number | undefined {
+  return wanted.voters.find((node) => now.learners.includes(node) && mayVote(node));
 }

@@ -12,6 +12,15 @@ export const GROUP_TIMING: RaftTiming = {
   pauseMs: 400,
 };
 
+/** Times of the members' group: who is a member is seldom decided, and idle nodes are to be idle. */
+export const MEMBERS_TIMING: RaftTiming = {
+  electionMs: 2_000,
+  electionSpreadMs: 1_000,
+  heartbeatMs: 250,
+  leaseMs: 1_600,
+  pauseMs: 800,
+};
+
 const MEBIBYTE = 1024 * 1024;
 
 /** Bounds of a group's memory and messages. */

@@ -1,3 +1,4 @@
+import { present } from '../base/assert.ts';
 import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
 import type { Now } from '../causal/replica.ts';
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
@@ -18,6 +19,9 @@ import { changeWords } from './group-change.ts';
 import type { GroupFigures } from './group-figures.ts';
 import { nextVoterChange, type ClusterMembers } from './group-voters.ts';
 import { groupStatus } from './group-status.ts';
+import { MembersGroup, type MembersGroupOptions } from './members-group.ts';
+import { MEMBERS_GROUP } from './members-plan.ts';
+import type { MembersEntry } from './members-state.ts';
 import type { GroupCodec, LeaderAnswer, StrongFrame, StrongRequestFrame } from './strong-frames.ts';
 import type { NewReply } from './strong-executor.ts';
 
@@ -51,6 +55,8 @@ export interface StrongTierOptions {
   readonly codec: GroupCodec;
   readonly timing: RaftTiming;
   readonly limits: RaftLimits;
+  /** The group that decides who is a member; null where the cluster is too small for one. */
+  readonly members: Pick<MembersGroupOptions, 'nodes' | 'codec' | 'timing'> | null;
   /** What is on disk of a group; null where nothing is kept over a restart. */
   readonly load: ((group: string) => QuorumImage) | null;
   /** The audit on that disk. */
@@ -75,6 +81,8 @@ interface Kept {
 
 interface Commit {
   readonly atMs: number;
+  /** Whether something of the members' group is in it. */
+  readonly hasMembers: boolean;
   readonly parts: readonly { readonly kept: Kept; readonly machine: boolean; readonly stateUpTo: number }[];
 }
 
@@ -93,14 +101,17 @@ export class StrongTier implements StrongView {
   readonly #byOrigin: Map<NodeNumber, Kept> = new Map();
   readonly #forwarder: Forwarder;
   readonly #commits: Commit[] = [];
+  /** Decides who is a member of the cluster (RULES D7). */
+  readonly members: MembersGroup | null;
 
   constructor(options: StrongTierOptions, host: StrongHost) {
     this.#options = options;
     this.#host = host;
     this.#forwarder = new Forwarder({
       origin: options.origin,
-      leaderOf: (group) => this.#groups.get(group)?.group.raft.leader ?? 0,
-      originOf: (group) => this.#groupOf(group).plan.origin,
+      leaderOf: (group) => (group === MEMBERS_GROUP ? this.members : this.#groups.get(group)?.group)?.raft.leader ?? 0,
+      // nobody waits for what the members decided: it is no stream
+      originOf: (group) => (group === MEMBERS_GROUP ? options.origin : this.#groupOf(group).plan.origin),
       nodeId: (node) => host.nodeId(node),
       isUp: (node) => node === options.self || host.isUp(node),
       ask: (node, frame) => this.#ask(node, frame),
@@ -110,6 +121,7 @@ export class StrongTier implements StrongView {
       this.#groups.set(plan.name, kept);
       this.#byOrigin.set(nodeOf(plan.origin), kept);
     }
+    this.members = options.members === null ? null : this.#openMembers(options.members);
   }
 
   get hasGroups(): boolean {
@@ -156,6 +168,20 @@ export class StrongTier implements StrongView {
       compactTo: null,
       isShownBehind: true,
     };
+  }
+
+  #openMembers(members: NonNullable<StrongTierOptions['members']>): MembersGroup {
+    const { self, codec, limits, load } = this.#options;
+    const image = load?.(MEMBERS_GROUP) ?? null;
+    return new MembersGroup(
+      { ...members, self, snapshotMetas: codec, limits, image },
+      {
+        isRemoved: (node) => this.#host.isRemoved(node),
+        send: (to, message) => this.#send(to, { type: 'quorum', group: MEMBERS_GROUP, message }),
+        answer: (to, serial, answer) => this.#answer(to, serial, answer),
+        random: () => this.#host.random(),
+      },
+    );
   }
 
   #newState({ origin, name }: GroupPlan): GroupState {
@@ -250,6 +276,11 @@ export class StrongTier implements StrongView {
     return this.submit({ ...request, respVersion: 2, requester, timeoutMs }, answered);
   }
 
+  /** An entry of the members' group as a request carries it. */
+  encodeMembersEntry(entry: MembersEntry): Uint8Array {
+    return present(this.#options.members, 'the members agree').codec.encodeEntry(entry);
+  }
+
   cancel(ticket: number): void {
     this.#forwarder.cancel(ticket);
   }
@@ -266,8 +297,9 @@ export class StrongTier implements StrongView {
   }
 
   #ask(node: number, frame: StrongRequestFrame): void {
-    if (node === this.#options.self) this.#groupOf(frame.group).request(node, frame, this.#host.now());
-    else this.#send(node, frame);
+    if (node !== this.#options.self) this.#send(node, frame);
+    else if (frame.group === MEMBERS_GROUP) this.members?.request(node, frame, this.#host.now());
+    else this.#groupOf(frame.group).request(node, frame, this.#host.now());
   }
 
   #answer(to: number, serial: number, answer: LeaderAnswer): void {
@@ -281,8 +313,8 @@ export class StrongTier implements StrongView {
     const now = this.#host.now();
     if (frame.type === 'strong-answer') return this.#forwarder.answered(from, frame.serial, frame.answer, now);
     // a group that its rules have and ours do not cannot be: the digests were compared
-    const group = this.#groups.get(frame.group)?.group;
-    if (group === undefined) return;
+    const group = frame.group === MEMBERS_GROUP ? this.members : this.#groups.get(frame.group)?.group;
+    if (group === undefined || group === null) return;
     if (frame.type === 'quorum') {
       if (frame.message.from === from && frame.message.to === this.#options.self) group.step(frame.message, now);
     } else if (nodeOf(frame.request.origin) === from) {
@@ -298,19 +330,26 @@ export class StrongTier implements StrongView {
       this.#followMembers(group, now);
     }
     this.#catchUpShown();
+    this.members?.tick(now);
     this.#forwarder.tick(now);
   }
 
   /** Refused, it is proposed again at the next tick. */
   #followMembers({ raft, plan }: Group, now: Now): void {
-    const change = raft.role === 'leader' ? nextVoterChange(raft.config, plan, this.#host) : null;
+    if (raft.role !== 'leader') return;
+    const { progress } = raft;
+    const change = nextVoterChange(raft.config, plan, {
+      isRemoved: (node) => this.#host.isRemoved(node),
+      hasJoined: (node) => this.#host.hasJoined(node),
+      isHeard: (node) => progress.get(node)?.isActive === true,
+    });
     if (change !== null) raft.proposeConfig(change, now.monotonicMs);
   }
 
   nextTickMs(now: Now): number {
     let nextMs = this.#forwarder.nextTickMs() - now.monotonicMs;
     for (const { group } of this.#groups.values()) nextMs = Math.min(nextMs, group.nextTickMs(now));
-    return Math.max(1, nextMs);
+    return Math.max(1, Math.min(nextMs, this.members?.nextTickMs(now) ?? Infinity));
   }
 
   /** Ends a turn: what the machines want is sent, applied and shown. Says whether anything was. */
@@ -320,6 +359,7 @@ export class StrongTier implements StrongView {
     for (let wasBusy = true; wasBusy;) {
       wasBusy = false;
       for (const kept of this.#groups.values()) if (this.#turn(kept, now)) wasBusy = true;
+      if (this.members?.turn() === true) wasBusy = true;
       if (wasBusy) isBusy = true;
     }
     this.#catchUpShown();
@@ -397,8 +437,10 @@ export class StrongTier implements StrongView {
       kept.isCommitting = true;
       kept.persist = null;
     }
+    const ofMembers = this.members?.takeBatch() ?? null;
+    if (ofMembers !== null) groups.push(ofMembers);
     if (groups.length === 0) return null;
-    this.#commits.push({ parts, atMs: now.monotonicMs });
+    this.#commits.push({ parts, atMs: now.monotonicMs, hasMembers: ofMembers !== null });
     return { groups };
   }
 
@@ -457,6 +499,7 @@ export class StrongTier implements StrongView {
   /** The batch that was taken first of those under way is on disk. */
   committed({ monotonicMs }: Now): void {
     const commit = this.#commits.shift();
+    if (commit?.hasMembers === true) this.members?.committed();
     for (const { kept, machine, stateUpTo } of commit?.parts ?? []) {
       kept.isCommitting = false;
       kept.group.figures.syncLatency.add((monotonicMs - (commit?.atMs ?? monotonicMs)) * 1_000);

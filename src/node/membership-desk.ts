@@ -3,7 +3,7 @@ import { joinedCuts } from '../causal/membership-record.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
-import { incarnationOf, nodeOf } from '../clock/origin.ts';
+import { incarnationOf, nodeOf, type NodeNumber } from '../clock/origin.ts';
 import type {
   ChangeProgress,
   LostPage,
@@ -15,6 +15,7 @@ import type {
 import { CausewayError } from '../errors.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
 import type { CutKeyspace } from './lost-desk.ts';
+import type { MembershipAgreement } from './membership-agreement.ts';
 import type { Persistence } from './persistence.ts';
 
 /** Where an operator changes the members, a node at a time; the command line does it at every survivor (RULES D7). */
@@ -24,6 +25,9 @@ export class MembershipDesk implements MembershipView {
   readonly #persistence: Persistence;
   /** The time of the turn. */
   readonly #now: () => Now;
+
+  /** Decides in place of operators, null where the cluster is too small for that. */
+  agreement: MembershipAgreement | null = null;
 
   constructor(replica: Replica, replicator: Replicator, persistence: Persistence, now: () => Now) {
     this.#replica = replica;
@@ -93,7 +97,10 @@ export class MembershipDesk implements MembershipView {
   }
 
   progress(id: string): ChangeProgress {
-    const { nodeNumber } = this.#member(id);
+    return this.progressOf(this.#member(id).nodeNumber);
+  }
+
+  progressOf(nodeNumber: NodeNumber): ChangeProgress {
     const { membership, vector, durable } = this.#replica;
     const had = [...vector.dots()].filter(([origin]) => nodeOf(origin) === nodeNumber);
     const isOnDisk = this.#persistence.areMembersDurable && had.every(([origin, seq]) => durable.contains(origin, seq));
@@ -104,7 +111,7 @@ export class MembershipDesk implements MembershipView {
       state: this.#stateOf(nodeNumber),
       isDurable: isOnDisk,
       incarnation: this.#incarnationOf(nodeNumber),
-      operation: membership.pending?.node === nodeNumber ? membership.pending.operation : 0,
+      operation: membership.pending?.nodes.includes(nodeNumber) === true ? membership.pending.operation : 0,
       isSettled:
         removal !== undefined &&
         membership.isSettled(nodeNumber) &&

@@ -32,6 +32,7 @@ import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { conflictHost } from './conflict-host.ts';
 import { explainEntry } from './explain.ts';
+import { MembershipAgreement } from './membership-agreement.ts';
 import { MembershipDesk } from './membership-desk.ts';
 import { siblingKeys } from './sibling-keys.ts';
 import { NodeCounters, NodeReport } from './node-report.ts';
@@ -137,6 +138,7 @@ export class RegionNode implements Engine, NodeView {
     this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);
     this.#keyspace.isPinned = this.classes.pinnedKeys();
     this.#strong = this.#openStrong(options);
+    this.membership.agreement = this.#openAgreement();
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#own.open(),
       record: (update) => {
@@ -149,7 +151,7 @@ export class RegionNode implements Engine, NodeView {
   }
 
   #openStrong({ strong, codec }: RegionNodeOptions): StrongTier | null {
-    if (strong === undefined || strong.plans.length === 0) return null;
+    if (strong === undefined || (strong.plans.length === 0 && strong.members === undefined)) return null;
     const hasAudit = this.classes.policy.classes.some((keyClass) => keyClass.strong?.audit === true);
     return openStrongTier({
       strong,
@@ -163,6 +165,20 @@ export class RegionNode implements Engine, NodeView {
       send: (link, frame) => void this.#send(link, frame),
       nodeId: (node) => this.names(node) ?? String(node),
       deliver: () => this.#deliver(this.#now),
+      now: () => this.#now,
+    });
+  }
+
+  #openAgreement(): MembershipAgreement | null {
+    const strong = this.#strong;
+    if (strong === null || strong.members === null) return null;
+    return new MembershipAgreement({
+      replica: this.#replica,
+      replicator: this.#replicator,
+      group: strong.members,
+      progressOf: (node) => this.membership.progressOf(node),
+      encodeEntry: (entry) => strong.encodeMembersEntry(entry),
+      submit: (request, answered) => strong.submit(request, answered),
       now: () => this.#now,
     });
   }
@@ -304,6 +320,8 @@ export class RegionNode implements Engine, NodeView {
   /** What groups decided is applied and shown; what that lets in is decided in the same turn. */
   #flushStrong(now: Now): void {
     while (this.#strong?.flush(now) === true) this.#deliver(now);
+    // what was agreed on is done, and what is done reported, in the same turn
+    if (this.membership.agreement?.follow() === true) while (this.#strong?.flush(now) === true) this.#deliver(now);
   }
 
   /** What is to be on disk before quorum groups go on, null for nothing. To be stored at once, in the order of the calls. */

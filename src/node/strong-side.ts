@@ -19,6 +19,8 @@ export interface StrongOptions extends Pick<
 > {
   /** [0, 1) */
   readonly random: () => number;
+  /** How the members agree on who is one; without it operators say so at every node. */
+  readonly members?: Omit<NonNullable<StrongTierOptions['members']>, 'nodes'>;
 }
 
 export interface StrongSideOptions {
@@ -40,13 +42,14 @@ export interface StrongSideOptions {
 /** Joins the strong tier to the causal one: each group is one more origin, whose transactions show in the order of their causes. */
 export function openStrongTier(options: StrongSideOptions): StrongTier {
   const { strong, ttlMsOf, isAudited, replica } = options;
-  const { plans, commands, newReply, codec, timing, limits, load, readAudit } = strong;
+  const { plans, commands, newReply, codec, timing, limits, load, readAudit, members } = strong;
   for (const { origin } of plans) replica.groupOrigins.add(origin);
   return new StrongTier(
     {
       self: replica.identity.nodeNumber,
       origin: replica.origin,
       plans,
+      members: members === undefined ? null : { ...members, nodes: replica.members.all() },
       commands,
       newReply,
       ttlMsOf,

@@ -16,7 +16,7 @@ import { DriverLog } from './driver-log.ts';
 import type { NodeConfig } from './node-config.ts';
 import { loadClasses, type LoadedClasses } from './loaded-classes.ts';
 import { limitsOf } from './server-limits.ts';
-import { strongOptions } from './strong-groups.ts';
+import { membersAgree, strongOptions } from './strong-groups.ts';
 import type { PeerAddress } from './server-types.ts';
 import { dials } from './topology.ts';
 
@@ -64,7 +64,7 @@ export class PeerServer {
     const store = openStore(config, classes);
     let quorumStore: QuorumStore | null = null;
     try {
-      const hasGroups = (config.groups ?? []).length > 0;
+      const hasGroups = (config.groups ?? []).length > 0 || membersAgree(config.members);
       if (config.dataDir !== null && store !== null && hasGroups)
         quorumStore = new LmdbQuorumStore(config.dataDir, store);
       return new PeerServer(config, { store, quorumStore }, classes, options);

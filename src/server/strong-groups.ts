@@ -3,10 +3,12 @@ import { CommandIndex } from '../commands/command-index.ts';
 import { commandTable } from '../commands/table.ts';
 import { CausewayError } from '../errors.ts';
 import { planGroup, type GroupPlan } from '../groups/group-plan.ts';
-import { GROUP_LIMITS, GROUP_TIMING } from '../groups/limits.ts';
+import { GROUP_LIMITS, GROUP_TIMING, MEMBERS_TIMING } from '../groups/limits.ts';
+import { MEMBERS_NODES_MIN } from '../groups/members-plan.ts';
 import type { StrongOptions } from '../node/strong-side.ts';
 import type { Entropy, QuorumStore } from '../ports.ts';
 import { groupCodec } from '../wire/group-codec.ts';
+import { membersCodec } from '../wire/members-codec.ts';
 import { keptReplies } from '../wire/resp/kept-reply.ts';
 import type { NodeConfig } from './node-config.ts';
 import { regionOf, type Topology } from './topology.ts';
@@ -34,15 +36,22 @@ export function planGroups(policy: ClassPolicy, config: PlannedConfig, topology:
   return [...plans.values()];
 }
 
+/** Whether a node with these others agrees with them on who is a member. */
+export function membersAgree(others: NodeConfig['members']): boolean {
+  return others.length + 1 >= MEMBERS_NODES_MIN;
+}
+
 /** What a node is given for its groups; undefined where it has none. */
 export function strongOptions(
-  { groups = [] }: NodeConfig,
+  { groups = [], members }: NodeConfig,
   store: QuorumStore | null,
   entropy: Entropy,
 ): StrongOptions | undefined {
-  if (groups.length === 0) return undefined;
+  const agree = membersAgree(members);
+  if (groups.length === 0 && !agree) return undefined;
   return {
     plans: groups,
+    ...(agree ? { members: { codec: membersCodec, timing: MEMBERS_TIMING } } : {}),
     timing: GROUP_TIMING,
     limits: GROUP_LIMITS,
     commands: new CommandIndex(commandTable),

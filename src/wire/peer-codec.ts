@@ -1,9 +1,9 @@
 import { checkColumns, type Columns } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
 import { LOST_KINDS, type LostKind, type LostList, type LostWrite } from '../causal/lost-list.ts';
-import type { Join, MembershipState, PendingChange, Removal } from '../causal/membership-record.ts';
+import type { MembershipState, PendingChange } from '../causal/membership-record.ts';
 import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
-import { INCARNATION_MAX, type Origin } from '../clock/origin.ts';
+import type { Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
@@ -28,6 +28,7 @@ import {
   unpack,
   vector,
 } from './msgpack-checks.ts';
+import { flatJoins, flatRemovals, joins, removals } from './membership-codec.ts';
 import { tokenCodec } from './token-codec.ts';
 
 /** Numbers of the frames on the wire: never renumber, only add. */
@@ -97,42 +98,20 @@ function knownIncarnations(value: unknown): readonly number[] {
   return list;
 }
 
-const flatRemovals = (gone: readonly Removal[]): unknown[] =>
-  gone.map(({ node: of, epoch, incarnation: life, cut }) => [of, epoch, life, flat(cut)]);
-
-const flatJoins = (again: readonly Join[]): unknown[] =>
-  again.map(({ node: of, epoch, incarnation: life, cut }) => [of, epoch, life, flat(cut)]);
-
 const flatMembership = ({ epoch, removals: gone, pending, joins: again, began }: MembershipState): unknown[] => [
   epoch,
   flatRemovals(gone),
-  pending === null ? null : [pending.kind === 'fence' ? 0 : 1, pending.node, pending.operation],
+  pending === null ? null : [pending.kind === 'fence' ? 0 : 1, pending.nodes, pending.operation],
   flatJoins(again),
   [began.epoch, began.isFilled ? 1 : 0],
 ];
-
-function removals(value: unknown): Removal[] {
-  return array(value, NODES_MAX, 'removals').map((removal) => {
-    const [of, epoch, life, cut] = array(removal, 4, 'a removal');
-    const newest = count(life, 'an incarnation');
-    if (newest > INCARNATION_MAX) refuse(`incarnation ${newest} is none`);
-    return { node: node(of), epoch: count(epoch, 'an epoch'), incarnation: newest, cut: vector(cut) };
-  });
-}
-
-function joins(value: unknown): Join[] {
-  return array(value, NODES_MAX, 'joins').map((join) => {
-    const [of, epoch, life, cut] = array(join, 4, 'a join');
-    return { node: node(of), epoch: count(epoch, 'an epoch'), incarnation: incarnation(life), cut: vector(cut) };
-  });
-}
 
 function pendingChange(value: unknown): PendingChange | null {
   if (value === null) return null;
   const [kind, of, operation] = array(value, 3, 'a change of the members');
   return {
     kind: flag(kind, 'a kind of change') ? 'hold' : 'fence',
-    node: node(of),
+    nodes: array(of, NODES_MAX, 'the nodes of a change').map(node),
     operation: count(operation, 'an operation'),
   };
 }

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import type { GroupStatus } from '../../src/commands/strong-view.ts';
-import { nextVoterChange } from '../../src/groups/group-voters.ts';
+import { nextExactChange, nextVoterChange } from '../../src/groups/group-voters.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
 import type { VirtualNode } from '../support/virtual-cluster.ts';
 import { Joining } from './joining.ts';
 import { Removal } from './removal.ts';
 
-const members = (removed: readonly number[], joined: readonly number[]) => ({
+const members = (removed: readonly number[], joined: readonly number[], silent: readonly number[] = []) => ({
+  isHeard: (node: number): boolean => !silent.includes(node),
   isRemoved: (node: number): boolean => removed.includes(node),
   hasJoined: (node: number): boolean => joined.includes(node),
 });
@@ -23,8 +24,21 @@ it('a removed node leaves, one that joined again learns first and votes where th
   expect(next([1, 2], [3, 4], members([], []))).toBeNull();
   expect(next([1, 2], [4], members([], [3]))).toEqual({ kind: 'add-learner', node: 3 });
   expect(next([1, 2], [4, 3], members([], [3]))).toEqual({ kind: 'promote', node: 3 });
+  expect(next([1, 2], [4, 3], members([], [3], [3]))).toBeNull();
   expect(next([1, 2, 4], [3], members([], [3]))).toBeNull();
   expect(next([1, 2, 3], [], members([], [4]))).toEqual({ kind: 'add-learner', node: 4 });
+});
+
+it('where nobody else has a say, who is not wanted makes room for who is', () => {
+  const wanted = { voters: [1, 2, 3], learners: [4] };
+  const next = (voters: readonly number[], learners: readonly number[], of: ReturnType<typeof members>) =>
+    nextExactChange({ voters, learners }, wanted, of);
+  expect(next([1, 2, 3], [4], members([], []))).toBeNull();
+  expect(next([1, 2, 4], [], members([], []))).toEqual({ kind: 'add-learner', node: 3 });
+  expect(next([1, 2, 4], [3], members([], [], [3]))).toBeNull();
+  expect(next([1, 2, 4], [3], members([], []))).toEqual({ kind: 'promote', node: 3 });
+  expect(next([1, 2, 3, 4], [], members([], []))).toEqual({ kind: 'demote', node: 4 });
+  expect(next([1, 2, 3, 4], [], members([2], []))).toEqual({ kind: 'remove', node: 2 });
 });
 
 const group = (node: VirtualNode): GroupStatus => {

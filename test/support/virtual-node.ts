@@ -4,6 +4,7 @@ import { MemoryQuorumDisk, MemoryQuorumStore } from '../../src/adapters/memory-q
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import type { GroupPlan } from '../../src/groups/group-plan.ts';
+import { MEMBERS_TIMING } from '../../src/groups/limits.ts';
 import type { ReplicationLimits } from '../../src/causal/limits.ts';
 import type { Member } from '../../src/causal/members.ts';
 import type { Now } from '../../src/causal/replica.ts';
@@ -14,6 +15,7 @@ import type { StrongOptions } from '../../src/node/strong-side.ts';
 import type { QuorumBatch, StoreBatch, StoredImage } from '../../src/ports.ts';
 import type { RaftLimits, RaftTiming } from '../../src/quorum/options.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
+import { membersCodec } from '../../src/wire/members-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 
@@ -40,6 +42,8 @@ export interface VirtualStrong {
   readonly limits: RaftLimits;
   /** [0, 1), for all nodes: what is drawn by chance follows from the run. */
   readonly random: () => number;
+  /** Whether the members agree on who is one. */
+  readonly agrees?: boolean;
 }
 
 /** What a node asks of the network and the clock around it. */
@@ -171,8 +175,9 @@ export class VirtualNode {
     return core;
   }
 
-  #strongOptions({ plans, timing, limits, random }: VirtualStrong): StrongOptions {
+  #strongOptions({ plans, timing, limits, random, agrees = false }: VirtualStrong): StrongOptions {
     return {
+      ...(agrees ? { members: { codec: membersCodec, timing: MEMBERS_TIMING } } : {}),
       plans,
       timing,
       limits,
