@@ -1,0 +1,26 @@
+import type { VirtualCluster, VirtualNode } from './virtual-cluster.ts';
+
+/** Holds what one node sends another on the bulk connection, the causal stream, while the control connection goes on. */
+export class Stall {
+  readonly #cluster: VirtualCluster;
+  readonly #held: (() => void)[] = [];
+  readonly #carry: VirtualCluster['carry'];
+
+  constructor(cluster: VirtualCluster, from: VirtualNode, to: VirtualNode) {
+    this.#cluster = cluster;
+    const carry = cluster.carry.bind(cluster);
+    this.#carry = carry;
+    cluster.carry = (sender, link, frame) => {
+      const connection = sender.links.get(link);
+      const isStalled = sender === from && connection?.kind === 'bulk' && connection.ends.includes(to);
+      if (isStalled) this.#held.push(() => carry(sender, link, frame));
+      else carry(sender, link, frame);
+    };
+  }
+
+  /** All that was held goes on its way, and so does what follows. */
+  end(): void {
+    this.#cluster.carry = this.#carry;
+    for (const send of this.#held.splice(0)) send();
+  }
+}
