@@ -19,6 +19,8 @@ export interface StrongOptions extends Pick<
 > {
   /** [0, 1) */
   readonly random: () => number;
+  /** The time as it is, read anew: a client's request may be the first that is heard after the process stood still (RULES T4). */
+  readonly now: () => Now;
   /** How the members agree on who is one; without it operators say so at every node. */
   readonly members?: Omit<NonNullable<StrongTierOptions['members']>, 'nodes'>;
 }
@@ -180,6 +182,6 @@ class CausalSide implements StrongHost {
   }
 
   now(): Now {
-    return this.#options.now();
+    return this.#options.strong.now();
   }
 }

@@ -105,7 +105,7 @@ export class PeerServer {
         reason: message,
       });
     });
-    const strong = strongOptions(config, quorumStore, this.entropy);
+    const strong = strongOptions(config, quorumStore, this.entropy, systemClock);
     this.node = new RegionNode({
       identity: {
         clusterId: config.clusterId,

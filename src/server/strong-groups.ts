@@ -6,7 +6,7 @@ import { planGroup, type GroupPlan } from '../groups/group-plan.ts';
 import { GROUP_LIMITS, GROUP_TIMING, MEMBERS_TIMING } from '../groups/limits.ts';
 import { MEMBERS_NODES_MIN } from '../groups/members-plan.ts';
 import type { StrongOptions } from '../node/strong-side.ts';
-import type { Entropy, QuorumStore } from '../ports.ts';
+import type { Clock, Entropy, QuorumStore } from '../ports.ts';
 import { groupCodec } from '../wire/group-codec.ts';
 import { membersCodec } from '../wire/members-codec.ts';
 import { keptReplies } from '../wire/resp/kept-reply.ts';
@@ -46,6 +46,7 @@ export function strongOptions(
   { groups = [], members }: NodeConfig,
   store: QuorumStore | null,
   entropy: Entropy,
+  clock: Clock,
 ): StrongOptions | undefined {
   const agree = membersAgree(members);
   if (groups.length === 0 && !agree) return undefined;
@@ -58,6 +59,7 @@ export function strongOptions(
     newReply: keptReplies(),
     codec: groupCodec,
     random: () => entropy.unit(),
+    now: () => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }),
     load: store === null ? null : (group) => store.load(group),
     readAudit: store === null ? null : (group, fromIndex) => store.audit(group, fromIndex),
   };

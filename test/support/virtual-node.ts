@@ -182,6 +182,7 @@ export class VirtualNode {
       timing,
       limits,
       random,
+      now: () => this.now(),
       commands: COMMANDS,
       newReply: keptReplies(),
       codec: groupCodec,

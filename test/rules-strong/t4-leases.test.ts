@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { StrongRegions } from '../support/strong-regions.ts';
+import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
+
+const GROUP = 'us-east-1/region';
+
+function statusOf(regions: StrongRegions, region: string) {
+  const status = regions.node(region).core.strong.groups().find(({ name }) => name === GROUP);
+  if (status === undefined) throw new Error(`${region} has no group`);
+  return status;
+}
+
+function others(regions: StrongRegions): boolean {
+  return statusOf(regions, WEST).role === 'leader' || statusOf(regions, ASIA).role === 'leader';
+}
+
+describe('T4: leases', () => {
+  test('the home answers a read under its lease at once', () => {
+    const regions = new StrongRegions();
+    const east = regions.connect(EAST);
+    east.run('SET position:1 v');
+    const beganMs = regions.cluster.timeMs;
+    expect(east.run('GET position:1')).toBe('"v"');
+    expect(regions.cluster.timeMs - beganMs).toBeLessThan(10);
+  });
+
+  test('a leader that is cut off answers nothing old once another may lead, and its clients are told within their time', () => {
+    const regions = new StrongRegions();
+    const { cluster } = regions;
+    const [east, west] = [regions.connect(EAST), regions.connect(WEST)];
+    east.run('SET position:1 old');
+    regions.isolate(EAST);
+    let wrote = false;
+    west.begin('SET position:1 new');
+    let readsOld = 0;
+    for (let turn = 0; turn < 1_500; turn++) {
+      if (west.answer === '+OK') wrote = true;
+      east.begin('GET position:1');
+      for (let ms = 0; ms < 10_000 && east.answer === null; ms += 5) {
+        cluster.run(5);
+        east.server.turn();
+        west.server.turn();
+        // an answer that came is of a time when nothing newer was acknowledged
+        if (west.answer === '+OK') wrote = true;
+      }
+      const answer = east.answer;
+      if (answer === '"old"') {
+        readsOld++;
+        expect(wrote).toBe(false);
+      } else {
+        expect(answer).toMatch(/^-NOQUORUM /);
+        break;
+      }
+      cluster.run(5);
+    }
+    expect(readsOld).toBeGreaterThan(0);
+    west.answered();
+    expect(west.run('GET position:1')).toBe('"new"');
+    cluster.healAll();
+    regions.led();
+    expect(east.run('GET position:1')).toBe('"new"');
+  });
+
+  test('a leader that stood still does not trust the lease that it had', () => {
+    const regions = new StrongRegions();
+    const { cluster } = regions;
+    const [east, west] = [regions.connect(EAST), regions.connect(WEST)];
+    east.run('SET position:1 old');
+    const node = regions.node(EAST);
+    cluster.pause(node);
+    let reply = '';
+    while (reply !== '+OK') reply = west.run('SET position:1 new');
+    expect(others(regions)).toBe(true);
+    // asked before anything that came meanwhile is heard
+    const held = node.waiting.splice(0);
+    cluster.resume(node);
+    east.begin('GET position:1');
+    expect(east.answer).toBeNull();
+    node.waiting.push(...held);
+    cluster.resume(node);
+    expect(east.answered()).toBe('"new"');
+  });
+
+  test('the age of a copy that is cut off grows, and MAXSTALE does not take it', () => {
+    const regions = new StrongRegions();
+    const asia = regions.connect(ASIA);
+    regions.connect(EAST).run('SET position:1 v');
+    regions.sync();
+    expect(asia.run('CW.GET position:1 MAXSTALE 1000')).toMatch(/^\["v" :\d+ "ap-southeast-1\/a"\]$/);
+    regions.isolate(ASIA);
+    regions.cluster.run(1_500);
+    expect(asia.run('CW.GET position:1 MAXSTALE 1000')).toMatch(/^-NOQUORUM /);
+    const [, age] = /^\["v" :(\d+) /.exec(asia.run('CW.GET position:1 LEVEL causal')) ?? [];
+    expect(Number(age)).toBeGreaterThan(1_500);
+  });
+
+  test('a planned transfer serves reads without a stale one, and writes without a failed one', () => {
+    const regions = new StrongRegions();
+    const { cluster } = regions;
+    const [east, asia, operator] = [regions.connect(EAST), regions.connect(ASIA), regions.connect(WEST)];
+    operator.begin(`CW.GROUP TRANSFER ${GROUP} ${WEST}/a`);
+    let written = 0;
+    for (let round = 0; round < 30; round++) {
+      expect(asia.run(`SET position:1 ${++written}`)).toBe('+OK');
+      operator.server.turn();
+      expect(east.run('GET position:1')).toBe(`"${written}"`);
+      cluster.run(5);
+    }
+    expect(operator.answered()).toBe('+OK');
+    expect(statusOf(regions, WEST).role).toBe('leader');
+  });
+});
