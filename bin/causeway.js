@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The one plain JavaScript file of the project, in syntax that old releases of Node parse too: it says which
-// Node is needed instead of failing with a syntax error somewhere inside.
+// The one plain JavaScript file of the project, in syntax that Node parses from its version 14 on: it says which Node is
+// needed instead of failing with a syntax error somewhere inside.
 var major = Number(process.versions.node.split('.')[0]);
 
 if (!(major >= 24)) {
@@ -17,11 +17,14 @@ if (!(major >= 24)) {
 }
 
 // A clone runs its sources as they are. The package has no sources, for Node does not strip types below node_modules.
-import('node:fs')
-  .then(function (fs) {
+// What stripping and compiling gave is kept beside the packages: it is half of what starting a cluster costs. Not in the
+// folder for temporary files, which is Node's default: others may write there, and what is kept is run.
+Promise.all([import('node:fs'), import('node:module'), import('node:url')])
+  .then(function ([fs, module, url]) {
     var sources = new URL('../src/cli/main.ts', import.meta.url);
-    var built = new URL('../dist/cli/main.js', import.meta.url);
-    return import(fs.existsSync(sources) ? sources.href : built.href);
+    if (!fs.existsSync(sources)) return import(new URL('../dist/cli/main.js', import.meta.url).href);
+    module.enableCompileCache(url.fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
+    return import(sources.href);
   })
   .catch(function (error) {
     console.error(error);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { readReadyFile, type ReadyFile } from '../../src/cli/ready-file.ts';
 
 export const FAKE = join(import.meta.dirname, 'fake-program.ts');
+/** Where bin/causeway.js keeps what it compiled. */
+const COMPILED = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'compiled');
 export const REAL = join(import.meta.dirname, '..', '..', 'bin', 'causeway.js');
 
 /** What a run of a program printed and how it ended. */
@@ -27,7 +29,7 @@ export class RunningProgram {
     const { npm_lifecycle_event: _event, NO_COLOR: _color, ...inherited } = process.env;
     this.process = spawn(process.execPath, [entry, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...inherited, ...environment },
+      env: { ...inherited, NODE_COMPILE_CACHE: COMPILED, ...environment },
     });
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.errors += text));
