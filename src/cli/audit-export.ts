@@ -23,7 +23,11 @@ const PROGRESS_EVERY_MS = 200;
  * The exit code is 1 where records are missing, or it was stopped: what was written are whole lines then.
  */
 export async function runAuditExport(options: AuditExportOptions): Promise<number> {
-  const sources = await openSources(options);
+  return exportFrom(await openSources(options), options);
+}
+
+/** As `runAuditExport`, from sources that are there; closes them. */
+export async function exportFrom(sources: readonly AuditSource[], options: AuditExportOptions): Promise<number> {
   try {
     const groups = await groupsOf(sources, options.group);
     if (groups.length > 1 && options.from !== undefined)

@@ -1,6 +1,7 @@
 import { LmdbAuditReader } from '../adapters/lmdb-audit-reader.ts';
 import { latin1Of } from '../base/bytes.ts';
 import { CausewayError } from '../errors.ts';
+import { MEMBERS_GROUP } from '../groups/members-plan.ts';
 import { formatAddress } from '../server/address.ts';
 import { groupCodec } from '../wire/group-codec.ts';
 import { auditLine, type AuditLine } from './audit-line.ts';
@@ -104,11 +105,12 @@ export class FolderSource implements AuditSource {
   }
 
   async groups(): Promise<string[]> {
-    return this.#reader.groups();
+    // that of the members has no keys
+    return this.#reader.groups().filter((group) => group !== MEMBERS_GROUP);
   }
 
   async head(group: string): Promise<ChainHead | null> {
-    if (!this.#reader.groups().includes(group)) return null;
+    if (!(await this.groups()).includes(group)) return null;
     const meta = this.#reader.stateMeta(group);
     return meta === null ? EMPTY : groupCodec.decodeMeta(meta).audit;
   }

@@ -208,6 +208,8 @@ describe('causeway audit', { timeout: 120_000 }, () => {
     expect(code).toBe(1);
     expect(output.endsWith('\n')).toBe(true);
     const last = recordsOf(output).at(-1);
+    // all records of an entry or none
+    expect(recordsOf(output).filter(({ index }) => index === last?.index)).toHaveLength(300);
     expect(errors).toContain(`stopped (SIGTERM); go on with --from ${(last?.index ?? 0) + 1}`);
   });
 });
