@@ -98,7 +98,7 @@ function aloneWithoutDisk(): { readonly core: RegionNode; write(words: readonly 
       load: null,
       readAudit: null,
       random: () => 0.5,
-      now: () => ({ wallMs: 0, monotonicMs: 0 }),
+      now,
     },
   });
   core.start(now());
