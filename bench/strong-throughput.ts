@@ -66,7 +66,7 @@ export async function throughput(
   for (let round = -1; round < rounds; round++) {
     for (const writers of WRITERS) {
       for (const contender of contenders) {
-        const result = await oneRound(contender, writers, round < 0 ? roundMs / 4 : roundMs);
+        const result = await oneRound(contender, writers, roundMs);
         const id = `${contender.name} ${writers}`;
         if (round >= 0) results.set(id, [...(results.get(id) ?? []), result]);
       }
