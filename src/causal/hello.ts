@@ -21,9 +21,12 @@ export function helloOf({ identity, vector, membership }: Replica, kind: 'bulk' 
   };
 }
 
+/** Why whoever calls this node's life over is told nothing. */
+export const RETIRED = 'it says that this life of the node is over';
+
 /**
- * Refuses whoever is no member of this cluster as it says, or lives a life that is over. `newest`: its newest incarnation known. False
- * where it is this node whose life is over, as the other one says.
+ * Refuses whoever is no member of this cluster as it says, or lives a life that is over. `newest`: its newest incarnation known. `RETIRED`
+ * where it says that this node's life is over: then it tells of the removal next. Null for a member.
  */
 export function checkHello(
   frame: HelloFrame,
@@ -31,7 +34,7 @@ export function checkHello(
   replica: Replica,
   newest: number,
   lastSeq: number,
-): boolean {
+): string | null {
   const { identity, members } = replica;
   const refuse = (why: string): never => {
     throw new CausewayError('PROTOCOL', `hello refused: ${why}`);
@@ -52,7 +55,7 @@ export function checkHello(
   if (frame.incarnation < lowest) refuse(`incarnation ${frame.incarnation} is superseded`);
   const applied = new VersionVector(frame.applied);
   // this node was removed without hearing of it: the peer is about to tell
-  if (applied.floor(identity.nodeNumber) > identity.incarnation) return false;
+  if (applied.floor(identity.nodeNumber) === identity.incarnation + 1) return RETIRED;
   checkClaims(applied, replica, lastSeq);
-  return true;
+  return null;
 }

@@ -5,7 +5,7 @@ import { ColumnsReader } from './columns.ts';
 import { DroppedStreams } from './dropped-streams.ts';
 import { MissingCauses } from './missing-causes.ts';
 import { RowExchange } from './row-exchange.ts';
-import { checkHello, helloOf } from './hello.ts';
+import { checkHello, helloOf, RETIRED } from './hello.ts';
 import { checkClaims } from './peer-claims.ts';
 import type {
   Codec,
@@ -25,7 +25,6 @@ import { SnapshotIntake } from './snapshot-intake.ts';
 import { Sources } from './sources.ts';
 
 const REPLACED = 'replaced by a newer connection';
-const RETIRED = 'it says that this life of the node is over';
 
 /** No node has this number. */
 const NO_NODE = 0;
@@ -152,13 +151,11 @@ export class Replicator {
     if (frame.type !== 'hello') throw new CausewayError('PROTOCOL', `expected hello, got ${frame.type}`);
     const member = frame.nodeNumber;
     // it was told who is a member at the opening; what it says next closes the connection, or the telling would be lost with that
-    state.refusal = this.#replica.membership.strangenessOf(member, frame.beganAtEpoch);
-    if (state.refusal !== null) return;
     const newest = this.#incarnations.get(member) ?? 0;
-    if (!checkHello(frame, state.kind, this.#replica, newest, this.#host.lastSeqOf())) {
-      state.refusal = RETIRED;
-      return;
-    }
+    state.refusal =
+      this.#replica.membership.strangenessOf(member, frame.beganAtEpoch) ??
+      checkHello(frame, state.kind, this.#replica, newest, this.#host.lastSeqOf());
+    if (state.refusal !== null) return;
     let session = this.#sessions.get(member);
     if (session === undefined || session.incarnation !== frame.incarnation) session = this.#newSession(frame, now);
     if (session.startId !== frame.startId) {
@@ -254,9 +251,8 @@ export class Replicator {
   }
 
   #membership(session: PeerSession, frame: MembershipFrame): void {
-    const { member } = session;
-    if (frame.removals.some(({ node }) => node === member.nodeNumber))
-      throw new CausewayError('PROTOCOL', `${member.id} cannot say of itself that it is removed`);
+    if (frame.removals.some(({ node }) => node === session.member.nodeNumber))
+      throw new CausewayError('PROTOCOL', `${session.member.id} cannot say of itself that it is removed`);
     this.#adopt(frame);
   }
 

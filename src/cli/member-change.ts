@@ -84,7 +84,10 @@ export async function memberUnfence(id: string, options: ChangeOptions, terminal
     if (await isByHand(reached, options)) return unfenceByHand(id, reached, terminal);
     const change = new AgreedChange('UNDO', [id], () => false, reached, members, options, terminal);
     const underWay = await change.underWay();
-    if (!underWay.nodes.includes(id)) return void terminal.write(`${id} is neither fenced nor waited for\n`);
+    if (!underWay.nodes.includes(id)) {
+      terminal.write(`${id} is neither fenced nor waited for\n`);
+      return;
+    }
     await change.ask();
     const what = underWay.change === 'join' ? 'waited for' : 'fenced';
     terminal.write(`${underWay.nodes.join(', ')} ${underWay.nodes.length === 1 ? 'is' : 'are'} no longer ${what}\n`);

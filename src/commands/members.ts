@@ -124,9 +124,9 @@ function offer(context: CommandContext): void {
 const AGREE_MS = 3_000;
 
 function agreementOf({ node }: CommandContext): AgreementView {
-  const { agreement } = node.membership;
-  if (agreement === null) throw refuse('the cluster has too few nodes for its members to agree on anything');
-  return agreement;
+  const view = node.membership.agreement;
+  if (view === null) throw refuse('the cluster has too few nodes for its members to agree on anything');
+  return view;
 }
 
 function asked({ server, session }: CommandContext): Omit<AgreementAsked, 'answered'> {
@@ -140,18 +140,18 @@ function change(context: CommandContext): void {
   if (verb !== 'REMOVE' && verb !== 'JOIN') throw syntaxError();
   const epoch = countArgument(args, 3);
   const ids = Array.from({ length: args.count - 4 }, (_, at) => args.text(at + 4));
-  const agreement = agreementOf(context);
+  const members = agreementOf(context);
   const kind = verb === 'REMOVE' ? 'remove' : 'join';
   const ask = (answered: AgreementAsked['answered']): number =>
-    agreement.begin(kind, ids, epoch, { ...asked(context), answered });
+    members.begin(kind, ids, epoch, { ...asked(context), answered });
   waitForGroup(server, session, ask, () => reply.ok());
 }
 
 /** CW.MEMBER UNDO: the change under way is taken back. */
 function undo(context: CommandContext): void {
   const { reply, server, session } = context;
-  const agreement = agreementOf(context);
-  const ask = (answered: AgreementAsked['answered']): number => agreement.takeBack({ ...asked(context), answered });
+  const members = agreementOf(context);
+  const ask = (answered: AgreementAsked['answered']): number => members.takeBack({ ...asked(context), answered });
   waitForGroup(server, session, ask, () => reply.ok());
 }
 

@@ -1,5 +1,6 @@
 import type { ConfigChange } from '../quorum/group-config.ts';
 import type { GroupConfig } from '../quorum/messages.ts';
+import type { Raft } from '../quorum/raft.ts';
 
 /** What a group asks of who is a member of the cluster (RULES D7). */
 export interface ClusterMembers {
@@ -57,4 +58,16 @@ export function nextExactChange(
 
 function heirOf(now: GroupConfig, wanted: WantedConfig, mayVote: (node: number) => boolean): number | undefined {
   return wanted.voters.find((node) => now.learners.includes(node) && mayVote(node));
+}
+
+/** At a leader: changes the members of its group as those of the cluster changed. Refused, it is asked for again with the next call. */
+export function followMembers(raft: Raft, wanted: WantedConfig, members: ClusterMembers, nowMs: number): void {
+  if (raft.role !== 'leader') return;
+  const { progress } = raft;
+  const change = nextVoterChange(raft.config, wanted, {
+    isRemoved: (node) => members.isRemoved(node),
+    hasJoined: (node) => members.hasJoined(node),
+    isHeard: (node) => progress.get(node)?.isActive === true,
+  });
+  if (change !== null) raft.proposeConfig(change, nowMs);
 }

@@ -4,12 +4,13 @@ import type { QuorumGroupBatch, QuorumImage } from '../ports.ts';
 import type { ConfigChange } from '../quorum/group-config.ts';
 import type { Entry, GroupConfig, Message, PersistBatch } from '../quorum/messages.ts';
 import { EntryKind } from '../quorum/messages.ts';
-import type { RaftLimits, RaftTiming, Restored } from '../quorum/options.ts';
+import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
 import type { PlannedNode } from './group-plan.ts';
 import { nextExactChange, type ClusterMembers } from './group-voters.ts';
 import { MEMBERS_GROUP, planMembers } from './members-plan.ts';
 import { MembersState, type MembersEntry, type MembersImage } from './members-state.ts';
+import { restoredLog } from './restored-log.ts';
 import type { GroupCodec, LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
 
 /** What is on disk of the state machine, and what a snapshot brings. */
@@ -87,20 +88,11 @@ export class MembersGroup {
     this.raft = new Raft({
       id: options.self,
       config: this.#base,
-      restored: image?.hardState ? this.#restored(image, image.hardState) : null,
+      restored: restoredLog(image, this.state.applied, options.snapshotMetas),
       timing: options.timing,
       limits: options.limits,
       random: () => host.random(),
     });
-  }
-
-  #restored({ log, snapshot }: QuorumImage, hardState: NonNullable<QuorumImage['hardState']>): Restored {
-    return {
-      hardState,
-      entries: log.map(({ index, term, kind, data }): Entry => ({ index, term, kind: kind as EntryKind, data })),
-      snapshotMeta: snapshot === null ? null : this.#options.snapshotMetas.decodeSnapshotMeta(snapshot.meta),
-      applied: this.state.applied,
-    };
   }
 
   // ── at the leader ──

@@ -13,9 +13,11 @@ import type {
   OfferRequest,
 } from '../commands/membership-view.ts';
 import { CausewayError } from '../errors.ts';
+import type { MembersCodec } from '../groups/members-group.ts';
+import type { StrongTier } from '../groups/strong-tier.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
 import type { CutKeyspace } from './lost-desk.ts';
-import type { MembershipAgreement } from './membership-agreement.ts';
+import { MembershipAgreement } from './membership-agreement.ts';
 import type { Persistence } from './persistence.ts';
 
 /** Where an operator changes the members, a node at a time; the command line does it at every survivor (RULES D7). */
@@ -34,6 +36,20 @@ export class MembershipDesk implements MembershipView {
     this.#replicator = replicator;
     this.#persistence = persistence;
     this.#now = now;
+  }
+
+  /** From now on the members agree by the group of the strong tier. */
+  agreeBy(strong: StrongTier | null, codec: MembersCodec): void {
+    if (strong === null || strong.members === null) return;
+    this.agreement = new MembershipAgreement({
+      replica: this.#replica,
+      replicator: this.#replicator,
+      group: strong.members,
+      progressOf: (node) => this.progressOf(node),
+      encodeEntry: (entry) => codec.encodeEntry(entry),
+      submit: (request, answered) => strong.submit(request, answered),
+      now: () => this.#now(),
+    });
   }
 
   get epoch(): number {

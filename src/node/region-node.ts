@@ -32,7 +32,6 @@ import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { conflictHost } from './conflict-host.ts';
 import { explainEntry } from './explain.ts';
-import { MembershipAgreement } from './membership-agreement.ts';
 import { MembershipDesk } from './membership-desk.ts';
 import { siblingKeys } from './sibling-keys.ts';
 import { NodeCounters, NodeReport } from './node-report.ts';
@@ -138,7 +137,7 @@ export class RegionNode implements Engine, NodeView {
     this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);
     this.#keyspace.isPinned = this.classes.pinnedKeys();
     this.#strong = this.#openStrong(options);
-    this.membership.agreement = this.#openAgreement();
+    if (options.strong?.members !== undefined) this.membership.agreeBy(this.#strong, options.strong.members.codec);
     this.#transaction = new LocalTransaction(this.#keyspace, {
       open: () => this.#own.open(),
       record: (update) => {
@@ -165,20 +164,6 @@ export class RegionNode implements Engine, NodeView {
       send: (link, frame) => void this.#send(link, frame),
       nodeId: (node) => this.names(node) ?? String(node),
       deliver: () => this.#deliver(this.#now),
-      now: () => this.#now,
-    });
-  }
-
-  #openAgreement(): MembershipAgreement | null {
-    const strong = this.#strong;
-    if (strong === null || strong.members === null) return null;
-    return new MembershipAgreement({
-      replica: this.#replica,
-      replicator: this.#replicator,
-      group: strong.members,
-      progressOf: (node) => this.membership.progressOf(node),
-      encodeEntry: (entry) => strong.encodeMembersEntry(entry),
-      submit: (request, answered) => strong.submit(request, answered),
       now: () => this.#now,
     });
   }

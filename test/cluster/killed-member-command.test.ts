@@ -34,13 +34,13 @@ class Doors {
 
   static async open(targets: readonly string[]): Promise<Doors> {
     const servers = targets.map(() => createServer());
-    const doors = new Doors(servers);
+    const opened = new Doors(servers);
     for (const [at, server] of servers.entries()) {
       const [host, port] = (targets[at] ?? '').split(':');
-      server.on('connection', (from) => doors.#join(from, connect(Number(port), host)));
+      server.on('connection', (from) => opened.#join(from, connect(Number(port), host)));
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     }
-    return doors;
+    return opened;
   }
 
   get addresses(): string {
