@@ -1,10 +1,11 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import type { GroupChangeVerb } from '../commands/strong-view.ts';
-import type { ErrorCode } from '../errors.ts';
+import type { GroupChangeVerb, GroupOperation, StrongRequest } from '../commands/strong-view.ts';
+import { CausewayError, type ErrorCode } from '../errors.ts';
 import type { ConfigChange } from '../quorum/group-config.ts';
 import type { GroupConfig } from '../quorum/messages.ts';
 import type { Raft } from '../quorum/raft.ts';
 import type { Arguments } from './group-entry.ts';
+import type { GroupPlan } from './group-plan.ts';
 
 const VERBS: readonly GroupChangeVerb[] = ['transfer', 'voter', 'learner', 'remove', 'remove-live'];
 
@@ -14,9 +15,29 @@ export interface GroupChange {
   readonly node: number;
 }
 
-/** A change as the words of a request of kind `operate`. */
-export function changeWords({ verb, node }: GroupChange): Arguments {
-  return [latin1Bytes(verb), latin1Bytes(String(node))];
+/** An operator's change as a request for the leader. Throws ERR for an unknown node. */
+export function operationRequest(
+  { group, verb, node: id, requester, timeoutMs }: GroupOperation,
+  { learners, voters }: GroupPlan,
+  nodeId: (node: number) => string,
+): StrongRequest {
+  const nodes = [...voters, ...learners];
+  const node = nodes.find((number) => nodeId(number) === id);
+  if (node === undefined)
+    throw new CausewayError('ERR', `unknown node; there are ${nodes.map(nodeId).toSorted().join(', ')}`);
+  return {
+    group,
+    kind: 'operate',
+    commands: [[latin1Bytes(verb), latin1Bytes(String(node))]],
+    keys: [],
+    isExec: false,
+    watches: [],
+    respVersion: 2,
+    deps: [],
+    once: null,
+    requester,
+    timeoutMs,
+  };
 }
 
 /** The change that a request asks for, null for what is none. */

@@ -1,5 +1,4 @@
-import { present } from '../base/assert.ts';
-import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
+import type { ByteRange } from '../base/bytes.ts';
 import type { Now } from '../causal/replica.ts';
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { AuditPage } from '../commands/audit-page.ts';
@@ -7,21 +6,22 @@ import type { CommandIndex } from '../commands/command-index.ts';
 import type { GroupOperation, GroupStatus, StrongAnswer, StrongRequest, StrongView } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
 import type { QuorumBatch, QuorumGroupBatch, QuorumImage, QuorumStore } from '../ports.ts';
-import type { Entry, EntryKind, PersistBatch } from '../quorum/messages.ts';
-import type { RaftLimits, RaftTiming, Restored } from '../quorum/options.ts';
+import type { PersistBatch } from '../quorum/messages.ts';
+import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
 import { AUDIT_KEPT_BYTES_MAX, auditPage } from './audit-pages.ts';
 import { Forwarder } from './forwarder.ts';
 import type { GroupPlan } from './group-plan.ts';
 import { Group, type GroupHost } from './group.ts';
-import { GroupState, type GroupChunk, type GroupDirty, type GroupKeyState } from './group-state.ts';
-import { changeWords } from './group-change.ts';
+import { GroupState, type GroupChunk } from './group-state.ts';
+import { groupBatch, restoredKeys } from './group-batch.ts';
+import { operationRequest } from './group-change.ts';
 import type { GroupFigures } from './group-figures.ts';
-import { nextVoterChange, type ClusterMembers } from './group-voters.ts';
+import { followMembers, type ClusterMembers } from './group-voters.ts';
+import { restoredLog } from './restored-log.ts';
 import { groupStatus } from './group-status.ts';
 import { MembersGroup, type MembersGroupOptions } from './members-group.ts';
 import { MEMBERS_GROUP } from './members-plan.ts';
-import type { MembersEntry } from './members-state.ts';
 import type { GroupCodec, LeaderAnswer, StrongFrame, StrongRequestFrame } from './strong-frames.ts';
 import type { NewReply } from './strong-executor.ts';
 
@@ -138,12 +138,13 @@ export class StrongTier implements StrongView {
 
   #open(plan: GroupPlan): Kept {
     const image = this.#options.load?.(plan.name) ?? null;
+    const { codec } = this.#options;
     const state = this.#newState(plan);
-    if (image?.stateMeta) state.restore(this.#restoredKeys(image), this.#options.codec.decodeMeta(image.stateMeta));
+    if (image?.stateMeta) state.restore(restoredKeys(codec, image), codec.decodeMeta(image.stateMeta));
     const raft = new Raft({
       id: this.#options.self,
       config: { voters: plan.voters, learners: plan.learners },
-      restored: image?.hardState ? this.#restored(image, state.applied) : null,
+      restored: restoredLog(image, state.applied, this.#options.codec),
       timing: this.#options.timing,
       limits: this.#options.limits,
       random: () => this.#host.random(),
@@ -188,21 +189,6 @@ export class StrongTier implements StrongView {
     const { commands, newReply, ttlMsOf, isAudited } = this.#options;
     const audit = isAudited === null ? null : { group: name, isAudited };
     return new GroupState({ origin, commands, newReply, ttlMsOf, audit });
-  }
-
-  *#restoredKeys(image: QuorumImage): Generator<readonly [string, GroupKeyState]> {
-    for (const [key, bytes] of image.state)
-      yield [latin1Of(key, 0, key.length), this.#options.codec.decodeKeyState(bytes)];
-  }
-
-  #restored(image: QuorumImage, applied: number): Restored {
-    const { hardState, log, snapshot } = image;
-    return {
-      hardState: hardState ?? { term: 0, votedFor: 0, commit: 0 },
-      entries: log.map(({ index, term, kind, data }): Entry => ({ index, term, kind: kind as EntryKind, data })),
-      snapshotMeta: snapshot === null ? null : this.#options.codec.decodeSnapshotMeta(snapshot.meta),
-      applied,
-    };
   }
 
   // ── StrongView ──
@@ -252,33 +238,13 @@ export class StrongTier implements StrongView {
   }
 
   operate(operation: GroupOperation, answered: (answer: StrongAnswer) => void): number {
-    const { group, verb, node: id, requester, timeoutMs } = operation;
-    const plan = this.#groups.get(group)?.group.plan;
+    const plan = this.#groups.get(operation.group)?.group.plan;
     if (plan === undefined)
       throw new CausewayError('ERR', `unknown group; there are ${[...this.#groups.keys()].join(', ')}`);
-    const nodes = [...plan.voters, ...plan.learners];
-    const node = nodes.find((number) => this.#host.nodeId(number) === id);
-    if (node === undefined) {
-      const names = nodes.map((number) => this.#host.nodeId(number)).toSorted();
-      throw new CausewayError('ERR', `unknown node; there are ${names.join(', ')}`);
-    }
-    const commands = [changeWords({ verb, node })];
-    const request = {
-      group,
-      kind: 'operate',
-      commands,
-      keys: [],
-      isExec: false,
-      watches: [],
-      deps: [],
-      once: null,
-    } as const;
-    return this.submit({ ...request, respVersion: 2, requester, timeoutMs }, answered);
-  }
-
-  /** An entry of the members' group as a request carries it. */
-  encodeMembersEntry(entry: MembersEntry): Uint8Array {
-    return present(this.#options.members, 'the members agree').codec.encodeEntry(entry);
+    return this.submit(
+      operationRequest(operation, plan, (node) => this.#host.nodeId(node)),
+      answered,
+    );
   }
 
   cancel(ticket: number): void {
@@ -327,23 +293,11 @@ export class StrongTier implements StrongView {
   tick(now: Now): void {
     for (const { group } of this.#groups.values()) {
       group.tick(now);
-      this.#followMembers(group, now);
+      followMembers(group.raft, group.plan, this.#host, now.monotonicMs);
     }
     this.#catchUpShown();
     this.members?.tick(now);
     this.#forwarder.tick(now);
-  }
-
-  /** Refused, it is proposed again at the next tick. */
-  #followMembers({ raft, plan }: Group, now: Now): void {
-    if (raft.role !== 'leader') return;
-    const { progress } = raft;
-    const change = nextVoterChange(raft.config, plan, {
-      isRemoved: (node) => this.#host.isRemoved(node),
-      hasJoined: (node) => this.#host.hasJoined(node),
-      isHeard: (node) => progress.get(node)?.isActive === true,
-    });
-    if (change !== null) raft.proposeConfig(change, now.monotonicMs);
   }
 
   nextTickMs(now: Now): number {
@@ -452,48 +406,10 @@ export class StrongTier implements StrongView {
   }
 
   #groupBatch(kept: Kept, isStateDue: boolean, now: Now): QuorumGroupBatch {
-    const { codec } = this.#options;
-    const { group, persist } = kept;
-    const installed = persist?.snapshot ?? null;
-    const batch = {
-      group: group.plan.name,
-      hardState: persist?.hardState ?? null,
-      dropsLog: installed !== null,
-      truncateFrom: persist?.truncateFrom ?? null,
-      entries: persist?.entries ?? [],
-      compactTo: installed === null ? kept.compactTo : null,
-      // with the state that they lead to: what the log loses by that is never without its records
-      audit: isStateDue || installed !== null ? group.state.audit.kept(0) : [],
-    };
+    const { group, persist, compactTo } = kept;
     kept.compactTo = null;
-    if (installed !== null) {
-      const { entries, meta } = codec.decodeSnapshot(installed.bytes);
-      const { index, term } = installed.meta;
-      return {
-        ...batch,
-        snapshot: { index, term, meta: codec.encodeSnapshotMeta(installed.meta) },
-        state: this.#stateChange({ clear: true, entries, meta }),
-      };
-    }
-    if (!isStateDue) return { ...batch, snapshot: null, state: null };
-    kept.storedAtMs = now.monotonicMs;
-    const meta = group.raft.snapshotMeta(group.state.applied);
-    return {
-      ...batch,
-      snapshot: meta === null ? null : { index: meta.index, term: meta.term, meta: codec.encodeSnapshotMeta(meta) },
-      state: this.#stateChange(group.state.takeDirty()),
-    };
-  }
-
-  #stateChange({ clear, entries, meta }: GroupDirty): QuorumGroupBatch['state'] {
-    const { codec } = this.#options;
-    return {
-      clear,
-      entries: entries.map(
-        ([key, state]) => [latin1Bytes(key), state === null ? null : codec.encodeKeyState(state)] as const,
-      ),
-      meta: codec.encodeMeta(meta),
-    };
+    if (isStateDue) kept.storedAtMs = now.monotonicMs;
+    return groupBatch(this.#options.codec, group, persist, compactTo, isStateDue);
   }
 
   /** The batch that was taken first of those under way is on disk. */
