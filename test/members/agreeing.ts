@@ -4,6 +4,7 @@ import type { AgreementStatus, AgreementView, MemberStatus } from '../../src/com
 import type { StrongAnswer } from '../../src/commands/strong-view.ts';
 import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
 import type { VirtualOptions } from '../support/virtual-cluster.ts';
+import type { VirtualStrong } from '../support/virtual-node.ts';
 
 export const REQUESTER = { user: 'operator', address: '', region: '' };
 
@@ -18,22 +19,21 @@ export const stateAt = (node: VirtualNode, of: VirtualNode): MemberStatus['state
 
 export const changeAt = (node: VirtualNode): AgreementStatus['change'] => agreementOf(node).status().change;
 
+/** No groups of keys, and the one of the members. */
+export function agreeingStrong(seed: number): VirtualStrong {
+  const random = new SeededRandom(seed);
+  return { plans: [], timing: MEMBERS_TIMING, limits: GROUP_LIMITS, random: () => random.unit(), agrees: true };
+}
+
 /** A cluster whose members agree on who is one. */
 export class Agreeing {
   readonly cluster: VirtualCluster;
 
   constructor(options: Partial<VirtualOptions> & { readonly seed?: number } = {}) {
-    const random = new SeededRandom(options.seed ?? 1);
     this.cluster = new VirtualCluster({
       regions: ['a', 'b', 'c', 'd'],
       ...options,
-      strong: {
-        plans: [],
-        timing: MEMBERS_TIMING,
-        limits: GROUP_LIMITS,
-        random: () => random.unit(),
-        agrees: true,
-      },
+      strong: agreeingStrong(options.seed ?? 1),
     });
     const isLed = (): boolean => this.cluster.nodes.every((node) => agreementOf(node).status().leader !== null);
     if (!this.cluster.runUntil(isLed, 30_000)) throw new Error('nobody leads the members');

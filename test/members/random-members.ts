@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
+import type { VirtualStrong } from '../support/virtual-node.ts';
 
 const REGIONS = ['a', 'b', 'c', 'd'] as const;
 export const memberStep: fc.Arbitrary<MemberStep> = fc.record({
@@ -28,12 +29,13 @@ export class RandomMembers {
   hasJoined = false;
   #count = 0;
 
-  constructor(delaysMs: readonly number[], lost: number) {
+  constructor(delaysMs: readonly number[], lost: number, strong?: VirtualStrong) {
     const delayOf = (from: number, to: number): number =>
       delaysMs[Math.floor(from / 64) * 4 + Math.floor(to / 64)] ?? 5;
     this.cluster = new VirtualCluster({
       regions: REGIONS,
       delayMs: (from, to) => 1 + delayOf(from.nodeNumber, to.nodeNumber),
+      ...(strong === undefined ? {} : { strong }),
     });
     this.cluster.run(1_000);
     this.lost = this.cluster.node(lost);

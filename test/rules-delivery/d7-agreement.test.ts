@@ -168,4 +168,77 @@ describe('D7: the members agree', () => {
     expect(run.begin(a, 'remove', [b, c])).toContain('could decide nothing');
     expect(states([a], b)).toEqual(['live']);
   });
+
+  it('all survivors die in the middle and come again: fence, cut and change are on disk', () => {
+    for (const step of ['fence', 'even'] as const) {
+      const run = new Agreeing();
+      const { cluster } = run;
+      const [lost, b, c, d] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode, VirtualNode];
+      lost.set('k', 'v');
+      cluster.run(500);
+      cluster.kill(lost);
+      if (step === 'fence') cluster.kill(d);
+      run.ask(b, 'remove', [lost]);
+      expect(cluster.runUntil(() => changeAt(b)?.step === step && stateAt(b, lost) === 'fenced', 10_000)).toBe(true);
+      if (step === 'fence') cluster.run(1_000);
+      const kept = [b, c, d];
+      for (const node of kept) if (node.isRunning) cluster.kill(node);
+      cluster.restart(lost);
+      for (const node of kept) cluster.restart(node);
+      if (step === 'fence') expect(stateAt(b, lost)).toBe('fenced');
+      expect(run.agreesAt(1, kept, 60_000)).toBe(true);
+      expect(kept.map((node) => node.get('k'))).toEqual(['v', 'v', 'v']);
+    }
+  });
+
+  it('two that are left agree no more without the other: one goes on alone, and later the group with what that one did', () => {
+    const run = new Agreeing({ regions: ['a', 'b', 'c'] });
+    const { cluster } = run;
+    const [a, b, c] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode];
+    expect(agreementOf(a).isInCharge).toBe(true);
+    cluster.kill(c);
+    expect(run.begin(a, 'remove', [c])).toBeNull();
+    expect(run.agreesAt(1, [a, b])).toBe(true);
+    expect(cluster.runUntil(() => !agreementOf(a).status().voters.includes(c.id), 10_000)).toBe(true);
+    cluster.kill(b);
+    cluster.run(10_000);
+    expect(run.begin(a, 'remove', [b])).toContain('NOQUORUM');
+    expect(agreementOf(a).isInCharge).toBe(false);
+    const { membership } = a.core;
+    membership.fence(b.id, 1, 7, true);
+    const { incarnation, has } = membership.progress(b.id);
+    membership.remove(b.id, 2, incarnation, 7, has);
+    expect(cluster.runUntil(() => membership.progress(b.id).isSettled, 30_000)).toBe(true);
+    membership.hold(b.id, 2, 8);
+    membership.join(b.id, 3, incarnation + 1, 8);
+    cluster.restart(b);
+    const isBack = (): boolean => {
+      if (b.isRunning && b.core.membership.mustStartAgain) {
+        cluster.kill(b);
+        cluster.restart(b);
+      }
+      return [a, b].every((node) => node.core.membership.epoch === 3 && agreementOf(node).status().leader !== null);
+    };
+    expect(cluster.runUntil(isBack, 60_000)).toBe(true);
+    expect(cluster.runUntil(() => membership.progress(c.id).isSettled, 30_000)).toBe(true);
+    expect(run.begin(b, 'join', [c])).toBeNull();
+    expect(run.agreesAt(4, [a, b])).toBe(true);
+    expect(agreementOf(b).isInCharge).toBe(true);
+  });
+
+  it('a node that is removed while it runs writes nothing more that anybody takes, whoever asks', () => {
+    const run = new Agreeing();
+    const { cluster, leader } = run;
+    const kept = cluster.nodes.filter((node) => node !== leader);
+    const [first] = kept as [VirtualNode];
+    const answers = run.ask(leader, 'remove', [leader]);
+    expect(run.agreesAt(1, kept, 60_000)).toBe(true);
+    leader.set('late', '1');
+    cluster.run(5_000);
+    expect(kept.map((node) => node.get('late'))).toEqual(kept.map(() => null));
+    expect(cluster.runUntil(() => leader.core.membership.epoch === 1, 30_000)).toBe(true);
+    expect(leader.core.refusal(true, true)?.message).toContain('removed from the cluster at epoch 1');
+    expect(agreementOf(first).status().leader).not.toBe(leader.id);
+    expect(answers.length).toBeLessThanOrEqual(1);
+  });
 });
