@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { NodeMeta } from '../../src/causal/peer-frames.ts';
+import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { Agreeing, agreementOf, changeAt, stateAt } from '../members/agreeing.ts';
 import type { VirtualNode } from '../support/virtual-cluster.ts';
 
@@ -240,5 +242,45 @@ describe('D7: the members agree', () => {
     expect(leader.core.refusal(true, true)?.message).toContain('removed from the cluster at epoch 1');
     expect(agreementOf(first).status().leader).not.toBe(leader.id);
     expect(answers.length).toBeLessThanOrEqual(1);
+  });
+
+  it('no step is over before it is done, and on disk, at every member that stays', () => {
+    const seen = new Set<string>();
+    const run = new Agreeing({ diskMs: 40, delayMs: (from, to) => 5 + ((from.nodeNumber * 7 + to.nodeNumber) % 60) });
+    const { cluster } = run;
+    const [lost, ...kept] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode, VirtualNode];
+    const [b, c, d] = kept as [VirtualNode, VirtualNode, VirtualNode];
+    const onDisk = (node: VirtualNode): NodeMeta => peerCodec.decodeMeta(node.disk.meta ?? new Uint8Array(0));
+    cluster.observer = {
+      settled: (node) => {
+        const step = changeAt(node)?.step ?? `epoch ${node.core.membership.epoch}`;
+        seen.add(step);
+        const pending = kept.map((each) => onDisk(each).membership?.pending?.kind);
+        if (step === 'even') expect(pending).toEqual(['fence', 'fence', 'fence']);
+        // all that any of them had
+        if (step === 'epoch 1') expect(kept.map((each) => each.disk.entries.has('k'))).toEqual([true, true, true]);
+        if (step === 'hold')
+          expect(kept.map((each) => each.core.membership.progress(lost.id).isSettled)).toEqual([true, true, true]);
+        if (step !== 'epoch 2') return;
+        for (const each of kept) expect(onDisk(each).membership).toMatchObject({ epoch: expect.any(Number) as number });
+        expect(
+          pending.every((kind, at) => kind === 'hold' || onDisk(kept[at] as VirtualNode).membership?.epoch === 2),
+        ).toBe(true);
+      },
+    };
+    for (const other of [c, d]) cluster.cut(lost.id, other.id);
+    for (const other of [c, d]) cluster.cut(b.id, other.id);
+    lost.set('k', 'v');
+    expect(cluster.runUntil(() => b.get('k') === 'v')).toBe(true);
+    cluster.kill(lost);
+    cluster.healAll();
+    const isLed = (): boolean => kept.every((node) => agreementOf(node).status().leader !== null);
+    expect(cluster.runUntil(isLed, 20_000)).toBe(true);
+    expect(run.begin(b, 'remove', [lost])).toBeNull();
+    // asked at once, it waits for the earlier lives to be let go
+    expect(run.agreesAt(1, kept)).toBe(true);
+    expect(run.begin(c, 'join', [lost])).toBeNull();
+    expect(run.agreesAt(2, kept, 60_000)).toBe(true);
+    expect([...seen].toSorted()).toEqual(['epoch 0', 'epoch 1', 'epoch 2', 'even', 'fence', 'hold', 'settle']);
   });
 });
