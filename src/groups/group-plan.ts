@@ -85,3 +85,17 @@ function odd(list: readonly PlannedNode[]): readonly PlannedNode[] {
   const most = Math.min(VOTERS_MAX, list.length);
   return list.slice(0, most % 2 === 0 && most > 2 ? most - 1 : most);
 }
+
+/** How much of its part of the time a voter draws by chance. */
+const DRAWN_PART = 0.1;
+
+/**
+ * When a node asks to be elected, within the spread, [0, 1): each voter in a part of its own, those of the home region first. Voters of two
+ * regions that asked within each other's delay would split the votes and both wait for a whole time again; no two may draw so.
+ */
+export function electionDraw(plan: GroupPlan, voters: readonly number[], self: number, unit: number): number {
+  const atHome = voters.filter((node) => isAtHome(plan, node));
+  const order = [...atHome, ...voters.filter((node) => !atHome.includes(node))];
+  const place = order.indexOf(self);
+  return place < 0 ? unit : (place + DRAWN_PART * unit) / order.length;
+}

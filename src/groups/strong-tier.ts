@@ -11,7 +11,7 @@ import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
 import { AUDIT_KEPT_BYTES_MAX, auditPage } from './audit-pages.ts';
 import { Forwarder } from './forwarder.ts';
-import type { GroupPlan } from './group-plan.ts';
+import { electionDraw, type GroupPlan } from './group-plan.ts';
 import { Group, type GroupHost } from './group.ts';
 import { GroupState, type GroupChunk } from './group-state.ts';
 import { groupBatch, restoredKeys } from './group-batch.ts';
@@ -141,14 +141,16 @@ export class StrongTier implements StrongView {
     const { codec } = this.#options;
     const state = this.#newState(plan);
     if (image?.stateMeta) state.restore(restoredKeys(codec, image), codec.decodeMeta(image.stateMeta));
+    let voters = (): readonly number[] => plan.voters;
     const raft = new Raft({
       id: this.#options.self,
       config: { voters: plan.voters, learners: plan.learners },
       restored: restoredLog(image, state.applied, this.#options.codec),
       timing: this.#options.timing,
       limits: this.#options.limits,
-      random: () => this.#host.random(),
+      random: () => electionDraw(plan, voters(), this.#options.self, this.#host.random()),
     });
+    voters = () => raft.config.voters;
     const group = new Group(plan, this.#options.self, raft, state, this.#options.codec, {
       ...this.#host,
       covers: (deps) => this.#host.covers(deps),

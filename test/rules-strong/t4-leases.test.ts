@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { electionDraw } from '../../src/groups/group-plan.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 
@@ -108,5 +109,20 @@ describe('T4: leases', () => {
     }
     expect(operator.answered()).toBe('+OK');
     expect(statusOf(regions, WEST).role).toBe('leader');
+  });
+
+  test('voters ask to be elected in parts of the spread of their own: two regions do not split the votes', () => {
+    const regions = new StrongRegions();
+    const [plan] = regions.strong.plans;
+    if (plan === undefined) throw new Error('no plan');
+    const draws = plan.voters.map((node) => [0, 0.999].map((unit) => electionDraw(plan, plan.voters, node, unit)));
+    for (const [at, [, last = 1]] of draws.entries()) {
+      expect(last).toBeLessThan(1);
+      for (const [first = 0] of draws.slice(at + 1)) expect(first - last).toBeGreaterThan(0.25);
+    }
+    // the home is the first
+    expect(electionDraw(plan, plan.voters.toReversed(), regions.node(EAST).member.nodeNumber, 0)).toBe(0);
+    // who is no voter any more draws from all of it
+    expect(electionDraw(plan, [], plan.voters[0] ?? 0, 0.7)).toBe(0.7);
   });
 });
