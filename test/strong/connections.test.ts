@@ -13,17 +13,20 @@ function waiting(line: string) {
 }
 
 describe('connections that wait for a group', () => {
-  test.each(['TIMEOUT', 'ERROR'])('CLIENT UNBLOCK %s answers a write UNCERTAIN at once, and nothing comes after it', (how) => {
-    const { regions, asia, operator } = waiting('INCR position:n');
-    expect(operator.run(`CLIENT UNBLOCK ${asia.session.id} ${how}`)).toBe(':1');
-    expect(asia.answer).toMatch(/^-UNCERTAIN .*CLIENT UNBLOCK/);
-    // the answer to what was asked first must not be taken for that of the second
-    asia.begin('INCR position:n');
-    expect(operator.run(`CLIENT UNBLOCK ${operator.session.id} ${how}`)).toBe(':0');
-    expect(asia.answered()).toBe(':2');
-    expect(asia.run('GET position:n')).toBe('"2"');
-    regions.sync();
-  });
+  test.each(['TIMEOUT', 'ERROR'])(
+    'CLIENT UNBLOCK %s answers a write UNCERTAIN at once, and nothing comes after it',
+    (how) => {
+      const { regions, asia, operator } = waiting('INCR position:n');
+      expect(operator.run(`CLIENT UNBLOCK ${asia.session.id} ${how}`)).toBe(':1');
+      expect(asia.answer).toMatch(/^-UNCERTAIN .*CLIENT UNBLOCK/);
+      // the answer to what was asked first must not be taken for that of the second
+      asia.begin('INCR position:n');
+      expect(operator.run(`CLIENT UNBLOCK ${operator.session.id} ${how}`)).toBe(':0');
+      expect(asia.answered()).toBe(':2');
+      expect(asia.run('GET position:n')).toBe('"2"');
+      regions.sync();
+    },
+  );
 
   test('CLIENT UNBLOCK of a read says so', () => {
     const { asia, operator } = waiting('GET position:n');
@@ -102,7 +105,12 @@ describe('strong keys beside commands on all keys', () => {
     regions.sync();
     for (const region of [EAST, WEST, ASIA]) {
       const node = regions.node(region);
-      expect([node.get('note:1'), node.get('position:1'), node.get('position:2'), node.get('position:9')]).toEqual([null, 'w', null, 'w']);
+      expect([node.get('note:1'), node.get('position:1'), node.get('position:2'), node.get('position:9')]).toEqual([
+        null,
+        'w',
+        null,
+        'w',
+      ]);
     }
     expect(asia.run('GET position:1')).toBe('"w"');
     expect(asia.run('DBSIZE')).toBe(':9');
