@@ -64,7 +64,7 @@ export class PeerServer {
     const store = openStore(config, classes);
     let quorumStore: QuorumStore | null = null;
     try {
-      const hasGroups = (config.groups ?? []).length > 0 || membersAgree(config.members);
+      const hasGroups = (config.groups ?? []).length > 0 || membersAgree(config);
       if (config.dataDir !== null && store !== null && hasGroups)
         quorumStore = new LmdbQuorumStore(config.dataDir, store);
       return new PeerServer(config, { store, quorumStore }, classes, options);

@@ -36,19 +36,19 @@ export function planGroups(policy: ClassPolicy, config: PlannedConfig, topology:
   return [...plans.values()];
 }
 
-/** Whether a node with these others agrees with them on who is a member. */
-export function membersAgree(others: NodeConfig['members']): boolean {
-  return others.length + 1 >= MEMBERS_NODES_MIN;
+/** Whether a node agrees with the others on who is a member: a voter that keeps nothing over a restart could not. */
+export function membersAgree({ members, dataDir }: Pick<NodeConfig, 'members' | 'dataDir'>): boolean {
+  return dataDir !== null && members.length + 1 >= MEMBERS_NODES_MIN;
 }
 
 /** What a node is given for its groups; undefined where it has none. */
 export function strongOptions(
-  { groups = [], members }: NodeConfig,
+  { groups = [], members, dataDir }: NodeConfig,
   store: QuorumStore | null,
   entropy: Entropy,
   clock: Clock,
 ): StrongOptions | undefined {
-  const agree = membersAgree(members);
+  const agree = membersAgree({ members, dataDir });
   if (groups.length === 0 && !agree) return undefined;
   return {
     plans: groups,
