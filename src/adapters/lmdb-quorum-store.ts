@@ -48,6 +48,8 @@ export interface LmdbQuorumStoreOptions {
  * the process ran that then crashed.
  */
 export class LmdbQuorumStore implements QuorumStore {
+  /** Whether this is the first start on this data folder. */
+  isNew = true;
   readonly #folder: string;
   readonly #witness: QuorumWitness;
   readonly #environment: RootDatabase<Uint8Array, Uint8Array>;
@@ -138,6 +140,7 @@ export class LmdbQuorumStore implements QuorumStore {
           `back from a backup. Bring the right one back; if there is none: ${REMOVE_AND_ADD}`,
       );
     }
+    this.isNew = witnessed === 0;
     this.#raiseMark(witnessed + 1);
   }
 

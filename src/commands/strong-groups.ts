@@ -48,6 +48,7 @@ function groups(context: CommandContext): void {
       ['visible', group.visible],
       ['last-index', group.lastIndex],
       ['lease', group.hasLease ? 1 : 0],
+      ['abstains', group.abstains ? 1 : 0],
       ['age-ms', group.ageMs],
       ['leaderless-ms', group.leaderlessMs],
     ];

@@ -78,6 +78,8 @@ export interface GroupStatus {
   readonly visible: number;
   readonly lastIndex: number;
   readonly hasLease: boolean;
+  /** Whether this node, a voter, votes for nobody because its disk was lost: it is to be removed from the group and added again. */
+  readonly abstains: boolean;
   /** How old what local reads here show can be, in milliseconds; null for not known (RULES T4). */
   readonly ageMs: number | null;
   /** Milliseconds since a leader was known here, 0 where one is. */

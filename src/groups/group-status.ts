@@ -24,6 +24,7 @@ export function groupStatus(group: Group, visible: number, nodeId: (node: number
     visible,
     lastIndex: raft.lastIndex,
     hasLease: raft.hasLease(now.monotonicMs),
+    abstains: raft.abstains,
     ageMs: group.ageMs(visible, now),
     leaderlessMs: group.leaderlessMs(now),
     members: [...voters.map((node) => status(node, true)), ...learners.map((node) => status(node, false))],

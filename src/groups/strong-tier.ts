@@ -32,6 +32,10 @@ export interface StrongHost
   send(to: number, frame: Uint8Array): void;
   /** Whether there is a control connection to a node that has proven who it is. */
   isUp(node: number): boolean;
+  /** Which life of a node is connected, 0 for none that was ever heard of. */
+  incarnationOf(node: number): number;
+  /** Whether a peer said in its hello that it knows an earlier life of this node. */
+  knowsEarlierLife(node: number): boolean;
   /** Puts transactions of a group into the causal order; says whether they go on where that is. */
   show(origin: Origin, chunk: GroupChunk): boolean;
   /** How far a group is shown here. */
@@ -57,6 +61,8 @@ export interface StrongTierOptions {
   readonly limits: RaftLimits;
   /** The group that decides who is a member; null where the cluster is too small for one. */
   readonly members: Pick<MembersGroupOptions, 'nodes' | 'codec' | 'timing'> | null;
+  /** Whether this is the first start on this disk, or nothing is kept: what an earlier life promised is not known then. */
+  readonly isDiskNew: boolean;
   /** What is on disk of a group; null where nothing is kept over a restart. */
   readonly load: ((group: string) => QuorumImage) | null;
   /** The audit on that disk. */
@@ -103,10 +109,15 @@ export class StrongTier implements StrongView {
   readonly #commits: Commit[] = [];
   /** Decides who is a member of the cluster (RULES D7). */
   readonly members: MembersGroup | null;
+  /** Whether an earlier life of this node, if there was one, left nothing here. */
+  #isBlank: boolean;
+  /** The life of each peer that was heard last. */
+  readonly #lives: Map<number, number> = new Map();
 
   constructor(options: StrongTierOptions, host: StrongHost) {
     this.#options = options;
     this.#host = host;
+    this.#isBlank = options.isDiskNew;
     this.#forwarder = new Forwarder({
       origin: options.origin,
       leaderOf: (group) => (group === MEMBERS_GROUP ? this.members : this.#groups.get(group)?.group)?.raft.leader ?? 0,
@@ -191,6 +202,23 @@ export class StrongTier implements StrongView {
     const { commands, newReply, ttlMsOf, isAudited } = this.#options;
     const audit = isAudited === null ? null : { group: name, isAudited };
     return new GroupState({ origin, commands, newReply, ttlMsOf, audit });
+  }
+
+  /** A peer knows of an earlier life of this node, of which nothing is here: what that promised is not known (see `Raft.abstain`). */
+  #abstain(): void {
+    this.#isBlank = false;
+    for (const { group } of this.#groups.values()) group.raft.abstain();
+    this.members?.raft.abstain();
+  }
+
+  /** Of a peer's new life the leader does not know what it has; and a peer may know of an earlier life of this node. */
+  #noteLife(from: number): void {
+    if (this.#isBlank && this.#host.knowsEarlierLife(from)) this.#abstain();
+    const incarnation = this.#host.incarnationOf(from);
+    if (this.#lives.get(from) === incarnation) return;
+    this.#lives.set(from, incarnation);
+    for (const { group } of this.#groups.values()) group.raft.restarted(from);
+    this.members?.raft.restarted(from);
   }
 
   // ── StrongView ──
@@ -284,6 +312,7 @@ export class StrongTier implements StrongView {
     const group = frame.group === MEMBERS_GROUP ? this.members : this.#groups.get(frame.group)?.group;
     if (group === undefined || group === null) return;
     if (frame.type === 'quorum') {
+      this.#noteLife(from);
       if (frame.message.from === from && frame.message.to === this.#options.self) group.step(frame.message, now);
     } else if (nodeOf(frame.request.origin) === from) {
       group.request(from, frame, now);

@@ -3,7 +3,7 @@ import { ColumnsReader } from '../causal/columns.ts';
 import type { Codec, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
-import type { Origin } from '../clock/origin.ts';
+import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Group } from '../groups/group.ts';
@@ -15,7 +15,7 @@ import type { OwnStream } from './own-stream.ts';
 /** What a node with strong keys is given beside the rest. */
 export interface StrongOptions extends Pick<
   StrongTierOptions,
-  'plans' | 'commands' | 'newReply' | 'codec' | 'timing' | 'limits' | 'load' | 'readAudit'
+  'plans' | 'commands' | 'newReply' | 'codec' | 'timing' | 'limits' | 'isDiskNew' | 'load' | 'readAudit'
 > {
   /** [0, 1) */
   readonly random: () => number;
@@ -44,7 +44,7 @@ export interface StrongSideOptions {
 /** Joins the strong tier to the causal one: each group is one more origin, whose transactions show in the order of their causes. */
 export function openStrongTier(options: StrongSideOptions): StrongTier {
   const { strong, ttlMsOf, isAudited, replica } = options;
-  const { plans, commands, newReply, codec, timing, limits, load, readAudit, members } = strong;
+  const { plans, commands, newReply, codec, timing, limits, isDiskNew, load, readAudit, members } = strong;
   for (const { origin } of plans) replica.groupOrigins.add(origin);
   return new StrongTier(
     {
@@ -58,6 +58,7 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
       codec,
       timing,
       limits,
+      isDiskNew,
       load,
       readAudit,
       isAudited,
@@ -80,6 +81,21 @@ class CausalSide implements StrongHost {
 
   isUp(node: number): boolean {
     return this.#options.replicator.sessions.get(node)?.isUp ?? false;
+  }
+
+  incarnationOf(node: number): number {
+    return this.#options.replicator.incarnationOf(node);
+  }
+
+  knowsEarlierLife(node: number): boolean {
+    const { origin: own, identity } = this.#options.replica;
+    const known = this.#options.replicator.sessions.get(node)?.helloApplied;
+    for (const [origin, seq] of known?.entries() ?? []) {
+      if (nodeOf(origin) !== identity.nodeNumber) continue;
+      // a floor at this life was raised by this life, one below it by another
+      if (incarnationOf(origin) === 0 ? seq < identity.incarnation : origin !== own) return true;
+    }
+    return false;
   }
 
   covers(deps: VectorEntries): boolean {
@@ -140,7 +156,7 @@ class CausalSide implements StrongHost {
     type Has = (origin: Origin, seq: number) => boolean;
     const lacksNothing = ({ state }: Group, has: Has): boolean =>
       [...state.running.dots()].every(([origin, seq]) => has(origin, seq) || closedHere.isRetired(origin));
-    for (let some = groups; some.length > 0; ) {
+    for (let some = groups; some.length > 0;) {
       const vector = replica.vector.clone();
       for (const { plan, state } of some) vector.raise(plan.origin, state.applied);
       // what is not even held is not looked for in what is

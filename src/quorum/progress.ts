@@ -65,6 +65,12 @@ export class Progress {
     this.window.clear();
   }
 
+  /** It begins anew: what it had said to be on its disk may be gone with that. */
+  forget(next: number): void {
+    this.match = 0;
+    this.probeFrom(next);
+  }
+
   needSnapshot(): void {
     this.state = 'snapshot';
     this.window.clear();

@@ -185,6 +185,12 @@ export class Raft {
     state.endAbstention();
   }
 
+  /** Another life of a member has begun. A leader asks it anew what it has: it may have lost its disk. */
+  restarted(node: number): void {
+    const { leading, log } = this.#state;
+    leading?.progress.get(node)?.forget(log.lastIndex + 1);
+  }
+
   get abstains(): boolean {
     return this.#state.abstains;
   }

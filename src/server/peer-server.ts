@@ -23,7 +23,7 @@ import { dials } from './topology.ts';
 /** What a node keeps over a restart; null without a data folder. */
 interface Stores {
   readonly store: Store | null;
-  readonly quorumStore: QuorumStore | null;
+  readonly quorumStore: LmdbQuorumStore | null;
 }
 
 const START_ID_BYTES = 16;
@@ -62,7 +62,7 @@ export class PeerServer {
     requirePeerSecret(config);
     const classes = await loadClasses(config);
     const store = openStore(config, classes);
-    let quorumStore: QuorumStore | null = null;
+    let quorumStore: LmdbQuorumStore | null = null;
     try {
       const hasGroups = (config.groups ?? []).length > 0 || membersAgree(config);
       if (config.dataDir !== null && store !== null && hasGroups)
@@ -105,7 +105,8 @@ export class PeerServer {
         reason: message,
       });
     });
-    const strong = strongOptions(config, quorumStore, this.entropy, systemClock);
+    const isDiskNew = quorumStore === null || (quorumStore.isNew && (image === null || image.meta === null));
+    const strong = strongOptions(config, quorumStore, isDiskNew, this.entropy, systemClock);
     this.node = new RegionNode({
       identity: {
         clusterId: config.clusterId,

@@ -45,6 +45,7 @@ export function membersAgree({ members, dataDir }: Pick<NodeConfig, 'members' | 
 export function strongOptions(
   { groups = [], members, dataDir }: NodeConfig,
   store: QuorumStore | null,
+  isDiskNew: boolean,
   entropy: Entropy,
   clock: Clock,
 ): StrongOptions | undefined {
@@ -60,6 +61,7 @@ export function strongOptions(
     codec: groupCodec,
     random: () => entropy.unit(),
     now: () => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }),
+    isDiskNew,
     load: store === null ? null : (group) => store.load(group),
     readAudit: store === null ? null : (group, fromIndex) => store.audit(group, fromIndex),
   };

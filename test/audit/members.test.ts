@@ -95,6 +95,7 @@ function aloneWithoutDisk(): { readonly core: RegionNode; write(words: readonly 
       codec: groupCodec,
       timing: GROUP_TIMING,
       limits: GROUP_LIMITS,
+      isDiskNew: true,
       load: null,
       readAudit: null,
       random: () => 0.5,

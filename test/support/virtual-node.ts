@@ -73,6 +73,8 @@ export class Disk {
   aside: Uint8Array | null = null;
   stampBound = 0;
   incarnation = 0;
+  /** Starts of a node on it. */
+  starts = 0;
   quorum: MemoryQuorumStore = new MemoryQuorumStore(new MemoryQuorumDisk(), { defer: (run) => run() });
 
   commit(batch: StoreBatch): void {
@@ -104,6 +106,7 @@ export class Disk {
     copy.aside = this.aside;
     copy.stampBound = this.stampBound;
     copy.incarnation = this.incarnation;
+    copy.starts = this.starts;
     return copy;
   }
 }
@@ -144,6 +147,7 @@ export class VirtualNode {
   boot(): RegionNode {
     const { world, member } = this;
     this.disk.incarnation++;
+    this.disk.starts++;
     const core = new RegionNode({
       identity: {
         clusterId: 'virtual',
@@ -186,6 +190,7 @@ export class VirtualNode {
       commands: COMMANDS,
       newReply: keptReplies(),
       codec: groupCodec,
+      isDiskNew: this.disk.starts === 1,
       load: (group) => this.disk.quorum.load(group),
       readAudit: (group, fromIndex) => this.disk.quorum.audit(group, fromIndex),
     };
