@@ -78,7 +78,7 @@ interface Step {
   readonly waitMs: number;
 }
 
-const step: fc.Arbitrary<Step> = fc.record({
+const anyStep: fc.Arbitrary<Step> = fc.record({
   lines: fc.array(line, { minLength: 1, maxLength: 4 }),
   kind: fc.oneof(
     { weight: 12, arbitrary: fc.constant('commands' as const) },
@@ -113,7 +113,7 @@ describe('the state machine of a group', () => {
   test('is a function of the log: a member that was restored anywhere goes on as one that never was', () => {
     fc.assert(
       fc.property(
-        fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }),
+        fc.array(anyStep, { minLength: 1, maxLength: 60, size: 'max' }),
         fc.integer({ min: 0, max: 2 ** 32 - 1 }),
         (steps, seed) => {
           const whole = newState();
