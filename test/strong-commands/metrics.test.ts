@@ -101,6 +101,7 @@ describe('what is said of a group without a leader', () => {
 
   test('INFO groups has a line a group', () => {
     const regions = new StrongRegions();
+    regions.cluster.run(1_000);
     const text = regions.connect(WEST).run('INFO groups');
     expect(text).toMatch(/# Groups.*groups:2/s);
     expect(text).toMatch(
