@@ -99,7 +99,8 @@ export async function memberStatus(options: NodesOptions, terminal: Terminal): P
   await withReached(options, async ({ clients, failures }) => {
     for (const [id, client] of clients) {
       const answer = await askAgreement(client);
-      if (answer === null) terminal.write(`${id}: too few nodes to agree; operators go from one to the other\n`);
+      if (answer === null)
+        terminal.write(`${id}: fewer than three nodes, or no data folders: operators go from one to the other\n`);
       else {
         const leader = answer.leader ?? 'nobody that is known';
         terminal.write(`${id}: epoch ${answer.epoch}, led by ${leader}, votes: ${answer.voters.join(', ')}\n`);

@@ -125,7 +125,8 @@ const AGREE_MS = 3_000;
 
 function agreementOf({ node }: CommandContext): AgreementView {
   const view = node.membership.agreement;
-  if (view === null) throw refuse('the cluster has too few nodes for its members to agree on anything');
+  if (view === null)
+    throw refuse('its members do not agree on anything: the cluster has fewer than three nodes, or no data folders');
   return view;
 }
 

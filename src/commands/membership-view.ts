@@ -105,7 +105,7 @@ export interface AgreementAsked {
 /** What an operator's commands ask and change of the members (RULES D7). Nodes are named as in the topology, `us-east-1/a`. */
 export interface MembershipView {
   readonly epoch: number;
-  /** Null in a cluster of too few nodes. */
+  /** Null in a cluster of too few nodes, or without data folders. */
   readonly agreement: AgreementView | null;
   list(): MemberStatus[];
   /** Throws ERR for an unknown node. */
