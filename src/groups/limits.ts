@@ -16,7 +16,7 @@ export const GROUP_TIMING: RaftTiming = {
 export const MEMBERS_TIMING: RaftTiming = {
   electionMs: 2_000,
   electionSpreadMs: 1_000,
-  heartbeatMs: 250,
+  heartbeatMs: 500,
   leaseMs: 1_600,
   pauseMs: 800,
 };

@@ -249,7 +249,7 @@ describe('D7: the members agree', () => {
     const run = new Agreeing({ diskMs: 40, delayMs: (from, to) => 5 + ((from.nodeNumber * 7 + to.nodeNumber) % 60) });
     const { cluster } = run;
     const [lost, ...kept] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode, VirtualNode];
-    const [b, c, d] = kept as [VirtualNode, VirtualNode, VirtualNode];
+    const [b, c, d] = kept;
     const onDisk = (node: VirtualNode): NodeMeta => peerCodec.decodeMeta(node.disk.meta ?? new Uint8Array(0));
     cluster.observer = {
       settled: (node) => {
@@ -282,5 +282,33 @@ describe('D7: the members agree', () => {
     expect(run.begin(c, 'join', [lost])).toBeNull();
     expect(run.agreesAt(2, kept, 60_000)).toBe(true);
     expect([...seen].toSorted()).toEqual(['epoch 0', 'epoch 1', 'epoch 2', 'even', 'fence', 'hold', 'settle']);
+  });
+
+  it('what is not on disk is not reported: not the fence, and not what another has up to the cut', () => {
+    const run = new Agreeing();
+    const { cluster } = run;
+    const [lost, b, c, d] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode, VirtualNode];
+    const store = c.core.takeStoreBatch.bind(c.core);
+    const { delayMs } = cluster;
+    // only b gets it in time
+    cluster.delayMs = (from, to) => (from.id === lost.id && to.id !== b.id ? 60_000 : delayMs(from, to));
+    lost.set('k', 'v');
+    expect(cluster.runUntil(() => b.get('k') === 'v')).toBe(true);
+    cluster.kill(lost);
+    // the disk of c takes nothing more
+    c.core.takeStoreBatch = () => null;
+    expect(run.begin(d, 'remove', [lost])).toBeNull();
+    expect(cluster.runUntil(() => changeAt(b)?.waiting.join() === c.id, 10_000)).toBe(true);
+    cluster.run(5_000);
+    expect(changeAt(b)).toMatchObject({ step: 'fence', waiting: [c.id] });
+    c.core.takeStoreBatch = store;
+    expect(cluster.runUntil(() => changeAt(b)?.step === 'even', 10_000)).toBe(true);
+    // with the fence on it, and nothing more
+    c.core.takeStoreBatch = () => null;
+    cluster.run(5_000);
+    expect(changeAt(b)).toMatchObject({ step: 'even', waiting: [c.id] });
+    c.core.takeStoreBatch = store;
+    expect(run.agreesAt(1, [b, c, d])).toBe(true);
+    expect([b, c, d].map((node) => node.get('k'))).toEqual(['v', 'v', 'v']);
   });
 });
