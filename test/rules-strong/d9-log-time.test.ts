@@ -56,7 +56,10 @@ describe('D9: strong keys expire by the time of the log alone', () => {
     expect(east.run('SET position:2 v')).toMatch(/^-CLOCKSKEW/);
     expect(asia.run('SET position:3 v')).toMatch(/^-CLOCKSKEW .*leader.*did not happen/);
     const leads = (region: string): boolean =>
-      regions.node(region).core.strong.groups().find(({ name }) => name === GROUP)?.role === 'leader';
+      regions
+        .node(region)
+        .core.strong.groups()
+        .find(({ name }) => name === GROUP)?.role === 'leader';
     expect(cluster.runUntil(() => leads(WEST) || leads(ASIA), 10_000)).toBe(true);
     expect(asia.run('SET position:2 v')).toBe('+OK');
     for (let ms = 0; ms < 5_000; ms += 20) {

@@ -45,7 +45,11 @@ describe('T1: two indices a group', () => {
   });
 
   test('a write from Singapore after a read of a causal key of Ireland shows nowhere before it, whatever the delays and cuts', () => {
-    for (const [slow, seed] of [[EAST, 1], [WEST, 2], [ASIA, 3]] as const) {
+    for (const [slow, seed] of [
+      [EAST, 1],
+      [WEST, 2],
+      [ASIA, 3],
+    ] as const) {
       const regions = new StrongRegions({ seed });
       const { cluster } = regions;
       const ireland = regions.connect(WEST);
@@ -126,7 +130,11 @@ describe('T1: two indices a group', () => {
     expect(operator.run(`CW.GROUP TRANSFER ${GROUP} ${WEST}/a`)).toBe('+OK');
     regions.sync();
     const after = statusOf(regions.node(ASIA));
-    expect([after.term > before.term, after.applied > before.applied, after.visible]).toEqual([true, true, after.applied]);
+    expect([after.term > before.term, after.applied > before.applied, after.visible]).toEqual([
+      true,
+      true,
+      after.applied,
+    ]);
     expect(regions.node(ASIA).digest()).toBe(digest);
   });
 

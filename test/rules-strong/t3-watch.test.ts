@@ -36,7 +36,13 @@ describe('T3: WATCH', () => {
   test('what changes after the watch, before or after the read, lets nothing run', () => {
     const regions = new StrongRegions();
     const [east, asia] = [regions.connect(EAST), regions.connect(ASIA)];
-    for (const change of ['SET position:1 v', 'DEL position:1', 'SET position:1 w', 'EXPIRE position:1 100', 'APPEND position:1 x']) {
+    for (const change of [
+      'SET position:1 v',
+      'DEL position:1',
+      'SET position:1 w',
+      'EXPIRE position:1 100',
+      'APPEND position:1 x',
+    ]) {
       asia.run('WATCH position:1');
       east.run(change);
       asia.run('GET position:1');

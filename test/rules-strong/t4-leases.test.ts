@@ -6,7 +6,10 @@ import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 const GROUP = 'us-east-1/region';
 
 function statusOf(regions: StrongRegions, region: string) {
-  const status = regions.node(region).core.strong.groups().find(({ name }) => name === GROUP);
+  const status = regions
+    .node(region)
+    .core.strong.groups()
+    .find(({ name }) => name === GROUP);
   if (status === undefined) throw new Error(`${region} has no group`);
   return status;
 }

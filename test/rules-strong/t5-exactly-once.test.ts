@@ -37,7 +37,11 @@ describe('T5: once, and told the truth', () => {
     cluster.healAll();
     const asia = regions.node(ASIA);
     const applied = (): number => asia.core.strong.groups().find(({ name }) => name === GROUP)?.applied ?? 0;
-    const target = regions.node(EAST).core.strong.groups().find(({ name }) => name === GROUP)?.applied ?? 0;
+    const target =
+      regions
+        .node(EAST)
+        .core.strong.groups()
+        .find(({ name }) => name === GROUP)?.applied ?? 0;
     expect(cluster.runUntil(() => applied() >= target, 20_000)).toBe(true);
     regions.sync();
     const states = [EAST, WEST, ASIA].map((region) => stateOnDisk(regions.node(region), GROUP));
@@ -105,7 +109,9 @@ describe('T5: once, and told the truth', () => {
     cluster.run(6_000);
     regions.sync();
     cluster.run(2_000);
-    const running = [EAST, WEST, ASIA].map((region) => [...stateOnDisk(regions.node(region), GROUP).state.running.dots()]);
+    const running = [EAST, WEST, ASIA].map((region) => [
+      ...stateOnDisk(regions.node(region), GROUP).state.running.dots(),
+    ]);
     expect(running[1]).toEqual(running[0]);
     expect(running[2]).toEqual(running[0]);
     expect(running[0]?.map(([origin]) => nodeOf(origin))).toEqual([regions.node(WEST).member.nodeNumber]);
