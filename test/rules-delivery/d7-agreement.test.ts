@@ -284,7 +284,7 @@ describe('D7: the members agree', () => {
     expect([...seen].toSorted()).toEqual(['epoch 0', 'epoch 1', 'epoch 2', 'even', 'fence', 'hold', 'settle']);
   });
 
-  it('what is not on disk is not reported: not the fence, and not what another has up to the cut', () => {
+  it('a fence that is not on disk is not reported', () => {
     const run = new Agreeing();
     const { cluster } = run;
     const [lost, b, c, d] = cluster.nodes as [VirtualNode, VirtualNode, VirtualNode, VirtualNode];
@@ -301,12 +301,6 @@ describe('D7: the members agree', () => {
     expect(cluster.runUntil(() => changeAt(b)?.waiting.join() === c.id, 10_000)).toBe(true);
     cluster.run(5_000);
     expect(changeAt(b)).toMatchObject({ step: 'fence', waiting: [c.id] });
-    c.core.takeStoreBatch = store;
-    expect(cluster.runUntil(() => changeAt(b)?.step === 'even', 10_000)).toBe(true);
-    // with the fence on it, and nothing more
-    c.core.takeStoreBatch = () => null;
-    cluster.run(5_000);
-    expect(changeAt(b)).toMatchObject({ step: 'even', waiting: [c.id] });
     c.core.takeStoreBatch = store;
     expect(run.agreesAt(1, [b, c, d])).toBe(true);
     expect([b, c, d].map((node) => node.get('k'))).toEqual(['v', 'v', 'v']);
