@@ -149,9 +149,23 @@ describe('T1: two indices a group', () => {
         expect(client.run(line)).toBe('+OK');
     }
     cluster.run(6_000);
+    const end = stall(regions, ASIA, WEST, EAST);
     cluster.healAll();
-    expect(cluster.runUntil(() => asia.get('plan:29') !== null && asia.get('position:29') !== null, 20_000)).toBe(true);
-    expect(asia.get('note:29')).toBe('v');
+    const isWhole = (): boolean => statusOf(asia).applied === statusOf(regions.node(WEST)).applied;
+    expect(cluster.runUntil(isWhole, 20_000)).toBe(true);
+    // it was sent the state and not the log, and shows none of it yet
+    expect(asia.disk.quorum.load(GROUP).log.some(({ index }) => index === 3)).toBe(false);
+    expect([asia.get('position:0'), asia.get('plan:0'), statusOf(asia).visible < statusOf(asia).applied]).toEqual([null, null, true]);
+    expect(client.run('SET position:30 v')).toBe('+OK');
+    cluster.run(500);
+    expect([asia.get('position:0'), asia.get('position:30')]).toEqual([null, null]);
+    end();
+    for (let ms = 0; ms < 5_000; ms += 5) {
+      cluster.run(5);
+      if (asia.get('position:29') !== null) expect([asia.get('note:29'), asia.get('plan:28')]).toEqual(['v', 'v']);
+      if (asia.get('plan:29') !== null) expect(asia.get('position:29')).toBe('v');
+    }
+    expect([asia.get('plan:29'), asia.get('position:30')]).toEqual(['v', 'v']);
     regions.sync();
   });
 });

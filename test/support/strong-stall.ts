@@ -1,6 +1,9 @@
+import { peerCodec } from '../../src/wire/peer-codec.ts';
 import type { VirtualCluster, VirtualNode } from './virtual-cluster.ts';
 
-/** Holds what one node sends another on the bulk connection, the causal stream, while the control connection goes on. */
+const CAUSAL: ReadonlySet<string> = new Set(['transactions', 'snapshot-begin', 'snapshot-entries', 'snapshot-end']);
+
+/** Holds the transactions that one node sends another, the causal stream, and all behind them, while the control connection goes on. */
 export class Stall {
   readonly #cluster: VirtualCluster;
   readonly #held: (() => void)[] = [];
@@ -12,7 +15,8 @@ export class Stall {
     this.#carry = carry;
     cluster.carry = (sender, link, frame) => {
       const connection = sender.links.get(link);
-      const isStalled = sender === from && connection?.kind === 'bulk' && connection.ends.includes(to);
+      const isBetween = sender === from && connection?.kind === 'bulk' && connection.ends.includes(to);
+      const isStalled = isBetween && (this.#held.length > 0 || CAUSAL.has(peerCodec.decodeFrame(frame).type));
       if (isStalled) this.#held.push(() => carry(sender, link, frame));
       else carry(sender, link, frame);
     };
