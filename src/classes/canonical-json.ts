@@ -122,13 +122,25 @@ function canonicalNumber(raw: string): string {
   return exactly(text) === exactly(raw) ? text : raw;
 }
 
+const EXPONENT_CHARS_MAX = 20;
+
+/** Where the zeros at the end begin. An expression would look at all zeros behind each zero within. */
+function endOfDigits(digits: string): number {
+  let end = digits.length;
+  while (digits[end - 1] === '0') end--;
+  return end;
+}
+
 /** Digits without zeros at the ends, and the power of ten: equal for equal numbers. */
 function exactly(raw: string): string {
-  const [mantissa = '', exponent = '0'] = raw.toLowerCase().split('e');
+  const [mantissa = '', scale = '0'] = raw.toLowerCase().split('e');
+  const exponent = scale.replace(/^([+-]?)0+(?=\d)/, '$1');
   const [whole = '', fraction = ''] = mantissa.replace('-', '').split('.');
   const digits = `${whole}${fraction}`.replace(/^0+/, '');
-  const significant = digits.replace(/0+$/, '');
-  if (significant === '') return '0';
+  if (digits === '') return '0';
+  // no number of JavaScript's is written with such a power, and to read one costs more than it is long
+  if (exponent.length > EXPONENT_CHARS_MAX) return raw;
+  const significant = digits.slice(0, endOfDigits(digits));
   const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
   return `${mantissa.startsWith('-') ? '-' : ''}${significant}e${power}`;
 }

@@ -53,6 +53,16 @@ describe('newest-by-field', () => {
     expect(() => builtInResolvers['newest-by-field'](siblings)).toThrow('a value is not UTF-8');
   });
 
+  // with work that grows with the square of a number's length this takes minutes
+  test('takes numbers of any length', { timeout: 20_000 }, () => {
+    const zeros = '0'.repeat(200_000);
+    const long = `1${zeros}1`;
+    const power = `1e${'7'.repeat(200_000)}`;
+    expect(resolve('union', `[${long},${power},1e${zeros}2,1${zeros}e-200000]`, '[1]')).toBe(
+      `[${long},${power},100,1]`,
+    );
+  });
+
   test('takes one text as long as all may be', () => {
     const text = 'x'.repeat(RESOLVER_INPUT_CHARS_MAX - 20);
     expect(resolve('newest-by-field', `{"a":"${text}"}`, '{"b":1}')).toBe(`{"a":"${text}","b":1}`);
