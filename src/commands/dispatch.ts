@@ -161,7 +161,7 @@ export class Dispatcher {
   #routeOf(session: Session, entry: CommandEntry, args: Args): StrongRoute | CausewayError {
     try {
       if (session.queue === null) {
-        if (entry.fullName === 'watch') return strongWatch(this.#server, args)?.route ?? null;
+        if (entry.fullName === 'watch') return strongWatch(this.#server, session, args)?.route ?? null;
         return strongRoute(this.#server, session, entry, args);
       }
       return entry === this.#exec && !session.queueFailed ? strongRouteOfExec(this.#server, session) : null;
@@ -184,7 +184,7 @@ export class Dispatcher {
       const request = strongExec(server, session, route, queue, watches, execOnce);
       askGroup(server, session, route, request, (answer) => reply.raw(answer.reply, 0, answer.reply.length));
     } else if (entry.fullName === 'watch') {
-      const keys = strongWatch(server, args)?.keys ?? [];
+      const keys = strongWatch(server, session, args)?.keys ?? [];
       const request = { ...strongRequest(server, session, route, 'versions'), keys };
       askGroup(server, session, route, request, ({ versions }) => {
         for (const [at, key] of keys.entries()) {

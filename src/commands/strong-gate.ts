@@ -1,9 +1,11 @@
+import { WATCHED_KEYS_MAX } from '../base/client-limits.ts';
 import type { KeyClass, StrongRule } from '../classes/key-class.ts';
 import { CausewayError } from '../errors.ts';
 import { keyPositions } from './command-facts.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { CommandGroup } from './command-spec.ts';
 import type { Args } from './context.ts';
+import { overLimit } from './refusals.ts';
 import type { ServerState } from './server-state.ts';
 import type { QueuedCommand, Session } from './session.ts';
 import { raiseFloor } from './session-floor.ts';
@@ -34,7 +36,7 @@ export type StrongRoute = StrongRule | null;
 const OF_THEIR_OWN: ReadonlySet<string> = new Set(['cw.ifversion', 'cw.once']);
 
 /** Whether a request is of a kind that a quorum group runs. */
-function isForGroups(entry: CommandEntry): boolean {
+export function isForGroups(entry: CommandEntry): boolean {
   return (entry.writes || entry.readonly) && FAMILIES.has(entry.spec.group) && !OF_THE_COPY.has(entry.fullName);
 }
 
@@ -104,16 +106,20 @@ export function strongRouteOf(server: ServerState, entry: CommandEntry, args: Ar
   return sameRoute((keyPositions(entry, args, 0) ?? []).map((position) => policy.classOf(args.range(position))));
 }
 
-/** The strong keys of a WATCH; null where it watches keys of this node. Throws CROSSCLASS. */
+/** The strong keys of a WATCH; null where it watches keys of this node. Throws CROSSCLASS, and ERR for more than may be watched. */
 export function strongWatch(
   server: ServerState,
+  session: Session,
   args: Args,
 ): { readonly route: StrongRule; readonly keys: string[] } | null {
   const { policy } = server.engine.node.classes;
   if (!policy.hasStrong) return null;
   const positions = Array.from({ length: args.count - 1 }, (_, at) => at + 1);
   const route = sameRoute(positions.map((position) => policy.classOf(args.range(position))));
-  return route === null ? null : { route, keys: positions.map((position) => args.text(position)) };
+  if (route === null) return null;
+  if (session.strongWatches.size + positions.length > WATCHED_KEYS_MAX)
+    throw overLimit('too many watched keys', 'watched-keys-max', WATCHED_KEYS_MAX);
+  return { route, keys: positions.map((position) => args.text(position)) };
 }
 
 /** The bytes of a request's arguments, as copies. */

@@ -12,6 +12,7 @@ import { GroupFigures } from './group-figures.ts';
 import { GroupOperator } from './group-operator.ts';
 import { isAtHome, type GroupPlan } from './group-plan.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';
+import { TOO_LARGE } from './request-size.ts';
 import type { GroupCodec, LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
 
 /** What a group asks of its node. */
@@ -384,7 +385,5 @@ const USEC_PER_MS = 1_000;
 
 /** A request that is too large for an entry will be so everywhere; all else may be asked again. */
 function refusedProposal(why: string): LeaderAnswer {
-  if (why !== 'too-large') return { kind: 'refused' };
-  const message = `the request is larger than an entry of a group's log may be (limit entry-bytes-max)`;
-  return { kind: 'failed', code: 'LIMIT', message };
+  return why === 'too-large' ? { kind: 'failed', ...TOO_LARGE } : { kind: 'refused' };
 }

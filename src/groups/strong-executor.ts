@@ -4,9 +4,10 @@ import type { CommandIndex } from '../commands/command-index.ts';
 import type { Args, CommandContext, Reply } from '../commands/context.ts';
 import type { NodeView } from '../commands/node-view.ts';
 import { unknownCommand } from '../commands/request-errors.ts';
-import { wrongArity } from '../commands/refusals.ts';
+import { refuse, wrongArity } from '../commands/refusals.ts';
 import type { ServerState } from '../commands/server-state.ts';
 import type { Session } from '../commands/session.ts';
+import { isForGroups } from '../commands/strong-gate.ts';
 import { toCausewayError, type CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { ArgumentList } from './argument-list.ts';
@@ -107,6 +108,9 @@ export class StrongExecutor implements CommandContext {
       const entry = this.#commands.findRequest(args);
       if (entry === undefined) throw unknownCommand(args, false);
       if (!entry.acceptsCount(args.count)) throw wrongArity(entry.fullName);
+      // a gate lets nothing else through: a request that came another way must not end its members
+      if (!isForGroups(entry) || (entry.writes && this.#tx === null))
+        throw refuse(`${entry.fullName} is not for strong keys`);
       this.args = args;
       entry.spec.run(this);
     } catch (thrown) {

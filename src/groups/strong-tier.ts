@@ -18,6 +18,7 @@ import { groupBatch, restoredKeys } from './group-batch.ts';
 import { operationRequest } from './group-change.ts';
 import type { GroupFigures } from './group-figures.ts';
 import { followMembers, type ClusterMembers } from './group-voters.ts';
+import { isTooLarge, TOO_LARGE } from './request-size.ts';
 import { restoredLog } from './restored-log.ts';
 import { groupStatus } from './group-status.ts';
 import { MembersGroup, type MembersGroupOptions } from './members-group.ts';
@@ -95,6 +96,8 @@ interface Commit {
 /** The state machine's changes are written behind after so many entries or so much time. */
 const STATE_EVERY_ENTRIES = 1_000;
 const STATE_EVERY_MS = 1_000;
+/** Of a request that was answered at once. */
+const NO_TICKET = 0;
 
 /**
  * All quorum groups of a node: their machines and states, the requests of its clients on their way, and what is to be on disk before
@@ -264,7 +267,10 @@ export class StrongTier implements StrongView {
       if ('error' in answer) this.#groups.get(request.group)?.group.figures.countRefusal(answer.error.code);
       answered(answer);
     };
-    return this.#forwarder.submit(request, counted, this.#host.now());
+    if (!isTooLarge(request, this.#options.limits.entryBytesMax))
+      return this.#forwarder.submit(request, counted, this.#host.now());
+    counted({ error: new CausewayError(TOO_LARGE.code, TOO_LARGE.message) });
+    return NO_TICKET;
   }
 
   operate(operation: GroupOperation, answered: (answer: StrongAnswer) => void): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { WATCHED_KEYS_MAX } from '../../src/base/client-limits.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 
@@ -81,11 +82,36 @@ describe('connections that wait for a group', () => {
     expect(regions.connect(ASIA).run('INCR position:n')).toBe(':1');
   });
 
+  test('no more strong keys are watched than others', () => {
+    const asia = new StrongRegions().connect(ASIA);
+    const watch = (from: number): string =>
+      asia.run(
+        `WATCH ${Array.from({ length: WATCHED_KEYS_MAX / 2 + 1 }, (_, at) => `position:${from + at}`).join(' ')}`,
+      );
+    expect(watch(0)).toBe('+OK');
+    expect(watch(WATCHED_KEYS_MAX)).toMatch(/^-ERR .*watched-keys-max/);
+    expect(asia.session.strongWatches.size).toBe(WATCHED_KEYS_MAX / 2 + 1);
+  });
+
   test('a request that is larger than an entry may be is refused, and the group goes on', () => {
     const regions = new StrongRegions({ raftLimits: { entryBytesMax: 2_000 } });
     const asia = regions.connect(ASIA);
     expect(asia.run(`SET position:1 ${'x'.repeat(4_000)}`)).toMatch(/^-LIMIT .*entry-bytes-max/);
     expect(asia.run(`SET position:1 ${'x'.repeat(500)}`)).toBe('+OK');
+  });
+
+  test('it is not sent to the leader: it could cut the connection on which the groups speak', () => {
+    const regions = new StrongRegions({ raftLimits: { entryBytesMax: 2_000 } });
+    const asia = regions.connect(ASIA);
+    const { timeMs } = regions.cluster;
+    const long = 'x'.repeat(2_000);
+    for (const line of [`SET position:1 ${long}`, `GET position:${long}`, `WATCH position:${long}`])
+      expect(asia.run(line)).toMatch(/^-LIMIT .*entry-bytes-max/);
+    asia.run('MULTI');
+    for (let at = 0; at < 200; at++) asia.run('INCR position:n');
+    expect(asia.run('EXEC')).toMatch(/^-LIMIT .*entry-bytes-max/);
+    expect(regions.cluster.timeMs).toBe(timeMs);
+    expect(asia.run('GET position:n')).toBe('nil');
   });
 });
 

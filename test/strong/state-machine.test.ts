@@ -186,4 +186,21 @@ describe('the state machine of a group', () => {
     expect(bytesOf(often).equals(bytesOf(whole))).toBe(true);
     expect(whole.hasExpired(START_MS + 1_000_000)).toBe(false);
   });
+
+  test.each(['PING', 'FLUSHALL', 'CONFIG GET *', 'PUBLISH a b', 'CW.RESOLVE s1 VIEW', 'CW.ONCE a 1 SET s1 b'])(
+    'refuses %s, which only a peer can have sent, and goes on',
+    (request) => {
+      const state = newState();
+      state.apply(1, entryOf({ kind: 'commands', lines: ['SET s1 v'], waitMs: 0 }, 1, START_MS, 0));
+      const refused = state.apply(2, entryOf({ kind: 'commands', lines: [request], waitMs: 0 }, 2, START_MS, 0));
+      expect(Buffer.from(refused ?? []).toString()).toContain('is not for strong keys');
+      expect(Buffer.from(state.read([words('GET s1')], false, 2, 0)).toString()).toBe('$1\r\nv\r\n');
+    },
+  );
+
+  test('refuses to write for a request that was said to read only', () => {
+    const state = newState();
+    expect(Buffer.from(state.read([words('SET s1 v')], false, 2, 0)).toString()).toContain('is not for strong keys');
+    expect(state.snapshot().entries).toEqual([]);
+  });
 });
