@@ -98,7 +98,9 @@ export function onVote(state: RaftState, message: VoteRequest): void {
   if (state.abstains) return;
   if (!message.isTransfer && keepsToLeader(state)) return;
   if (message.isPreVote) {
-    answer(state, message, message.term > state.term && state.log.isUpToDate(message.lastIndex, message.lastTerm));
+    const isGranted = message.term > state.term && state.log.isUpToDate(message.lastIndex, message.lastTerm);
+    if (isGranted) giveWay(state, message);
+    answer(state, message, isGranted);
     return;
   }
   if (message.term > state.term) becomeFollower(state, message.term, 0);
@@ -110,6 +112,15 @@ export function onVote(state: RaftState, message: VoteRequest): void {
     state.resetElectionTimer();
   }
   answer(state, message, isGranted);
+}
+
+/**
+ * Two that ask at the same time would each get the other's word, and then split the real votes: of two with equal logs the one with the
+ * lower number goes on. Its timer was set when it asked; it asks again if nobody wins.
+ */
+function giveWay(state: RaftState, { from, lastIndex, lastTerm }: VoteRequest): void {
+  const isEqual = lastIndex === state.log.lastIndex && lastTerm === state.log.lastTerm;
+  if (state.role === 'pre-candidate' && !(isEqual && state.id < from)) becomeFollower(state, state.term, 0);
 }
 
 function answer(state: RaftState, { from: to, isPreVote, term: asked }: VoteRequest, isGranted: boolean): void {
