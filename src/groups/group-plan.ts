@@ -37,12 +37,6 @@ export function groupOrigin(homeRegionNumber: number, survive: Survive): Origin 
   return originOf(nodeNumber(homeRegionNumber * NODE_PLACES_PER_REGION + PLACE[survive]), 1);
 }
 
-/** Whether an origin is a group's and no node's. */
-export function isGroupNode(node: NodeNumber): boolean {
-  const place = node % NODE_PLACES_PER_REGION;
-  return place === PLACE.region || place === PLACE.zone;
-}
-
 /**
  * Who votes in a group. `survive: zone`: the first nodes of the home region. `survive: region`: the first node of the home region and of
  * those nearest to it, an odd number of regions. All others learn. `distanceMs` of two regions orders them; equal ones by number.

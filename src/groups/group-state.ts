@@ -84,7 +84,6 @@ export class GroupState {
   #updates = 0;
   #applied = 0;
   #stamp = 0 as Stamp;
-  #changed: ((key: string) => void) | null = null;
   /** What has expired and is not removed yet, in the order in which it will be. */
   readonly #expired: string[] = [];
 
@@ -130,11 +129,6 @@ export class GroupState {
     return this.#running;
   }
 
-  /** Told of every key that an entry changes, while it is applied; null to end that. */
-  observe(changed: ((key: string) => void) | null): void {
-    this.#changed = changed;
-  }
-
   #noteVersion(key: string | null): void {
     if (key === null) return;
     const shown = this.keyspace.entryOf(latin1Range(key))?.type ?? ContentType.None;
@@ -143,7 +137,6 @@ export class GroupState {
       if (!this.#versions.has(key)) this.#creations.made(key, this.#applied);
       this.#versions.set(key, this.#applied);
     }
-    this.#changed?.(key);
   }
 
   /** The index of the last write of a key that is there; of another a number below zero that differs once it has been there since. */
@@ -280,10 +273,6 @@ export class GroupState {
   }
 
   // ── on disk and in snapshots ──
-
-  get dirtyCount(): number {
-    return this.keyspace.dirtyCount;
-  }
 
   takeDirty(): GroupDirty {
     const { clear, entries } = this.keyspace.takeDirty();

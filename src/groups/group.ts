@@ -1,6 +1,5 @@
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { Now } from '../causal/replica.ts';
-import { nodeOf } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Entry, Message } from '../quorum/messages.ts';
@@ -372,11 +371,6 @@ export class Group {
   /** A state that a snapshot brought takes the place of this one's. */
   replaceState(state: GroupState): void {
     this.#state = state;
-  }
-
-  /** The node whose number stands for the group in vectors. */
-  get groupNode(): number {
-    return nodeOf(this.plan.origin);
   }
 }
 

@@ -101,13 +101,6 @@ export class RequestTable {
     }
   }
 
-  /** Replies kept. */
-  get size(): number {
-    let size = this.#once.size;
-    for (const { answers } of this.#forwarders.values()) size += answers.size;
-    return size;
-  }
-
   toState(): RequestTableState {
     return {
       forwarders: [...this.#forwarders].map(([node, { incarnation, floor, answers }]) => [

@@ -107,7 +107,6 @@ export class StrongTier implements StrongView {
   readonly #options: StrongTierOptions;
   readonly #host: StrongHost;
   readonly #groups: Map<string, Kept> = new Map();
-  readonly #byOrigin: Map<NodeNumber, Kept> = new Map();
   readonly #forwarder: Forwarder;
   readonly #commits: Commit[] = [];
   /** Decides who is a member of the cluster (RULES D7). */
@@ -131,9 +130,7 @@ export class StrongTier implements StrongView {
       ask: (node, frame) => this.#ask(node, frame),
     });
     for (const plan of options.plans) {
-      const kept = this.#open(plan);
-      this.#groups.set(plan.name, kept);
-      this.#byOrigin.set(nodeOf(plan.origin), kept);
+      this.#groups.set(plan.name, this.#open(plan));
     }
     this.members = options.members === null ? null : this.#openMembers(options.members);
   }
@@ -166,7 +163,6 @@ export class StrongTier implements StrongView {
     });
     voters = () => raft.config.voters;
     const group = new Group(plan, this.#options.self, raft, state, this.#options.codec, {
-      ...this.#host,
       covers: (deps) => this.#host.covers(deps),
       rowCovers: (node, deps) => this.#host.rowCovers(node, deps),
       isClockAhead: (node) => this.#host.isClockAhead(node),
@@ -285,11 +281,6 @@ export class StrongTier implements StrongView {
 
   cancel(ticket: number): void {
     this.#forwarder.cancel(ticket);
-  }
-
-  /** Whether a node number stands for a group. */
-  isGroup(node: NodeNumber): boolean {
-    return this.#byOrigin.has(node);
   }
 
   // ── frames ──
