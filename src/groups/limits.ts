@@ -23,6 +23,12 @@ export const MEMBERS_TIMING: RaftTiming = {
 
 const MEBIBYTE = 1024 * 1024;
 
+/**
+ * What one request is replied, all of an EXEC together: the reply goes over the control connection, which is cut when much lies unread on it,
+ * and of what writes it is kept for a retry.
+ */
+export const STRONG_REPLY_BYTES_MAX: number = 8 * MEBIBYTE;
+
 /** Bounds of a group's memory and messages. */
 export const GROUP_LIMITS: RaftLimits = {
   appendBytesMax: MEBIBYTE,

@@ -1,6 +1,6 @@
 import { AssertionFailed } from '../base/assert.ts';
 import { BULK_BYTES_DEFAULT } from '../base/client-limits.ts';
-import type { CommandIndex } from '../commands/command-index.ts';
+import type { CommandEntry, CommandIndex } from '../commands/command-index.ts';
 import type { Args, CommandContext, Reply } from '../commands/context.ts';
 import type { NodeView } from '../commands/node-view.ts';
 import { unknownCommand } from '../commands/request-errors.ts';
@@ -8,10 +8,11 @@ import { refuse, wrongArity } from '../commands/refusals.ts';
 import type { ServerState } from '../commands/server-state.ts';
 import type { Session } from '../commands/session.ts';
 import { isForGroups } from '../commands/strong-gate.ts';
-import { toCausewayError, type CausewayError } from '../errors.ts';
+import { CausewayError, toCausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { ArgumentList } from './argument-list.ts';
 import type { Arguments } from './group-entry.ts';
+import { STRONG_REPLY_BYTES_MAX } from './limits.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 /** A reply that is kept as bytes. */
@@ -113,6 +114,7 @@ export class StrongExecutor implements CommandContext {
         throw refuse(`${entry.fullName} is not for strong keys`);
       this.args = args;
       entry.spec.run(this);
+      if (reply.mark() > STRONG_REPLY_BYTES_MAX) throw tooLong(entry);
     } catch (thrown) {
       if (thrown instanceof AssertionFailed) throw thrown;
       // what no member could run would end all of them, again at each start
@@ -121,6 +123,14 @@ export class StrongExecutor implements CommandContext {
       reply.error(code, message);
     }
   }
+}
+
+/** In the place of a reply that is too long. What writes has written. */
+function tooLong({ fullName, writes }: CommandEntry): CausewayError {
+  const limit = `the reply is too long (limit strong-reply-bytes-max ${STRONG_REPLY_BYTES_MAX})`;
+  return writes
+    ? new CausewayError('UNCERTAIN', `${fullName} was done, and ${limit}`)
+    : new CausewayError('LIMIT', `${limit}: ask for less at a time`);
 }
 
 /** A null array, which an EXEC replies whose watches did not hold. */

@@ -7,6 +7,7 @@ import { commandTable } from '../../src/commands/table.ts';
 import type { GroupEntry } from '../../src/groups/group-entry.ts';
 import { groupOrigin } from '../../src/groups/group-plan.ts';
 import { EXPIRE_BUDGET, GroupState } from '../../src/groups/group-state.ts';
+import { STRONG_REPLY_BYTES_MAX } from '../../src/groups/limits.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
@@ -202,5 +203,26 @@ describe('the state machine of a group', () => {
     const state = newState();
     expect(Buffer.from(state.read([words('SET s1 v')], false, 2, 0)).toString()).toContain('is not for strong keys');
     expect(state.snapshot().entries).toEqual([]);
+  });
+
+  test('replies no more than may lie on a control connection; what was done is said to be', () => {
+    const state = newState();
+    const half = STRONG_REPLY_BYTES_MAX / 2 + 100;
+    const lines = [`SETRANGE s1 ${half} x`, `SETRANGE s2 ${half} x`];
+    state.apply(1, entryOf({ kind: 'commands', lines, waitMs: 0 }, 1, START_MS, 0));
+    const one = state.read([words('GET s1')], false, 2, 0);
+    expect(one.length).toBeGreaterThan(half);
+    const both = Buffer.from(state.read([words('GET s1'), words('GET s2'), words('GET s3')], true, 2, 0));
+    expect(both.length).toBeLessThan(STRONG_REPLY_BYTES_MAX);
+    expect(both.subarray(one.length).toString()).toMatch(/^\r?\n?.*-LIMIT .*strong-reply-bytes-max.*\r\n\$-1\r\n$/s);
+    const write = ['GET s1', 'GETDEL s2'];
+    const reply = state.apply(2, entryOf({ kind: 'commands', lines: write, waitMs: 0 }, 2, START_MS, 0));
+    expect(reply?.length).toBeLessThan(STRONG_REPLY_BYTES_MAX);
+    expect(
+      Buffer.from(reply ?? [])
+        .subarray(one.length)
+        .toString(),
+    ).toMatch(/-UNCERTAIN getdel was done, .*\r\n$/);
+    expect(state.snapshot().entries.map(([name]) => name)).toEqual(['s1']);
   });
 });
