@@ -155,7 +155,11 @@ describe('T1: two indices a group', () => {
     expect(cluster.runUntil(isWhole, 20_000)).toBe(true);
     // it was sent the state and not the log, and shows none of it yet
     expect(asia.disk.quorum.load(GROUP).log.some(({ index }) => index === 3)).toBe(false);
-    expect([asia.get('position:0'), asia.get('plan:0'), statusOf(asia).visible < statusOf(asia).applied]).toEqual([null, null, true]);
+    expect([asia.get('position:0'), asia.get('plan:0'), statusOf(asia).visible < statusOf(asia).applied]).toEqual([
+      null,
+      null,
+      true,
+    ]);
     expect(client.run('SET position:30 v')).toBe('+OK');
     cluster.run(500);
     expect([asia.get('position:0'), asia.get('position:30')]).toEqual([null, null]);
