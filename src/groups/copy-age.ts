@@ -1,5 +1,8 @@
-/** How often a node asks how far its group is. */
+/** How often a node asks how far its group is: while clients of it want to know how old its copy is, and while none does. */
 const ASK_EVERY_MS = 200;
+const ASK_IDLE_EVERY_MS = 1_000;
+/** How long after a client wanted to know others are expected to. */
+const WANTED_MS = 10_000;
 /** Answers that wait until this node shows as much. */
 const WAITING_MAX = 64;
 
@@ -19,6 +22,7 @@ export class CopyAge {
   readonly #confirmed: Confirmed[] = [];
   #freshAtMs = -Infinity;
   #dueMs = -Infinity;
+  #wantedUntilMs = -Infinity;
 
   /** When the next question is due. */
   get dueMs(): number {
@@ -26,8 +30,14 @@ export class CopyAge {
   }
 
   ask(id: number, nowMs: number): void {
-    this.#dueMs = nowMs + ASK_EVERY_MS;
+    this.#dueMs = nowMs + (nowMs < this.#wantedUntilMs ? ASK_EVERY_MS : ASK_IDLE_EVERY_MS);
     this.#asked.set(id, nowMs);
+  }
+
+  /** A client reads the copy by its age. */
+  want(nowMs: number): void {
+    this.#wantedUntilMs = nowMs + WANTED_MS;
+    this.#dueMs = Math.min(this.#dueMs, nowMs + ASK_EVERY_MS);
   }
 
   /** The answer to a question, null where there was no leader that could say. False where nobody asked this here. */

@@ -7,7 +7,7 @@ import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 export const GROUP_TIMING: RaftTiming = {
   electionMs: 1_000,
   electionSpreadMs: 500,
-  heartbeatMs: 100,
+  heartbeatMs: 150,
   leaseMs: 800,
   pauseMs: 400,
 };

@@ -240,6 +240,7 @@ export class StrongTier implements StrongView {
 
   ageMs(name: string): number | null {
     const group = this.#groups.get(name)?.group;
+    group?.wantAge(this.#host.now());
     return group?.ageMs(this.#host.visible(group.plan.origin), this.#host.now()) ?? null;
   }
 
