@@ -128,7 +128,7 @@ export class Members {
   }
 
   /**
-   * Whether all that the member made in earlier lives is here, as far as anybody has it: what a kill -9 or a lost disk took from
+   * Whether all that the member made in earlier lives is here, as far as somebody has it: what a kill -9 or a lost disk took from
    * itself too, which its row cannot tell of. Everybody knows the new life, so nobody takes anything more from an older one.
    */
   #isSettled(state: MemberState, row: Row, local: VersionVector): boolean {

@@ -34,7 +34,7 @@ export class Sender {
     for (let sent = true; sent && session.inFlightBytes < windowBytes;) sent = this.#pumpRound(session);
   }
 
-  /** One chunk of each wanted origin; says whether there was any. */
+  /** One chunk of each wanted origin; says whether it sent one. */
   #pumpRound(session: PeerSession): boolean {
     const { log } = this.replica;
     let sent = false;

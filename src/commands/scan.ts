@@ -30,7 +30,7 @@ interface ScanOptions {
 const CURSOR = /^[+-]?[0-9]{0,20}$/;
 const CURSOR_MAX = 2n ** 64n - 1n;
 
-/** A cursor as Redis reads one: any unsigned 64-bit number; ours are small, so one that is not exact was never given out. */
+/** A cursor as Redis reads one, an unsigned 64-bit number; ours are small, so one that is not exact was never given out. */
 function parseCursor(args: Args, index: number): number {
   const text = args.text(index);
   if (!CURSOR.test(text)) throw refuse('invalid cursor');

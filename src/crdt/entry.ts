@@ -248,7 +248,7 @@ export class Entry {
   }
 
   /**
-   * Removes what loses as any later operation on the key would remove it (RULES V6). To be called only when all that was ever
+   * Removes what loses, just as every later operation on the key would (RULES V6). To be called only when all that was ever
    * applied to the key is stable, removals too: who has not seen the winner, or the removal of what beat it, may still write to
    * a loser, and it wins again as a whole.
    */

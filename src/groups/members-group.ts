@@ -151,7 +151,7 @@ export class MembersGroup {
     return this.raft.nextTickMs() - monotonicMs;
   }
 
-  /** Ends a turn: messages are sent, committed entries applied. Says whether there was anything. */
+  /** Ends a turn: messages are sent, committed entries applied. Says whether something happened. */
   turn(): boolean {
     const outputs = this.raft.takeOutputs();
     const { committed, install, messages, overwritten, persist, snapshotsWanted } = outputs;

@@ -151,7 +151,7 @@ export class RecentChanges {
     this.#bytes = 0;
   }
 
-  /** Transactions beyond `known` came without their keys, in a snapshot or from the store: any key may be one. */
+  /** Transactions beyond `known` came without their keys, in a snapshot or from the store, so every key may be one. */
   noteUnknown(vector: VersionVector, known: VersionVector): void {
     for (const [origin, seq] of vector.dots()) if (!known.contains(origin, seq)) this.noteEvery(origin, seq);
   }

@@ -1,5 +1,5 @@
 /**
- * Majorities (Raft paper, section 5.2; thesis, 3.4): any two of one configuration share a member, and so do one of each of
+ * Majorities (Raft paper, section 5.2; thesis, 3.4). Two of one configuration always share a member, and so do one of each of
  * two configurations that differ by one voter.
  */
 

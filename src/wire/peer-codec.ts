@@ -197,7 +197,7 @@ function parts(frame: PeerFrame): unknown[] {
         frame.startId,
         frame.rules,
         flat(frame.applied),
-        // left out where it is 0, as before there was any
+        // left out where it is 0, as by those who do not know it
         ...(frame.beganAtEpoch === 0 ? [] : [frame.beganAtEpoch]),
       ];
     case 'want':

@@ -119,10 +119,10 @@ describe('the package', () => {
       "import { startServer, type NodeConfig, type RunningServer, CausewayError } from 'causeway-cache';",
       'export const start = async (config: NodeConfig): Promise<RunningServer> => startServer(config);',
       "export const code: string = new CausewayError('CONFIG', 'x').code;",
-      '// @ts-expect-error: there is no such configuration',
-      'export const wrong = startServer({ region: 7 });',
     ].join('\n');
     writeFileSync(join(project, 'user.ts'), source);
+    const wrong = ["import { startServer } from 'causeway-cache';", 'export const wrong = startServer({ region: 7 });'];
+    writeFileSync(join(project, 'wrong.ts'), wrong.join('\n'));
     const options = [
       '--noEmit',
       '--strict',
@@ -135,6 +135,8 @@ describe('the package', () => {
       '--ignoreConfig',
     ];
     await run(process.execPath, [TSC, ...options, 'user.ts'], { cwd: project });
+    const refused = run(process.execPath, [TSC, ...options, 'wrong.ts'], { cwd: project });
+    await expect(refused).rejects.toMatchObject({ stdout: expect.stringMatching(/^wrong\.ts\(2,36\): error TS\d+/) });
   });
 
   test('runs a cluster whose regions replicate', async () => {

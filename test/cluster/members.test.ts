@@ -96,7 +96,7 @@ test('a member that is lost for good is removed, the survivors forget again, and
   expect((await member('join', LOST)).output).toContain(`${LOST} is a member, since it joined at epoch 2`);
   await until(async () => (await fetch(`${cluster.http(LOST)}/readyz`).catch(() => null))?.status === 200);
   await until(() => cluster.ready().nodes.find(({ id }) => id === LOST)?.state === 'running');
-  expect(cluster.output()).toContain(`${LOST} joined again and is ready`);
+  await until(() => cluster.output().includes(`${LOST} joined again and is ready`));
   const again = await cluster.connect(LOST);
   expect(await again.send('GET', 'from the lost')).toBe('kept');
   expect(await again.send('GET', 'alone')).toBeNull();

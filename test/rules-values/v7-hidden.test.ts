@@ -81,7 +81,7 @@ describe('V7: a write to what is hidden starts anew', () => {
     }
   });
 
-  it('the removal of an expired string is a stamped one, as any of a string (V2): an earlier unseen write stays away', () => {
+  it('the removal of an expired string is a stamped one, like each of a string (V2): an earlier unseen write stays away', () => {
     const concurrent = (atMs: number): Schedule =>
       expired('string')
         .write('C', atMs, (tx) => tx.set('k', '700'))
