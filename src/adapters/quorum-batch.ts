@@ -27,6 +27,15 @@ export interface KeyWriter {
   remove(key: Uint8Array): unknown;
 }
 
+/**
+ * A record of the journal:
+ *
+ *     count (4) ‖ each: length of the key (2) ‖ length of the value and one more, 0 for a key that goes (4) ‖ key ‖ value
+ */
+const COUNT_BYTES = 4;
+const KEY_LENGTH_BYTES = 2;
+const LENGTHS_BYTES: number = KEY_LENGTH_BYTES + 4;
+
 /** A key, its checksum and an allowance for its place in a page. */
 const RECORD_BYTES = 64;
 
@@ -36,18 +45,22 @@ const RECORD_BYTES = 64;
 export class PreparedBatch {
   /** Whose keys on disk go before anything else. */
   readonly clears: KeySpan[] = [];
-  readonly bytes: number;
+  /** Whether it brings more than the end of the log, so that there is time for it and nothing is gained by writing it twice. */
+  readonly isBulk: boolean;
+  /** Whether the log begins anew with it. */
+  readonly dropsLog: boolean;
+  /** Of its keys and values in a record. */
+  bytes: number = COUNT_BYTES;
   readonly #keys: Uint8Array[] = [];
   readonly #values: (Uint8Array | null)[] = [];
-  readonly #pool: BlockPool;
-  readonly #memory: Buffer;
   readonly #block: RecordBlock;
 
   constructor(batch: QuorumBatch, tails: Map<string, GroupTail>, pool: BlockPool) {
-    this.bytes = batch.groups.reduce((sum, group) => sum + bytesOf(group), 0);
-    this.#pool = pool;
-    this.#memory = pool.take(this.bytes);
-    this.#block = new RecordBlock(this.#memory);
+    this.#block = new RecordBlock(pool.take(batch.groups.reduce((sum, group) => sum + bytesOf(group), 0)));
+    this.dropsLog = batch.groups.some((group) => group.dropsLog);
+    this.isBulk = batch.groups.some(
+      ({ dropsLog, snapshot, state, audit }) => dropsLog || snapshot !== null || state !== null || audit.length > 0,
+    );
     const seen = new Set<string>();
     for (const group of batch.groups) {
       assert(!seen.has(group.group), 'a batch names a group once');
@@ -70,9 +83,20 @@ export class PreparedBatch {
     }
   }
 
-  /** To be called once the transaction is done: its bytes are used for another. */
-  release(): void {
-    this.#pool.giveBack(this.#memory);
+  /** Puts it as a record into `bytes` bytes (see `replayRecord`). */
+  recordTo(into: Buffer, start: number): void {
+    let at = into.writeUInt32BE(this.#keys.length, start);
+    let position = 0;
+    for (const key of this.#keys) {
+      const value = this.#values[position++] ?? null;
+      at = into.writeUInt16BE(key.length, at);
+      at = into.writeUInt32BE(value === null ? 0 : value.length + 1, at);
+      into.set(key, at);
+      at += key.length;
+      if (value === null) continue;
+      into.set(value, at);
+      at += value.length;
+    }
   }
 
   #addGroup(batch: QuorumGroupBatch, tail: GroupTail): void {
@@ -111,6 +135,21 @@ export class PreparedBatch {
   #put(key: Uint8Array, value: Uint8Array | null): void {
     this.#keys.push(key);
     this.#values.push(value);
+    this.bytes += LENGTHS_BYTES + key.length + (value?.length ?? 0);
+  }
+}
+
+/** Puts again what a record made by `recordTo` has. Its sum was checked. */
+export function replayRecord(body: Uint8Array, writer: KeyWriter): void {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  let at = COUNT_BYTES;
+  for (let left = view.getUint32(0); left > 0; left--) {
+    const keyEnd = at + LENGTHS_BYTES + view.getUint16(at);
+    const valueLength = view.getUint32(at + KEY_LENGTH_BYTES);
+    const key = body.subarray(at + LENGTHS_BYTES, keyEnd);
+    at = keyEnd + Math.max(0, valueLength - 1);
+    if (valueLength === 0) writer.remove(key);
+    else writer.put(key, body.subarray(keyEnd, at));
   }
 }
 

@@ -5,8 +5,7 @@ export const NUMBER_BYTES = 6;
 const NUMBER_LIMIT = 2 ** 48;
 const CRC_BYTES = 4;
 
-const POOLED_BYTES = 64 * 1024;
-const POOLED_MAX = 4;
+const PIECE_BYTES = 256 * 1024;
 
 /** Terms and indexes: 6 bytes, big endian. */
 export function writeNumber(bytes: Uint8Array, at: number, value: number): void {
@@ -68,7 +67,7 @@ export class RecordBlock {
     return this;
   }
 
-  /** The value; stays as it is until the block is given back. */
+  /** The value. */
   end(seed: number): Uint8Array {
     const sum = crc32(this.#bytes.subarray(this.#start + CRC_BYTES, this.#at), seed);
     this.#bytes.writeUInt32BE(sum, this.#start);
@@ -84,16 +83,18 @@ export function bodyOf(value: Uint8Array, seed: number): Uint8Array | null {
   return crc32(body, seed) === sum ? body : null;
 }
 
-/** Bytes for blocks: those of done batches are used again, because memory outside the heap is dear to get and to collect. */
+/** Bytes for blocks, cut from larger pieces: memory outside the heap is dear to get and to collect. */
 export class BlockPool {
-  readonly #free: Buffer[] = [];
+  #piece: Buffer = Buffer.alloc(0);
+  #at = 0;
 
   take(bytes: number): Buffer {
-    if (bytes > POOLED_BYTES) return Buffer.allocUnsafeSlow(bytes);
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
-  }
-
-  giveBack(bytes: Buffer): void {
-    if (bytes.length === POOLED_BYTES && this.#free.length < POOLED_MAX) this.#free.push(bytes);
+    if (bytes > PIECE_BYTES / 4) return Buffer.allocUnsafeSlow(bytes);
+    if (this.#at + bytes > this.#piece.length) {
+      this.#piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+      this.#at = 0;
+    }
+    this.#at += bytes;
+    return this.#piece.subarray(this.#at - bytes, this.#at);
   }
 }

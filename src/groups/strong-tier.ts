@@ -5,8 +5,7 @@ import type { AuditPage } from '../commands/audit-page.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { GroupOperation, GroupStatus, StrongAnswer, StrongRequest, StrongView } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
-import type { QuorumBatch, QuorumGroupBatch, QuorumImage, QuorumStore } from '../ports.ts';
-import type { PersistBatch } from '../quorum/messages.ts';
+import type { QuorumBatch, QuorumImage, QuorumStore } from '../ports.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
 import { AUDIT_KEPT_BYTES_MAX, auditPage } from './audit-pages.ts';
@@ -14,9 +13,10 @@ import { Forwarder } from './forwarder.ts';
 import { electionDraw, type GroupPlan } from './group-plan.ts';
 import { Group, type GroupHost } from './group.ts';
 import { GroupState, type GroupChunk } from './group-state.ts';
-import { groupBatch, restoredKeys } from './group-batch.ts';
+import { restoredKeys } from './group-batch.ts';
 import { operationRequest } from './group-change.ts';
 import type { GroupFigures } from './group-figures.ts';
+import { GroupsDisk, Kept } from './groups-disk.ts';
 import { followMembers, type ClusterMembers } from './group-voters.ts';
 import { isTooLarge, TOO_LARGE } from './request-size.ts';
 import { restoredLog } from './restored-log.ts';
@@ -72,30 +72,6 @@ export interface StrongTierOptions {
   readonly isAudited: ((key: ByteRange) => boolean) | null;
 }
 
-interface Kept {
-  readonly group: Group;
-  /** Handed out by the machine and not yet taken for the store. */
-  persist: PersistBatch | null;
-  isCommitting: boolean;
-  /** Applied entries up to here are on disk as state. */
-  storedUpTo: number;
-  storedAtMs: number;
-  /** Entries up to here may go from the disk; null for none. */
-  compactTo: number | null;
-  /** What is shown has a gap: it is to be replaced by the whole state. */
-  isShownBehind: boolean;
-}
-
-interface Commit {
-  readonly atMs: number;
-  /** Whether something of the members' group is in it. */
-  readonly hasMembers: boolean;
-  readonly parts: readonly { readonly kept: Kept; readonly machine: boolean; readonly stateUpTo: number }[];
-}
-
-/** The state machine's changes are written behind after so many entries or so much time. */
-const STATE_EVERY_ENTRIES = 1_000;
-const STATE_EVERY_MS = 1_000;
 /** Of a request that was answered at once. */
 const NO_TICKET = 0;
 
@@ -108,7 +84,7 @@ export class StrongTier implements StrongView {
   readonly #host: StrongHost;
   readonly #groups: Map<string, Kept> = new Map();
   readonly #forwarder: Forwarder;
-  readonly #commits: Commit[] = [];
+  readonly #disk: GroupsDisk;
   /** Decides who is a member of the cluster (RULES D7). */
   readonly members: MembersGroup | null;
   /** Whether an earlier life of this node, if there was one, left nothing here. */
@@ -133,6 +109,7 @@ export class StrongTier implements StrongView {
       this.#groups.set(plan.name, this.#open(plan));
     }
     this.members = options.members === null ? null : this.#openMembers(options.members);
+    this.#disk = new GroupsDisk(options.codec, options.load !== null, [...this.#groups.values()], this.members);
   }
 
   get hasGroups(): boolean {
@@ -172,15 +149,7 @@ export class StrongTier implements StrongView {
       send: (to, message) => this.#send(to, { type: 'quorum', group: plan.name, message }),
       answer: (to, serial, answer) => this.#answer(to, serial, answer),
     });
-    return {
-      group,
-      persist: null,
-      isCommitting: false,
-      storedUpTo: state.applied,
-      storedAtMs: 0,
-      compactTo: null,
-      isShownBehind: true,
-    };
+    return new Kept(group);
   }
 
   #openMembers(members: NonNullable<StrongTierOptions['members']>): MembersGroup {
@@ -354,7 +323,7 @@ export class StrongTier implements StrongView {
     const { group } = kept;
     group.admit(now);
     const { outputs, chunk } = group.turn(now, (bytes) => this.#install(kept, bytes));
-    if (outputs.persist !== null) this.#persist(kept, outputs.persist);
+    if (outputs.persist !== null) this.#disk.persist(kept, outputs.persist);
     if (this.#options.load === null) group.state.audit.keepLast(AUDIT_KEPT_BYTES_MAX);
     kept.compactTo = outputs.discardUpTo ?? kept.compactTo;
     for (const to of outputs.snapshotsWanted) this.#sendSnapshot(group, to);
@@ -393,77 +362,21 @@ export class StrongTier implements StrongView {
     // what a snapshot brings was stored with it
     state.takeDirty();
     kept.group.replaceState(state);
-    kept.storedUpTo = meta.applied;
-    kept.isShownBehind = true;
+    kept.installed(meta.applied);
   }
 
   // ── the disk ──
 
-  #persist(kept: Kept, persist: PersistBatch): void {
-    kept.persist = persist;
-    if (this.#options.load !== null) return;
-    // nothing is kept over a restart, and everything said to be durable is so for the life of the process
-    kept.persist = null;
-    kept.group.raft.persisted();
-  }
-
-  /** What is to be stored now, null for nothing. To be committed at once, in the order in which it was taken. */
+  /** See `GroupsDisk.takeBatch`. */
   takeBatch(now: Now): QuorumBatch | null {
-    if (this.#options.load === null) return null;
-    const groups: QuorumGroupBatch[] = [];
-    const parts: Commit['parts'][number][] = [];
-    for (const kept of this.#groups.values()) {
-      const isStateDue = this.#isStateDue(kept, now);
-      if (kept.isCommitting || (kept.persist === null && !isStateDue)) continue;
-      groups.push(this.#groupBatch(kept, isStateDue, now));
-      parts.push({ kept, machine: kept.persist !== null, stateUpTo: isStateDue ? kept.group.state.applied : 0 });
-      kept.isCommitting = true;
-      kept.persist = null;
-    }
-    const ofMembers = this.members?.takeBatch() ?? null;
-    if (ofMembers !== null) groups.push(ofMembers);
-    if (groups.length === 0) return null;
-    this.#commits.push({ parts, atMs: now.monotonicMs, hasMembers: ofMembers !== null });
-    return { groups };
+    return this.#disk.takeBatch(now);
   }
 
-  #isStateDue({ group, storedUpTo, storedAtMs, persist }: Kept, { monotonicMs }: Now): boolean {
-    // a snapshot brings its own
-    if (persist !== null && persist.snapshot !== null) return false;
-    const entries = group.state.applied - storedUpTo;
-    return entries >= STATE_EVERY_ENTRIES || (entries > 0 && monotonicMs - storedAtMs >= STATE_EVERY_MS);
+  committed(batch: QuorumBatch, now: Now): void {
+    this.#disk.committed(batch, now);
   }
 
-  #groupBatch(kept: Kept, isStateDue: boolean, now: Now): QuorumGroupBatch {
-    const { group, persist, compactTo } = kept;
-    kept.compactTo = null;
-    if (isStateDue) kept.storedAtMs = now.monotonicMs;
-    return groupBatch(this.#options.codec, group, persist, compactTo, isStateDue);
-  }
-
-  /** The batch that was taken first of those under way is on disk. */
-  committed({ monotonicMs }: Now): void {
-    const commit = this.#commits.shift();
-    if (commit?.hasMembers === true) this.members?.committed();
-    for (const { kept, machine, stateUpTo } of commit?.parts ?? []) {
-      kept.isCommitting = false;
-      kept.group.figures.syncLatency.add((monotonicMs - (commit?.atMs ?? monotonicMs)) * 1_000);
-      if (machine) kept.group.raft.persisted();
-      if (stateUpTo === 0) continue;
-      kept.storedUpTo = stateUpTo;
-      kept.group.state.audit.stored(stateUpTo);
-      const meta = kept.group.raft.snapshotMeta(stateUpTo);
-      if (meta !== null) kept.group.raft.compacted(meta);
-    }
-  }
-
-  /** When a batch is wanted at the latest though nothing happens, in milliseconds from now; Infinity for never. */
-  nextBatchMs({ monotonicMs }: Now): number {
-    let nextMs = Infinity;
-    for (const { group, storedUpTo, storedAtMs } of this.#groups.values()) {
-      if (this.#options.load !== null && group.state.applied > storedUpTo)
-        nextMs = Math.min(nextMs, storedAtMs + STATE_EVERY_MS - monotonicMs);
-    }
-    return Math.max(1, nextMs);
+  nextBatchMs(now: Now): number {
+    return this.#disk.nextBatchMs(now);
   }
 }

@@ -309,15 +309,15 @@ export class RegionNode implements Engine, NodeView {
     if (this.membership.agreement?.follow() === true) while (this.#strong?.flush(now) === true) this.#deliver(now);
   }
 
-  /** What is to be on disk before quorum groups go on, null for nothing. To be stored at once, in the order of the calls. */
+  /** What is to be on disk before quorum groups go on, null for nothing more. To be stored at once, in the order of the calls. */
   takeQuorumBatch(): QuorumBatch | null {
     return this.#strong?.takeBatch(this.#now) ?? null;
   }
 
-  /** The quorum batch taken first of those under way is on disk. */
-  quorumCommitted(now: Now): void {
+  /** A quorum batch that was taken is on disk. */
+  quorumCommitted(batch: QuorumBatch, now: Now): void {
     this.#at(now);
-    this.#strong?.committed(now);
+    this.#strong?.committed(batch, now);
   }
 
   /** Milliseconds until the next `tick` is wanted. */

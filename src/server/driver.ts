@@ -2,7 +2,7 @@ import type { Log } from '../adapters/pino-log.ts';
 import type { Now } from '../causal/replica.ts';
 import { toCausewayError, type CausewayError } from '../errors.ts';
 import type { RegionNode } from '../node/region-node.ts';
-import type { Clock, PeerConnection, QuorumStore, Store, TransportEvents } from '../ports.ts';
+import type { Clock, PeerConnection, QuorumBatch, QuorumStore, Store, TransportEvents } from '../ports.ts';
 import { DriverLog } from './driver-log.ts';
 
 /** What the driver drives: the pure node, as it sees it. */
@@ -192,13 +192,15 @@ export class NodeDriver implements TransportEvents {
     const { quorumStore } = this.#options;
     if (quorumStore === null || this.#isOver) return;
     this.#guarded(() => {
-      const batch = this.#node.takeQuorumBatch();
-      if (batch !== null) quorumStore.commit(batch, (error) => this.#quorumCommitted(error));
+      for (let batch = this.#node.takeQuorumBatch(); batch !== null; batch = this.#node.takeQuorumBatch()) {
+        const taken = batch;
+        quorumStore.commit(taken, (error) => this.#quorumCommitted(taken, error));
+      }
     });
   }
 
-  #quorumCommitted(error: CausewayError | null): void {
-    if (error === null) this.#guarded(() => this.#node.quorumCommitted(this.#now()));
+  #quorumCommitted(batch: QuorumBatch, error: CausewayError | null): void {
+    if (error === null) this.#guarded(() => this.#node.quorumCommitted(batch, this.#now()));
     else this.fail(error);
     this.touch();
   }

@@ -97,7 +97,7 @@ describe('the folder of the quorum store', () => {
     await environment.close();
     for (const attempt of [1, 2]) {
       expect(() => new LmdbQuorumStore(folder, new MemoryWitness()), `attempt ${attempt}`).toThrow(
-        'has format version 99 and this program knows 1 only: start the version that wrote it',
+        'has format version 99 and this program knows 2 only: start the version that wrote it',
       );
     }
   });

@@ -10,6 +10,8 @@ export { VIRTUAL_START_MS, VirtualNode } from './virtual-node.ts';
 
 /** How long a node waits before it dials again. */
 const REDIAL_MS = 50;
+/** How many times as long the disk takes for a state as for what a machine promises. */
+const STATE_TIMES = 5;
 
 /** What a test may watch of a cluster. */
 export interface VirtualObserver {
@@ -131,23 +133,24 @@ export class VirtualCluster implements VirtualWorld {
     this.at(1, tick);
   }
 
-  /** On disk all at once and in order; a node that dies before has lost it. */
+  /** On disk all at once, promises in order and sooner than the states beside them; a node that dies before has lost it. */
   storeQuorum(node: VirtualNode, batch: QuorumBatch): void {
     const { life } = node;
     node.quorumInFlight.push(batch);
-    node.diskFreeAtMs = Math.max(this.timeMs + this.#diskMs + node.slowDiskMs, node.diskFreeAtMs);
-    this.at(node.diskFreeAtMs - this.timeMs, () => {
+    const lane = batch.groups.some(({ state }) => state !== null) ? 'states' : 'promises';
+    const tookMs = (this.#diskMs + node.slowDiskMs) * (lane === 'states' ? STATE_TIMES : 1);
+    node.diskFreeAtMs[lane] = Math.max(this.timeMs + tookMs, node.diskFreeAtMs[lane]);
+    this.at(node.diskFreeAtMs[lane] - this.timeMs, () => {
       if (node.life !== life || !node.isRunning) return;
-      this.#commitQuorum(node);
-      node.core.quorumCommitted(node.now());
+      this.#commitQuorum(node, batch);
+      node.core.quorumCommitted(batch, node.now());
       if (node.isPaused) node.waiting.push(() => node.settle());
       else node.settle();
     });
   }
 
-  #commitQuorum(node: VirtualNode): void {
-    const batch = node.quorumInFlight.shift();
-    if (batch === undefined) return;
+  #commitQuorum(node: VirtualNode, batch: QuorumBatch): void {
+    node.quorumInFlight.splice(node.quorumInFlight.indexOf(batch), 1);
     node.disk.quorum.commit(batch, (error) => {
       if (error !== null) throw error;
     });
@@ -327,11 +330,12 @@ export class VirtualCluster implements VirtualWorld {
   kill(node: VirtualNode, options: { keepBatch?: boolean } = {}): void {
     if (options.keepBatch === true) {
       this.#commit(node);
-      this.#commitQuorum(node);
+      const [oldest] = node.quorumInFlight;
+      if (oldest !== undefined) this.#commitQuorum(node, oldest);
     }
     node.batchInFlight = null;
     node.quorumInFlight.length = 0;
-    node.diskFreeAtMs = 0;
+    node.diskFreeAtMs = { promises: 0, states: 0 };
     node.isRunning = false;
     node.isPaused = false;
     node.waiting.length = 0;

@@ -132,7 +132,7 @@ export class VirtualNode {
   readonly quorumInFlight: QuorumBatch[] = [];
   /** What a quorum batch takes beside the usual, in milliseconds; batches stay in their order. */
   slowDiskMs = 0;
-  diskFreeAtMs = 0;
+  diskFreeAtMs: Record<'promises' | 'states', number> = { promises: 0, states: 0 };
 
   constructor(world: VirtualWorld, member: Member) {
     this.world = world;
@@ -269,8 +269,8 @@ export class VirtualNode {
   settle(): void {
     if (!this.isRunning) return;
     this.core.flush(this.now());
-    const batch = this.core.takeQuorumBatch();
-    if (batch !== null) this.world.storeQuorum(this, batch);
+    for (let batch = this.core.takeQuorumBatch(); batch !== null; batch = this.core.takeQuorumBatch())
+      this.world.storeQuorum(this, batch);
     const { sends, closes } = this.core.takeOutputs();
     for (const { link, frame } of sends) this.world.carry(this, link, frame);
     for (const { link } of closes) {
