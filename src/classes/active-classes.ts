@@ -4,6 +4,7 @@ import { CausewayError } from '../errors.ts';
 import { DEFAULT_POLICY, type ClassPolicy } from './class-policy.ts';
 import { problemText } from './class-problems.ts';
 import { conflictName, explainClass, ttlText } from './explain-class.ts';
+import { groupRulesOf, type GroupRules } from './group-rules.ts';
 import { isWeak, type KeyClass } from './key-class.ts';
 import { readClasses } from './read-classes.ts';
 import { Resolutions } from './resolutions.ts';
@@ -30,7 +31,7 @@ export interface ActiveClassesOptions {
 const COMMAND_TEXT = 'classes';
 
 /**
- * The policy in force at a node. What members must agree on (`rulesDigest`) stands for the life of the node; ttl and the levels
+ * The policy in force at a node. What members must agree on (`rulesDigest`) stands for the life of the node; ttl, audit and the levels
  * `causal`, `eventual` and `session` may be replaced while it runs.
  */
 export class ActiveClasses {
@@ -43,6 +44,8 @@ export class ActiveClasses {
   readonly #rulesText: string;
   #policy: ClassPolicy;
   #reloads = 0;
+  /** By quorum group, of the policy in force. */
+  #groupRules: Map<string, GroupRules> = new Map();
   /** Updates made here, by the place of the class in the policy. */
   #writes: number[];
   /** Conflicts of keys that were found here, by class as the updates. */
@@ -78,6 +81,16 @@ export class ActiveClasses {
 
   get policy(): ClassPolicy {
     return this.#policy;
+  }
+
+  /** What the classes say of a group's keys where its log is applied, to be put into force by the log. */
+  groupRules(group: string): { readonly rules: GroupRules; readonly version: number; readonly reloads: number } {
+    let rules = this.#groupRules.get(group);
+    if (rules === undefined) {
+      rules = groupRulesOf(this.#policy, group);
+      this.#groupRules.set(group, rules);
+    }
+    return { rules, version: this.#policy.version, reloads: this.#reloads };
   }
 
   /** How often the policy was replaced since the start. */
@@ -139,7 +152,7 @@ export class ActiveClasses {
     if (rules !== this.#rulesText) {
       throw new CausewayError(
         'ERR',
-        'the file changes which keys are weak or how their conflicts end, and all nodes must agree on that from their start: ' +
+        'the file changes which keys are weak or strong, where those are at home, or how conflicts end, and all nodes must agree on that from their start: ' +
           `${linesThatDiffer(this.#rulesText, rules)}; stop all nodes, change the file everywhere, and start them`,
       );
     }
@@ -156,6 +169,7 @@ export class ActiveClasses {
     this.#writes = carriedOver(this.#writes);
     this.#conflicts = carriedOver(this.#conflicts);
     this.#policy = policy;
+    this.#groupRules = new Map();
     this.#reloads++;
     return changes;
   }
@@ -199,9 +213,10 @@ function changesBetween(before: ClassPolicy, after: ClassPolicy): string[] {
 function byPattern(policy: ClassPolicy): Map<string, string> {
   const meanings = new Map<string, string>();
   for (const { pattern, keyClass } of policy.rules) {
-    const { consistency, conflict, ttlMs } = keyClass;
+    const { consistency, conflict, ttlMs, strong } = keyClass;
     if (pattern === null) continue;
-    meanings.set(JSON.stringify(pattern.text), `${consistency}, ttl ${ttlText(ttlMs)}, ${conflictName(conflict)}`);
+    const rest = strong === undefined ? conflictName(conflict) : `audit ${strong.audit ? 'on' : 'off'}`;
+    meanings.set(JSON.stringify(pattern.text), `${consistency}, ttl ${ttlText(ttlMs)}, ${rest}`);
   }
   return meanings;
 }

@@ -29,12 +29,15 @@ export class ClassPolicy {
   readonly rules: readonly ClassRule[];
   /** Whether some class is of `consistency: strong`. */
   readonly hasStrong: boolean;
+  /** The file's own number: the rules of strong keys of a higher one take the place of those in force (SPEC C7). */
+  readonly version: number;
   readonly #fallback: ClassRule;
   readonly #byFirstByte: readonly (readonly ClassRule[])[];
   readonly #ofEmptyKey: ClassRule;
   #scratch: Uint8Array = new Uint8Array(256);
 
-  constructor(definitions: readonly ClassDefinition[]) {
+  constructor(definitions: readonly ClassDefinition[], version = 0) {
+    this.version = version;
     const classes = definitions.map((definition, index): KeyClass => {
       const patterns = definition.patterns.map((pattern) => pattern.text);
       return { ...definition, name: present(patterns[0], 'a class has a pattern'), index, patterns };

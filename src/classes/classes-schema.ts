@@ -128,11 +128,23 @@ const keyClass: z.ZodType<ClassInFile> = z.strictObject(
   },
 );
 
+const VERSION_SHAPE = 'a version: 0, 1, 2 …';
+
 /** The shape of `regions/classes.yaml`. */
-export const classesSchema: z.ZodType<{ readonly classes: readonly ClassInFile[] }> = z.strictObject(
-  { classes: z.array(keyClass, { error: expected('a list of classes') }) },
+export const classesSchema: z.ZodType<{
+  readonly classes: readonly ClassInFile[];
+  readonly version?: number | undefined;
+}> = z.strictObject(
+  {
+    version: z
+      .int({ error: expected(VERSION_SHAPE) })
+      .min(0, { error: expected(VERSION_SHAPE) })
+      .optional(),
+    classes: z.array(keyClass, { error: expected('a list of classes') }),
+  },
   {
     error: (issue) =>
-      inWords(issue)?.concat('; the file has classes') ?? expected('"classes:" with a list below it')(issue),
+      inWords(issue)?.concat('; the file has classes, and a version where it is raised') ??
+      expected('"classes:" with a list below it')(issue),
   },
 );

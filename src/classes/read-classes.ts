@@ -70,11 +70,11 @@ class Reader {
       for (const issue of parsed.error.issues) this.#issue(issue);
       return null;
     }
-    const { classes } = parsed.data;
+    const { classes, version = 0 } = parsed.data;
     if (!this.#checkCount(classes)) return null;
     this.#check(classes);
     if (this.problems.some(({ severity }) => severity === 'error')) return null;
-    return new ClassPolicy(classes.map(definitionOf));
+    return new ClassPolicy(classes.map(definitionOf), version);
   }
 
   #plainValue(): unknown {

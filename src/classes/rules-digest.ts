@@ -2,11 +2,12 @@ import type { ClassPolicy, ClassRule } from './class-policy.ts';
 import { isWeak, type KeyClass } from './key-class.ts';
 
 /** Raised when the meaning of a rule changes, so that nodes of different versions refuse each other. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * A digest of what all members must agree on, since replicas would differ otherwise: which keys replicate, and how concurrent writes
- * end, and which quorum group has which keys, with their ttl and audit. Other levels and ttl are not part of it, nor how patterns are grouped. `codeDigests` has a digest of the code of
+ * end, and which quorum group has which keys. Other levels are not part of it, nor ttl and audit (of strong keys those are agreed by the
+ * group's log), nor how patterns are grouped. `codeDigests` has a digest of the code of
  * each resolver module, by its path as written.
  */
 export function rulesDigest(policy: ClassPolicy, codeDigests: ReadonlyMap<string, string> = new Map()): string {
@@ -46,9 +47,8 @@ function shieldsLater(rules: readonly ClassRule[], kinds: readonly string[], at:
 
 function kindOf(keyClass: KeyClass, codeDigests: ReadonlyMap<string, string>): string {
   if (isWeak(keyClass)) return 'weak';
-  const { conflict, strong, ttlMs } = keyClass;
-  // the log is run on every node: what a write makes must be the same on all
-  if (strong !== undefined) return `strong ${strong.group} ttl ${ttlMs ?? 'none'}${strong.audit ? ' audit' : ''}`;
+  const { conflict, strong } = keyClass;
+  if (strong !== undefined) return `strong ${strong.group}`;
   if (conflict.kind !== 'resolver') return conflict.kind;
   const { name, module } = conflict;
   return module === null ? `resolver ${name}` : `resolver ${module} ${codeDigests.get(module) ?? ''}`;

@@ -51,6 +51,9 @@ function groups(context: CommandContext): void {
       ['abstains', group.abstains ? 1 : 0],
       ['age-ms', group.ageMs],
       ['leaderless-ms', group.leaderlessMs],
+      ['rules-index', group.rules.index],
+      ['rules-version', group.rules.version],
+      ['rules-own', group.rules.isOwn ? 1 : 0],
     ];
     reply.map(pairs.length + 1);
     replyPairs(context, pairs);

@@ -84,6 +84,8 @@ export interface GroupStatus {
   readonly ageMs: number | null;
   /** Milliseconds since a leader was known here, 0 where one is. */
   readonly leaderlessMs: number;
+  /** The rules of its classes that the log has put into force: by which entry (0 for none), of which version, and whether they are this node's own. */
+  readonly rules: { readonly index: number; readonly version: number; readonly isOwn: boolean };
   readonly members: readonly GroupMemberStatus[];
 }
 

@@ -1,4 +1,5 @@
 import { latin1Bytes, type ByteRange } from '../base/bytes.ts';
+import type { GroupRules } from '../classes/group-rules.ts';
 import { incarnationOf, nodeOf } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import type { Args } from '../commands/context.ts';
@@ -8,14 +9,6 @@ import { EMPTY_CHAIN, nextRecord, type AuditFacts, type AuditHead, type ShownCom
 import { SHOWN_PART_BYTES_MAX, shownArgument, shownBytes } from './audit-text.ts';
 import { AuditLens, shownParts, sortedParts, type Part, type ShownValue } from './audit-value.ts';
 import type { GroupEntry } from './group-entry.ts';
-
-/** Whose writes are recorded. */
-export interface AuditOptions {
-  /** The group's name. */
-  readonly group: string;
-  /** The same on all members, for the life of a group's log (SPEC A1). */
-  readonly isAudited: (key: ByteRange) => boolean;
-}
 
 /** So many arguments of a command, and commands of an EXEC, are written into a record. */
 const SHOWN_ARGUMENTS_MAX = 8;
@@ -43,7 +36,8 @@ type EntryRecords = readonly [index: number, lines: Uint8Array];
  * log alone, made where the entry is applied: every member makes the same bytes. Records stay here until they are on disk.
  */
 export class AuditTrail {
-  readonly #options: AuditOptions | null;
+  readonly #group: string;
+  readonly #inForce: { readonly rules: GroupRules };
   readonly #lens: AuditLens;
   readonly #written: Map<string, Written> = new Map();
   /** What is running: null for what the group does by itself. */
@@ -52,9 +46,10 @@ export class AuditTrail {
   readonly #kept: EntryRecords[] = [];
   #keptBytes = 0;
 
-  /** Null where no class of the group is audited. */
-  constructor(options: AuditOptions | null, keyspace: MapKeyspace) {
-    this.#options = options;
+  /** Which writes are recorded is as the rules in force say when an entry is applied. */
+  constructor(group: string, inForce: { readonly rules: GroupRules }, keyspace: MapKeyspace) {
+    this.#group = group;
+    this.#inForce = inForce;
     this.#lens = new AuditLens(keyspace);
   }
 
@@ -78,7 +73,7 @@ export class AuditTrail {
 
   /** A key is about to be written. */
   before(key: ByteRange): void {
-    if (this.#options?.isAudited(key) !== true) return;
+    if (!this.#inForce.rules.isAudited(key)) return;
     const name = key.toLatin1();
     const written = this.#written.get(name) ?? this.#first(name);
     const command = this.#running();
@@ -118,9 +113,9 @@ export class AuditTrail {
 
   /** The entry is applied: its records are made. */
   end(index: number, stamp: Stamp, entry: GroupEntry): void {
-    if (this.#options === null || this.#written.size === 0) return;
+    if (this.#written.size === 0) return;
     const lines: string[] = [];
-    const shared = { group: this.#options.group, index, stamp, ms: msOfStamp(stamp), ...requesterOf(entry) };
+    const shared = { group: this.#group, index, stamp, ms: msOfStamp(stamp), ...requesterOf(entry) };
     const commands = new Map<Args, ShownCommand>();
     for (const [name, written] of this.#written) {
       const facts: AuditFacts = {

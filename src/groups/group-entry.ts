@@ -1,4 +1,5 @@
 import type { VectorEntries } from '../causal/peer-frames.ts';
+import type { GroupRule } from '../classes/group-rules.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 
@@ -61,5 +62,15 @@ export interface RenewEntry extends EntryBase {
   readonly keys: readonly string[];
 }
 
+/** The rules of the group's classes that all entries after it run under (SPEC C7). */
+export interface RulesEntry extends EntryBase {
+  readonly kind: 'rules';
+  /** The log index of the rules that it takes the place of, 0 for none: nothing where others are in force by then. */
+  readonly over: number;
+  /** Of the classes file. */
+  readonly version: number;
+  readonly rules: readonly GroupRule[];
+}
+
 /** What a command entry of a group's log says. */
-export type GroupEntry = CommandsEntry | ExpireEntry | RenewEntry;
+export type GroupEntry = CommandsEntry | ExpireEntry | RenewEntry | RulesEntry;

@@ -1,4 +1,4 @@
-import { latin1Range, type ByteRange } from '../base/bytes.ts';
+import { latin1Range } from '../base/bytes.ts';
 import { ColumnsBuilder, type Columns } from '../causal/columns.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
@@ -10,10 +10,11 @@ import { CausewayError } from '../errors.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import type { AuditHead } from './audit-record.ts';
-import { AuditTrail, type AuditOptions } from './audit-trail.ts';
+import { AuditTrail } from './audit-trail.ts';
 import { CreationMarks } from './creation-marks.ts';
 import type { Arguments, CommandsEntry, GroupEntry } from './group-entry.ts';
 import { ONCE_AHEAD_MS, ONCE_BYTES_MAX, ONCE_KEPT_MS, RequestTable, type RequestTableState } from './request-table.ts';
+import { RulesInForce, type RulesState } from './rules-in-force.ts';
 import { abortedExec, errorReply, StrongExecutor, type NewReply } from './strong-executor.ts';
 
 /** One key of the group with the log index of its last write. */
@@ -29,6 +30,7 @@ export interface GroupMeta {
   readonly audit: AuditHead;
   /** See `CreationMarks`. */
   readonly creations: readonly number[];
+  readonly rules: RulesState;
 }
 
 /** What changed since the batch before, for the store. */
@@ -46,13 +48,11 @@ export interface GroupChunk {
 }
 
 export interface GroupStateOptions {
+  /** `us-east-1/region` */
+  readonly name: string;
   readonly origin: Origin;
   readonly commands: CommandIndex;
   readonly newReply: NewReply;
-  /** Milliseconds that a key of the group's classes lives; the same on all members (C4). */
-  readonly ttlMsOf: (key: ByteRange) => number | null;
-  /** Null where no class of the group is audited. */
-  readonly audit?: AuditOptions | null;
 }
 
 /** Keys that an entry looks at to forget what is stable, beside as many as it changed: so none are left behind. */
@@ -69,6 +69,7 @@ export class GroupState {
   readonly keyspace: MapKeyspace = new MapKeyspace();
   readonly requests: RequestTable = new RequestTable();
   readonly audit: AuditTrail;
+  readonly inForce: RulesInForce = new RulesInForce();
   readonly #options: GroupStateOptions;
   readonly #executor: StrongExecutor;
   readonly #transaction: LocalTransaction;
@@ -90,7 +91,7 @@ export class GroupState {
   constructor(options: GroupStateOptions) {
     this.#options = options;
     this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
-    this.audit = new AuditTrail(options.audit ?? null, this.keyspace);
+    this.audit = new AuditTrail(options.name, this.inForce, this.keyspace);
     this.keyspace.collectsDirty = true;
     // that a key expires is no change yet: the entry that removes it is
     this.keyspace.onChange = (key, update) => this.#noteVersion(update === null ? null : key);
@@ -106,7 +107,7 @@ export class GroupState {
         this.audit.before(key);
         return false;
       },
-      ttlMsOf: options.ttlMsOf,
+      ttlMsOf: (key) => this.inForce.rules.ttlMsOf(key),
     });
   }
 
@@ -188,6 +189,7 @@ export class GroupState {
     this.#transaction.nowMs = this.nowMs;
     if (entry.kind === 'commands') return this.#runOnce(index, entry);
     if (entry.kind === 'expire') this.#expire();
+    else if (entry.kind === 'rules') this.inForce.take(index, entry);
     else for (const key of entry.keys) this.#renew(key);
     return null;
   }
@@ -295,6 +297,7 @@ export class GroupState {
       requests: this.requests.toState(),
       creations: this.#creations.toState(),
       audit: this.audit.head,
+      rules: this.inForce.state,
     };
   }
 
@@ -322,6 +325,7 @@ export class GroupState {
     for (const [origin, seq] of meta.running) this.#running.raise(origin, seq);
     this.requests.restore(meta.requests);
     this.audit.restore(meta.audit);
+    this.inForce.restore(meta.rules);
   }
 }
 

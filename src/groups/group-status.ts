@@ -27,6 +27,7 @@ export function groupStatus(group: Group, visible: number, nodeId: (node: number
     abstains: raft.abstains,
     ageMs: group.ageMs(visible, now),
     leaderlessMs: group.leaderlessMs(now),
+    rules: { index: state.inForce.index, version: state.inForce.version, isOwn: group.hasOwnRules },
     members: [...voters.map((node) => status(node, true)), ...learners.map((node) => status(node, false))],
   };
 }

@@ -12,6 +12,7 @@ import { GroupOperator } from './group-operator.ts';
 import { isAtHome, type GroupPlan } from './group-plan.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';
 import { TOO_LARGE } from './request-size.ts';
+import { RulesOffer, type OwnRules } from './rules-in-force.ts';
 import type { GroupCodec, LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
 
 /** What a group asks of its node. */
@@ -26,6 +27,8 @@ export interface GroupHost {
   /** Whether a node's clock, this one's too, is so far ahead of others' that what it stamps would show nowhere (RULES D3). */
   isClockAhead(node: number): boolean;
   nextStamp(wallMs: number): Stamp;
+  /** What this node's classes say of the group's keys. */
+  ownRules(): OwnRules;
   /** [0, 1) */
   random(): number;
   nodeId(node: number): string;
@@ -86,6 +89,9 @@ export class Group {
   #preferAtMs = 0;
   /** The index of the last entry of this leadership that removes what has expired. */
   #expiringUpTo = 0;
+  readonly #offer: RulesOffer;
+  /** The index of the last entry of this leadership that brings rules. */
+  #offeredUpTo = 0;
   #ledAtMs = -Infinity;
   readonly #age: CopyAge = new CopyAge();
   readonly #operator: GroupOperator;
@@ -98,6 +104,7 @@ export class Group {
     this.#state = state;
     this.#codec = codec;
     this.#host = host;
+    this.#offer = new RulesOffer(host.ownRules());
     this.#operator = new GroupOperator(plan, raft, {
       nodeId: (node) => host.nodeId(node),
       showsCauses: (node) => host.rowCovers(node, this.#state.running),
@@ -134,6 +141,7 @@ export class Group {
   }
 
   #propose(ticket: Ticket, frame: StrongRequestFrame, now: Now): void {
+    if (!this.#offerRules(now)) return this.#answer(ticket, { kind: 'refused' });
     const { request, once, deps, watches, commands, isExec, respVersion, requester } = frame;
     const entry: GroupEntry = {
       kind: 'commands',
@@ -151,6 +159,23 @@ export class Group {
     const proposed = this.raft.propose(this.#codec.encodeEntry(entry), now.monotonicMs);
     if (typeof proposed === 'string') this.#host.answer(ticket.node, ticket.serial, refusedProposal(proposed));
     else this.#note(ticket, proposed, now, false);
+  }
+
+  /** The rules of this node's classes go into the log where they are due. Says whether what is to run under them may follow. */
+  #offerRules(now: Now): boolean {
+    const { inForce, applied } = this.#state;
+    const own = this.#host.ownRules();
+    if (!this.#offer.isDue(inForce, own) || this.#offeredUpTo > applied) return true;
+    const { version, rules } = own;
+    const stamp = this.#host.nextStamp(now.wallMs);
+    const entry: GroupEntry = { kind: 'rules', stamp, over: inForce.index, version, rules: rules.list };
+    this.#offeredUpTo = this.#proposeOwn(entry, now);
+    return this.#offeredUpTo > 0;
+  }
+
+  /** Whether the rules in force are those of this node's classes. */
+  get hasOwnRules(): boolean {
+    return this.#host.ownRules().rules.text === this.#state.inForce.rules.text;
   }
 
   #note(
@@ -223,6 +248,7 @@ export class Group {
       return;
     }
     const isAhead = this.#host.isClockAhead(this.#self);
+    if (!isAhead) this.#offerRules(now);
     if (!isAhead && this.#expiringUpTo <= this.#state.applied && this.#state.hasExpired(now.wallMs)) {
       this.#expiringUpTo = this.#proposeOwn({ kind: 'expire', stamp: this.#host.nextStamp(now.wallMs) }, now);
     }
@@ -308,6 +334,7 @@ export class Group {
     for (const { index, term } of outputs.overwritten) this.#fail(index, term, 'refused');
     this.#noteLeadership();
     for (const entry of outputs.committed) this.#apply(entry, now);
+    this.#offer.note(this.#state.inForce, this.#host.ownRules());
     for (const { id, index } of outputs.reads) this.#noteRead(id, index);
     this.#answerReads();
     return { outputs, chunk: this.#state.takeChunk() };
@@ -318,6 +345,7 @@ export class Group {
     if (term === this.#ledTerm) return;
     this.#ledTerm = term;
     this.#expiringUpTo = 0;
+    this.#offeredUpTo = 0;
     for (const [index, proposed] of [...this.#proposed]) {
       if (proposed.term !== term) this.#fail(index, proposed.term, 'lost');
     }

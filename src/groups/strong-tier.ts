@@ -1,4 +1,3 @@
-import type { ByteRange } from '../base/bytes.ts';
 import type { Now } from '../causal/replica.ts';
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { AuditPage } from '../commands/audit-page.ts';
@@ -20,6 +19,7 @@ import { GroupsDisk, Kept } from './groups-disk.ts';
 import { followMembers, type ClusterMembers } from './group-voters.ts';
 import { isTooLarge, TOO_LARGE } from './request-size.ts';
 import { restoredLog } from './restored-log.ts';
+import type { OwnRules } from './rules-in-force.ts';
 import { groupStatus } from './group-status.ts';
 import { MembersGroup, type MembersGroupOptions } from './members-group.ts';
 import { MEMBERS_GROUP } from './members-plan.ts';
@@ -56,7 +56,8 @@ export interface StrongTierOptions {
   readonly plans: readonly GroupPlan[];
   readonly commands: CommandIndex;
   readonly newReply: NewReply;
-  readonly ttlMsOf: (key: ByteRange) => number | null;
+  /** What the node's own classes say of a group's keys. */
+  readonly ownRules: (group: string) => OwnRules;
   readonly codec: GroupCodec;
   readonly timing: RaftTiming;
   readonly limits: RaftLimits;
@@ -68,8 +69,6 @@ export interface StrongTierOptions {
   readonly load: ((group: string) => QuorumImage) | null;
   /** The audit on that disk. */
   readonly readAudit: QuorumStore['audit'] | null;
-  /** Whether each write of a key is recorded; null where that is so of none. */
-  readonly isAudited: ((key: ByteRange) => boolean) | null;
 }
 
 /** Of a request that was answered at once. */
@@ -146,6 +145,7 @@ export class StrongTier implements StrongView {
       nextStamp: (wallMs) => this.#host.nextStamp(wallMs),
       random: () => this.#host.random(),
       nodeId: (node) => this.#host.nodeId(node),
+      ownRules: () => this.#options.ownRules(plan.name),
       send: (to, message) => this.#send(to, { type: 'quorum', group: plan.name, message }),
       answer: (to, serial, answer) => this.#answer(to, serial, answer),
     });
@@ -167,9 +167,8 @@ export class StrongTier implements StrongView {
   }
 
   #newState({ origin, name }: GroupPlan): GroupState {
-    const { commands, newReply, ttlMsOf, isAudited } = this.#options;
-    const audit = isAudited === null ? null : { group: name, isAudited };
-    return new GroupState({ origin, commands, newReply, ttlMsOf, audit });
+    const { commands, newReply } = this.#options;
+    return new GroupState({ name, origin, commands, newReply });
   }
 
   /** A peer knows of an earlier life of this node, of which nothing is here: what that promised is not known (see `Raft.abstain`). */

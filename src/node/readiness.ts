@@ -20,10 +20,17 @@ const OLD_COPY_MS = 30_000;
  */
 export function groupTroubles(groups: readonly GroupStatus[]): string[] {
   const seconds = (ms: number): number => Math.round(ms / 1_000);
-  return groups.flatMap(({ name, leaderlessMs, ageMs }) => {
+  return groups.flatMap(({ name, leaderlessMs, ageMs, rules }) => {
+    const troubles: string[] = [];
     if (leaderlessMs > NO_LEADER_MS)
-      return [`group ${name} has no leader for ${seconds(leaderlessMs)} s: its strong keys are not served`];
-    return ageMs !== null && ageMs > OLD_COPY_MS ? [`what is shown of group ${name} is ${seconds(ageMs)} s old`] : [];
+      troubles.push(`group ${name} has no leader for ${seconds(leaderlessMs)} s: its strong keys are not served`);
+    else if (ageMs !== null && ageMs > OLD_COPY_MS)
+      troubles.push(`what is shown of group ${name} is ${seconds(ageMs)} s old`);
+    if (rules.index > 0 && !rules.isOwn)
+      troubles.push(
+        `the classes of this node say another ttl or audit of group ${name} than is in force: see \`causeway classes check\``,
+      );
+    return troubles;
   });
 }
 

@@ -151,11 +151,9 @@ export class RegionNode implements Engine, NodeView {
 
   #openStrong({ strong, codec }: RegionNodeOptions): StrongTier | null {
     if (strong === undefined || (strong.plans.length === 0 && strong.members === undefined)) return null;
-    const hasAudit = this.classes.policy.classes.some((keyClass) => keyClass.strong?.audit === true);
     return openStrongTier({
       strong,
-      ttlMsOf: (key) => this.classes.policy.classOf(key).ttlMs,
-      isAudited: hasAudit ? (key) => this.classes.policy.classOf(key).strong?.audit === true : null,
+      ownRules: (group) => this.classes.groupRules(group),
       replica: this.#replica,
       replicator: this.#replicator,
       keyspace: this.#keyspace,

@@ -27,8 +27,7 @@ export interface StrongOptions extends Pick<
 
 export interface StrongSideOptions {
   readonly strong: StrongOptions;
-  readonly ttlMsOf: StrongTierOptions['ttlMsOf'];
-  readonly isAudited: StrongTierOptions['isAudited'];
+  readonly ownRules: StrongTierOptions['ownRules'];
   readonly replica: Replica;
   readonly replicator: Replicator;
   readonly keyspace: MapKeyspace;
@@ -43,7 +42,7 @@ export interface StrongSideOptions {
 
 /** Joins the strong tier to the causal one: each group is one more origin, whose transactions show in the order of their causes. */
 export function openStrongTier(options: StrongSideOptions): StrongTier {
-  const { strong, ttlMsOf, isAudited, replica } = options;
+  const { strong, ownRules, replica } = options;
   const { plans, commands, newReply, codec, timing, limits, isDiskNew, load, readAudit, members } = strong;
   for (const { origin } of plans) replica.groupOrigins.add(origin);
   return new StrongTier(
@@ -54,14 +53,13 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
       members: members === undefined ? null : { ...members, nodes: replica.members.all() },
       commands,
       newReply,
-      ttlMsOf,
+      ownRules,
       codec,
       timing,
       limits,
       isDiskNew,
       load,
       readAudit,
-      isAudited,
     },
     new CausalSide(options),
   );

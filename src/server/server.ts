@@ -181,6 +181,7 @@ class NodeServer implements RunningServer {
   #lookWhetherReady(): void {
     if (this.#unreadyReasons().length > 0) return this.#lookWhetherRemoved();
     this.#log.info('ready');
+    for (const reason of this.#peers.node.degradedReasons(systemClock.wallMs())) this.#log.warn('degraded', { reason });
     this.#endReadyLook(null);
   }
 

@@ -3,6 +3,7 @@ import type { AuditHead } from '../groups/audit-record.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from '../groups/group-entry.ts';
 import type { GroupKeyState, GroupMeta } from '../groups/group-state.ts';
 import type { RequestTableState } from '../groups/request-table.ts';
+import { checkedRules, type GroupRule, type RulesState } from '../groups/rules-in-force.ts';
 import type {
   GroupCodec,
   GroupSnapshot,
@@ -34,7 +35,7 @@ import { flatMessage, flatSnapshotMeta, messageOf, snapshotMeta } from './quorum
 
 /** Numbers on the wire and on disk: never renumber, only add. */
 const FrameKind = { quorum: 1, 'strong-request': 2, 'strong-answer': 3 } as const;
-const EntryForm = { commands: 1, expire: 2, renew: 3 } as const;
+const EntryForm = { commands: 1, expire: 2, renew: 3, rules: 4 } as const;
 const KINDS: readonly StrongKind[] = ['write', 'read', 'versions', 'operate'];
 const ANSWERS = ['done', 'failed', 'refused', 'lost'] as const;
 /** Codes of errors that a leader may send. */
@@ -47,6 +48,7 @@ const ENTRIES_MAX = 100_000_000;
 const ANSWERS_MAX = 10_000_000;
 const SEED_MAX = 2 ** 32 - 1;
 const MARKS_MAX = 65_536;
+const RULES_MAX = 1_024;
 
 function list(bytes: Uint8Array, parts: number, what: string): readonly unknown[] {
   checkShape(bytes);
@@ -110,9 +112,34 @@ function seed(value: unknown): number {
   return number <= SEED_MAX ? number : refuse('a seed is too large');
 }
 
+const flatRules = (of: readonly GroupRule[]): unknown[] =>
+  of.map(({ pattern, ttlMs, audit }) => [pattern, ttlMs, audit ? 1 : 0]);
+
+function rules(value: unknown): readonly GroupRule[] {
+  const found = array(value, RULES_MAX, 'rules').map((each): GroupRule => {
+    const [pattern, ttlMs, audit] = array(each, 3, 'a rule');
+    return {
+      pattern: text(pattern, 'a pattern'),
+      ttlMs: ttlMs === null ? null : count(ttlMs, 'a ttl'),
+      audit: flag(audit, 'an audit'),
+    };
+  });
+  return checkedRules(found);
+}
+
+const flatInForce = ({ index, version, list: all }: RulesState): unknown[] => [index, version, flatRules(all)];
+
+/** None where a version stored it that had none. */
+function rulesState(value: unknown): RulesState {
+  if (value === undefined) return { index: 0, version: 0, list: [] };
+  const [index, version, all] = array(value, 3, "a group's rules");
+  return { index: count(index, 'an index'), version: count(version, 'a version'), list: rules(all) };
+}
+
 function entryParts(entry: GroupEntry): unknown[] {
   if (entry.kind === 'expire') return [];
   if (entry.kind === 'renew') return [entry.keys];
+  if (entry.kind === 'rules') return [entry.over, entry.version, flatRules(entry.rules)];
   return [
     entry.seed,
     flatRequest(entry.request),
@@ -150,6 +177,14 @@ function entryOf(parts: readonly unknown[]): GroupEntry {
         kind: 'renew',
         stamp: stamp(at),
         keys: array(a, KEYS_MAX, 'keys').map((key) => checkText(key, 'a key')),
+      };
+    case EntryForm.rules:
+      return {
+        kind: 'rules',
+        stamp: stamp(at),
+        over: count(a, 'an index'),
+        version: count(b, 'a version'),
+        rules: rules(c),
       };
     default:
       return refuse(`an entry of form ${String(form).slice(0, 16)}`);
@@ -271,17 +306,26 @@ function auditHead(value: unknown): AuditHead {
   return { count: count(records, 'records'), index: count(index, 'an index'), hash: hex };
 }
 
-const flatMeta = ({ applied, stamp: at, running, requests, audit, creations }: GroupMeta): unknown[] => [
+const flatMeta = ({
+  applied,
+  stamp: at,
+  running,
+  requests,
+  audit,
+  creations,
+  rules: inForce,
+}: GroupMeta): unknown[] => [
   applied,
   at,
   flat(running),
   flatTable(requests),
   flatHead(audit),
   creations,
+  flatInForce(inForce),
 ];
 
 function meta(value: unknown): GroupMeta {
-  const [applied, at, running, requests, audit, creations] = array(value, 6, "a group's state");
+  const [applied, at, running, requests, audit, creations, inForce] = array(value, 7, "a group's state");
   return {
     applied: count(applied, 'an index'),
     stamp: stamp(at),
@@ -289,6 +333,7 @@ function meta(value: unknown): GroupMeta {
     requests: requestTable(requests),
     audit: auditHead(audit),
     creations: array(creations, MARKS_MAX, 'marks').map((index) => count(index, 'an index')),
+    rules: rulesState(inForce),
   };
 }
 
@@ -311,7 +356,7 @@ export const groupCodec: GroupCodec = {
   encodeKeyState: (state) => packr.pack(state),
   decodeKeyState: (bytes) => keyState(list(bytes, 2, 'a key')),
   encodeMeta: (of) => packr.pack(flatMeta(of)),
-  decodeMeta: (bytes) => meta(list(bytes, 6, 'a state')),
+  decodeMeta: (bytes) => meta(list(bytes, 7, 'a state')),
   encodeSnapshot: ({ meta: head, entries }) => packr.pack([flatMeta(head), entries]),
   encodeSnapshotMeta: (of) => packr.pack(flatSnapshotMeta(of)),
   decodeSnapshotMeta: (bytes) => snapshotMeta(list(bytes, 4, "a snapshot's end")),

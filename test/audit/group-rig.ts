@@ -105,14 +105,15 @@ export class GroupRig {
 }
 
 export function newState(): GroupState {
-  const isAudited = (key: { toLatin1(): string }): boolean => !key.toLatin1().startsWith('free');
-  return new GroupState({
+  const state = new GroupState({
+    name: GROUP,
     origin: groupOrigin(1, 'region'),
     commands: COMMANDS,
     newReply: keptReplies(),
-    ttlMsOf: () => null,
-    audit: { group: GROUP, isAudited },
   });
+  const list = ['free*', '*'].map((pattern) => ({ pattern, ttlMs: null, audit: pattern === '*' }));
+  state.inForce.restore({ index: 0, version: 0, list });
+  return state;
 }
 
 export function linesOf(state: GroupState): string[] {

@@ -139,7 +139,7 @@ ${RULES}`;
 test('INFO and the metrics name every class, whatever its pattern', async () => {
   await client.set('größe:1', 'v');
   const info = await client.info('classes');
-  expect(info).toContain('# Classes\r\nclasses_file:classes.yaml\r\nclasses_rules:rules-1:');
+  expect(info).toContain('# Classes\r\nclasses_file:classes.yaml\r\nclasses_rules:rules-2:');
   expect(info).toContain(
     'class2:name="größe:*",patterns=1,consistency=weak,ttl_ms=,conflict=lww,writes=1,conflicts=0\r\n',
   );

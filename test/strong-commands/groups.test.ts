@@ -30,7 +30,7 @@ describe('CW.GROUPS', () => {
     regions.sync();
     const text = regions.connect(EAST).run('CW.GROUPS');
     expect(text).toMatch(
-      /^\[%\{"name" "us-east-1\/region" "home" "us-east-1" "survive" "region" "role" "leader" "term" :\d+ "leader" "us-east-1\/a" "commit" :\d+ "applied" :\d+ "visible" :\d+ "last-index" :\d+ "lease" :1 "abstains" :0 "age-ms" :\d+ "leaderless-ms" :0 "members" \[/,
+      /^\[%\{"name" "us-east-1\/region" "home" "us-east-1" "survive" "region" "role" "leader" "term" :\d+ "leader" "us-east-1\/a" "commit" :\d+ "applied" :\d+ "visible" :\d+ "last-index" :\d+ "lease" :1 "abstains" :0 "age-ms" :\d+ "leaderless-ms" :0 "rules-index" :0 "rules-version" :0 "rules-own" :1 "members" \[/,
     );
     expect(text).toContain('%{"id" "eu-west-1/a" "role" "voter" "matched" :');
     const { commit, applied, visible, lastIndex } = statusAt(regions, ASIA);

@@ -21,7 +21,7 @@ const newState = (): GroupState =>
     origin: groupOrigin(1, 'region'),
     commands: COMMANDS,
     newReply: keptReplies(),
-    ttlMsOf: () => null,
+    name: 'us-east-1/region',
   });
 
 /** All of a state; where its keys stand is no part of it. */
@@ -75,7 +75,7 @@ const line: fc.Arbitrary<string> = fc.oneof(
 
 interface Step {
   readonly lines: readonly string[];
-  readonly kind: 'commands' | 'expire' | 'renew' | 'restore';
+  readonly kind: 'commands' | 'expire' | 'renew' | 'rules' | 'restore';
   readonly waitMs: number;
 }
 
@@ -85,16 +85,25 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
     { weight: 12, arbitrary: fc.constant('commands' as const) },
     { weight: 2, arbitrary: fc.constant('expire' as const) },
     { weight: 1, arbitrary: fc.constant('renew' as const) },
+    { weight: 1, arbitrary: fc.constant('rules' as const) },
     { weight: 2, arbitrary: fc.constant('restore' as const) },
   ),
   // a new leader's clock may be behind that of the one before
   waitMs: fc.integer({ min: -6, max: 8 }),
 });
 
-function entryOf({ lines, kind }: Step, index: number, atMs: number, seed: number): GroupEntry | null {
+function entryOf({ lines, kind }: Step, index: number, atMs: number, seed: number, inForce = 0): GroupEntry | null {
   const stamp = stampOfMs(atMs);
   if (kind === 'expire') return { kind, stamp };
   if (kind === 'renew') return { kind, stamp, keys: ['j1', 'j2', 's1'] };
+  if (kind === 'rules')
+    return {
+      kind,
+      stamp,
+      over: inForce,
+      version: index % 3,
+      rules: [{ pattern: 's*', ttlMs: 1 + (index % 5), audit: index % 2 === 0 }],
+    };
   if (kind === 'restore') return null;
   return {
     kind,
@@ -124,7 +133,7 @@ describe('the state machine of a group', () => {
           for (const [at, each] of steps.entries()) {
             const index = at + 1;
             atMs += each.waitMs;
-            const entry = entryOf(each, index, atMs, (seed + index) >>> 0);
+            const entry = entryOf(each, index, atMs, (seed + index) >>> 0, whole.inForce.index);
             if (entry === null) often = restored(often);
             const before = whole.stamp;
             const replies = [whole, often].map((state) => {

@@ -25,10 +25,10 @@ export function stateOnDisk(node: VirtualNode, name: string): DiskState {
   const plan = node.world.strong?.plans.find((each) => each.name === name);
   if (status === undefined || plan === undefined) throw new Error(`${node.id} has no group ${name}`);
   const state = new GroupState({
+    name,
     origin: plan.origin,
     commands: COMMANDS,
     newReply: keptReplies(),
-    ttlMsOf: () => null,
   });
   if (image.stateMeta !== null)
     state.restore(

@@ -84,7 +84,7 @@ export class StrongRegions extends VirtualRegions {
       delayMs: (from, to) => regionDelayMs(from.region, to.region),
       diskMs: 1,
       ...options,
-      classes: strongClasses(options),
+      classes: options.classes ?? strongClasses(options),
       strong,
     });
     this.strong = strong;

@@ -116,6 +116,8 @@ export class VirtualNode {
   readonly member: Member;
   readonly world: VirtualWorld;
   disk: Disk = new Disk();
+  /** Its own classes file; without it that of the cluster. */
+  classes: ActiveClasses | null = null;
   /** Added to the virtual wall clock. */
   clockOffsetMs = 0;
   core: RegionNode;
@@ -146,6 +148,7 @@ export class VirtualNode {
 
   boot(): RegionNode {
     const { world, member } = this;
+    const classes = this.classes ?? world.classes;
     this.disk.incarnation++;
     this.disk.starts++;
     const core = new RegionNode({
@@ -160,7 +163,7 @@ export class VirtualNode {
       },
       members: world.members,
       limits: world.limits,
-      ...(world.classes === null ? {} : { classes: world.classes }),
+      ...(classes === null ? {} : { classes }),
       ...(world.strong === null ? {} : { strong: this.#strongOptions(world.strong) }),
       codec: peerCodec,
       stampBound: this.disk.stampBound,
