@@ -42,8 +42,8 @@ interface Ticket {
 interface Proposed extends Ticket {
   readonly term: number;
   readonly atMs: number;
-  /** Whether it changes the members: then there is no reply but that it is done. */
-  readonly isConfig: boolean;
+  /** What the entry says; null for one that changes the members: then there is no reply but that it is done. */
+  readonly entry: GroupEntry | null;
 }
 
 interface Admission {
@@ -158,7 +158,7 @@ export class Group {
     };
     const proposed = this.raft.propose(this.#codec.encodeEntry(entry), now.monotonicMs);
     if (typeof proposed === 'string') this.#host.answer(ticket.node, ticket.serial, refusedProposal(proposed));
-    else this.#note(ticket, proposed, now, false);
+    else this.#note(ticket, proposed, now, entry);
   }
 
   /** The rules of this node's classes go into the log where they are due. Says whether what is to run under them may follow. */
@@ -182,9 +182,10 @@ export class Group {
     ticket: Ticket,
     { index, term }: { index: number; term: number },
     { monotonicMs }: Now,
-    isConfig: boolean,
+    entry: GroupEntry | null,
   ): void {
-    this.#proposed.set(index, { ...ticket, term, atMs: monotonicMs, isConfig });
+    const { node, serial } = ticket;
+    this.#proposed.set(index, { node, serial, term, atMs: monotonicMs, entry });
     this.figures.proposalsTotal++;
   }
 
@@ -196,7 +197,7 @@ export class Group {
   #operate(ticket: Ticket, { commands }: StrongRequestFrame, now: Now): void {
     const verdict = this.#operator.operate(commands, this.#state.applied, now);
     if ('kind' in verdict) this.#answer(ticket, verdict);
-    else this.#note(ticket, verdict, now, true);
+    else this.#note(ticket, verdict, now, null);
   }
 
   #beginRead(ticket: Ticket, frame: StrongRequestFrame, now: Now): void {
@@ -363,22 +364,25 @@ export class Group {
   }
 
   #apply(entry: Entry, { monotonicMs }: Now): void {
-    const reply = this.#state.apply(entry.index, entry.kind === EntryKind.Command ? this.#decoded(entry) : null);
     const proposed = this.#proposed.get(entry.index);
+    const reply = this.#state.apply(entry.index, this.#said(entry, proposed));
     if (proposed === undefined) return;
     // another leader's entry is at this index: what was proposed here did not happen
     if (proposed.term !== entry.term) return this.#fail(entry.index, proposed.term, 'refused');
     this.#proposed.delete(entry.index);
     this.figures.quorumLatency.add((monotonicMs - proposed.atMs) * USEC_PER_MS);
-    const done = proposed.isConfig ? NO_REPLY : reply;
+    const done = proposed.entry === null ? NO_REPLY : reply;
     this.#answer(
       proposed,
       done === null ? { kind: 'refused' } : { kind: 'done', reply: done, versions: [], index: entry.index },
     );
   }
 
-  #decoded(entry: Entry): GroupEntry {
-    return this.#codec.decodeEntry(entry.data);
+  /** Null for one of Raft's own. What was proposed here is at hand. */
+  #said(entry: Entry, proposed: Proposed | undefined): GroupEntry | null {
+    if (entry.kind !== EntryKind.Command) return null;
+    const isOwn = proposed?.term === entry.term;
+    return (isOwn ? proposed.entry : null) ?? this.#codec.decodeEntry(entry.data);
   }
 
   #noteRead(id: number, index: number | null): void {

@@ -38,7 +38,7 @@ export function onAppend(state: RaftState, message: AppendRequest): void {
   // Only up to what this message showed to match: the own log may go on with what another leader wrote.
   state.commitUpTo(Math.min(message.commit, lastOfMessage));
   if (state.partial !== null && state.partial.meta.index <= state.commit) state.partial = null;
-  accept(state, message, Math.max(lastOfMessage, state.commit));
+  if (message.round > 0 || message.entries.length > 0) accept(state, message, Math.max(lastOfMessage, state.commit));
 }
 
 /**

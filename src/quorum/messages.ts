@@ -72,7 +72,10 @@ export interface AppendRequest extends MessageBase {
   readonly previousTerm: number;
   readonly entries: readonly Entry[];
   readonly commit: number;
-  /** Counts the leader's rounds: echoed, so that leases and reads are counted from the time of sending. */
+  /**
+   * Counts the leader's rounds, from 1 on: echoed, so that leases and reads are counted from the time of sending. 0 where nobody
+   * waits for an answer: it only tells how far the log is committed, and is refused where it does not match.
+   */
   readonly round: number;
 }
 

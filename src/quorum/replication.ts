@@ -7,6 +7,9 @@ import { becomeFollower } from './roles.ts';
 import { sendChunks, tendSnapshot } from './snapshot-sending.ts';
 import type { RaftState } from './state.ts';
 
+/** In the place of a round (see `AppendRequest.round`). */
+const NO_ANSWER = 0;
+
 /** Appends an entry of the own term (Raft paper, 5.3). What it sends leaves with everything else of this turn. */
 export function appendOwn(state: RaftState, kind: EntryKind, data: Uint8Array): Entry {
   const entry: Entry = { index: state.log.lastIndex + 1, term: state.term, kind, data };
@@ -19,7 +22,7 @@ export function appendOwn(state: RaftState, kind: EntryKind, data: Uint8Array): 
 export function beginRound(state: RaftState, leading: Leading): void {
   const round = leading.rounds.begin(state.nowMs);
   if (hasOwnCommit(state, leading)) leading.reads.begin(round, state.commit);
-  for (const [to, progress] of leading.progress) sendEmpty(state, leading, to, progress);
+  for (const [to, progress] of leading.progress) sendEmpty(state, to, progress, round);
   confirmRounds(state, leading);
 }
 
@@ -36,7 +39,7 @@ export function heartbeat(state: RaftState, leading: Leading): void {
 export function sendAppends(state: RaftState, leading: Leading): void {
   for (const [to, progress] of leading.progress) {
     while (sendNext(state, leading, to, progress));
-    if (progress.state === 'replicate' && progress.sentCommit < state.commit) sendEmpty(state, leading, to, progress);
+    if (progress.state === 'replicate' && progress.sentCommit < state.commit) sendEmpty(state, to, progress, NO_ANSWER);
     if (progress.state === 'snapshot') sendChunks(state, leading, to, progress);
   }
 }
@@ -49,7 +52,7 @@ function sendNext(state: RaftState, leading: Leading, to: number, progress: Prog
   if (progress.window.isFull(limits.inflightMax, limits.inflightBytesMax)) return false;
   if (wantsSnapshot(state, to, progress)) return false;
   const entries = log.from(progress.next, limits.appendBytesMax);
-  sendAppend(state, leading, to, progress, entries);
+  sendAppend(state, to, progress, entries, leading.rounds.current);
   if (progress.state === 'probe') {
     progress.isProbeSent = true;
     return false;
@@ -68,18 +71,12 @@ function wantsSnapshot(state: RaftState, to: number, progress: Progress): boolea
   return true;
 }
 
-function sendEmpty(state: RaftState, leading: Leading, to: number, progress: Progress): void {
+function sendEmpty(state: RaftState, to: number, progress: Progress, round: number): void {
   if (progress.state !== 'snapshot') wantsSnapshot(state, to, progress);
-  sendAppend(state, leading, to, progress, []);
+  sendAppend(state, to, progress, [], round);
 }
 
-function sendAppend(
-  state: RaftState,
-  leading: Leading,
-  to: number,
-  progress: Progress,
-  entries: readonly Entry[],
-): void {
+function sendAppend(state: RaftState, to: number, progress: Progress, entries: readonly Entry[], round: number): void {
   const { log } = state;
   // During a snapshot there is nothing that could be known to match: the beginning of all logs always does.
   const previousIndex = progress.state === 'snapshot' ? 0 : progress.next - 1;
@@ -95,7 +92,7 @@ function sendAppend(
     previousTerm,
     entries,
     commit: state.commit,
-    round: leading.rounds.current,
+    round,
   });
 }
 

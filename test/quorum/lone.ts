@@ -166,7 +166,7 @@ export function append(
   entries: readonly Entry[],
   rest: Partial<AppendRequest> = {},
 ): AppendRequest {
-  return { type: 'append', from: 2, to: 1, term, previousIndex, previousTerm, entries, commit: 0, round: 0, ...rest };
+  return { type: 'append', from: 2, to: 1, term, previousIndex, previousTerm, entries, commit: 0, round: 1, ...rest };
 }
 
 export function accepted(term: number, index: number, rest: { from?: number; round?: number } = {}): Message {
