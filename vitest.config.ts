@@ -14,6 +14,8 @@ const common = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
   teardownTimeout: 20_000,
+  // Its own second is short on a machine that does other things as well.
+  expect: { poll: { timeout: 30_000 } },
   // A default import means here what it means when Node runs the sources.
   deps: { interopDefault: false },
 } as const;
@@ -38,7 +40,15 @@ export default defineConfig({
       },
       {
         // After the others and one at a time: a cluster is several processes already, and some of them are timed.
-        test: { ...common, name: 'clusters', include: CLUSTERS, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: {
+          ...common,
+          name: 'clusters',
+          include: CLUSTERS,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+        },
       },
     ],
   },

@@ -27,7 +27,7 @@ describe('C4: members with classes files', () => {
     const theirs = await PeerRig.start(configOf(1, 2, classesOf('classes: []')));
     mine.setPeers([{ id: theirs.config.nodeId, url: `ws://127.0.0.1:${theirs.port}` }]);
     await expect
-      .poll(() => refused.join('\n'), { timeout: 20_000 })
+      .poll(() => refused.join('\n'))
       .toContain('the classes and rules differ: give every region the same classes file');
     expect(theirs.connectedPeers).toBe(0);
     expect(mine.node.peers(Date.now()).filter(({ connected }) => connected)).toEqual([]);
@@ -43,9 +43,9 @@ describe('C4: members with classes files', () => {
       ),
     );
     mine.server.setPeers([{ id: theirs.config.nodeId, url: `ws://127.0.0.1:${theirs.port}` }]);
-    await expect.poll(() => mine.isReady && theirs.isReady, { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => mine.isReady && theirs.isReady).toBe(true);
     mine.set('a:1', 'v');
-    await expect.poll(() => theirs.get('a:1'), { timeout: 20_000 }).toBe('v');
+    await expect.poll(() => theirs.get('a:1')).toBe('v');
   });
 
   test('that cannot be read stop the start, with the line', async () => {

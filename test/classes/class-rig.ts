@@ -25,7 +25,7 @@ export async function twoRegions(
   const regions = { rigs: [first, second], here: first.client(), there: second.client() };
   // a node's first transaction closes its earlier lives: with both of them everywhere a vector changes by writes alone
   for (const client of [regions.here, regions.there]) {
-    await expect.poll(async () => await client.call('CW.VECTOR'), { timeout: 20_000 }).toHaveLength(4);
+    await expect.poll(async () => await client.call('CW.VECTOR')).toHaveLength(4);
   }
   return regions;
 }

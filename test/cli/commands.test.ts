@@ -84,7 +84,7 @@ describe('node', () => {
 
   test('a node whose process was killed from elsewhere is noticed', async () => {
     process.kill(nodeOf(ID).pid ?? 0, 'SIGKILL');
-    while (nodeOf(ID).pid !== null) await new Promise((resolve) => setTimeout(resolve, 10));
+    await up.until(() => nodeOf(ID).pid === null);
     const { output } = await workshop.command(['node', 'list']);
     expect(output).toMatch(new RegExp(`${ID} +stopped +- `));
     expect((await workshop.command(['node', 'start', ID])).code).toBe(0);
@@ -92,10 +92,9 @@ describe('node', () => {
 
   test('a node that cannot go on says why, and up with it', async () => {
     await withClient(addressOf(nodeOf(ID).resp, ID), async (client) => client.send('FATAL'));
-    while (nodeOf(ID).pid !== null) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(up.output).toMatch(
-      /eu-west-1\/a has ended \(exit code 1, STORE the disk is gone\); its log: \S+eu-west-1-a\.log/,
-    );
+    // said through a pipe, which may be later than the ready file
+    const said = /eu-west-1\/a has ended \(exit code 1, STORE the disk is gone\); its log: \S+eu-west-1-a\.log/;
+    await up.until(() => nodeOf(ID).pid === null && said.test(up.output));
     expect((await workshop.command(['node', 'start', ID])).code).toBe(0);
   });
 

@@ -3,9 +3,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { isAlive, untilGone, Workshop } from './programs.ts';
 
-/** What `npm start` promises, and the half second until a lost npm is noticed. */
-const STOP_WITHIN_MS = 5_500;
-
 let workshop: Workshop;
 beforeEach(() => {
   workshop = new Workshop();
@@ -28,10 +25,8 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('npm start: %s to npm stops 
   const pids = [ready.pid, ready.wanPid, ...ready.nodes.map((node) => node.pid)];
   expect(pids.filter(isAlive)).toHaveLength(5);
   expect(output).toContain(`npm run -s causeway -- inspect greeting --ready-file ${workshop.readyFile}`);
-  const askedMs = performance.now();
   npm.kill(signal);
   await untilGone(pids);
-  expect(performance.now() - askedMs).toBeLessThan(STOP_WITHIN_MS);
   await ended;
   expect(readdirSync(workshop.folder).filter((name) => name.startsWith('causeway-'))).toEqual([]);
 });

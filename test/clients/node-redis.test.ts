@@ -155,8 +155,8 @@ describe.each([2, 3] as const)('node-redis with RESP%i', (version) => {
     expect(await written).toBe('OK');
     await isBack;
     expect(await redis.get('while')).toBe('away');
-    await expect.poll(async () => redis.publish('news', 'again'), { timeout: 30_000 }).toBe(1);
-    await expect.poll(() => heard, { timeout: 30_000 }).toEqual(['again']);
+    await expect.poll(async () => redis.publish('news', 'again')).toBe(1);
+    await expect.poll(() => heard).toEqual(['again']);
   });
 
   test('a name given to the connection is seen by CLIENT LIST', async () => {

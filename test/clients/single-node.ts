@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '../support/free-ports.ts';
 
 const ENTRY = join(import.meta.dirname, '..', '..', 'bin', 'causeway.js');
 const READY_DEADLINE_MS = 60_000;
@@ -27,7 +27,8 @@ export class SingleNode {
 
   /** A fresh node that answers. Throws with its log when it does not. */
   static async start(): Promise<SingleNode> {
-    const [resp, http, peer] = await freePorts();
+    const resp = await freePorts(3);
+    const http = resp + 1;
     const folder = mkdtempSync(join(tmpdir(), 'causeway-node-'));
     const config = {
       clusterId: 'one-node',
@@ -36,7 +37,7 @@ export class SingleNode {
         a: {
           resp: `127.0.0.1:${resp}`,
           http: `127.0.0.1:${http}`,
-          peer: `127.0.0.1:${peer}`,
+          peer: `127.0.0.1:${resp + 2}`,
           dataDir: join(folder, 'data'),
         },
       },
@@ -115,18 +116,4 @@ export class SingleNode {
       await delay(20);
     }
   }
-}
-
-/** Three ports nobody listened on just now. */
-async function freePorts(): Promise<[number, number, number]> {
-  const servers = [createServer(), createServer(), createServer()] as const;
-  const open = async (server: (typeof servers)[number]): Promise<number> => {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('a listening socket has a port');
-    return address.port;
-  };
-  const ports: [number, number, number] = [await open(servers[0]), await open(servers[1]), await open(servers[2])];
-  await Promise.all(servers.map(async (server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RespClient } from '../../src/cli/resp-client.ts';
 import { REAL } from '../cli/programs.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from './cluster.ts';
 import { differencesOf } from './strong-load.ts';
 
@@ -23,15 +23,6 @@ afterEach(async () => {
   }
   rmSync(folder, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A region of one node, which is all of the quorum; `limit` is said to its shell before it is started. */
 async function start(respPort: number, limit: string): Promise<RespClient> {
@@ -59,18 +50,20 @@ async function start(respPort: number, limit: string): Promise<RespClient> {
 }
 
 test('a disk that takes no more ends a voter with a message that says what to do; nothing acknowledged is lost', async () => {
-  const port = await freePort();
+  const port = await freePorts();
   const client = await start(port, 'ulimit -f 4096');
-  const child = node;
+  if (node === null) throw new Error('nothing was started');
+  const child: ChildProcess = node;
+  // not `exit`, which may be told before the last of what it said
+  const closed = once(child, 'close');
   const written = new Map<string, string>();
-  for (let count = 0; child?.exitCode === null && count < 100_000; count++) {
+  for (let count = 0; child.exitCode === null && count < 100_000; count++) {
     const value = `${count}`.padEnd(10_000, 'x');
     const answer = await client.send('SET', `position:${count}`, value).catch(() => null);
     if (answer === 'OK') written.set(`position:${count}`, value);
     else await new Promise((resolve) => setImmediate(resolve));
   }
-  await until(() => child?.exitCode !== null);
-  expect(child?.exitCode).toBe(1);
+  expect((await closed)[0]).toBe(1);
   expect(output).toMatch(/the store in .* failed: .*start again/);
   expect(written.size).toBeGreaterThan(10);
 
@@ -78,4 +71,4 @@ test('a disk that takes no more ends a voter with a message that says what to do
   expect(await differencesOf(again, written)).toEqual([]);
   expect(await again.send('SET', 'position:after', '1')).toBe('OK');
   again.close();
-}, 120_000);
+});

@@ -165,11 +165,11 @@ describe('MULTI and EXEC', () => {
 });
 
 describe('WATCH', () => {
-  /** What EXEC answers when `meanwhile` happens between WATCH key and EXEC. */
-  async function execAfter(key: string, meanwhile: () => Promise<unknown> | void): Promise<string> {
+  /** What EXEC answers when `meanwhile` happens between WATCH key and EXEC; `first` is sent in one piece with the WATCH. */
+  async function execAfter(key: string, meanwhile: () => Promise<unknown> | void, first = ''): Promise<string> {
     const client = await rig.client();
-    client.send(`WATCH ${key}\r\n`);
-    await client.takeTo('+OK\r\n');
+    client.send(`${first}WATCH ${key}\r\nPING watched\r\n`);
+    await client.takeTo('watched\r\n');
     await meanwhile();
     client.send('MULTI\r\nPING\r\nEXEC\r\nPING end\r\n');
     const all = await client.takeTo('end\r\n');
@@ -205,11 +205,10 @@ describe('WATCH', () => {
   });
 
   test('a key that expires meanwhile breaks it, one that had expired before does not', async () => {
-    await answers('SET soon 1 PX 20');
     const gone = async (): Promise<void> => {
       while ((await answers('EXISTS soon')) !== ':0\r\n');
     };
-    expect(await execAfter('soon', gone)).toBe(broken);
+    expect(await execAfter('soon', gone, 'SET soon 1 PX 20\r\n')).toBe(broken);
     expect(await execAfter('soon', () => undefined)).toBe(ran);
     const purged = (): void => engine.events?.keyChanged(latin1Range('soon'), { classLetter: 'x', event: 'expired' });
     expect(await execAfter('soon', purged)).toBe(ran);

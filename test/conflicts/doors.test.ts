@@ -15,9 +15,7 @@ test('S4: over RESP2 and HTTP: the same conflicts in both regions, counted by cl
   }
   await introduceServers(rigs);
   for (const client of [here, there]) {
-    await expect
-      .poll(async () => await client.call('CW.CONFLICTS', 'COUNT', '100'), { timeout: 20_000 })
-      .toHaveLength(4);
+    await expect.poll(async () => await client.call('CW.CONFLICTS', 'COUNT', '100')).toHaveLength(4);
   }
   const [mine, theirs] = await Promise.all(
     [here, there].map(async (client) => {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { freePorts } from '../support/free-ports.ts';
 import { RespConnection } from './resp-connection.ts';
 
 /** The version whose replies ours are compared with; another one may differ in texts. */
@@ -21,15 +21,6 @@ export function findRedisServer(): string | null {
   return null;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a listening socket has a port');
-  return address.port;
-}
-
 /** A redis-server of our own, empty, without a file. */
 export class RealRedis {
   readonly port: number;
@@ -41,7 +32,7 @@ export class RealRedis {
   }
 
   static async start(executable: string): Promise<RealRedis> {
-    const port = await freePort();
+    const port = await freePorts();
     const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     const child = spawn(executable, options, { stdio: ['ignore', 'pipe', 'inherit'] });
     await new Promise<void>((resolve, reject) => {

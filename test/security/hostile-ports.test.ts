@@ -29,7 +29,7 @@ async function http(requestMsMax?: number): Promise<number> {
 
 describe('HTTP', () => {
   test('a request that never ends is cut, others are answered meanwhile', async () => {
-    const port = await http(300);
+    const port = await http(1_500);
     const { socket, answer } = open(port);
     socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
     const drip = setInterval(() => socket.write('a'), 50);
@@ -123,7 +123,7 @@ const upgrade = (kind: string, extensions = ''): string =>
 
 describe('the peer port', () => {
   test('whoever asks for nothing, or never ends asking, is cut', async () => {
-    const accepter = await new Recorder({ limits: { unprovenMs: 300 } }).listen();
+    const accepter = await new Recorder({ limits: { unprovenMs: 500 } }).listen();
     const silent = open(accepter.port);
     const slow = open(accepter.port);
     slow.socket.write('GET /peer/bulk HTTP/1.1\r\nHost: x\r\nX-Slow: ');

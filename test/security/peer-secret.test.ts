@@ -210,11 +210,11 @@ describe('links behind a secret', () => {
   });
 
   test('whoever does not go on is given up on, on both sides', async () => {
-    const limits = { unprovenMs: 50 };
+    const limits = { unprovenMs: 500 };
     const accepter = await accepting(ACCEPTER_SECRET, { limits });
     const silent = new WebSocket(`${accepter.url}/peer/control`, 'causeway.1.secret');
     const [, reason] = (await once(silent, 'close')) as [number, Buffer];
-    expect(reason.toString()).toBe('did not say who it is within 50 ms');
+    expect(reason.toString()).toBe('did not say who it is within 500 ms');
     const mute = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'causeway.1.secret' });
     onTestFinished(() => {
       for (const client of mute.clients) client.terminate();
@@ -223,7 +223,7 @@ describe('links behind a secret', () => {
     await once(mute, 'listening');
     const dialler = diallerTo(`ws://127.0.0.1:${(mute.address() as AddressInfo).port}`, DIALLER_SECRET, { limits });
     await until(() => dialler.dialFailures.length >= 2, 'dials given up');
-    expect(dialler.dialFailures[0]).toBe('did not say who it is within 50 ms');
+    expect(dialler.dialFailures[0]).toBe('did not say who it is within 500 ms');
     expect(dialler.opens).toEqual([]);
   });
 

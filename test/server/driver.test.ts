@@ -127,11 +127,9 @@ describe('writing behind', () => {
       await NEXT_TURN();
     }
     expect([node.batches, node.count('storeCommitted')]).toEqual([1, 0]);
-    const committedAtMs = performance.now();
     finishers.shift()?.();
     expect(node.count('storeCommitted')).toBe(1);
     await until(() => node.batches === 2, 'the second batch');
-    expect(performance.now() - committedAtMs).toBeLessThan(10_000);
     finishers.shift()?.();
     expect(latin1Of(disk.meta ?? new Uint8Array(0), 0, 7)).toBe('batch 2');
   });

@@ -94,7 +94,7 @@ describe('restarts', () => {
   test('a stop gives the peers what they lack', async () => {
     const rigs = await cluster(2);
     for (let i = 0; i < 300; i++) rigs[0].set(`key ${i}`, 'x'.repeat(10_000));
-    await rigs[0].close();
+    await rigs[0].close(30_000);
     expect(rigs[1]?.get('key 299')).toHaveLength(10_000);
   });
 

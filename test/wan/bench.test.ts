@@ -3,8 +3,7 @@ import { wan } from '../../bench/wan.ts';
 
 test('the bench of the shaper runs: every frame arrives, in order, none early', async () => {
   const { text, json } = await wan.run({ small: true, seconds: 1, rate: 0, portBase: 0, operations: 0 });
-  const [row] = json as { frames: number; p50Ms: number }[];
+  const [row] = json as { frames: number }[];
   expect(text).toContain('all in order, none early');
   expect(row?.frames).toBeGreaterThan(300);
-  expect(row?.p50Ms).toBeLessThan(20);
 });

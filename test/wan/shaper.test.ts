@@ -14,7 +14,7 @@ let rig: Rig;
 afterEach(async () => rig.close());
 
 describe('a link that is open', () => {
-  test('brings frames in order, none early, late by little', async () => {
+  test('brings frames in order, none early, most not late', async () => {
     rig = await startRig();
     const sender = await rig.dial();
     const receiver = await rig.accepted();
@@ -43,7 +43,7 @@ describe('a link that is open', () => {
     await all;
     expect(order).toEqual(Array.from({ length: frames }, (_, i) => i));
     expect(Math.min(...lateMs)).toBeGreaterThan(-EARLY_MS);
-    expect(lateMs.toSorted((a, b) => a - b)[frames / 2]).toBeLessThan(20);
+    expect(lateMs.toSorted((a, b) => a - b)[frames / 2]).toBeLessThan(LATE_MS);
   });
 
   test('delays each way by its own figure, the round trip by both', async () => {
