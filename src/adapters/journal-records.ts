@@ -21,7 +21,7 @@ function tagOf(sequence: number): number {
   return sequence % 2 ** 32;
 }
 
-export function sectorsOf(bodyBytes: number): number {
+function sectorsOf(bodyBytes: number): number {
   return Math.ceil((HEADER_BYTES + bodyBytes) / ROOM);
 }
 

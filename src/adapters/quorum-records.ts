@@ -22,7 +22,7 @@ const Tag = { Audit: 1, Log: 2, Head: 3, Snapshot: 4, StateMeta: 5, ShortKey: 6,
 const KEY_LENGTH_BYTES = 4;
 const KIND_MAX = 255;
 const HEAD_BYTES: number = 1 + 5 * NUMBER_BYTES;
-export const GROUP_NAME_BYTES_MAX = 255;
+const GROUP_NAME_BYTES_MAX = 255;
 /** Longer keys of the state are stored under their digest: a key of the store has at most 1978 bytes. */
 const SHORT_KEY_BYTES_MAX = 1024;
 

@@ -4,7 +4,7 @@ import type { ByteRange } from './bytes.ts';
  * Counters are exact: integers are `bigint`, fractions are `bigint` in units of 10^-17 (the digits that Redis keeps after
  * the point). Sums are therefore the same in whatever order they are made (RULES V4), which sums of doubles are not.
  */
-export const FRACTION_DIGITS = 17;
+const FRACTION_DIGITS = 17;
 export const FRACTION_UNIT: bigint = 10n ** 17n;
 
 export const INT64_MIN: bigint = -(2n ** 63n);

@@ -10,7 +10,7 @@ const PROMISES: Readonly<Record<Consistency, string>> = {
 };
 
 /** What a level promises, in a line. */
-export function promiseText(consistency: Consistency): string {
+function promiseText(consistency: Consistency): string {
   return `${consistency}: ${PROMISES[consistency]}`;
 }
 
@@ -25,7 +25,7 @@ export function conflictName(conflict: ConflictRule): string {
   return conflict.kind === 'resolver' ? `resolver ${conflict.name}` : conflict.kind;
 }
 
-export function conflictText(keyClass: KeyClass): string {
+function conflictText(keyClass: KeyClass): string {
   const { conflict, consistency } = keyClass;
   if (consistency === 'weak') return 'none: there is one writer';
   if (consistency === 'strong') return 'none: there is one order of writes';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CausewayError } from '../errors.ts';
 import type { RespClient, RespValue } from './resp-client.ts';
 
-export const MEMBER_STATES = ['self', 'live', 'silent', 'fenced', 'removed', 'held'] as const;
+const MEMBER_STATES = ['self', 'live', 'silent', 'fenced', 'removed', 'held'] as const;
 
 /** A line of CW.MEMBER LIST. */
 export interface MemberLine {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { explainZodError } from '../server/explain-zod-error.ts';
 import { UsageError } from './usage.ts';
 
-export const NODE_STATES = ['starting', 'running', 'paused', 'stopped'] as const;
+const NODE_STATES = ['starting', 'running', 'paused', 'stopped'] as const;
 export type NodeState = (typeof NODE_STATES)[number];
 
 export interface ReadyNode {

@@ -12,7 +12,7 @@ export type InfoSection = (context: CommandContext) => InfoField[];
 const UNITS = ['B', 'K', 'M', 'G', 'T'] as const;
 
 /** `943.15K` */
-export function humanBytes(bytes: number): string {
+function humanBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
   while (value >= 1024 && unit < UNITS.length - 1) {

@@ -19,7 +19,7 @@ function sectionsAsked({ args }: CommandContext): Set<string> {
 }
 
 /** The text that INFO answers with. */
-export function infoText(context: CommandContext, sections: ReadonlySet<string>): string {
+function infoText(context: CommandContext, sections: ReadonlySet<string>): string {
   const parts: string[] = [];
   for (const [name, { title, fields }] of infoSections) {
     if (!sections.has(name)) continue;

@@ -27,7 +27,7 @@ const ESCAPES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Bytes in double quotes, with escapes for what does not print. */
-export function quoted({ buf, start, end }: ByteRange): string {
+function quoted({ buf, start, end }: ByteRange): string {
   let text = '"';
   for (let i = start; i < end; i++) {
     const byte = buf[i] as number;

@@ -43,7 +43,7 @@ export type GenerationsState = [
 ];
 
 /** Encoded bytes below which history is not worth a new generation. */
-export const HISTORY_BYTES_MIN = 512;
+const HISTORY_BYTES_MIN = 512;
 /** A document is re-encoded when it is longer than this many times a fresh one. */
 const HISTORY_FACTOR = 3;
 /** And when at most one in so many of the edits since its generation is not stable yet. */

@@ -16,7 +16,7 @@ const BASE_CLIENT = 1;
 const NO_CLIENT = 0;
 
 /** Documents that are kept decoded at a time, in the whole process; the rest are bytes. */
-export const LIVE_DOCUMENTS_MAX = 128;
+const LIVE_DOCUMENTS_MAX = 128;
 
 /** Elements that are added to a new array at a time: Yjs passes each as an argument, for which the stack has room for some ten thousands. */
 const PUSHED_MAX = 10_000;

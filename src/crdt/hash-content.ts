@@ -7,7 +7,7 @@ import { ObservedWrites, type MergeSides, type WriteState } from './writes.ts';
 export type FieldState = [field: string, writes: WriteState<string>[], runs: RunState[] | null];
 
 /** One field: its unsuperseded writes (RULES V1) and its increments, which only a removal or a write that saw them takes away (V4). */
-export class Field {
+class Field {
   readonly writes: ObservedWrites<string>;
   increments: Increments | null;
 

@@ -4,9 +4,9 @@ import { utf8Text } from './document-json.ts';
 /** Steps of one path. */
 export const PATH_STEPS_MAX = 128;
 /** Bytes of one path. */
-export const PATH_BYTES_MAX = 65_536;
+const PATH_BYTES_MAX = 65_536;
 /** Values that one path may visit: recursive descent over recursive descent grows with a power of the depth. */
-export const PATH_VISITS_MAX = 1_000_000;
+const PATH_VISITS_MAX = 1_000_000;
 
 type Selector =
   | { readonly kind: 'name'; readonly name: string }

@@ -38,7 +38,7 @@ export function explainEntry(entry: Entry | undefined, names: NodeNames, nowMs: 
   return lines;
 }
 
-export function typeName(type: ContentType): string {
+function typeName(type: ContentType): string {
   return ['none', 'string', 'hash', 'set', 'ReJSON-RL'][type] ?? 'none';
 }
 

@@ -10,7 +10,7 @@ import type { RaftState } from './state.ts';
  * follows, or an earlier life of this node may have promised so. It votes for nobody then, not for itself either: leases
  * rest on it (thesis, 4.2.3 and 6.4.1).
  */
-export function keepsToLeader(state: RaftState): boolean {
+function keepsToLeader(state: RaftState): boolean {
   if (state.nowMs < state.voteFromMs) return true;
   if (state.leading !== null) return hearsQuorum(state);
   return state.nowMs - state.heardLeaderMs < state.timing.electionMs;

@@ -6,7 +6,7 @@ export interface Address {
   readonly port: number;
 }
 
-export const PORT_MAX = 65_535;
+const PORT_MAX = 65_535;
 
 /** What the text of an address must look like, for messages. */
 export const ADDRESS_SHAPE: string = `"host:port" with a port of 0 to ${PORT_MAX}`;

@@ -6,7 +6,7 @@ import type { DoorsConfig, NodeConfig } from './node-config.ts';
 import { readText } from './topology.ts';
 
 /** Below this a secret can be guessed by whoever has recorded one handshake. */
-export const PEER_SECRET_CHARS_MIN = 16;
+const PEER_SECRET_CHARS_MIN = 16;
 const PEER_SECRET_CHARS_MAX = 1024;
 /** What `peerSecret` says where there is none on purpose. */
 const NO_SECRET = 'none';

@@ -36,9 +36,8 @@ export interface NodeName {
   readonly nodeNumber: NodeNumber;
 }
 
-export const REGION_NUMBER_MAX = 16_383;
-/** Letters a … z; the 64 places a region has in the node numbers leave room for more. */
-export const NODES_PER_REGION_MAX = 26;
+const REGION_NUMBER_MAX = 16_383;
+/** Letters a … z take fewer. */
 const NODE_PLACES_PER_REGION = 64;
 
 const topologySchema = z.strictObject({

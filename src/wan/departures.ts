@@ -8,7 +8,7 @@ export interface WaitPolicy {
   readonly pollShareMax: number;
 }
 
-export const DEFAULT_WAIT_POLICY: WaitPolicy = { pollBelowMs: 20, pollShareMax: 0.03 };
+const DEFAULT_WAIT_POLICY: WaitPolicy = { pollBelowMs: 20, pollShareMax: 0.03 };
 
 /** A parcel may leave this much before it is due: less than the clock and the wake-up are worth. */
 const TOLERANCE_MS = 0.05;

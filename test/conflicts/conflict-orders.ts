@@ -21,7 +21,7 @@ function sideText({ type, value, origin, seq }: RecordedSide): string {
 }
 
 /** `string: "b" B:1 over "a" A:1`, `field f: …`. */
-export function recordText({ kind, field, kept, other }: ConflictRecord): string {
+function recordText({ kind, field, kept, other }: ConflictRecord): string {
   return `${kind}${field === null ? '' : ` ${field.text}`}: ${sideText(kept)} over ${sideText(other)}`;
 }
 

@@ -52,7 +52,7 @@ function readItems(
 }
 
 /** A request as RESP bytes. Words are latin1. */
-export function encodeRequest(words: readonly string[]): Buffer {
+function encodeRequest(words: readonly string[]): Buffer {
   const parts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
   return Buffer.from(`*${words.length}\r\n${parts.join('')}`, 'latin1');
 }

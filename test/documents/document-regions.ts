@@ -56,7 +56,7 @@ export function keyOf(key: string): ByteRange {
 }
 
 /** Objects as plain ones. */
-export function plain(value: unknown): unknown {
+function plain(value: unknown): unknown {
   if (value instanceof Map) return Object.fromEntries([...value].map(([name, member]) => [name, plain(member)]));
   return Array.isArray(value) ? value.map(plain) : value;
 }

@@ -45,7 +45,7 @@ export const PEER: PeerTelemetry = {
   receivedBytes: 2000,
 };
 
-export function commandNamed(name: string, subcommands: readonly CommandSpec[] = []): CommandSpec {
+function commandNamed(name: string, subcommands: readonly CommandSpec[] = []): CommandSpec {
   return { name, arity: 1, flags: [], group: 'generic', summary: '', run: () => undefined, subcommands };
 }
 

@@ -21,7 +21,7 @@ export interface LoneOptions {
   readonly limits?: Partial<RaftLimits>;
 }
 
-export const THREE: GroupConfig = { voters: [1, 2, 3], learners: [] };
+const THREE: GroupConfig = { voters: [1, 2, 3], learners: [] };
 
 /** Member 1 alone with whoever writes its messages; its disk works when it is told to, if `isDiskHeld`. */
 export class Lone {

@@ -12,7 +12,7 @@ const VALUES_KEPT = 12;
 
 export const EMPTY_MACHINE: MachineState = { index: 0, digest: 0, values: [] };
 
-export function textOf(data: Uint8Array): string {
+function textOf(data: Uint8Array): string {
   return new TextDecoder().decode(data);
 }
 

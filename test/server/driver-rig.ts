@@ -10,7 +10,7 @@ import { NodeDriver, type DrivenNode } from '../../src/server/driver.ts';
 type NodeOutputs = ReturnType<DrivenNode['takeOutputs']>;
 
 /** A node that does what the test says and writes down what it was told. */
-export class ScriptedNode implements DrivenNode {
+class ScriptedNode implements DrivenNode {
   readonly calls: string[] = [];
   /** Calls to be made at the next take. */
   outputs: NodeOutputs = { sends: [], closes: [] };

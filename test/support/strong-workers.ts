@@ -33,7 +33,7 @@ export const AFTER_NOTE = 'position:after';
 type Ending = 'done' | 'nothing' | 'unknown';
 
 /** What a reply says of whether the request happened. */
-export function endingOf(reply: Reply): Ending {
+function endingOf(reply: Reply): Ending {
   if (reply === null || reply.startsWith('-UNCERTAIN')) return 'unknown';
   return reply.startsWith('-') ? 'nothing' : 'done';
 }

@@ -22,7 +22,7 @@ export function sourceOf(path: string, text: string): Source {
 export type Rule = (source: Source) => readonly string[];
 
 /** The layer of a file, or undefined outside `src/`. */
-export function layerOf(path: string): Layer | undefined {
+function layerOf(path: string): Layer | undefined {
   return LAYERS.find((layer) => path === `src/${layer.path}` || path.startsWith(`src/${layer.path}/`));
 }
 
@@ -31,7 +31,7 @@ function at(token: Token, problem: string): string {
 }
 
 /** What a file imports, re-exports or imports dynamically. */
-export function importsOf(source: Source): readonly Token[] {
+function importsOf(source: Source): readonly Token[] {
   const { code } = source;
   return code.filter((token, index) => {
     if (token.kind !== 'string') return false;
@@ -57,7 +57,7 @@ function packageOf(specifier: string): string {
 }
 
 /** A file of `src/` lies in a layer and imports from earlier layers only. */
-export const importsGoOneWay: Rule = (source) => {
+const importsGoOneWay: Rule = (source) => {
   if (!source.path.startsWith('src/')) return [];
   const layer = layerOf(source.path);
   if (layer === undefined) return ['is in no layer of test/tidy/layers.ts'];
@@ -73,7 +73,7 @@ export const importsGoOneWay: Rule = (source) => {
 };
 
 /** Outside packages are those of the layer's row; Node's own modules are for the shell. */
-export const packagesAreListed: Rule = (source) => {
+const packagesAreListed: Rule = (source) => {
   const layer = layerOf(source.path);
   if (layer === undefined) return [];
   const outside = importsOf(source).filter((token) => !token.text.startsWith('.'));
@@ -91,7 +91,7 @@ export const packagesAreListed: Rule = (source) => {
 };
 
 /** Protocol code names no clock, no randomness, no waiting and no ambient state. */
-export const protocolCodeIsPure: Rule = (source) => {
+const protocolCodeIsPure: Rule = (source) => {
   if (layerOf(source.path)?.pure !== true) return [];
   const { code } = source;
   return code.flatMap((token, index) => {
@@ -110,7 +110,7 @@ export const protocolCodeIsPure: Rule = (source) => {
 };
 
 /** No `any`: neither as a type nor by assertion. A property of that name (`expect.any`) is not meant. */
-export const noAny: Rule = (source) =>
+const noAny: Rule = (source) =>
   source.code.flatMap((token, index, code) => {
     if (token.kind !== 'word' || token.text !== 'any') return [];
     const before = code[index - 1]?.text;
@@ -121,7 +121,7 @@ export const noAny: Rule = (source) =>
   });
 
 /** Comments do not switch the compiler off, say why they switch the linter off, and leave nothing to be done later. */
-export const commentsHideNothing: Rule = (source) =>
+const commentsHideNothing: Rule = (source) =>
   source.tokens.flatMap((token) => {
     if (token.kind !== 'comment') return [];
     const problems: string[] = [];
@@ -137,7 +137,7 @@ export const commentsHideNothing: Rule = (source) =>
  * No barrels inside: only src/index.ts passes on what other files export. A file may pass on single names beside exports
  * of its own, where they belong to what it offers.
  */
-export const noBarrels: Rule = (source) => {
+const noBarrels: Rule = (source) => {
   if (!source.path.startsWith('src/') || source.path === 'src/index.ts') return [];
   const problems = posix.basename(source.path) === 'index.ts' ? ['only src/index.ts is an index'] : [];
   const { code } = source;
@@ -159,7 +159,7 @@ export const noBarrels: Rule = (source) => {
 };
 
 /** Every test runs: none is left alone in focus, none is left out. */
-export const everyTestRuns: Rule = (source) => {
+const everyTestRuns: Rule = (source) => {
   if (!source.path.startsWith('test/')) return [];
   return source.code.flatMap((token, index, code) => {
     if (!['only', 'skip', 'todo', 'fails'].includes(token.text) || code[index + 1]?.text !== '(') return [];
@@ -172,7 +172,7 @@ export const everyTestRuns: Rule = (source) => {
 };
 
 /** Files are nouns in kebab-case. */
-export const namesAreKebabCase: Rule = (source) => {
+const namesAreKebabCase: Rule = (source) => {
   const name = posix.basename(source.path);
   return /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config|d))?\.(ts|js)$/.test(name) ? [] : ['the name is not in kebab-case'];
 };
@@ -188,6 +188,58 @@ export const RULES: Readonly<Record<string, Rule>> = {
   everyTestRuns,
   namesAreKebabCase,
 };
+
+/** Words that begin what is there at run time; types are part of the signatures that name them. */
+const VALUE_WORDS = new Set(['const', 'function', 'class']);
+
+/** The values that a file exports by name; a declaration file says what others export. */
+function exportedValues({ path, code }: Source): readonly Token[] {
+  if (path.endsWith('.d.ts')) return [];
+  return code.flatMap((token, index) => {
+    if (token.text !== 'export' || token.kind !== 'word') return [];
+    let next = index + 1;
+    while (code[next]?.text === 'async' || code[next]?.text === 'abstract') next++;
+    if (!VALUE_WORDS.has(code[next]?.text ?? '')) return [];
+    const name = code[next + (code[next + 1]?.text === '*' ? 2 : 1)];
+    return name === undefined ? [] : [name];
+  });
+}
+
+/** The names between the braces of the import that ends with this file's name; null where all of it is taken. */
+function importedNames(code: readonly Token[], file: Token): readonly string[] | null {
+  const end = code.indexOf(file);
+  if (code[end - 1]?.text !== 'from') return code[end - 1]?.text === '(' ? null : [];
+  const names: string[] = [];
+  for (let back = end - 2; back >= 0; back--) {
+    const { text } = code[back] as Token;
+    if (text === '*') return null;
+    if (text === 'import' || text === 'export') break;
+    if (text === '{' || text === ',') {
+      const isType = code[back + 1]?.text === 'type' && code[back + 2]?.kind === 'word';
+      names.push(code[back + (isType ? 2 : 1)]?.text ?? '');
+    }
+  }
+  return names;
+}
+
+/** Every value that is exported is imported somewhere. */
+export function unusedExports(sources: readonly Source[]): readonly string[] {
+  const used = new Map<string, Set<string>>();
+  const whole = new Set<string>();
+  for (const source of sources) {
+    for (const file of importsOf(source)) {
+      const target = posix.normalize(posix.join(posix.dirname(source.path), file.text));
+      const names = importedNames(source.code, file);
+      if (names === null) whole.add(target);
+      used.set(target, new Set([...(used.get(target) ?? []), ...(names ?? [])]));
+    }
+  }
+  return sources.flatMap((source) => {
+    if (whole.has(source.path)) return [];
+    const names = exportedValues(source).filter(({ text }) => used.get(source.path)?.has(text) !== true);
+    return names.map((token) => `${source.path} ${at(token, `nobody imports ${token.text}`)}`);
+  });
+}
 
 /** What no text file of the project may hold: traces of the machine it was written on. */
 export function machineTraces(text: string): readonly string[] {

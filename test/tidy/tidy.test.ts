@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FILE_LINES_MAX, LAYERS, LONG_FILES } from './layers.ts';
-import { machineTraces, type Rule, RULES, type Source, sourceOf } from './rules.ts';
+import { machineTraces, type Rule, RULES, type Source, sourceOf, unusedExports } from './rules.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** Not of the project: what tools install, build or write. */
@@ -37,6 +37,10 @@ describe('every source file', () => {
   it.each(Object.entries(RULES))('%s', (_name, rule) => {
     const problems = SOURCES.flatMap((source) => rule(source).map((problem) => `${source.path} ${problem}`));
     expect(problems).toEqual([]);
+  });
+
+  it('exports what others import', () => {
+    expect(unusedExports(SOURCES)).toEqual([]);
   });
 
   it('was read: the rules saw all layers that there are', () => {
@@ -162,6 +166,20 @@ describe('every rule finds what it looks for', () => {
   it('sees a regular expression, a template and a division for what they are', () => {
     const text = 'const a = b / c; f(/["`]/g, `x${ { y: 1 }.y } any`); const d: any = a / 2;';
     expect((RULES['noAny'] as Rule)(sourceOf('src/base/x.ts', text))).toEqual(['line 1: any: say what it is']);
+  });
+
+  it('sees exports that nobody imports, however they may be imported', () => {
+    const exporting = 'export const a = 1; export async function b() {} export abstract class C {} export type D = 1;';
+    const after = (...imports: readonly string[]): readonly string[] =>
+      unusedExports([
+        sourceOf('src/base/x.ts', exporting),
+        ...imports.map((text, index) => sourceOf(`test/${index}.ts`, text)),
+      ]);
+    expect(after()).toEqual(['a', 'b', 'C'].map((name) => `src/base/x.ts line 1: nobody imports ${name}`));
+    expect(after("import { a as z, type C } from '../src/base/x.ts'; b();")).toHaveLength(1);
+    expect(after("import { a } from '../src/base/x.ts';", "export { b, C } from '../src/base/x.ts';")).toEqual([]);
+    expect(after("import * as x from '../src/base/x.ts';")).toEqual([]);
+    expect(after("const { a } = await import('../src/base/x.ts');")).toEqual([]);
   });
 
   it('sees traces of a machine', () => {

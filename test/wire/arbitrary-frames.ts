@@ -17,7 +17,7 @@ const incarnation: fc.Arbitrary<number> = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 1, max: 3 }) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: INCARNATION_MAX }) },
 );
-export const origin: fc.Arbitrary<Origin> = fc.tuple(node, incarnation).map(([of, life]) => originOf(of, life));
+const origin: fc.Arbitrary<Origin> = fc.tuple(node, incarnation).map(([of, life]) => originOf(of, life));
 const floor: fc.Arbitrary<Origin> = node.map((of) => originOf(of, 0));
 const seq: fc.Arbitrary<number> = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 1, max: 6 }) },
@@ -25,7 +25,7 @@ const seq: fc.Arbitrary<number> = fc.oneof(
 );
 const stamp: fc.Arbitrary<Stamp> = fc.integer({ min: 1, max: 2 ** 50 }).map((value) => value as Stamp);
 
-export const vector: fc.Arbitrary<VectorEntries> = fc.array(
+const vector: fc.Arbitrary<VectorEntries> = fc.array(
   fc.oneof({ weight: 5, arbitrary: fc.tuple(origin, seq) }, { weight: 1, arbitrary: fc.tuple(floor, incarnation) }),
   { maxLength: 5 },
 );

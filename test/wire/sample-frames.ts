@@ -8,8 +8,8 @@ import type { EntryState } from '../../src/crdt/entry.ts';
 import { Update, UpdateKind } from '../../src/crdt/update.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 
-export const A: Origin = originOf(nodeNumber(64), 7);
-export const B: Origin = originOf(nodeNumber(128), 221_000_000);
+const A: Origin = originOf(nodeNumber(64), 7);
+const B: Origin = originOf(nodeNumber(128), 221_000_000);
 const FLOOR_OF_B: Origin = originOf(nodeNumber(128), 0);
 const STAMP = (219_000_000_000 * 4096 + 17) as Stamp;
 

@@ -1,5 +1,5 @@
 /** Size of a chunk; a reply that is larger grows a buffer of its own. */
-export const OUTPUT_CHUNK_BYTES = 65_536;
+const OUTPUT_CHUNK_BYTES = 65_536;
 const CHUNKS_KEPT = 32;
 
 /**

@@ -57,6 +57,6 @@ export class RequestArgs {
 }
 
 /** Only ASCII: `toUpperCase` would make two letters of a latin1 `ß`. */
-export function asciiUpperCase(text: string): string {
+function asciiUpperCase(text: string): string {
   return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 }

@@ -8,8 +8,8 @@ import { originOfLetter, type Transaction } from './transaction.ts';
 import { START_MS, VirtualReplica } from './virtual-replica.ts';
 
 /** Keys of both kinds: most commands meet on the first that a mix has. */
-export const KEYS: readonly string[] = ['j', 'k'];
-export const SIBLING_KEYS: readonly string[] = ['sib', 'k'];
+const KEYS: readonly string[] = ['j', 'k'];
+const SIBLING_KEYS: readonly string[] = ['sib', 'k'];
 const FIELDS = ['f', 'g'];
 /** A number, a decimal and no number: what counters do with a value set beside them differs. */
 const VALUES = ['5', '1.5', 'x'];
@@ -117,7 +117,7 @@ export function stepsArbitrary(mix: StepMix): fc.Arbitrary<Step[]> {
   return fc.array(fc.oneof(...weighted), { minLength: 20, maxLength: 80, size: 'max' });
 }
 
-export const REPLICAS = 3;
+const REPLICAS = 3;
 
 /** What a run did, so that a test can say that it was not about nothing. */
 export interface Tally {
