@@ -102,11 +102,13 @@ export interface StoredSnapshot {
 
 /** What a change of a group's state machine leaves on disk, in one step with the log. */
 export interface StoredStateChange {
-  /** All entries go first. */
+  /** All entries and rows go first. */
   readonly clear: boolean;
   /** Key with its new state, null where the key is gone. */
   readonly entries: readonly (readonly [key: Uint8Array, state: Uint8Array | null])[];
-  /** Opaque, whole each time: how far it is applied, requests already answered … */
+  /** What it keeps beside its keys, by short keys of its own: requests already answered …; null where it is gone. */
+  readonly rows: readonly (readonly [key: Uint8Array, row: Uint8Array | null])[];
+  /** Opaque, whole each time: how far it is applied … */
   readonly meta: Uint8Array;
 }
 
@@ -145,6 +147,8 @@ export interface QuorumImage {
   readonly snapshot: StoredSnapshot | null;
   /** Every key of the state machine. May be walked once; throws STORE at a damaged one. */
   readonly state: Iterable<readonly [key: Uint8Array, state: Uint8Array]>;
+  /** What it keeps beside them. May be walked once; throws STORE at a damaged one. */
+  readonly rows: Iterable<readonly [key: Uint8Array, row: Uint8Array]>;
   readonly stateMeta: Uint8Array | null;
   /** The newest audit record, which the next one's chain goes on from. */
   readonly lastAudit: readonly [index: number, record: Uint8Array] | null;

@@ -20,6 +20,7 @@ class MemoryGroup {
   snapshot: StoredSnapshot | null = null;
   /** By the key as a latin1 string. */
   readonly state: Map<string, Uint8Array> = new Map();
+  readonly rows: Map<string, Uint8Array> = new Map();
   stateMeta: Uint8Array | null = null;
   readonly audit: (readonly [index: number, record: Uint8Array])[] = [];
 }
@@ -70,7 +71,8 @@ export class MemoryQuorumStore implements QuorumStore {
       hardState: group.hardState,
       log: [...group.log.values()],
       snapshot: group.snapshot,
-      state: [...group.state].map(([key, state]) => [latin1Bytes(key), state] as const),
+      state: pairsOf(group.state),
+      rows: pairsOf(group.rows),
       stateMeta: group.stateMeta,
       lastAudit: group.audit.at(-1) ?? null,
     };
@@ -155,14 +157,30 @@ function applyBatch(group: MemoryGroup, batch: QuorumGroupBatch): void {
   }
 }
 
-function applyState(group: MemoryGroup, { clear, entries, meta }: NonNullable<QuorumGroupBatch['state']>): void {
+function applyState(group: MemoryGroup, { clear, entries, rows, meta }: NonNullable<QuorumGroupBatch['state']>): void {
   if (clear) group.state.clear();
-  for (const [key, state] of entries) {
-    const name = latin1Of(key, 0, key.length);
-    if (state === null) group.state.delete(name);
-    else group.state.set(name, state);
-  }
+  if (clear) group.rows.clear();
+  putPairs(group.state, entries);
+  putPairs(group.rows, rows);
   group.stateMeta = meta;
+}
+
+type Pairs = NonNullable<QuorumGroupBatch['state']>['entries'];
+
+function putPairs(into: Map<string, Uint8Array>, pairs: Pairs): void {
+  for (const [key, value] of pairs) {
+    const name = latin1Of(key, 0, key.length);
+    if (value === null) into.delete(name);
+    else into.set(name, value);
+  }
+}
+
+function pairsOf(map: ReadonlyMap<string, Uint8Array>): (readonly [key: Uint8Array, value: Uint8Array])[] {
+  return [...map].map(([key, value]) => [latin1Bytes(key), value] as const);
+}
+
+function copyOfPairs(pairs: Pairs): Pairs {
+  return pairs.map(([key, value]) => [key.slice(), value?.slice() ?? null] as const);
 }
 
 function copyOf({ groups }: QuorumBatch): QuorumBatch {
@@ -180,7 +198,8 @@ function copyOfGroup(batch: QuorumGroupBatch): QuorumGroupBatch {
         ? null
         : {
             clear: state.clear,
-            entries: state.entries.map(([key, value]) => [key.slice(), value?.slice() ?? null] as const),
+            entries: copyOfPairs(state.entries),
+            rows: copyOfPairs(state.rows),
             meta: state.meta.slice(),
           },
     audit: batch.audit.map(([index, record]) => [index, record.slice()] as const),

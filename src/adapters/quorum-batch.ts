@@ -118,11 +118,16 @@ export class PreparedBatch {
     this.#put(keys.head, headValue(this.#block, tail, seedOf(keys.head)));
   }
 
-  #addState({ clear, entries, meta }: NonNullable<QuorumGroupBatch['state']>, { keys }: GroupTail): void {
-    if (clear) this.clears.push(keys.stateSpan);
+  #addState({ clear, entries, rows, meta }: NonNullable<QuorumGroupBatch['state']>, { keys }: GroupTail): void {
+    if (clear) this.clears.push(keys.stateSpan, keys.rowSpan);
     for (const [key, state] of entries) {
       const storeKey = keys.state(key);
       this.#put(storeKey, state === null ? null : stateValue(this.#block, key, state, seedOf(storeKey)));
+    }
+    for (const [key, row] of rows) {
+      const storeKey = keys.row(key);
+      if (row === null) this.#put(storeKey, null);
+      else this.#putBytes(storeKey, row);
     }
     this.#putBytes(keys.stateMeta, meta);
   }
@@ -162,6 +167,7 @@ function bytesOf({ entries, state, snapshot, audit }: QuorumGroupBatch): number 
   let bytes = 2 * RECORD_BYTES + (snapshot?.meta.length ?? 0) + (state?.meta.length ?? 0);
   for (const { data } of entries) bytes += data.length + RECORD_BYTES;
   for (const [key, value] of state?.entries ?? []) bytes += key.length + (value?.length ?? 0) + RECORD_BYTES;
+  for (const [key, row] of state?.rows ?? []) bytes += key.length + (row?.length ?? 0) + RECORD_BYTES;
   for (const [, record] of audit) bytes += record.length + RECORD_BYTES;
   return bytes;
 }

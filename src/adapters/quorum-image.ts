@@ -53,6 +53,7 @@ export function readGroup(reader: KeyReader, group: string, failing: Failing): Q
     log: readLog(reader, keys, group, head, snapshot),
     snapshot,
     state: readState(reader, keys, group, failing),
+    rows: readRows(reader, keys, group, failing),
     stateMeta: bodyAt(reader, keys.stateMeta, `the state of group ${group}`)?.slice() ?? null,
     lastAudit: readLastAudit(reader, keys, group),
   };
@@ -127,6 +128,20 @@ function* readState(
       if (entry === null) throw damaged(`a key of group ${group}`);
       yield [plain(entry[0]), entry[1]];
     }
+  } catch (error) {
+    throw failing(error);
+  }
+}
+
+function* readRows(
+  reader: KeyReader,
+  keys: GroupKeys,
+  group: string,
+  failing: Failing,
+): Generator<readonly [key: Uint8Array, row: Uint8Array]> {
+  try {
+    for (const { key, value } of reader.getRange(keys.rowSpan))
+      yield [plain(keys.rowKeyOf(key)), checked(key, value, `a row of group ${group}`)];
   } catch (error) {
     throw failing(error);
   }

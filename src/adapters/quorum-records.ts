@@ -16,8 +16,9 @@ import { bodyOf, NUMBER_BYTES, numberAt, writeNumber, type RecordBlock } from '.
  *     head      has hard state (1) ‖ term (6) ‖ voted for (6) ‖ commit (6) ‖ first index (6) ‖ last index (6)
  *     snapshot  index (6) ‖ term (6) ‖ meta
  *     state     state, or under SHA-256 of a long key: length of the key (4) ‖ key ‖ state
+ *     row       as it came
  */
-const Tag = { Audit: 1, Log: 2, Head: 3, Snapshot: 4, StateMeta: 5, ShortKey: 6, LongKey: 7 } as const;
+const Tag = { Audit: 1, Log: 2, Head: 3, Snapshot: 4, StateMeta: 5, ShortKey: 6, LongKey: 7, Row: 8 } as const;
 
 const KEY_LENGTH_BYTES = 4;
 const KIND_MAX = 255;
@@ -25,6 +26,7 @@ const HEAD_BYTES: number = 1 + 5 * NUMBER_BYTES;
 const GROUP_NAME_BYTES_MAX = 255;
 /** Longer keys of the state are stored under their digest: a key of the store has at most 1978 bytes. */
 const SHORT_KEY_BYTES_MAX = 1024;
+const ROW_KEY_BYTES_MAX = 64;
 
 const EMPTY = new Uint8Array(0);
 
@@ -84,12 +86,26 @@ export class GroupKeys {
     return this.#key(Tag.LongKey, createHash('sha256').update(key).digest());
   }
 
+  row(key: Uint8Array): Uint8Array {
+    assert(key.length <= ROW_KEY_BYTES_MAX, 'the key of a row is short');
+    return this.#key(Tag.Row, key);
+  }
+
   get logSpan(): KeySpan {
     return { start: this.#logPrefix, end: this.#key(Tag.Log + 1, EMPTY) };
   }
 
   get stateSpan(): KeySpan {
     return { start: this.#key(Tag.ShortKey, EMPTY), end: this.#key(Tag.LongKey + 1, EMPTY) };
+  }
+
+  get rowSpan(): KeySpan {
+    return { start: this.#key(Tag.Row, EMPTY), end: this.#key(Tag.Row + 1, EMPTY) };
+  }
+
+  /** The key that a row was put under. */
+  rowKeyOf(storeKey: Uint8Array): Uint8Array {
+    return storeKey.slice(this.#name.length + 2);
   }
 
   auditSpan(fromIndex: number): KeySpan {

@@ -13,20 +13,29 @@ import type { AuditHead } from './audit-record.ts';
 import { AuditTrail } from './audit-trail.ts';
 import { CreationMarks } from './creation-marks.ts';
 import type { Arguments, CommandsEntry, GroupEntry } from './group-entry.ts';
-import { ONCE_AHEAD_MS, ONCE_BYTES_MAX, ONCE_KEPT_MS, RequestTable, type RequestTableState } from './request-table.ts';
+import {
+  ONCE_AHEAD_MS,
+  ONCE_BYTES_MAX,
+  ONCE_KEPT_MS,
+  RequestTable,
+  type ForwarderHeads,
+  type RequestRow,
+} from './request-table.ts';
 import { RulesInForce, type RulesState } from './rules-in-force.ts';
 import { abortedExec, errorReply, StrongExecutor, type NewReply } from './strong-executor.ts';
 
 /** One key of the group with the log index of its last write. */
 export type GroupKeyState = readonly [version: number, state: EntryState];
 
-/** All of the state machine beside its keys: one cut with them. */
+/** What of the state machine is small and written whole: one cut with its keys and the rows of the requests. */
 export interface GroupMeta {
   readonly applied: number;
   readonly stamp: Stamp;
   /** What all entries so far depend on (RULES D1). */
   readonly running: VectorEntries;
-  readonly requests: RequestTableState;
+  readonly forwarders: ForwarderHeads;
+  /** Requests where a version stored them in one piece; they are stored as rows then. */
+  readonly earlierRequests: readonly RequestRow[];
   readonly audit: AuditHead;
   /** See `CreationMarks`. */
   readonly creations: readonly number[];
@@ -35,8 +44,15 @@ export interface GroupMeta {
 
 /** What changed since the batch before, for the store. */
 export interface GroupDirty {
-  readonly clear: boolean;
   readonly entries: readonly (readonly [key: string, state: GroupKeyState | null])[];
+  readonly requests: readonly RequestRow[];
+  readonly meta: GroupMeta;
+}
+
+/** The whole state. */
+export interface GroupImage {
+  readonly entries: Iterable<readonly [key: string, state: GroupKeyState]>;
+  readonly requests: Iterable<RequestRow>;
   readonly meta: GroupMeta;
 }
 
@@ -53,6 +69,8 @@ export interface GroupStateOptions {
   readonly origin: Origin;
   readonly commands: CommandIndex;
   readonly newReply: NewReply;
+  /** Whether there is a store that takes what changes. */
+  readonly isStored: boolean;
 }
 
 /** Keys that an entry looks at to forget what is stable, beside as many as it changed: so none are left behind. */
@@ -67,7 +85,7 @@ export const EXPIRE_BUDGET = 1_000;
  */
 export class GroupState {
   readonly keyspace: MapKeyspace = new MapKeyspace();
-  readonly requests: RequestTable = new RequestTable();
+  readonly requests: RequestTable;
   readonly audit: AuditTrail;
   readonly inForce: RulesInForce = new RulesInForce();
   readonly #options: GroupStateOptions;
@@ -92,7 +110,8 @@ export class GroupState {
     this.#options = options;
     this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
     this.audit = new AuditTrail(options.name, this.inForce, this.keyspace);
-    this.keyspace.collectsDirty = true;
+    this.keyspace.collectsDirty = options.isStored;
+    this.requests = new RequestTable(options.isStored);
     // that a key expires is no change yet: the entry that removes it is
     this.keyspace.onChange = (key, update) => this.#noteVersion(update === null ? null : key);
     this.#transaction = new LocalTransaction(this.keyspace, {
@@ -277,10 +296,11 @@ export class GroupState {
   // ── on disk and in snapshots ──
 
   takeDirty(): GroupDirty {
-    const { clear, entries } = this.keyspace.takeDirty();
+    // nothing clears strong keys: FLUSHALL is not for them
+    const { entries } = this.keyspace.takeDirty();
     return {
-      clear,
       entries: entries.map(([key, state]) => [key, this.#keyState(key, state)] as const),
+      requests: this.requests.takeChanges(this.#applied),
       meta: this.#meta(),
     };
   }
@@ -294,7 +314,8 @@ export class GroupState {
       applied: this.#applied,
       stamp: this.#stamp,
       running: [...this.#running.entries()],
-      requests: this.requests.toState(),
+      forwarders: this.requests.heads,
+      earlierRequests: [],
       creations: this.#creations.toState(),
       audit: this.audit.head,
       rules: this.inForce.state,
@@ -302,17 +323,17 @@ export class GroupState {
   }
 
   /** The whole state: what a member gets that the log no longer reaches (RULES T5). */
-  snapshot(): { readonly entries: (readonly [string, GroupKeyState])[]; readonly meta: GroupMeta } {
+  snapshot(): GroupImage & { readonly entries: (readonly [string, GroupKeyState])[] } {
     const entries: (readonly [string, GroupKeyState])[] = [];
     for (let slot = 0; slot < this.keyspace.slotCount; slot++) {
       const entry = this.keyspace.stateAt(slot);
       if (entry !== null) entries.push([entry[0], [this.#versions.get(entry[0]) ?? 0, entry[1]]]);
     }
-    return { entries, meta: this.#meta() };
+    return { entries, requests: this.requests.rows(), meta: this.#meta() };
   }
 
   /** Puts in what the store holds or a snapshot brought, into a state machine that has nothing yet. */
-  restore(entries: Iterable<readonly [string, GroupKeyState]>, meta: GroupMeta): void {
+  restore({ entries, requests, meta }: GroupImage): void {
     for (const [key, [version, state]] of entries) {
       this.keyspace.restore(key, state);
       // nothing that shows has none
@@ -323,7 +344,9 @@ export class GroupState {
     this.#stamp = meta.stamp;
     if (meta.applied > 0) this.#vector.raise(this.#options.origin, meta.applied);
     for (const [origin, seq] of meta.running) this.#running.raise(origin, seq);
-    this.requests.restore(meta.requests);
+    const { earlierRequests } = meta;
+    const isEarlier = earlierRequests.length > 0;
+    this.requests.restore(meta.forwarders, isEarlier ? earlierRequests : requests, isEarlier ? 0 : meta.applied);
     this.audit.restore(meta.audit);
     this.inForce.restore(meta.rules);
   }

@@ -243,7 +243,7 @@ export class MembersGroup {
   #stateChange(installed: Uint8Array | null, isDue: boolean): QuorumGroupBatch['state'] {
     if (installed === null && !isDue && this.#isBaseStored) return null;
     this.#isBaseStored = true;
-    return { clear: false, entries: [], meta: installed ?? this.#stored() };
+    return { clear: false, entries: [], rows: [], meta: installed ?? this.#stored() };
   }
 
   /** The batch taken last is on disk. */

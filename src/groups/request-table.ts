@@ -21,57 +21,115 @@ export type Verdict = 'run' | 'forget' | KeptAnswer;
 /** Why a client's own id is refused. */
 export type OnceRefusal = 'too-old' | 'too-new' | 'too-many';
 
+/** An answer to a node's request; null where it is forgotten. */
+export interface AnswerRow {
+  readonly kind: 'answer';
+  readonly node: NodeNumber;
+  readonly serial: number;
+  readonly kept: KeptAnswer | null;
+}
+
+/** What is kept under a client's own id. */
+export interface KeptOnce {
+  readonly id: string;
+  readonly issuedMs: number;
+  readonly reply: Uint8Array;
+}
+
+/** The same, known by the entry that ran it; null where it is forgotten. */
+export interface OnceRow {
+  readonly kind: 'once';
+  readonly index: number;
+  readonly kept: KeptOnce | null;
+}
+
+/** What the store and snapshots hold of the table, beside the forwarders. */
+export type RequestRow = AnswerRow | OnceRow;
+
+/** Which life of each node was heard last, and up to where its client has been answered. */
+export type ForwarderHeads = readonly (readonly [node: NodeNumber, incarnation: number, floor: number])[];
+
 interface Forwarder {
-  incarnation: number;
+  readonly incarnation: number;
   floor: number;
   readonly answers: Map<number, KeptAnswer>;
 }
 
-interface KeptOnce extends KeptAnswer {
-  readonly issuedMs: number;
-}
+type KeptOnceRow = OnceRow & { readonly kept: KeptOnce };
 
-/** Plain form, for the store and snapshots. */
-export interface RequestTableState {
-  readonly forwarders: readonly (readonly [
-    node: number,
-    incarnation: number,
-    floor: number,
-    answers: readonly (readonly [serial: number, index: number, reply: Uint8Array])[],
-  ])[];
-  readonly once: readonly (readonly [id: string, issuedMs: number, index: number, reply: Uint8Array])[];
-}
+/** Old ids that one request forgets: more than come about, and never a pause. */
+const FORGOTTEN_MAX = 64;
+/** Places of the queue that are empty before it is made anew. */
+const EMPTY_PLACES_MAX = 1_024;
 
 /**
  * What was asked and answered, so that a retry happens once (RULES T5). It is part of the state machine: every replica has the same,
  * and forgets by what is in the log alone. A node's requests are known by its life and a count: what its client has been answered
  * is forgotten with the next request, all of an older life with the first of a newer one. A client's own id is kept for ten minutes of
  * the log's time after it was issued; an older one is refused, so that what was forgotten is never run a second time.
+ *
+ * The store gets what changed, row by row: most answers are forgotten before they were ever stored.
  */
 export class RequestTable {
   readonly #forwarders: Map<NodeNumber, Forwarder> = new Map();
-  readonly #once: Map<string, KeptOnce> = new Map();
+  readonly #once: Map<string, KeptOnceRow> = new Map();
+  /** Those in the order of the log; before `#onceHead` they are gone. */
+  #onceQueue: KeptOnceRow[] = [];
+  #onceHead = 0;
   #onceBytes = 0;
+  readonly #collects: boolean;
+  /** Up to this index the store has been told; so rows of later entries are not in it. */
+  #toldUpTo = 0;
+  /** Of answers since then, some of them forgotten by now. */
+  #answered: (readonly [node: NodeNumber, serial: number])[] = [];
+  /** What the store has and is to lose. */
+  #forgotten: RequestRow[] = [];
+
+  /** `collects`: whether there is a store that takes the changes. */
+  constructor(collects: boolean) {
+    this.#collects = collects;
+  }
 
   /** What becomes of a node's request. */
   judge({ origin, serial, floor }: RequestId): Verdict {
-    const forwarder = this.#forwarder(nodeOf(origin), incarnationOf(origin));
+    const node = nodeOf(origin);
+    const forwarder = this.#forwarder(node, incarnationOf(origin));
     if (forwarder === null || serial < forwarder.floor) return 'forget';
-    if (floor > forwarder.floor) {
-      forwarder.floor = floor;
-      for (const known of forwarder.answers.keys()) if (known < floor) forwarder.answers.delete(known);
-    }
+    if (floor > forwarder.floor) this.#raiseFloor(node, forwarder, floor);
     return forwarder.answers.get(serial) ?? 'run';
   }
 
+  /** A node counts its requests one by one, so the walk is paid for by them; where it counts otherwise, by the answers. */
+  #raiseFloor(node: NodeNumber, forwarder: Forwarder, floor: number): void {
+    const { answers } = forwarder;
+    const from = forwarder.floor;
+    forwarder.floor = floor;
+    if (floor - from <= answers.size)
+      for (let serial = from; serial < floor; serial++) this.#forget(node, answers, serial);
+    else for (const serial of answers.keys()) if (serial < floor) this.#forget(node, answers, serial);
+  }
+
+  #forget(node: NodeNumber, answers: Map<number, KeptAnswer>, serial: number): void {
+    const known = answers.get(serial);
+    if (known === undefined) return;
+    answers.delete(serial);
+    if (this.#collects && known.index <= this.#toldUpTo)
+      this.#forgotten.push({ kind: 'answer', node, serial, kept: null });
+  }
+
   answered({ origin, serial }: RequestId, answer: KeptAnswer): void {
-    this.#forwarder(nodeOf(origin), incarnationOf(origin))?.answers.set(serial, answer);
+    const node = nodeOf(origin);
+    const forwarder = this.#forwarder(node, incarnationOf(origin));
+    if (forwarder === null) return;
+    forwarder.answers.set(serial, answer);
+    if (this.#collects) this.#answered.push([node, serial]);
   }
 
   #forwarder(node: NodeNumber, incarnation: number): Forwarder | null {
     const known = this.#forwarders.get(node);
     if (known !== undefined && known.incarnation > incarnation) return null;
     if (known !== undefined && known.incarnation === incarnation) return known;
+    if (known !== undefined) for (const serial of known.answers.keys()) this.#forget(node, known.answers, serial);
     const begun = { incarnation, floor: 0, answers: new Map<number, KeptAnswer>() };
     this.#forwarders.set(node, begun);
     return begun;
@@ -81,53 +139,90 @@ export class RequestTable {
   judgeOnce({ id, issuedMs }: OnceId, logMs: number): 'run' | KeptAnswer | OnceRefusal {
     this.#forgetOld(logMs);
     const known = this.#once.get(id);
-    if (known !== undefined) return known;
+    if (known !== undefined) return { index: known.index, reply: known.kept.reply };
     if (issuedMs < logMs - ONCE_KEPT_MS) return 'too-old';
     if (issuedMs > logMs + ONCE_AHEAD_MS) return 'too-new';
     return this.#onceBytes >= ONCE_BYTES_MAX ? 'too-many' : 'run';
   }
 
-  answeredOnce({ id, issuedMs }: OnceId, answer: KeptAnswer): void {
-    this.#once.set(id, { ...answer, issuedMs });
-    this.#onceBytes += bytesOf(id, answer.reply);
+  answeredOnce({ id, issuedMs }: OnceId, { index, reply }: KeptAnswer): void {
+    this.#keepOnce({ kind: 'once', index, kept: { id, issuedMs, reply } });
   }
 
-  /** Ids come about in the order in which they were issued: the first that is kept stands for those behind it. */
+  #keepOnce(row: KeptOnceRow): void {
+    this.#once.set(row.kept.id, row);
+    this.#onceQueue.push(row);
+    this.#onceBytes += bytesOf(row.kept);
+  }
+
+  /**
+   * Ids come about in the order in which they were issued: the first that is kept stands for those behind it. A queue beside the map, for
+   * a map that loses its first again and again is walked from its old beginning each time.
+   */
   #forgetOld(logMs: number): void {
-    for (const [id, { issuedMs, reply }] of this.#once) {
-      if (issuedMs >= logMs - ONCE_KEPT_MS) return;
-      this.#once.delete(id);
-      this.#onceBytes -= bytesOf(id, reply);
+    for (let done = 0; done < FORGOTTEN_MAX || this.#onceBytes >= ONCE_BYTES_MAX; done++) {
+      const first = this.#onceQueue[this.#onceHead];
+      if (first === undefined || first.kept.issuedMs >= logMs - ONCE_KEPT_MS) break;
+      this.#onceHead++;
+      this.#once.delete(first.kept.id);
+      this.#onceBytes -= bytesOf(first.kept);
+      if (this.#collects && first.index <= this.#toldUpTo)
+        this.#forgotten.push({ kind: 'once', index: first.index, kept: null });
     }
+    if (this.#onceHead <= EMPTY_PLACES_MAX || this.#onceHead * 2 <= this.#onceQueue.length) return;
+    this.#onceQueue = this.#onceQueue.slice(this.#onceHead);
+    this.#onceHead = 0;
   }
 
-  toState(): RequestTableState {
-    return {
-      forwarders: [...this.#forwarders].map(([node, { incarnation, floor, answers }]) => [
-        node,
-        incarnation,
-        floor,
-        [...answers].map(([serial, { index, reply }]) => [serial, index, reply] as const),
-      ]),
-      once: [...this.#once].map(([id, { issuedMs, index, reply }]) => [id, issuedMs, index, reply] as const),
-    };
+  get heads(): ForwarderHeads {
+    return [...this.#forwarders].map(([node, { incarnation, floor }]) => [node, incarnation, floor] as const);
   }
 
-  restore({ forwarders, once }: RequestTableState): void {
-    this.#forwarders.clear();
-    this.#once.clear();
-    this.#onceBytes = 0;
-    for (const [node, incarnation, floor, answers] of forwarders) {
-      const kept = new Map(answers.map(([serial, index, reply]) => [serial, { index, reply }] as const));
-      this.#forwarders.set(node as NodeNumber, { incarnation, floor, answers: kept });
+  /** All of it as of now: good while it changes. */
+  rows(): RequestRow[] {
+    const rows: RequestRow[] = this.#onceQueue.slice(this.#onceHead);
+    for (const [node, { answers }] of this.#forwarders)
+      for (const [serial, kept] of answers) rows.push({ kind: 'answer', node, serial, kept });
+    return rows;
+  }
+
+  /** What changed since the last call, for the store; `applied`: the last entry that is in it. */
+  takeChanges(applied: number): RequestRow[] {
+    const rows = this.#forgotten;
+    for (const [node, serial] of this.#answered) {
+      const kept = this.#forwarders.get(node)?.answers.get(serial);
+      if (kept !== undefined) rows.push({ kind: 'answer', node, serial, kept });
     }
-    for (const [id, issuedMs, index, reply] of once) {
-      this.#once.set(id, { issuedMs, index, reply });
-      this.#onceBytes += bytesOf(id, reply);
+    for (let at = this.#onceQueue.length - 1; at >= this.#onceHead; at--) {
+      const row = this.#onceQueue[at];
+      if (row === undefined || row.index <= this.#toldUpTo) break;
+      rows.push(row);
     }
+    this.#forgotten = [];
+    this.#answered = [];
+    this.#toldUpTo = applied;
+    return rows;
+  }
+
+  /** Puts in what the store holds or a snapshot brought, into a table that has nothing yet; rows of entries after `toldUpTo` are told again. */
+  restore(heads: ForwarderHeads, rows: Iterable<RequestRow>, toldUpTo: number): void {
+    this.#toldUpTo = toldUpTo;
+    for (const [node, incarnation, floor] of heads)
+      this.#forwarders.set(node, { incarnation, floor, answers: new Map() });
+    const once: KeptOnceRow[] = [];
+    for (const row of rows) {
+      if (row.kind === 'answer' && row.kept !== null) this.#restoreAnswer(row, row.kept);
+      if (row.kind === 'once' && row.kept !== null) once.push({ ...row, kept: row.kept });
+    }
+    for (const row of once.toSorted((left, right) => left.index - right.index)) this.#keepOnce(row);
+  }
+
+  #restoreAnswer({ node, serial }: AnswerRow, kept: KeptAnswer): void {
+    this.#forwarders.get(node)?.answers.set(serial, kept);
+    if (this.#collects && kept.index > this.#toldUpTo) this.#answered.push([node, serial]);
   }
 }
 
-function bytesOf(id: string, reply: Uint8Array): number {
+function bytesOf({ id, reply }: KeptOnce): number {
   return id.length + reply.length + ONCE_OVERHEAD_BYTES;
 }

@@ -2,7 +2,8 @@ import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { StrongKind } from '../commands/strong-view.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Message, SnapshotMeta } from '../quorum/messages.ts';
-import type { GroupKeyState, GroupMeta } from './group-state.ts';
+import type { GroupImage, GroupKeyState, GroupMeta } from './group-state.ts';
+import type { RequestRow } from './request-table.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from './group-entry.ts';
 
 export type { StrongKind } from '../commands/strong-view.ts';
@@ -51,12 +52,6 @@ export interface StrongAnswerFrame {
 /** What nodes say to each other of strong keys, on the control connection. */
 export type StrongFrame = QuorumFrame | StrongRequestFrame | StrongAnswerFrame;
 
-/** The whole state of a group. */
-export interface GroupSnapshot {
-  readonly entries: readonly (readonly [key: string, state: GroupKeyState])[];
-  readonly meta: GroupMeta;
-}
-
 /** Bytes to what groups send and keep, and back. Decoding throws PROTOCOL for whatever is malformed. */
 export interface GroupCodec {
   encodeFrame(frame: StrongFrame): Uint8Array;
@@ -67,8 +62,11 @@ export interface GroupCodec {
   decodeKeyState(bytes: Uint8Array): GroupKeyState;
   encodeMeta(meta: GroupMeta): Uint8Array;
   decodeMeta(bytes: Uint8Array): GroupMeta;
-  encodeSnapshot(snapshot: GroupSnapshot): Uint8Array;
-  decodeSnapshot(bytes: Uint8Array): GroupSnapshot;
+  /** Under keys of a store that sorts by bytes; null for what is forgotten. */
+  encodeRequestRow(row: RequestRow): readonly [key: Uint8Array, row: Uint8Array | null];
+  decodeRequestRow(key: Uint8Array, row: Uint8Array): RequestRow;
+  encodeSnapshot(snapshot: GroupImage): Uint8Array;
+  decodeSnapshot(bytes: Uint8Array): GroupImage;
   encodeSnapshotMeta(meta: SnapshotMeta): Uint8Array;
   decodeSnapshotMeta(bytes: Uint8Array): SnapshotMeta;
 }

@@ -12,7 +12,7 @@ import { Forwarder } from './forwarder.ts';
 import { electionDraw, type GroupPlan } from './group-plan.ts';
 import { Group, type GroupHost } from './group.ts';
 import { GroupState, type GroupChunk } from './group-state.ts';
-import { restoredKeys } from './group-batch.ts';
+import { restoredState } from './group-batch.ts';
 import { operationRequest } from './group-change.ts';
 import type { GroupFigures } from './group-figures.ts';
 import { GroupsDisk, Kept } from './groups-disk.ts';
@@ -127,7 +127,8 @@ export class StrongTier implements StrongView {
     const image = this.#options.load?.(plan.name) ?? null;
     const { codec } = this.#options;
     const state = this.#newState(plan);
-    if (image?.stateMeta) state.restore(restoredKeys(codec, image), codec.decodeMeta(image.stateMeta));
+    const stored = image === null ? null : restoredState(codec, image);
+    if (stored !== null) state.restore(stored);
     let voters = (): readonly number[] => plan.voters;
     const raft = new Raft({
       id: this.#options.self,
@@ -167,8 +168,8 @@ export class StrongTier implements StrongView {
   }
 
   #newState({ origin, name }: GroupPlan): GroupState {
-    const { commands, newReply } = this.#options;
-    return new GroupState({ name, origin, commands, newReply });
+    const { commands, newReply, load } = this.#options;
+    return new GroupState({ name, origin, commands, newReply, isStored: load !== null });
   }
 
   /** A peer knows of an earlier life of this node, of which nothing is here: what that promised is not known (see `Raft.abstain`). */
@@ -355,13 +356,13 @@ export class StrongTier implements StrongView {
   }
 
   #install(kept: Kept, bytes: Uint8Array): void {
-    const { entries, meta } = this.#options.codec.decodeSnapshot(bytes);
+    const image = this.#options.codec.decodeSnapshot(bytes);
     const state = this.#newState(kept.group.plan);
-    state.restore(entries, meta);
+    state.restore(image);
     // what a snapshot brings was stored with it
     state.takeDirty();
     kept.group.replaceState(state);
-    kept.installed(meta.applied);
+    kept.installed(state.applied);
   }
 
   // ── the disk ──

@@ -1,12 +1,11 @@
-import { CausewayError, type ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { AuditHead } from '../groups/audit-record.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from '../groups/group-entry.ts';
-import type { GroupKeyState, GroupMeta } from '../groups/group-state.ts';
-import type { RequestTableState } from '../groups/request-table.ts';
+import type { GroupImage, GroupKeyState, GroupMeta } from '../groups/group-state.ts';
+import type { RequestRow, ForwarderHeads } from '../groups/request-table.ts';
 import { checkedRules, type GroupRule, type RulesState } from '../groups/rules-in-force.ts';
 import type {
   GroupCodec,
-  GroupSnapshot,
   LeaderAnswer,
   QuorumFrame,
   StrongAnswerFrame,
@@ -22,6 +21,7 @@ import {
   flag,
   flat,
   incarnation,
+  list,
   node,
   origin,
   packr,
@@ -30,8 +30,8 @@ import {
   text,
   vector,
 } from './msgpack-checks.ts';
-import { checkShape } from './msgpack-shape.ts';
 import { flatMessage, flatSnapshotMeta, messageOf, snapshotMeta } from './quorum-codec.ts';
+import { decodeRequestRow, encodeRequestRow } from './request-rows.ts';
 
 /** Numbers on the wire and on disk: never renumber, only add. */
 const FrameKind = { quorum: 1, 'strong-request': 2, 'strong-answer': 3 } as const;
@@ -45,21 +45,10 @@ const COMMANDS_MAX = 1_000_000;
 const ARGUMENTS_MAX = 1_048_576;
 const KEYS_MAX = 1_000_000;
 const ENTRIES_MAX = 100_000_000;
-const ANSWERS_MAX = 10_000_000;
+const ROWS_MAX = 10_000_000;
 const SEED_MAX = 2 ** 32 - 1;
 const MARKS_MAX = 65_536;
 const RULES_MAX = 1_024;
-
-function list(bytes: Uint8Array, parts: number, what: string): readonly unknown[] {
-  checkShape(bytes);
-  let value: unknown;
-  try {
-    value = packr.unpack(bytes);
-  } catch (error) {
-    throw new CausewayError('PROTOCOL', `frame refused: ${what} is no msgpack`, { cause: error });
-  }
-  return array(value, parts, what);
-}
 
 /** Bytes of their own: they stay, and must not pin the receive buffer that they came in. */
 const own = (value: unknown, what: string): Uint8Array => new Uint8Array(blob(value, what));
@@ -274,25 +263,35 @@ function keyState(value: unknown): GroupKeyState {
   return [count(version, 'a version'), checkEntryState(state)];
 }
 
-const flatTable = ({ forwarders, once }: RequestTableState): unknown[] => [forwarders, once];
+function forwarders(value: unknown): ForwarderHeads {
+  return array(value, ROWS_MAX, 'forwarders').map((each) => {
+    const [of, life, floor] = array(each, 3, 'a forwarder');
+    return [node(of), incarnation(life), count(floor, 'a floor')] as const;
+  });
+}
 
-function requestTable(value: unknown): RequestTableState {
-  const [forwarders, once] = array(value, 2, 'the requests');
-  return {
-    forwarders: array(forwarders, ANSWERS_MAX, 'forwarders').map((each) => {
-      const [of, life, floor, answers] = array(each, 4, 'a forwarder');
-      const kept = array(answers, ANSWERS_MAX, 'answers').map((answer) => {
-        const [serial, index, reply] = array(answer, 3, 'an answer');
-        return [count(serial, 'a serial'), count(index, 'an index'), own(reply, 'a reply')] as const;
-      });
-      return [node(of), incarnation(life), count(floor, 'a floor'), kept] as const;
-    }),
-    once: array(once, ANSWERS_MAX, "clients' ids").map((each) => {
-      const [id, issuedMs, index, reply] = array(each, 4, "a client's id");
-      const kept = own(reply, 'a reply');
-      return [text(id, 'an id'), count(issuedMs, 'a time'), count(index, 'an index'), kept] as const;
-    }),
-  };
+/** In the place of the table of requests, which is stored by rows now. */
+const NO_REQUESTS = 0;
+
+/** The table as a version stored it that wrote it in one piece. */
+function requestTable(value: unknown): [ForwarderHeads, readonly RequestRow[]] {
+  const [heads, once] = array(value, 2, 'the requests');
+  const rows: RequestRow[] = [];
+  const known = array(heads, ROWS_MAX, 'forwarders').map((each) => {
+    const [of, life, floor, answers] = array(each, 4, 'a forwarder');
+    for (const answer of array(answers, ROWS_MAX, 'answers')) {
+      const [serial, index, reply] = array(answer, 3, 'an answer');
+      const kept = { index: count(index, 'an index'), reply: own(reply, 'a reply') };
+      rows.push({ kind: 'answer', node: node(of), serial: count(serial, 'a serial'), kept });
+    }
+    return [node(of), incarnation(life), count(floor, 'a floor')] as const;
+  });
+  for (const each of array(once, ROWS_MAX, "clients' ids")) {
+    const [id, issuedMs, index, reply] = array(each, 4, "a client's id");
+    const kept = { id: text(id, 'an id'), issuedMs: count(issuedMs, 'a time'), reply: own(reply, 'a reply') };
+    rows.push({ kind: 'once', index: count(index, 'an index'), kept });
+  }
+  return [known, rows];
 }
 
 const SHA256_HEX = /^[0-9a-f]{64}$/;
@@ -310,7 +309,7 @@ const flatMeta = ({
   applied,
   stamp: at,
   running,
-  requests,
+  forwarders: heads,
   audit,
   creations,
   rules: inForce,
@@ -318,31 +317,38 @@ const flatMeta = ({
   applied,
   at,
   flat(running),
-  flatTable(requests),
+  NO_REQUESTS,
   flatHead(audit),
   creations,
   flatInForce(inForce),
+  heads,
 ];
 
 function meta(value: unknown): GroupMeta {
-  const [applied, at, running, requests, audit, creations, inForce] = array(value, 7, "a group's state");
+  const [applied, at, running, earlier, audit, creations, inForce, heads] = array(value, 8, "a group's state");
+  const [earlierHeads, earlierRequests] = earlier === NO_REQUESTS ? [null, []] : requestTable(earlier);
   return {
     applied: count(applied, 'an index'),
     stamp: stamp(at),
     running: vector(running),
-    requests: requestTable(requests),
+    forwarders: earlierHeads ?? forwarders(heads),
+    earlierRequests,
     audit: auditHead(audit),
     creations: array(creations, MARKS_MAX, 'marks').map((index) => count(index, 'an index')),
     rules: rulesState(inForce),
   };
 }
 
-function snapshotOf([head, entries]: readonly unknown[]): GroupSnapshot {
+function snapshotOf([head, entries, rows]: readonly unknown[]): GroupImage {
   return {
     meta: meta(head),
     entries: array(entries, ENTRIES_MAX, "a group's keys").map((pair) => {
       const [key, state] = array(pair, 2, "a group's key");
       return [checkText(key, 'a key'), keyState(state)] as const;
+    }),
+    requests: array(rows, ROWS_MAX, 'requests').map((pair) => {
+      const [key, row] = array(pair, 2, 'a request');
+      return decodeRequestRow(blob(key, 'a key'), blob(row, 'a row'));
     }),
   };
 }
@@ -356,9 +362,12 @@ export const groupCodec: GroupCodec = {
   encodeKeyState: (state) => packr.pack(state),
   decodeKeyState: (bytes) => keyState(list(bytes, 2, 'a key')),
   encodeMeta: (of) => packr.pack(flatMeta(of)),
-  decodeMeta: (bytes) => meta(list(bytes, 7, 'a state')),
-  encodeSnapshot: ({ meta: head, entries }) => packr.pack([flatMeta(head), entries]),
+  decodeMeta: (bytes) => meta(list(bytes, 8, 'a state')),
+  encodeRequestRow,
+  decodeRequestRow,
+  encodeSnapshot: ({ meta: head, entries, requests }) =>
+    packr.pack([flatMeta(head), [...entries], Array.from(requests, encodeRequestRow)]),
   encodeSnapshotMeta: (of) => packr.pack(flatSnapshotMeta(of)),
   decodeSnapshotMeta: (bytes) => snapshotMeta(list(bytes, 4, "a snapshot's end")),
-  decodeSnapshot: (bytes) => snapshotOf(list(bytes, 2, 'a snapshot')),
+  decodeSnapshot: (bytes) => snapshotOf(list(bytes, 3, 'a snapshot')),
 };

@@ -40,6 +40,18 @@ export function unpack(bytes: Uint8Array): readonly unknown[] {
   return array(value, FRAME_PARTS_MAX, 'a frame');
 }
 
+/** A list of at most so many parts; throws PROTOCOL for whatever else the bytes are. */
+export function list(bytes: Uint8Array, parts: number, what: string): readonly unknown[] {
+  checkShape(bytes);
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch (error) {
+    throw new CausewayError('PROTOCOL', `frame refused: ${what} is no msgpack`, { cause: error });
+  }
+  return array(value, parts, what);
+}
+
 export function array(value: unknown, lengthMax: number, what: string): readonly unknown[] {
   if (!Array.isArray(value)) return refuse(`${what} is no list`);
   if (value.length > lengthMax) refuse(`${what} has ${value.length} parts, at most ${lengthMax}`);
@@ -84,21 +96,21 @@ export function flag(value: unknown, what: string): boolean {
 }
 
 export function numbers(value: unknown, lengthMax: number, what: string): readonly number[] {
-  const list = array(value, lengthMax, what);
-  for (const part of list) if (!Number.isSafeInteger(part)) refuse(`${what} has a part that is no number`);
-  return list as readonly number[];
+  const parts = array(value, lengthMax, what);
+  for (const part of parts) if (!Number.isSafeInteger(part)) refuse(`${what} has a part that is no number`);
+  return parts as readonly number[];
 }
 
 /** A vector travels flat: origin, sequence, origin, sequence … */
 export const flat = (pairs: VectorEntries): number[] => pairs.flatMap(([from, seq]) => [from, seq]);
 
 export function vector(value: unknown): VectorEntries {
-  const list = numbers(value, ORIGINS_MAX * 2, 'a vector');
-  if (list.length % 2 !== 0) refuse('a vector is no list of pairs');
+  const parts = numbers(value, ORIGINS_MAX * 2, 'a vector');
+  if (parts.length % 2 !== 0) refuse('a vector is no list of pairs');
   const pairs: [Origin, number][] = [];
-  for (let at = 0; at < list.length; at += 2) {
-    const from = origin(list[at]);
-    const seq = count(list[at + 1], 'a sequence');
+  for (let at = 0; at < parts.length; at += 2) {
+    const from = origin(parts[at]);
+    const seq = count(parts[at + 1], 'a sequence');
     pairs.push([from, incarnationOf(from) === 0 ? incarnation(seq) : seq]);
   }
   return pairs;

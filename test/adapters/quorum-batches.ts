@@ -30,11 +30,20 @@ export function stateChange(
   meta: string,
   entries: Readonly<Record<string, string | null>> = {},
   clear = false,
+  rows: Readonly<Record<string, string | null>> = {},
 ): NonNullable<QuorumGroupBatch['state']> {
-  const pairs = Object.entries(entries).map(
-    ([key, state]) => [latin1Bytes(key), state === null ? null : latin1Bytes(state)] as const,
+  return { clear, entries: pairsOf(entries), rows: pairsOf(rows), meta: latin1Bytes(meta) };
+}
+
+function pairsOf(texts: Readonly<Record<string, string | null>>): NonNullable<QuorumGroupBatch['state']>['entries'] {
+  return Object.entries(texts).map(
+    ([key, value]) => [latin1Bytes(key), value === null ? null : latin1Bytes(value)] as const,
   );
-  return { clear, entries: pairs, meta: latin1Bytes(meta) };
+}
+
+function textsOf(pairs: Iterable<readonly [Uint8Array, Uint8Array]>): Record<string, string> {
+  const texts = [...pairs].map(([key, value]) => [text(key), text(value)] as const);
+  return Object.fromEntries(texts.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export function saved(store: QuorumStore, ...groups: readonly QuorumGroupBatch[]): Promise<CausewayError | null> {
@@ -52,11 +61,8 @@ export function groupHeld(store: QuorumStore, group: string = GROUP): GroupHeld 
     hardState: image.hardState,
     log: image.log.map(({ index, term, kind, data }) => `${index} t${term} k${kind} ${text(data)}`),
     snapshot: image.snapshot === null ? null : { ...image.snapshot, meta: text(image.snapshot.meta) },
-    state: Object.fromEntries(
-      [...image.state]
-        .map(([key, state]) => [text(key), text(state)] as const)
-        .toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    ),
+    state: textsOf(image.state),
+    rows: textsOf(image.rows),
     stateMeta: image.stateMeta === null ? null : text(image.stateMeta),
     lastAudit: image.lastAudit === null ? null : `${image.lastAudit[0]} ${text(image.lastAudit[1])}`,
   };
@@ -67,6 +73,7 @@ export interface GroupHeld {
   readonly log: readonly string[];
   readonly snapshot: unknown;
   readonly state: Readonly<Record<string, string>>;
+  readonly rows: Readonly<Record<string, string>>;
   readonly stateMeta: string | null;
   readonly lastAudit: string | null;
 }
@@ -77,6 +84,7 @@ export const NOTHING_HELD: GroupHeld = {
   log: [],
   snapshot: null,
   state: {},
+  rows: {},
   stateMeta: null,
   lastAudit: null,
 };

@@ -43,7 +43,10 @@ class ScriptedGroup {
       entries,
       snapshot: compacts ? { index: this.#applied, term: this.#term, meta: latin1Bytes(`members ${number}`) } : null,
       compactTo: compacts ? this.#applied - 1 : null,
-      state: stateChange(`${number}`, { [`key ${number % 50}`]: number % 7 === 0 ? null : `value ${number}` }),
+      state: stateChange(`${number}`, { [`key ${number % 50}`]: number % 7 === 0 ? null : `value ${number}` }, false, {
+        [`row ${number}`]: `${number}`,
+        [`row ${number - 20}`]: null,
+      }),
       audit: [[number, latin1Bytes(`audit ${number}`)]],
     });
   }
@@ -58,7 +61,7 @@ class ScriptedGroup {
       hardState: { term: this.#term, votedFor: 0, commit: this.#applied },
       dropsLog: true,
       snapshot: { index: this.#last, term: this.#term - 1, meta: latin1Bytes(`installed ${number}`) },
-      state: stateChange(`${number}`, { installed: `${number}` }, true),
+      state: stateChange(`${number}`, { installed: `${number}` }, true, { received: `${number}` }),
     });
   }
 }

@@ -41,7 +41,7 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
       const batch = groupBatch({
         hardState: { term: 3, votedFor: 2 ** 32 - 1, commit: 1 },
         entries: logEntries(1, 2, 'one', '', 'three'),
-        state: stateChange('applied 1', { a: '1', b: '2' }),
+        state: stateChange('applied 1', { a: '1', b: '2' }, false, { '1 once': 'answer' }),
         audit: [[1, latin1Bytes('who did it')]],
       });
       expect(await saved(first, batch)).toBeNull();
@@ -53,6 +53,7 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
         log: ['1 t2 k1 one', '2 t2 k1 ', '3 t2 k1 three'],
         snapshot: null,
         state: { a: '1', b: '2' },
+        rows: { '1 once': 'answer' },
         stateMeta: 'applied 1',
         lastAudit: '1 who did it',
       });
@@ -115,7 +116,10 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
         store,
         groupBatch({
           entries: logEntries(1, 1, 'a', 'b', 'c'),
-          state: stateChange('old', { gone: '1', ['long'.repeat(1000)]: '2', both: 'old' }),
+          state: stateChange('old', { gone: '1', ['long'.repeat(1000)]: '2', both: 'old' }, false, {
+            gone: 'r',
+            both: 'r',
+          }),
           audit: [[2, latin1Bytes('kept')]],
         }),
       );
@@ -125,7 +129,7 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
           dropsLog: true,
           snapshot: { index: 90, term: 4, meta: latin1Bytes('members') },
           entries: logEntries(91, 5, 'next'),
-          state: stateChange('new', { both: 'new', ['other'.repeat(1000)]: '3' }, true),
+          state: stateChange('new', { both: 'new', ['other'.repeat(1000)]: '3' }, true, { both: 'new row' }),
         }),
       );
       await closedQuorum(store);
@@ -134,6 +138,7 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
         log: ['91 t5 k1 next'],
         snapshot: { index: 90, term: 4, meta: 'members' },
         state: { both: 'new', ['other'.repeat(1000)]: '3' },
+        rows: { both: 'new row' },
         stateMeta: 'new',
         lastAudit: '2 kept',
       });
@@ -168,6 +173,20 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
       expect(groupHeld(opened(rig)).state).toEqual(Object.fromEntries(left.map((key) => [key, `v${key.length}`])));
     });
 
+    test('rows are kept beside the keys: changed ones alone are written, and null takes one away', async () => {
+      const rig = makeRig();
+      const first = rig.open();
+      const key = 'k'.repeat(64);
+      await saved(
+        first,
+        groupBatch({ state: stateChange('1', { same: 'state' }, false, { same: 'row', [key]: '1' }) }),
+      );
+      await saved(first, groupBatch({ state: stateChange('2', {}, false, { [key]: '2', other: '', never: null }) }));
+      await saved(first, groupBatch({ state: stateChange('3', { same: null }, false, { other: null }) }));
+      await closedQuorum(first);
+      expect(groupHeld(opened(rig))).toEqual({ ...NOTHING_HELD, rows: { same: 'row', [key]: '2' }, stateMeta: '3' });
+    });
+
     test('groups do not see each other, whatever they are called', async () => {
       const rig = makeRig();
       const first = rig.open();
@@ -177,7 +196,7 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
           group,
           hardState: { term: at + 1, votedFor: at, commit: 0 },
           entries: logEntries(1, 1, `entry of ${at}`),
-          state: stateChange(`meta of ${at}`, { same: `state of ${at}` }),
+          state: stateChange(`meta of ${at}`, { same: `state of ${at}` }, false, { same: `row of ${at}` }),
           audit: [[1, latin1Bytes(`audit of ${at}`)]],
         }),
       );
@@ -186,8 +205,8 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
       await closedQuorum(first);
       const store = opened(rig);
       expect(store.groups()).toEqual(names.toSorted());
-      const { log, state, stateMeta } = groupHeld(store, 'a');
-      expect({ log, state, stateMeta }).toEqual({ log: [], state: {}, stateMeta: 'cleared' });
+      const { log, state, rows, stateMeta } = groupHeld(store, 'a');
+      expect({ log, state, rows, stateMeta }).toEqual({ log: [], state: {}, rows: {}, stateMeta: 'cleared' });
       for (const [at, group] of names.entries()) {
         if (group === 'a') continue;
         expect(groupHeld(store, group)).toEqual({
@@ -195,6 +214,7 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
           log: [`1 t1 k1 entry of ${at}`],
           snapshot: null,
           state: { same: `state of ${at}` },
+          rows: { same: `row of ${at}` },
           stateMeta: `meta of ${at}`,
           lastAudit: `1 audit of ${at}`,
         });

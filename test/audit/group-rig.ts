@@ -97,9 +97,9 @@ export class GroupRig {
 
   /** Another member, which has a snapshot of this one and applies what comes later. */
   member(): GroupState {
-    const { entries, meta } = groupCodec.decodeSnapshot(groupCodec.encodeSnapshot(this.state.snapshot()));
+    const image = groupCodec.decodeSnapshot(groupCodec.encodeSnapshot(this.state.snapshot()));
     const state = newState();
-    state.restore(entries, meta);
+    state.restore(image);
     return state;
   }
 }
@@ -110,6 +110,7 @@ export function newState(): GroupState {
     origin: groupOrigin(1, 'region'),
     commands: COMMANDS,
     newReply: keptReplies(),
+    isStored: false,
   });
   const list = ['free*', '*'].map((pattern) => ({ pattern, ttlMs: null, audit: pattern === '*' }));
   state.inForce.restore({ index: 0, version: 0, list });

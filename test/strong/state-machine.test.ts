@@ -11,6 +11,7 @@ import { STRONG_REPLY_BYTES_MAX } from '../../src/groups/limits.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
+import { imageBytes } from '../support/group-images.ts';
 
 const COMMANDS = new CommandIndex(commandTable);
 const CLIENT = originOf(nodeNumber(64), 1);
@@ -22,20 +23,13 @@ const newState = (): GroupState =>
     commands: COMMANDS,
     newReply: keptReplies(),
     name: 'us-east-1/region',
+    isStored: true,
   });
-
-/** All of a state; where its keys stand is no part of it. */
-function bytesOf(state: GroupState): Buffer {
-  const { entries, meta } = state.snapshot();
-  const sorted = entries.toSorted(([left], [right]) => (left < right ? -1 : 1));
-  return Buffer.from(groupCodec.encodeSnapshot({ entries: sorted, meta }));
-}
 
 /** What a snapshot or a restart makes of a state. */
 function restored(state: GroupState): GroupState {
-  const { entries, meta } = groupCodec.decodeSnapshot(groupCodec.encodeSnapshot(state.snapshot()));
   const copy = newState();
-  copy.restore(entries, meta);
+  copy.restore(groupCodec.decodeSnapshot(groupCodec.encodeSnapshot(state.snapshot())));
   return copy;
 }
 
@@ -149,8 +143,8 @@ describe('the state machine of a group', () => {
             );
             expect(columns[1]).toBe(columns[0]);
           }
-          expect(bytesOf(restored(often)).equals(bytesOf(restored(whole)))).toBe(true);
-          expect(bytesOf(often).equals(bytesOf(whole))).toBe(true);
+          expect(imageBytes(restored(often)).equals(imageBytes(restored(whole)))).toBe(true);
+          expect(imageBytes(often).equals(imageBytes(whole))).toBe(true);
         },
       ),
       runOptions(150, 60_000) as fc.Parameters<[Step[], number]>,
@@ -183,7 +177,7 @@ describe('the state machine of a group', () => {
     often = restored(often);
     both({ kind: 'expire', lines: [], waitMs: 0 }, 3, START_MS + 20);
     expect(whole.snapshot().entries).toHaveLength(20);
-    expect(bytesOf(often).equals(bytesOf(whole))).toBe(true);
+    expect(imageBytes(often).equals(imageBytes(whole))).toBe(true);
     expect(whole.hasExpired(START_MS)).toBe(true);
     often = restored(often);
     both(
@@ -193,7 +187,7 @@ describe('the state machine of a group', () => {
     );
     both({ kind: 'expire', lines: [], waitMs: 0 }, 5, START_MS + 20);
     expect(whole.snapshot().entries).toHaveLength(1);
-    expect(bytesOf(often).equals(bytesOf(whole))).toBe(true);
+    expect(imageBytes(often).equals(imageBytes(whole))).toBe(true);
     expect(whole.hasExpired(START_MS + 1_000_000)).toBe(false);
   });
 

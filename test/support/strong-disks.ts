@@ -1,10 +1,11 @@
-import { latin1Of } from '../../src/base/bytes.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
+import { restoredState } from '../../src/groups/group-batch.ts';
 import { GroupState } from '../../src/groups/group-state.ts';
 import { EntryKind } from '../../src/quorum/messages.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
+import { imageBytes } from './group-images.ts';
 import type { VirtualNode } from './virtual-node.ts';
 
 const COMMANDS = new CommandIndex(commandTable);
@@ -29,25 +30,17 @@ export function stateOnDisk(node: VirtualNode, name: string): DiskState {
     origin: plan.origin,
     commands: COMMANDS,
     newReply: keptReplies(),
+    isStored: false,
   });
-  if (image.stateMeta !== null)
-    state.restore(
-      [...image.state].map(([key, bytes]) => [latin1Of(key, 0, key.length), groupCodec.decodeKeyState(bytes)] as const),
-      groupCodec.decodeMeta(image.stateMeta),
-    );
+  const stored = restoredState(groupCodec, image);
+  if (stored !== null) state.restore(stored);
   for (const { index, kind, data } of image.log) {
     if (index <= state.applied || index > status.applied) continue;
     if (index !== state.applied + 1) throw new Error(`${node.id} lacks ${state.applied + 1} of ${name} on disk`);
     state.apply(index, kind === EntryKind.Command ? groupCodec.decodeEntry(data) : null);
   }
-  const { entries, meta } = state.snapshot();
-  const sorted = entries.toSorted(([left], [right]) => (left < right ? -1 : 1));
-  return {
-    state,
-    applied: state.applied,
-    keys: sorted.map(([key]) => key),
-    bytes: Buffer.from(groupCodec.encodeSnapshot({ entries: sorted, meta })),
-  };
+  const keys = state.snapshot().entries.map(([key]) => key);
+  return { state, applied: state.applied, keys: keys.toSorted(), bytes: imageBytes(state) };
 }
 
 /** What a string key of a state machine is; null for none. */
