@@ -79,6 +79,11 @@ export class ActiveClasses {
     return this.#policy.hasStrong ? (key) => this.#policy.classOfText(key).strong !== undefined : () => false;
   }
 
+  /** The quorum group that owns a key (a latin1 string), null for none: the same for the node's life. */
+  ownerOf(key: string): string | null {
+    return this.#policy.classOfText(key).strong?.group ?? null;
+  }
+
   get policy(): ClassPolicy {
     return this.#policy;
   }

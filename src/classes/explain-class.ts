@@ -59,5 +59,9 @@ function strongLines({ strong }: KeyClass): [name: string, value: string][] {
     ['reads', reads === 'strong' ? 'strong: linearizable' : `${reads}: the copy on the node`],
     ['forward', forward ? 'any node passes requests on to the leader' : 'who does not lead answers HOMEREGION'],
     ['audit', audit ? 'each write is recorded' : 'none'],
+    [
+      'change',
+      'a class becomes strong, or no longer is, or moves to another home while it has no keys: they are not converted',
+    ],
   ];
 }

@@ -1,5 +1,8 @@
+import { ByteRange } from '../base/bytes.ts';
 import { conflictName } from '../classes/explain-class.ts';
 import { CLASSES_FILE_CHARS_MAX } from '../classes/limits.ts';
+import { KEYS_STAY, MovedKeys } from '../classes/moved-keys.ts';
+import { readClasses } from '../classes/read-classes.ts';
 import { utf8Latin1, utf8Text } from '../classes/utf8.ts';
 import { CausewayError } from '../errors.ts';
 import type { CommandSpec } from './command-spec.ts';
@@ -7,6 +10,7 @@ import type { CommandContext } from './context.ts';
 import { overLimit, refuse, wrongArity } from './refusals.ts';
 
 const FIELDS = 6;
+const SCAN_BUDGET = 10_000;
 
 /** One class after the other, each as names and values by turns. */
 function list({ node: { classes }, reply }: CommandContext): void {
@@ -39,19 +43,39 @@ function replace(context: CommandContext, isForced: boolean): void {
     throw overLimit('classes file is too long', 'classes-file-chars-max', CLASSES_FILE_CHARS_MAX);
   const text = utf8Text(range.toBytes());
   if (text === null) throw refuse('a classes file is a text in UTF-8');
-  const changes = inUtf8(() => (isForced ? node.classes.reload(text) : node.classes.check(text).changes));
+  const changes = inUtf8(
+    () => (isForced ? node.classes.reload(text) : node.classes.check(text).changes),
+    () => movedText(context, text),
+  );
   reply.array(changes.length);
   for (const change of changes) reply.bulkText(utf8Latin1(change));
 }
 
-/** What a refusal quotes of the file may be any text. */
-function inUtf8<T>(read: () => T): T {
+/** What a refusal quotes of the file may be any text; `more` is in UTF-8 as replies take it. */
+function inUtf8<T>(read: () => T, more: () => string): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof CausewayError) throw refuse(utf8Latin1(error.message));
+    if (error instanceof CausewayError) throw refuse(utf8Latin1(error.message) + more());
     throw error;
   }
+}
+
+/** Keys here that a start with the text would be refused for. */
+function movedText({ keys, node, nowMs }: CommandContext, text: string): string {
+  const { policy } = readClasses(text);
+  if (policy === null || !(policy.hasStrong || node.classes.policy.hasStrong)) return '';
+  const moved = new MovedKeys();
+  const key = new ByteRange();
+  for (let cursor = 0; ;) {
+    cursor = keys.scan(cursor, SCAN_BUDGET, nowMs, (slot) => {
+      keys.keyInto(slot, key);
+      const name = key.toLatin1();
+      moved.note(name, node.classes.ownerOf(name), policy.classOfText(name).strong?.group ?? null);
+    });
+    if (cursor === 0) break;
+  }
+  return moved.text === '' ? '' : `. At this node ${moved.text}: ${KEYS_STAY}`;
 }
 
 function explain({ args, node, reply }: CommandContext): void {

@@ -37,6 +37,11 @@ export function groupOrigin(homeRegionNumber: number, survive: Survive): Origin 
   return originOf(nodeNumber(homeRegionNumber * NODE_PLACES_PER_REGION + PLACE[survive]), 1);
 }
 
+/** Whether a stream is a group's log. */
+export function isGroupOrigin(origin: Origin): boolean {
+  return nodeOf(origin) % NODE_PLACES_PER_REGION >= Math.min(PLACE.region, PLACE.zone);
+}
+
 /**
  * Who votes in a group. `survive: zone`: the first nodes of the home region. `survive: region`: the first node of the home region and of
  * those nearest to it, an odd number of regions. All others learn. `distanceMs` of two regions orders them; equal ones by number.

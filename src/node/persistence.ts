@@ -8,6 +8,7 @@ import type { Replica } from '../causal/replica.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
+import type { KeyOwners } from './key-owners.ts';
 import { LostDesk, type CutKeyspace } from './lost-desk.ts';
 
 /**
@@ -33,8 +34,8 @@ export class Persistence {
     this.#codec = codec;
   }
 
-  /** Puts in what the store holds. Earlier incarnations' transactions are known but not in the log. */
-  restore(image: StoredImage): void {
+  /** Puts in what the store holds, if its keys' owners are as they were. Earlier incarnations' transactions are known but not in the log. */
+  restore(image: StoredImage, owners: KeyOwners): void {
     if (image.meta === null) return;
     const meta = this.#codec.decodeMeta(image.meta);
     if (image.aside !== undefined) this.lost.restore(this.#codec.decodeLost(image.aside));
@@ -44,8 +45,12 @@ export class Persistence {
       this.#beginAnew(meta, image.entries);
       return;
     }
-    for (const [key, state] of image.entries)
-      this.#keyspace.restore(latin1Of(key, 0, key.length), this.#codec.decodeState(state));
+    for (const [key, bytes] of image.entries) {
+      const [name, state] = [latin1Of(key, 0, key.length), this.#codec.decodeState(bytes)];
+      owners.note(name, state);
+      this.#keyspace.restore(name, state);
+    }
+    owners.refuse();
     this.#keyspace.restoreFlush(meta.flush);
     const { vector, stable, log } = this.#replica;
     vector.merge(new VersionVector(meta.vector));

@@ -38,6 +38,7 @@ import { NodeCounters, NodeReport } from './node-report.ts';
 import { OwnStream } from './own-stream.ts';
 import { Outbox, type NodeOutputs } from './outbox.ts';
 import { Persistence } from './persistence.ts';
+import { KeyOwners } from './key-owners.ts';
 import { groupTroubles, Readiness } from './readiness.ts';
 import { openStrongTier, type StrongOptions } from './strong-side.ts';
 import type { NodeTelemetry } from './telemetry.ts';
@@ -239,9 +240,9 @@ export class RegionNode implements Engine, NodeView {
 
   // ── seen from the driver ──
 
-  /** Puts in what the store holds: before anything else. */
+  /** Puts in what the store holds: before anything else. Throws CONFIG where the classes give keys of it to another owner. */
   restore(image: StoredImage): void {
-    this.#persistence.restore(image);
+    this.#persistence.restore(image, new KeyOwners(this.names, this.classes));
     this.#replicator.restored();
     this.#keyspace.recent.noteUnknown(this.#replica.vector, this.#replica.stable);
     this.#own.noteVectorChanged();
