@@ -18,10 +18,10 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_UNSUPPORTED_DATA = 1003;
 const KEEP_ALIVE_MS = 15_000;
 /**
- * What may lie here for a peer on its control connection, on which a few hundred bytes are said at a time: one that has not read that
- * much reads nothing, though it may go on speaking. The bulk connection has a window (`causal/sender.ts`).
+ * What may lie here for a peer on its control connection: one that has not read that much reads nothing, though it may go on speaking. What
+ * is large keeps to windows far below (`causal/sender.ts` on the bulk connection, `groups/lane.ts` on this one).
  */
-const CONTROL_UNREAD_BYTES_MAX = 16 * 1024 * 1024;
+export const CONTROL_UNREAD_BYTES_MAX: number = 16 * 1024 * 1024;
 
 export interface ConnectionParts {
   readonly id: number;

@@ -1,34 +1,38 @@
+import { LinkedList } from '../base/linked-list.ts';
 import type { Now } from '../causal/replica.ts';
 import { incarnationOf, type Origin } from '../clock/origin.ts';
 import type { StrongAnswer, StrongRequest } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
+import {
+  AskedBytes,
+  changesSomething,
+  newQueue,
+  TimeLists,
+  wait,
+  type GroupQueue,
+  type Pending,
+  type SizeClass,
+} from './pending-requests.ts';
+import { requestBytes } from './request-size.ts';
 import type { LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
 
 /** What the forwarder asks of its node. */
 export interface ForwarderHost {
   /** Identifies this life of the node. */
   readonly origin: Origin;
+  readonly self: number;
   /** The node that leads a group as far as is known here, 0 for none; this node itself too. */
   leaderOf(group: string): number;
   originOf(group: string): Origin;
   nodeId(node: number): string;
-  /** Whether a request can be sent to a node now. */
-  isUp(node: number): boolean;
-  /** Hands a request to the leader, this node itself too. The answer comes by `answered`, perhaps before this returns. */
-  ask(node: number, frame: StrongRequestFrame): void;
-}
-
-interface Pending {
-  readonly serial: number;
-  readonly request: StrongRequest;
-  readonly answered: (answer: StrongAnswer) => void;
-  readonly deadlineMs: number;
-  /** Who was asked and has not answered yet, 0 for nobody. */
-  target: number;
-  /** Not to be asked again before. */
-  notBeforeMs: number;
-  /** Leaders that may have appended it and have not said that they did not. */
-  openAttempts: number;
+  now(): Now;
+  /** The connection on which a request can be sent to a node now, 0 for none; some number for this node itself. */
+  linkOf(node: number): number;
+  /**
+   * Hands a request of about so many bytes to the leader, this node itself too. `frame` is asked for when it goes, and `left` called when it has
+   * gone. The answer comes by `answered`, perhaps before this returns. Returns what takes it back: true where nobody has it.
+   */
+  ask(node: number, bytes: number, frame: () => StrongRequestFrame, left: () => void): () => boolean;
 }
 
 /**
@@ -39,15 +43,26 @@ const SERIALS_AN_INCARNATION = 2 ** 20;
 
 /** After a refusal, in milliseconds: long enough for a new leader to make itself known. */
 const AGAIN_AFTER_MS = 25;
+/** Who answers `lost` again and again lacks room: it is asked less and less often, up to this. */
+const AGAIN_AFTER_MS_MAX = 400;
+const CLASSES: readonly SizeClass[] = ['small', 'large'];
 
 /**
  * The requests of this node's clients on their way to the leaders of their groups. Each is asked of the leader that is known, and
  * again, under the same number, of the next one where leadership changes: the state machine runs it once (RULES T5). At its
- * deadline it ends in NOQUORUM, where nobody can have appended it, or in UNCERTAIN.
+ * deadline it ends in NOQUORUM, where nobody can have appended it, or in UNCERTAIN. Another node is only asked so much at a time;
+ * the rest wait here, the oldest first. What a turn costs is in proportion to what changed, not to what waits.
  */
 export class Forwarder {
   readonly #host: ForwarderHost;
   readonly #pending: Map<number, Pending> = new Map();
+  /** All of them, in the order of their serials. */
+  readonly #all: LinkedList<Pending> = new LinkedList();
+  readonly #deadlines: TimeLists = new TimeLists();
+  /** Not to be asked again before a time. */
+  readonly #delayed: TimeLists = new TimeLists();
+  readonly #queues: Map<string, GroupQueue> = new Map();
+  readonly #askedBytes: AskedBytes = new AskedBytes();
   #serial: number;
 
   constructor(host: ForwarderHost) {
@@ -61,62 +76,126 @@ export class Forwarder {
 
   submit(request: StrongRequest, answered: (answer: StrongAnswer) => void, now: Now): number {
     const serial = ++this.#serial;
-    const deadlineMs = now.monotonicMs + request.timeoutMs;
     const pending: Pending = {
       serial,
       request,
+      bytes: requestBytes(request),
       answered,
-      deadlineMs,
+      deadlineMs: now.monotonicMs + request.timeoutMs,
+      places: { all: null, deadline: null, state: null },
       target: 0,
-      notBeforeMs: 0,
-      openAttempts: 0,
+      takeBack: null,
+      asked: [],
+      open: [],
+      losses: 0,
     };
     this.#pending.set(serial, pending);
-    this.#route(pending, now);
+    pending.places.all = this.#all.append(pending);
+    pending.places.deadline = this.#deadlines.add(pending, request.timeoutMs, now.monotonicMs);
+    const queue = this.#queueOf(request.group);
+    wait(queue, pending);
+    this.#look(queue);
+    this.#askAll();
     return serial;
   }
 
   cancel(serial: number): void {
-    this.#pending.delete(serial);
+    const pending = this.#pending.get(serial);
+    if (pending !== undefined) this.#remove(pending);
   }
 
-  /** Asks again what nobody works on, and gives up what is out of time. */
-  tick(now: Now): void {
-    for (const pending of [...this.#pending.values()]) {
-      if (now.monotonicMs >= pending.deadlineMs) this.#giveUp(pending);
-      else this.#route(pending, now);
+  /** Asks again what nobody works on, asks what waited as far as there is room, and gives up what is out of time. */
+  tick({ monotonicMs }: Now): void {
+    for (let due = this.#deadlines.due(monotonicMs); due !== null; due = this.#deadlines.due(monotonicMs))
+      this.#giveUp(due);
+    for (let due = this.#delayed.due(monotonicMs); due !== null; due = this.#delayed.due(monotonicMs)) {
+      due.places.state?.leave();
+      wait(this.#queueOf(due.request.group), due);
     }
+    for (const queue of this.#queues.values()) this.#look(queue);
+    this.#askAll();
   }
 
   /** When `tick` is wanted next on the monotonic clock, Infinity for never. */
   nextTickMs(): number {
-    let nextMs = Infinity;
-    for (const { deadlineMs, target, notBeforeMs } of this.#pending.values()) {
-      nextMs = Math.min(nextMs, deadlineMs, target === 0 && notBeforeMs > 0 ? notBeforeMs : Infinity);
+    return Math.min(this.#deadlines.nextMs(), this.#delayed.nextMs());
+  }
+
+  #queueOf(group: string): GroupQueue {
+    let queue = this.#queues.get(group);
+    if (queue === undefined) {
+      queue = newQueue(group);
+      this.#queues.set(group, queue);
     }
-    return nextMs;
+    return queue;
   }
 
-  #route(pending: Pending, now: Now): void {
-    const { request, target } = pending;
-    const leader = this.#host.leaderOf(request.group);
-    // who was asked is gone or leads no more: its answer may never come
-    if (target !== 0 && (target !== leader || !this.#host.isUp(target))) pending.target = 0;
-    if (pending.target !== 0 || leader === 0 || now.monotonicMs < pending.notBeforeMs) return;
-    if (!this.#host.isUp(leader)) return;
+  /** Where who was asked is gone or leads no more, its answers may never come. */
+  #look(queue: GroupQueue): void {
+    const leader = this.#host.leaderOf(queue.group);
+    const link = leader === 0 ? 0 : this.#host.linkOf(leader);
+    if (leader === queue.leader && link === queue.link) return;
+    queue.leader = leader;
+    queue.link = link;
+    for (let asked = queue.asked.last; asked !== undefined; asked = queue.asked.last) {
+      this.#release(asked);
+      wait(queue, asked);
+    }
+  }
+
+  // ── asking ──
+
+  #askAll(): void {
+    for (const size of CLASSES) {
+      for (let queue = this.#nextQueue(size); queue !== null; queue = this.#nextQueue(size))
+        this.#askFirst(queue, size);
+    }
+  }
+
+  /** A group whose first may be asked now. Of those that wait for one leader only the oldest: else none that is large would ever find room. */
+  #nextQueue(size: SizeClass): GroupQueue | null {
+    for (const queue of this.#queues.values()) {
+      const { first } = queue.waiting[size];
+      if (first === undefined || queue.link === 0 || !this.#hasRoom(queue.leader, first)) continue;
+      if (this.#isOldest(queue.leader, first, size)) return queue;
+    }
+    return null;
+  }
+
+  #isOldest(leader: number, pending: Pending, size: SizeClass): boolean {
+    for (const other of this.#queues.values())
+      if (other.leader === leader && (other.waiting[size].first?.serial ?? Infinity) < pending.serial) return false;
+    return true;
+  }
+
+  #hasRoom(node: number, pending: Pending): boolean {
+    return node === this.#host.self || this.#askedBytes.hasRoom(node, pending);
+  }
+
+  #askFirst(queue: GroupQueue, size: SizeClass): void {
+    const pending = queue.waiting[size].first;
+    if (pending === undefined) return;
+    const { leader } = queue;
+    pending.places.state?.leave();
+    pending.places.state = queue.asked.append(pending);
     pending.target = leader;
-    if (request.kind === 'write' || request.kind === 'operate') pending.openAttempts++;
-    this.#host.ask(leader, this.#frameOf(pending, now));
+    if (!pending.asked.includes(leader)) pending.asked.push(leader);
+    this.#askedBytes.add(leader, pending);
+    const left = (): void => {
+      if (changesSomething(pending)) pending.open.push(leader);
+    };
+    const takeBack = this.#host.ask(leader, pending.bytes, () => this.#frameOf(pending), left);
+    // else it was answered before that returned
+    if (pending.target === leader) pending.takeBack = takeBack;
   }
 
-  #frameOf({ serial, request, deadlineMs }: Pending, now: Now): StrongRequestFrame {
+  #frameOf({ serial, request, deadlineMs }: Pending): StrongRequestFrame {
     const { group, kind, once, commands, keys, isExec, watches, respVersion, deps, requester } = request;
-    const [floor] = this.#pending.keys();
     return {
       type: 'strong-request',
       group,
       kind,
-      request: { origin: this.#host.origin, serial, floor: floor ?? serial },
+      request: { origin: this.#host.origin, serial, floor: this.#all.first?.serial ?? serial },
       once,
       commands,
       keys,
@@ -125,14 +204,29 @@ export class Forwarder {
       respVersion,
       deps,
       requester,
-      timeoutMs: Math.max(1, Math.ceil(deadlineMs - now.monotonicMs)),
+      timeoutMs: Math.max(1, Math.ceil(deadlineMs - this.#host.now().monotonicMs)),
     };
   }
 
-  /** A leader has answered. What comes from another than who was asked last is heard too: it is about the same request. */
-  answered(from: number, serial: number, answer: LeaderAnswer, now: Now): void {
+  /** Nobody works on it any more, as far as this node is concerned. */
+  #release(pending: Pending): void {
+    pending.places.state?.leave();
+    if (pending.target === 0) return;
+    pending.takeBack?.();
+    pending.takeBack = null;
+    this.#askedBytes.remove(pending.target, pending);
+    pending.target = 0;
+  }
+
+  // ── answers ──
+
+  /**
+   * A leader has answered. What comes from another than who was asked last is heard too: it is about the same request. Not what comes
+   * from somebody who was never asked.
+   */
+  answered(from: number, serial: number, answer: LeaderAnswer, { monotonicMs }: Now): void {
     const pending = this.#pending.get(serial);
-    if (pending === undefined) return;
+    if (pending === undefined || !pending.asked.includes(from)) return;
     if (answer.kind === 'done') {
       const { reply, versions, index } = answer;
       const dot = { origin: this.#host.originOf(pending.request.group), seq: index };
@@ -140,20 +234,25 @@ export class Forwarder {
       return;
     }
     // it was not appended there: each attempt is answered once
-    if (answer.kind !== 'lost' && pending.openAttempts > 0) pending.openAttempts--;
+    const attempt = pending.open.indexOf(from);
+    if (answer.kind !== 'lost' && attempt >= 0) pending.open.splice(attempt, 1);
     if (from !== pending.target) return;
+    this.#release(pending);
     if (answer.kind === 'failed') {
       const { code, message } = answer;
-      const isCertain = pending.openAttempts === 0;
+      const isCertain = pending.open.length === 0;
       this.#end(pending, { error: isCertain ? new CausewayError(code, message) : uncertain(`${code} ${message}`) });
     } else {
-      pending.target = 0;
-      pending.notBeforeMs = now.monotonicMs + AGAIN_AFTER_MS;
+      const times = answer.kind === 'lost' ? pending.losses++ : 0;
+      const afterMs = Math.min(AGAIN_AFTER_MS * 2 ** times, AGAIN_AFTER_MS_MAX);
+      pending.places.state = this.#delayed.add(pending, afterMs, monotonicMs);
     }
   }
 
   #giveUp(pending: Pending): void {
     const { group, kind, timeoutMs } = pending.request;
+    // what has not left yet nobody will have
+    this.#release(pending);
     const within = `no quorum of group ${group} answered within ${timeoutMs} ms`;
     if (kind === 'operate') {
       const message = `${within}: the change may have happened, or still happen; look, or ask for it again`;
@@ -161,15 +260,22 @@ export class Forwarder {
     }
     const nothing = kind === 'write' ? 'the write did not happen' : 'nothing was read';
     const error =
-      pending.openAttempts > 0
+      pending.open.length > 0
         ? uncertain(within)
         : new CausewayError('NOQUORUM', `${within}: ${nothing}`, { retry: 'later' });
     this.#end(pending, { error });
   }
 
   #end(pending: Pending, answer: StrongAnswer): void {
-    if (!this.#pending.delete(pending.serial)) return;
+    this.#remove(pending);
     pending.answered(answer);
+  }
+
+  #remove(pending: Pending): void {
+    this.#release(pending);
+    this.#pending.delete(pending.serial);
+    pending.places.all?.leave();
+    pending.places.deadline?.leave();
   }
 }
 

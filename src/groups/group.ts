@@ -10,6 +10,7 @@ import type { GroupEntry } from './group-entry.ts';
 import { GroupFigures } from './group-figures.ts';
 import { GroupOperator } from './group-operator.ts';
 import { isAtHome, type GroupPlan } from './group-plan.ts';
+import { GroupReads, type ReadJob, type Ticket } from './group-reads.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';
 import { TOO_LARGE } from './request-size.ts';
 import { RulesOffer, type OwnRules } from './rules-in-force.ts';
@@ -20,6 +21,8 @@ export interface GroupHost {
   send(to: number, message: Message): void;
   /** A leader's answer to a request that came from a node, this one too. */
   answer(to: number, serial: number, answer: LeaderAnswer): void;
+  /** Whether another answer for a node may be made: what it has not taken yet is not too much. */
+  hasRoom(node: number): boolean;
   /** Whether all of this is applied and shown here. */
   covers(deps: VectorEntries): boolean;
   /** Whether a node is known to show all of it. */
@@ -34,11 +37,6 @@ export interface GroupHost {
   nodeId(node: number): string;
 }
 
-interface Ticket {
-  readonly node: number;
-  readonly serial: number;
-}
-
 interface Proposed extends Ticket {
   readonly term: number;
   readonly atMs: number;
@@ -50,13 +48,6 @@ interface Admission {
   readonly ticket: Ticket;
   readonly frame: StrongRequestFrame;
   readonly untilMs: number;
-}
-
-interface ReadJob {
-  readonly ticket: Ticket;
-  readonly frame: StrongRequestFrame;
-  /** What must be applied first, null until the machine has said so. */
-  index: number | null;
 }
 
 /** How long a leader waits for what a request's session has seen before it answers BEHIND (RULES T1). */
@@ -83,7 +74,7 @@ export class Group {
   /** By log index: whose proposals of this node's leadership are under way. */
   readonly #proposed: Map<number, Proposed> = new Map();
   #admissions: Admission[] = [];
-  readonly #reads: Map<number, ReadJob> = new Map();
+  readonly #reads: GroupReads;
   #readId = 0;
   #ledTerm = 0;
   #preferAtMs = 0;
@@ -105,6 +96,11 @@ export class Group {
     this.#codec = codec;
     this.#host = host;
     this.#offer = new RulesOffer(host.ownRules());
+    this.#reads = new GroupReads({
+      hasRoom: (node) => host.hasRoom(node),
+      run: (job) => this.#endRead(job),
+      refuse: ({ ticket }) => this.#answer(ticket, { kind: 'refused' }),
+    });
     this.#operator = new GroupOperator(plan, raft, {
       nodeId: (node) => host.nodeId(node),
       showsCauses: (node) => host.rowCovers(node, this.#state.running),
@@ -202,7 +198,7 @@ export class Group {
 
   #beginRead(ticket: Ticket, frame: StrongRequestFrame, now: Now): void {
     const id = ++this.#readId;
-    this.#reads.set(id, { ticket, frame, index: null });
+    this.#reads.ask(id, { ticket, frame, untilMs: now.monotonicMs + frame.timeoutMs });
     this.raft.readIndex(id, now.monotonicMs);
   }
 
@@ -336,8 +332,8 @@ export class Group {
     this.#noteLeadership();
     for (const entry of outputs.committed) this.#apply(entry, now);
     this.#offer.note(this.#state.inForce, this.#host.ownRules());
-    for (const { id, index } of outputs.reads) this.#noteRead(id, index);
-    this.#answerReads();
+    for (const { id, index } of outputs.reads) if (!this.#age.answered(id, index)) this.#reads.confirmed(id, index);
+    this.#reads.run(this.#state.applied, now.monotonicMs);
     return { outputs, chunk: this.#state.takeChunk() };
   }
 
@@ -350,10 +346,7 @@ export class Group {
     for (const [index, proposed] of [...this.#proposed]) {
       if (proposed.term !== term) this.#fail(index, proposed.term, 'lost');
     }
-    for (const [id, { ticket }] of [...this.#reads]) {
-      this.#reads.delete(id);
-      this.#host.answer(ticket.node, ticket.serial, { kind: 'refused' });
-    }
+    this.#reads.refuseAll();
   }
 
   #fail(index: number, term: number, kind: 'refused' | 'lost'): void {
@@ -383,26 +376,6 @@ export class Group {
     if (entry.kind !== EntryKind.Command) return null;
     const isOwn = proposed?.term === entry.term;
     return (isOwn ? proposed.entry : null) ?? this.#codec.decodeEntry(entry.data);
-  }
-
-  #noteRead(id: number, index: number | null): void {
-    if (this.#age.answered(id, index)) return;
-    const job = this.#reads.get(id);
-    if (job === undefined) return;
-    if (index !== null) {
-      job.index = index;
-      return;
-    }
-    this.#reads.delete(id);
-    this.#host.answer(job.ticket.node, job.ticket.serial, { kind: 'refused' });
-  }
-
-  #answerReads(): void {
-    for (const [id, job] of this.#reads) {
-      if (job.index === null || job.index > this.#state.applied) continue;
-      this.#reads.delete(id);
-      this.#endRead(job);
-    }
   }
 
   /** A state that a snapshot brought takes the place of this one's. */

@@ -1,4 +1,5 @@
 import type { StrongRequest } from '../commands/strong-view.ts';
+import { REQUEST_OVERHEAD_BYTES } from './lane-limits.ts';
 
 /** What is answered to a request that no entry of a log can hold. */
 export const TOO_LARGE = {
@@ -6,11 +7,8 @@ export const TOO_LARGE = {
   message: "the request is larger than an entry of a group's log may be (limit entry-bytes-max)",
 } as const;
 
-/**
- * Whether a request cannot fit into an entry, by the bytes of its words alone. Judged before it is sent: what is too large for the control
- * connection to its leader would cut that off.
- */
-export function isTooLarge({ commands, keys, watches }: StrongRequest, entryBytesMax: number): boolean {
+/** What its words have, all together. */
+function wordBytes({ commands, keys, watches }: StrongRequest): number {
   let bytes = 0;
   for (const words of commands) {
     bytes += words.length + 1;
@@ -18,5 +16,18 @@ export function isTooLarge({ commands, keys, watches }: StrongRequest, entryByte
   }
   for (const key of keys) bytes += key.length + 1;
   for (const [key] of watches) bytes += key.length + 1;
-  return bytes > entryBytesMax;
+  return bytes;
+}
+
+/** About what a request has on its way and in memory, at least. */
+export function requestBytes(request: StrongRequest): number {
+  return wordBytes(request) + REQUEST_OVERHEAD_BYTES;
+}
+
+/**
+ * Whether a request cannot fit into an entry, by the bytes of its words alone. Judged before it is sent: so large a frame would be
+ * refused.
+ */
+export function isTooLarge(request: StrongRequest, entryBytesMax: number): boolean {
+  return wordBytes(request) > entryBytesMax;
 }

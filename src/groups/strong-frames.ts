@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Message, SnapshotMeta } from '../quorum/messages.ts';
 import type { GroupImage, GroupKeyState, GroupMeta } from './group-state.ts';
 import type { RequestRow } from './request-table.ts';
+import type { Piece } from './lane-intake.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from './group-entry.ts';
 
 export type { StrongKind } from '../commands/strong-view.ts';
@@ -49,13 +50,26 @@ export interface StrongAnswerFrame {
   readonly answer: LeaderAnswer;
 }
 
-/** What nodes say to each other of strong keys, on the control connection. */
+/** A part of one of the frames above. */
+export interface PieceFrame extends Piece {
+  readonly type: 'piece';
+}
+
+/** How much of what came on its lane the sender has taken since the connection began, in bytes (see `Lane`). */
+export interface TakenFrame {
+  readonly type: 'taken';
+  readonly bytes: number;
+}
+
 export type StrongFrame = QuorumFrame | StrongRequestFrame | StrongAnswerFrame;
+
+/** What nodes say to each other of strong keys, on the control connection. */
+export type LaneFrame = StrongFrame | PieceFrame | TakenFrame;
 
 /** Bytes to what groups send and keep, and back. Decoding throws PROTOCOL for whatever is malformed. */
 export interface GroupCodec {
-  encodeFrame(frame: StrongFrame): Uint8Array;
-  decodeFrame(bytes: Uint8Array): StrongFrame;
+  encodeFrame(frame: LaneFrame): Uint8Array;
+  decodeFrame(bytes: Uint8Array): LaneFrame;
   encodeEntry(entry: GroupEntry): Uint8Array;
   decodeEntry(bytes: Uint8Array): GroupEntry;
   encodeKeyState(state: GroupKeyState): Uint8Array;

@@ -23,16 +23,16 @@ import type { OwnRules } from './rules-in-force.ts';
 import { groupStatus } from './group-status.ts';
 import { MembersGroup, type MembersGroupOptions } from './members-group.ts';
 import { MEMBERS_GROUP } from './members-plan.ts';
-import type { GroupCodec, LeaderAnswer, StrongFrame, StrongRequestFrame } from './strong-frames.ts';
+import { PeerLanes, type LanesHost } from './peer-lanes.ts';
+import type { GroupCodec, LeaderAnswer, StrongRequestFrame } from './strong-frames.ts';
 import type { NewReply } from './strong-executor.ts';
 
 /** What the strong tier asks of its node. */
 export interface StrongHost
-  extends Pick<GroupHost, 'covers' | 'rowCovers' | 'isClockAhead' | 'nextStamp' | 'random'>, ClusterMembers {
-  /** Sends on the control connection; lost where there is none. */
-  send(to: number, frame: Uint8Array): void;
-  /** Whether there is a control connection to a node that has proven who it is. */
-  isUp(node: number): boolean;
+  extends
+    Pick<GroupHost, 'covers' | 'rowCovers' | 'isClockAhead' | 'nextStamp' | 'random'>,
+    Pick<LanesHost, 'send' | 'isUp' | 'controlOf'>,
+    ClusterMembers {
   /** Which life of a node is connected, 0 for none that was ever heard of. */
   incarnationOf(node: number): number;
   /** Whether a peer said in its hello that it knows an earlier life of this node. */
@@ -71,6 +71,8 @@ export interface StrongTierOptions {
   readonly readAudit: QuorumStore['audit'] | null;
 }
 
+/** Stands for a connection to this node itself. */
+const OWN_LINK = -1;
 /** Of a request that was answered at once. */
 const NO_TICKET = 0;
 
@@ -83,6 +85,7 @@ export class StrongTier implements StrongView {
   readonly #host: StrongHost;
   readonly #groups: Map<string, Kept> = new Map();
   readonly #forwarder: Forwarder;
+  readonly #lanes: PeerLanes;
   readonly #disk: GroupsDisk;
   /** Decides who is a member of the cluster (RULES D7). */
   readonly members: MembersGroup | null;
@@ -95,14 +98,26 @@ export class StrongTier implements StrongView {
     this.#options = options;
     this.#host = host;
     this.#isBlank = options.isDiskNew;
+    this.#lanes = new PeerLanes(
+      {
+        send: (to, frame) => host.send(to, frame),
+        isUp: (node) => host.isUp(node),
+        controlOf: (node) => host.controlOf(node),
+        now: () => host.now(),
+        isGroup: (name) => name === MEMBERS_GROUP || this.#groups.has(name),
+      },
+      options.codec,
+    );
     this.#forwarder = new Forwarder({
       origin: options.origin,
+      self: options.self,
       leaderOf: (group) => (group === MEMBERS_GROUP ? this.members : this.#groups.get(group)?.group)?.raft.leader ?? 0,
       // nobody waits for what the members decided: it is no stream
       originOf: (group) => (group === MEMBERS_GROUP ? options.origin : this.#groupOf(group).plan.origin),
       nodeId: (node) => host.nodeId(node),
-      isUp: (node) => node === options.self || host.isUp(node),
-      ask: (node, frame) => this.#ask(node, frame),
+      now: () => host.now(),
+      linkOf: (node) => (node === options.self ? OWN_LINK : host.isUp(node) ? host.controlOf(node) : 0),
+      ask: (node, bytes, frame, left) => this.#ask(node, bytes, frame, left),
     });
     for (const plan of options.plans) {
       this.#groups.set(plan.name, this.#open(plan));
@@ -147,8 +162,9 @@ export class StrongTier implements StrongView {
       random: () => this.#host.random(),
       nodeId: (node) => this.#host.nodeId(node),
       ownRules: () => this.#options.ownRules(plan.name),
-      send: (to, message) => this.#send(to, { type: 'quorum', group: plan.name, message }),
+      send: (to, message) => this.#lanes.quorum(to, plan.name, message),
       answer: (to, serial, answer) => this.#answer(to, serial, answer),
+      hasRoom: (node) => node === this.#options.self || this.#lanes.hasRoom(node),
     });
     return new Kept(group);
   }
@@ -160,7 +176,7 @@ export class StrongTier implements StrongView {
       { ...members, self, snapshotMetas: codec, limits, image },
       {
         isRemoved: (node) => this.#host.isRemoved(node),
-        send: (to, message) => this.#send(to, { type: 'quorum', group: MEMBERS_GROUP, message }),
+        send: (to, message) => this.#lanes.quorum(to, MEMBERS_GROUP, message),
         answer: (to, serial, answer) => this.#answer(to, serial, answer),
         random: () => this.#host.random(),
       },
@@ -255,24 +271,24 @@ export class StrongTier implements StrongView {
 
   // ── frames ──
 
-  #send(to: number, frame: StrongFrame): void {
-    if (this.#host.isUp(to)) this.#host.send(to, this.#options.codec.encodeFrame(frame));
-  }
-
-  #ask(node: number, frame: StrongRequestFrame): void {
-    if (node !== this.#options.self) this.#send(node, frame);
-    else if (frame.group === MEMBERS_GROUP) this.members?.request(node, frame, this.#host.now());
-    else this.#groupOf(frame.group).request(node, frame, this.#host.now());
+  #ask(node: number, bytes: number, frame: () => StrongRequestFrame, left: () => void): () => boolean {
+    if (node !== this.#options.self) return this.#lanes.request(node, bytes, frame, left);
+    left();
+    const asked = frame();
+    if (asked.group === MEMBERS_GROUP) this.members?.request(node, asked, this.#host.now());
+    else this.#groupOf(asked.group).request(node, asked, this.#host.now());
+    return () => false;
   }
 
   #answer(to: number, serial: number, answer: LeaderAnswer): void {
     if (to === this.#options.self) this.#forwarder.answered(to, serial, answer, this.#host.now());
-    else this.#send(to, { type: 'strong-answer', serial, answer });
+    else this.#lanes.answer(to, serial, answer);
   }
 
   /** Takes a frame of a peer that has proven to be `from`. Throws PROTOCOL for what it may not say. */
   frame(from: number, bytes: Uint8Array): void {
-    const frame = this.#options.codec.decodeFrame(bytes);
+    const frame = this.#lanes.received(from, bytes);
+    if (frame === null) return;
     const now = this.#host.now();
     if (frame.type === 'strong-answer') return this.#forwarder.answered(from, frame.serial, frame.answer, now);
     // a group that its rules have and ours do not cannot be: the digests were compared

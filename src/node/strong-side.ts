@@ -81,6 +81,10 @@ class CausalSide implements StrongHost {
     return this.#options.replicator.sessions.get(node)?.isUp ?? false;
   }
 
+  controlOf(node: number): number {
+    return this.#options.replicator.sessions.get(node)?.control ?? 0;
+  }
+
   incarnationOf(node: number): number {
     return this.#options.replicator.incarnationOf(node);
   }

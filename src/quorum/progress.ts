@@ -76,12 +76,12 @@ export class Progress {
     this.window.clear();
   }
 
-  /** Its log matches up to `index`, which is on its disk. */
-  matched(index: number): void {
+  /** Its log matches up to `index`, which is on its disk. Where the probe asked it, `isOfProbe`, it is sent what comes next. */
+  matched(index: number, isOfProbe = true): void {
     this.match = Math.max(this.match, index);
     this.next = Math.max(this.next, this.match + 1);
     this.window.freeUpTo(this.match);
-    if (this.state === 'probe') this.state = 'replicate';
+    if (this.state === 'probe' && isOfProbe) this.state = 'replicate';
   }
 }
 

@@ -101,7 +101,7 @@ export function onAppendResponse(state: RaftState, leading: Leading, message: Ap
   const progress = leading.progress.get(message.from);
   if (progress === undefined || message.index > state.log.lastIndex) return;
   if (!heard(state, leading, progress, message.round)) return;
-  if (message.isAccepted) accepted(state, leading, progress, message.index);
+  if (message.isAccepted) accepted(state, leading, progress, message);
   else refused(state, progress, message);
 }
 
@@ -114,7 +114,12 @@ export function heard(state: RaftState, leading: Leading, progress: Progress, ro
   return true;
 }
 
-function accepted(state: RaftState, leading: Leading, progress: Progress, index: number): void {
+function accepted(
+  state: RaftState,
+  leading: Leading,
+  progress: Progress,
+  { index, previousIndex }: AppendResponse,
+): void {
   if (progress.state === 'snapshot') {
     if (index < state.log.baseIndex) {
       // It has what the snapshot on its way would bring, and still needs a newer one.
@@ -123,7 +128,9 @@ function accepted(state: RaftState, leading: Leading, progress: Progress, index:
     }
     progress.probeFrom(index + 1);
   }
-  progress.matched(index);
+  // the answer to a probe is about what is before its entries, and no other answer says where the logs match
+  const isOfProbe = Math.max(index, previousIndex) >= progress.next - 1;
+  progress.matched(index, isOfProbe);
   commitByCounting(state, leading);
 }
 

@@ -6,10 +6,10 @@ import type { RequestRow, ForwarderHeads } from '../groups/request-table.ts';
 import { checkedRules, type GroupRule, type RulesState } from '../groups/rules-in-force.ts';
 import type {
   GroupCodec,
+  LaneFrame,
   LeaderAnswer,
   QuorumFrame,
   StrongAnswerFrame,
-  StrongFrame,
   StrongKind,
   StrongRequestFrame,
 } from '../groups/strong-frames.ts';
@@ -34,7 +34,7 @@ import { flatMessage, flatSnapshotMeta, messageOf, snapshotMeta } from './quorum
 import { decodeRequestRow, encodeRequestRow } from './request-rows.ts';
 
 /** Numbers on the wire and on disk: never renumber, only add. */
-const FrameKind = { quorum: 1, 'strong-request': 2, 'strong-answer': 3 } as const;
+const FrameKind = { quorum: 1, 'strong-request': 2, 'strong-answer': 3, piece: 4, taken: 5 } as const;
 const EntryForm = { commands: 1, expire: 2, renew: 3, rules: 4 } as const;
 const KINDS: readonly StrongKind[] = ['write', 'read', 'versions', 'operate'];
 const ANSWERS = ['done', 'failed', 'refused', 'lost'] as const;
@@ -200,7 +200,7 @@ function answerOf([kind, a, b, c]: readonly unknown[]): LeaderAnswer {
   return name === undefined ? refuse('an answer is none') : { kind: name };
 }
 
-function frameParts(frame: StrongFrame): unknown[] {
+function frameParts(frame: LaneFrame): unknown[] {
   switch (frame.type) {
     case 'quorum':
       return [FrameKind.quorum, frame.group, flatMessage(frame.message)];
@@ -222,21 +222,33 @@ function frameParts(frame: StrongFrame): unknown[] {
       ];
     case 'strong-answer':
       return [FrameKind['strong-answer'], frame.serial, answerParts(frame.answer)];
+    case 'piece':
+      return [FrameKind.piece, frame.stream, frame.begins ? 1 : 0, frame.ends ? 1 : 0, frame.bytes];
+    case 'taken':
+      return [FrameKind.taken, frame.bytes];
   }
 }
 
-function frameOf(parts: readonly unknown[]): StrongFrame {
-  const [type, a, b] = parts;
-  if (type === FrameKind.quorum) {
-    return { type: 'quorum', group: text(a, 'a group'), message: messageOf(b) } satisfies QuorumFrame;
+function frameOf(parts: readonly unknown[]): LaneFrame {
+  const [type, a, b, c, d] = parts;
+  switch (type) {
+    case FrameKind.quorum:
+      return { type: 'quorum', group: text(a, 'a group'), message: messageOf(b) } satisfies QuorumFrame;
+    case FrameKind['strong-answer']: {
+      const answer = answerOf(array(b, 4, 'an answer'));
+      return { type: 'strong-answer', serial: count(a, 'a serial'), answer } satisfies StrongAnswerFrame;
+    }
+    case FrameKind['strong-request']:
+      return requestFrame(parts);
+    case FrameKind.piece: {
+      const [begins, ends] = [flag(b, 'a beginning'), flag(c, 'an end')];
+      return { type: 'piece', stream: text(a, 'a stream'), begins, ends, bytes: own(d, 'a piece') };
+    }
+    case FrameKind.taken:
+      return { type: 'taken', bytes: count(a, 'bytes taken') };
+    default:
+      return refuse(`strong keys have no frame ${String(type).slice(0, 16)}`);
   }
-  if (type === FrameKind['strong-answer']) {
-    const answer = answerOf(array(b, 4, 'an answer'));
-    return { type: 'strong-answer', serial: count(a, 'a serial'), answer } satisfies StrongAnswerFrame;
-  }
-  return type === FrameKind['strong-request']
-    ? requestFrame(parts)
-    : refuse(`strong keys have no frame ${String(type).slice(0, 16)}`);
 }
 
 function requestFrame(parts: readonly unknown[]): StrongRequestFrame {

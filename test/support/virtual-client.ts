@@ -114,8 +114,8 @@ export class VirtualClient {
   }
 
   /** Asks, and does not wait. */
-  begin(line: string): this {
-    return this.#begin(readWords(line));
+  begin(line: string | readonly string[]): this {
+    return this.#begin(typeof line === 'string' ? readWords(line) : line);
   }
 
   #begin(words: readonly string[]): this {

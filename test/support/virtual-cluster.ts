@@ -1,3 +1,4 @@
+import { CONTROL_UNREAD_BYTES_MAX } from '../../src/adapters/ws-connection.ts';
 import { REPLICATION_LIMITS, type ReplicationLimits } from '../../src/causal/limits.ts';
 import type { ActiveClasses } from '../../src/classes/active-classes.ts';
 import type { Member } from '../../src/causal/members.ts';
@@ -35,6 +36,8 @@ export interface VirtualOptions {
   readonly strong?: VirtualStrong;
   /** One-way delay in milliseconds, asked for each message. */
   readonly delayMs?: (from: Member, to: Member) => number;
+  /** Bandwidth of each connection in each direction; without it there is no bound. */
+  readonly bytesPerMs?: number;
   /** Milliseconds between a store batch and its being on disk. */
   readonly diskMs?: number;
   readonly observer?: VirtualObserver;
@@ -58,6 +61,11 @@ export class VirtualCluster implements VirtualWorld {
   readonly #dialled: Set<string> = new Set();
   #nextLink = 1;
   framesCarried = 0;
+  /** Of each connection, Infinity for no bound. */
+  bytesPerMs: number;
+  /** The most that waited on a control connection of limited bandwidth, and how many were cut for it. */
+  unreadBytesMost = 0;
+  controlCuts = 0;
 
   constructor(options: VirtualOptions) {
     const nodesPerRegion = options.nodesPerRegion ?? 1;
@@ -72,6 +80,7 @@ export class VirtualCluster implements VirtualWorld {
     this.strong = options.strong ?? null;
     this.limits = { ...REPLICATION_LIMITS, ...options.limits };
     this.delayMs = options.delayMs ?? (() => 10);
+    this.bytesPerMs = options.bytesPerMs ?? Infinity;
     this.#diskMs = options.diskMs ?? 5;
     this.observer = options.observer ?? {};
     for (const member of this.members) this.nodes.push(new VirtualNode(this, member));
@@ -215,6 +224,7 @@ export class VirtualCluster implements VirtualWorld {
       ends: [left, right],
       links: [this.#nextLink++, this.#nextLink++],
       freeAtMs: [0, 0],
+      leftAtMs: [0, 0],
       open: true,
       path,
     };
@@ -232,12 +242,24 @@ export class VirtualCluster implements VirtualWorld {
     if (connection === undefined || !connection.open) return;
     const side = connection.ends[0] === from ? 0 : 1;
     const to = connection.ends[1 - side] as VirtualNode;
-    const arrivesMs = Math.max(this.timeMs + this.delayMs(from.member, to.member), connection.freeAtMs[side]);
+    const leavesMs = Math.max(this.timeMs, connection.leftAtMs[side]) + frame.length / this.bytesPerMs;
+    connection.leftAtMs[side] = leavesMs;
+    if (connection.kind === 'control') this.#noteUnread((leavesMs - this.timeMs) * this.bytesPerMs, connection);
+    const arrivesMs = Math.max(Math.ceil(leavesMs) + this.delayMs(from.member, to.member), connection.freeAtMs[side]);
     connection.freeAtMs[side] = arrivesMs;
     this.framesCarried++;
     this.observer.carried?.(from, to, connection.kind, frame);
     const { life } = to;
     this.at(arrivesMs - this.timeMs, () => this.arrive(connection, to, life, frame));
+  }
+
+  /** As the real transport does, a control connection is cut on which too much waits. */
+  #noteUnread(bytes: number, connection: Connection): void {
+    if (!Number.isFinite(bytes)) return;
+    this.unreadBytesMost = Math.max(this.unreadBytesMost, bytes);
+    if (bytes <= CONTROL_UNREAD_BYTES_MAX || !connection.open) return;
+    this.controlCuts++;
+    this.at(0, () => this.disconnect(connection));
   }
 
   /** A frame is there that was sent to this life of a node. */

@@ -31,6 +31,8 @@ export interface Connection {
   readonly links: readonly [number, number];
   /** Messages keep their order a direction: the earliest time at which the next may arrive. */
   readonly freeAtMs: [number, number];
+  /** When all that was sent has left, on lines of limited bandwidth. */
+  readonly leftAtMs: [number, number];
   open: boolean;
   readonly path: string;
 }

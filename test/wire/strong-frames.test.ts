@@ -45,7 +45,13 @@ function heardFrames(): Uint8Array[] {
   return Array.from(heard.values(), (bytes) => new Uint8Array(bytes));
 }
 
-const frames = heardFrames();
+/** Those that only large frames need. */
+const laneFrames = [
+  { type: 'piece', stream: '>large', begins: true, ends: false, bytes: new Uint8Array(40).fill(7) },
+  { type: 'taken', bytes: 70_000 },
+] as const;
+
+const frames = [...heardFrames(), ...laneFrames.map((frame) => new Uint8Array(groupCodec.encodeFrame(frame)))];
 
 function isTaken(bytes: Uint8Array): boolean {
   try {
@@ -73,6 +79,8 @@ describe('frames of quorum groups', () => {
       'timeout-now',
       'strong-request',
       'strong-answer',
+      'piece',
+      'taken',
     ])
       expect(types).toContain(type);
     for (const bytes of frames) expect(hexOf(groupCodec.encodeFrame(groupCodec.decodeFrame(bytes)))).toBe(hexOf(bytes));

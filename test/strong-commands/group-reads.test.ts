@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { GroupReads, type ReadJob } from '../../src/groups/group-reads.ts';
+import type { StrongRequestFrame } from '../../src/groups/strong-frames.ts';
+
+const [NEAR, FAR] = [64, 128];
+
+/** Reads of a leader, and for how many answers each node has room. */
+class Rig {
+  readonly rooms: Map<number, number> = new Map();
+  readonly ran: number[] = [];
+  readonly refused: number[] = [];
+  readonly reads: GroupReads = new GroupReads({
+    hasRoom: (node) => (this.rooms.get(node) ?? Infinity) > 0,
+    run: ({ ticket: { node, serial } }) => {
+      this.rooms.set(node, (this.rooms.get(node) ?? Infinity) - 1);
+      this.ran.push(serial);
+    },
+    refuse: ({ ticket }) => this.refused.push(ticket.serial),
+  });
+
+  ask(serial: number, node: number, untilMs = 1_000): void {
+    const job: ReadJob = { ticket: { node, serial }, frame: {} as StrongRequestFrame, untilMs };
+    this.reads.ask(serial, job);
+  }
+}
+
+test('a read is run once its index is applied, in order', () => {
+  const rig = new Rig();
+  for (const serial of [1, 2, 3, 4]) rig.ask(serial, NEAR);
+  rig.reads.confirmed(1, 5);
+  rig.reads.confirmed(2, 5);
+  rig.reads.confirmed(3, 6);
+  rig.reads.confirmed(4, null);
+  rig.reads.confirmed(9, 1);
+  rig.reads.run(4, 0);
+  expect([rig.ran, rig.refused]).toEqual([[], [4]]);
+  rig.reads.run(5, 0);
+  expect(rig.ran).toEqual([1, 2]);
+  rig.reads.run(6, 0);
+  rig.reads.run(7, 0);
+  expect(rig.ran).toEqual([1, 2, 3]);
+});
+
+test('without room for its answer it is not run: others are, and it is when there is room, unless nobody waits for it by then', () => {
+  const rig = new Rig();
+  rig.rooms.set(FAR, 1);
+  for (const serial of [1, 2, 3, 4, 5]) rig.ask(serial, FAR, serial === 3 ? 50 : 1_000);
+  rig.ask(6, NEAR);
+  for (const serial of [1, 2, 3, 4, 5, 6]) rig.reads.confirmed(serial, 1);
+  rig.reads.run(1, 0);
+  expect(rig.ran).toEqual([1, 6]);
+  rig.rooms.set(FAR, 1);
+  // one that comes now is not run before those that wait
+  rig.ask(7, FAR);
+  rig.reads.confirmed(7, 1);
+  rig.reads.run(1, 10);
+  expect(rig.ran).toEqual([1, 6, 2]);
+  rig.rooms.set(FAR, 2);
+  rig.reads.run(1, 60);
+  expect(rig.ran).toEqual([1, 6, 2, 4, 5]);
+  expect(rig.refused).toEqual([]);
+});
+
+test('who leads no more refuses them all, whatever they wait for', () => {
+  const rig = new Rig();
+  rig.rooms.set(FAR, 0);
+  for (const serial of [1, 2, 3]) rig.ask(serial, FAR);
+  rig.reads.confirmed(1, 1);
+  rig.reads.run(1, 0);
+  rig.reads.confirmed(2, 9);
+  rig.reads.refuseAll();
+  expect(rig.refused.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
+  rig.rooms.set(FAR, 9);
+  rig.reads.confirmed(3, 1);
+  rig.reads.run(9, 0);
+  expect(rig.ran).toEqual([]);
+});
+
+test('those that wait for room are bounded by number', () => {
+  const rig = new Rig();
+  rig.rooms.set(FAR, 0);
+  for (let serial = 1; serial <= 100_010; serial++) {
+    rig.ask(serial, FAR);
+    rig.reads.confirmed(serial, 1);
+  }
+  rig.reads.run(1, 0);
+  expect([rig.ran.length, rig.refused.length]).toEqual([0, 10]);
+});
