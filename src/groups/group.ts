@@ -58,6 +58,8 @@ const ADMISSIONS_MAX = 10_000;
 const PREFER_EVERY_MS = 500;
 /** How long after its election it begins to: whoever asked for this leader has said so by then. */
 const PREFER_AFTER_MS = 2_000;
+/** When a leader looks again that could not remove what has expired. */
+const EXPIRE_AGAIN_MS = 200;
 const SEEDS = 2 ** 32;
 
 /**
@@ -83,6 +85,8 @@ export class Group {
   readonly #offer: RulesOffer;
   /** The index of the last entry of this leadership that brings rules. */
   #offeredUpTo = 0;
+  /** A leader that may not propose it, or is refused, looks at what has expired again then. */
+  #expireNotBeforeMs = 0;
   #ledAtMs = -Infinity;
   readonly #age: CopyAge = new CopyAge();
   readonly #operator: GroupOperator;
@@ -246,14 +250,19 @@ export class Group {
     }
     const isAhead = this.#host.isClockAhead(this.#self);
     if (!isAhead) this.#offerRules(now);
-    if (!isAhead && this.#expiringUpTo <= this.#state.applied && this.#state.hasExpired(now.wallMs)) {
-      this.#expiringUpTo = this.#proposeOwn({ kind: 'expire', stamp: this.#host.nextStamp(now.wallMs) }, now);
-    }
+    if (this.#expiringUpTo <= this.#state.applied && this.#state.hasExpired(now.wallMs)) this.#expire(isAhead, now);
     if (now.monotonicMs < this.#preferAtMs) return;
     this.#preferAtMs = now.monotonicMs + PREFER_EVERY_MS;
     const keys = isAhead ? [] : this.#state.documentsDue();
     if (keys.length > 0) this.#proposeOwn({ kind: 'renew', stamp: this.#host.nextStamp(now.wallMs), keys }, now);
     this.#handOn(isAhead, now);
+  }
+
+  #expire(isAhead: boolean, now: Now): void {
+    this.#expiringUpTo = isAhead
+      ? 0
+      : this.#proposeOwn({ kind: 'expire', stamp: this.#host.nextStamp(now.wallMs) }, now);
+    if (this.#expiringUpTo === 0) this.#expireNotBeforeMs = now.monotonicMs + EXPIRE_AGAIN_MS;
   }
 
   #askAge(now: Now): void {
@@ -308,10 +317,16 @@ export class Group {
 
   /** Milliseconds until `tick` is wanted. */
   nextTickMs(now: Now): number {
-    const untilExpiryMs = this.isLeader ? this.#state.keyspace.nextExpiryMs - now.wallMs : Infinity;
     const untilAdmissionMs = this.#admissions.length > 0 ? 5 : Infinity;
     const untilMs = Math.min(this.raft.nextTickMs(), this.#age.dueMs) - now.monotonicMs;
-    return Math.min(untilMs, Math.max(1, untilExpiryMs), untilAdmissionMs);
+    return Math.min(untilMs, this.#untilExpiryMs(now), untilAdmissionMs);
+  }
+
+  #untilExpiryMs({ wallMs, monotonicMs }: Now): number {
+    // while an entry that removes some is on its way, its end is the next that happens
+    if (!this.isLeader || this.#expiringUpTo > this.#state.applied) return Infinity;
+    const dueMs = this.#state.hasExpired(wallMs) ? 0 : this.#state.keyspace.nextExpiryMs - wallMs;
+    return Math.max(1, dueMs, this.#expireNotBeforeMs - monotonicMs);
   }
 
   // ── what follows from it ──

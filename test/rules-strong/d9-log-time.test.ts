@@ -72,4 +72,29 @@ describe('D9: strong keys expire by the time of the log alone', () => {
     expect(cluster.runUntil(() => leads(EAST), 20_000)).toBe(true);
     expect(asia.run('GET position:1')).toBe('"v"');
   });
+
+  test('a leader that may not remove what has expired does not ask for time again and again', () => {
+    const regions = new StrongRegions();
+    const { cluster } = regions;
+    regions.connect(ASIA).run('SET position:1 v EX 600');
+    const east = regions.node(EAST);
+    const leads = (): boolean =>
+      east.core.strong.groups().some(({ name, role }) => name === GROUP && role === 'leader');
+    east.clockOffsetMs = 3_600_000;
+    cluster.run(300);
+    const asked: number[] = [];
+    // it hands on soon
+    for (let step = 0; step < 20 && leads(); step++) {
+      asked.push(east.core.nextTickMs());
+      cluster.run(10);
+    }
+    expect(asked.length).toBeGreaterThan(10);
+    expect(asked.filter((ms) => ms <= 1).length).toBeLessThan(asked.length / 2);
+    // where the clock is right again it is removed soon, and not before
+    east.clockOffsetMs = 0;
+    regions.led();
+    cluster.run(590_000);
+    expect(east.get('position:1')).toBe('v');
+    expect(cluster.runUntil(() => east.get('position:1') === null, 15_000)).toBe(true);
+  });
 });
