@@ -19,9 +19,15 @@ export type ShownArgument = Readable | { readonly start: Readable; readonly byte
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-/** SHA-256 in hex, of bytes or of a latin1 text's bytes. */
-export function sha256Hex(data: Uint8Array | string): string {
-  return hexOf(sha256(typeof data === 'string' ? latin1Bytes(data) : data));
+/** SHA-256 of bytes, in hex. */
+export type Sha256 = (bytes: Uint8Array) => string;
+
+/** In plain code: for what is short, and where nothing faster is given. */
+export const plainSha256: Sha256 = (bytes) => hexOf(sha256(bytes));
+
+/** SHA-256 in hex of a latin1 text's bytes. */
+export function sha256Hex(latin1: string, of: Sha256 = plainSha256): string {
+  return of(latin1Bytes(latin1));
 }
 
 function hexOf(bytes: Uint8Array): string {
@@ -31,21 +37,21 @@ function hexOf(bytes: Uint8Array): string {
 }
 
 /** The bytes of a latin1 text for a record, `bytesMax` of them at most. */
-export function shownBytes(latin1: string, bytesMax: number = SHOWN_BYTES_MAX): ShownBytes {
+export function shownBytes(latin1: string, bytesMax: number = SHOWN_BYTES_MAX, of: Sha256 = plainSha256): ShownBytes {
   if (latin1.length <= bytesMax) return readable(latin1);
   const start = readable(latin1.slice(0, characterEnd(latin1, bytesMax)));
-  return { start, bytes: latin1.length, sha256: sha256Hex(latin1) };
+  return { start, bytes: latin1.length, sha256: sha256Hex(latin1, of) };
 }
 
 /** As `shownBytes` of a latin1 text, without making a text of what is long. */
-export function shownRange(bytes: ByteRange): ShownBytes {
+export function shownRange(bytes: ByteRange, of: Sha256): ShownBytes {
   const { buf, start, end, length } = bytes;
   if (length <= SHOWN_BYTES_MAX) return readable(bytes.toLatin1());
   const head = latin1Of(buf, start, start + SHOWN_BYTES_MAX + 1);
   return {
     start: readable(head.slice(0, characterEnd(head, SHOWN_BYTES_MAX))),
     bytes: length,
-    sha256: sha256Hex(buf.subarray(start, end)),
+    sha256: of(buf.subarray(start, end)),
   };
 }
 

@@ -6,10 +6,12 @@ import type { Args } from '../commands/context.ts';
 import { UpdateKind, type Update } from '../crdt/update.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import { EMPTY_CHAIN, nextRecord, type AuditFacts, type AuditHead, type ShownCommand } from './audit-record.ts';
-import { SHOWN_PART_BYTES_MAX, shownArgument, shownBytes } from './audit-text.ts';
-import { AuditLens, shownParts, sortedParts, type Part, type ShownValue } from './audit-value.ts';
+import { SHOWN_PART_BYTES_MAX, shownArgument, shownBytes, type Sha256 } from './audit-text.ts';
+import { AuditLens, isLongValue, sortedParts, type LongValue, type Part, type ShownValue } from './audit-value.ts';
 import type { GroupEntry } from './group-entry.ts';
 
+/** Of so many keys with a long value it is remembered how that was last shown: the SHA-256 of the old value is that of the new one then. */
+const REMEMBERED_MAX = 1_000;
 /** So many arguments of a command, and commands of an EXEC, are written into a record. */
 const SHOWN_ARGUMENTS_MAX = 8;
 const SHOWN_COMMANDS_MAX = 8;
@@ -22,6 +24,8 @@ interface Written {
   old: ShownValue;
   /** The parts that were written, as they were before; null where the whole is shown. */
   parts: Map<string, Part> | null;
+  /** Whether more was written than when it expires. */
+  isChanged: boolean;
   /** The first of the commands that wrote it, and how many there are. */
   readonly commands: Args[];
   commandCount: number;
@@ -43,14 +47,16 @@ export class AuditTrail {
   /** What is running: null for what the group does by itself. */
   #running: () => Args | null = () => null;
   #head: AuditHead = EMPTY_CHAIN;
+  /** Of keys that nobody has written since. */
+  readonly #remembered: Map<string, LongValue> = new Map();
   readonly #kept: EntryRecords[] = [];
   #keptBytes = 0;
 
   /** Which writes are recorded is as the rules in force say when an entry is applied. */
-  constructor(group: string, inForce: { readonly rules: GroupRules }, keyspace: MapKeyspace) {
+  constructor(group: string, inForce: { readonly rules: GroupRules }, keyspace: MapKeyspace, sha256: Sha256) {
     this.#group = group;
     this.#inForce = inForce;
-    this.#lens = new AuditLens(keyspace);
+    this.#lens = new AuditLens(keyspace, sha256);
   }
 
   get head(): AuditHead {
@@ -73,7 +79,10 @@ export class AuditTrail {
 
   /** A key is about to be written. */
   before(key: ByteRange): void {
-    if (!this.#inForce.rules.isAudited(key)) return;
+    if (!this.#inForce.rules.isAudited(key)) {
+      if (this.#remembered.size > 0) this.#remembered.delete(key.toLatin1());
+      return;
+    }
     const name = key.toLatin1();
     const written = this.#written.get(name) ?? this.#first(name);
     const command = this.#running();
@@ -84,11 +93,18 @@ export class AuditTrail {
 
   #first(name: string): Written {
     const hasParts = this.#lens.hasParts(name);
-    const old = hasParts ? this.#lens.written(name, []) : this.#lens.whole(name);
+    const old = hasParts ? this.#lens.written(name, []) : this.#wholeOld(name);
     const parts = hasParts ? new Map<string, Part>() : null;
-    const written: Written = { old, parts, commands: [], commandCount: 0, lastCommand: null };
+    const written: Written = { old, parts, isChanged: false, commands: [], commandCount: 0, lastCommand: null };
     this.#written.set(name, written);
     return written;
+  }
+
+  #wholeOld(name: string): ShownValue {
+    const remembered = this.#remembered.get(name);
+    if (remembered === undefined) return this.#lens.whole(name);
+    this.#remembered.delete(name);
+    return this.#lens.again(name, remembered);
   }
 
   /** An update is about to be applied, or, of a document's edits, has been. */
@@ -96,7 +112,9 @@ export class AuditTrail {
     if (this.#written.size === 0) return;
     const name = key.toLatin1();
     const written = this.#written.get(name);
-    if (written === undefined || written.parts === null || kind === UpdateKind.Expire) return;
+    if (written === undefined || kind === UpdateKind.Expire) return;
+    written.isChanged = true;
+    if (written.parts === null) return;
     if (!isOfPart(kind)) return this.#takeWhole(name, written, written.parts);
     const part = field.toLatin1();
     if (!written.parts.has(part)) written.parts.set(part, this.#lens.part(name, part));
@@ -107,7 +125,7 @@ export class AuditTrail {
     const before = new Map(this.#lens.parts(name).map((part) => [part[0], part] as const));
     for (const [part, old] of parts) before.set(part, old);
     const there = [...before.values()].filter(([, value]) => value !== null && value !== false);
-    written.old = withParts(written.old, 'all', sortedParts(there));
+    written.old = withParts(written.old, 'all', this.#lens.shownParts(sortedParts(there)));
     written.parts = null;
   }
 
@@ -122,7 +140,10 @@ export class AuditTrail {
         ...shared,
         key: shownBytes(name),
         ...this.#commandsOf(entry, written, commands),
-        old: written.parts === null ? written.old : withParts(written.old, 'written', [...written.parts.values()]),
+        old:
+          written.parts === null
+            ? written.old
+            : withParts(written.old, 'written', this.#lens.shownParts([...written.parts.values()])),
         new: this.#newOf(name, written),
       };
       const { line, head } = nextRecord(this.#head, facts);
@@ -147,12 +168,24 @@ export class AuditTrail {
     return { commands: shown, ...(shown.length < commandCount ? { commandCount } : {}) };
   }
 
-  #newOf(name: string, { parts }: Written): ShownValue {
-    if (parts === null) return this.#lens.whole(name);
+  #newOf(name: string, { old, parts, isChanged }: Written): ShownValue {
+    if (parts === null) {
+      const value = isLongValue(old) && !isChanged ? this.#lens.again(name, old) : this.#lens.whole(name);
+      if (isLongValue(value)) this.#remember(name, value);
+      return value;
+    }
     return this.#lens.written(
       name,
       Array.from(parts.keys(), (part) => this.#lens.part(name, part)),
     );
+  }
+
+  /** The longest known is forgotten first. */
+  #remember(name: string, value: LongValue): void {
+    this.#remembered.delete(name);
+    this.#remembered.set(name, value);
+    const [oldest] = this.#remembered.size > REMEMBERED_MAX ? this.#remembered.keys() : [];
+    if (oldest !== undefined) this.#remembered.delete(oldest);
   }
 
   // ── until they are on disk ──
@@ -196,8 +229,12 @@ function isOfPart(kind: UpdateKind): boolean {
   );
 }
 
-function withParts(value: ShownValue, which: 'all' | 'written', parts: readonly Part[]): ShownValue {
-  return value === null || !('size' in value) ? value : { ...value, parts: which, shown: shownParts(parts) };
+function withParts(
+  value: ShownValue,
+  which: 'all' | 'written',
+  shown: ReturnType<AuditLens['shownParts']>,
+): ShownValue {
+  return value === null || !('size' in value) ? value : { ...value, parts: which, shown };
 }
 
 function requesterOf(entry: GroupEntry): Pick<AuditFacts, 'user' | 'address' | 'region' | 'request' | 'id'> {

@@ -2,7 +2,15 @@ import { ByteRange, latin1Range } from '../base/bytes.ts';
 import { ContentType } from '../crdt/entry.ts';
 import type { Slot } from '../keyspace/keyspace.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
-import { sha256Hex, SHOWN_PART_BYTES_MAX, shownBytes, shownRange, type ShownBytes } from './audit-text.ts';
+import {
+  sha256Hex,
+  SHOWN_BYTES_MAX,
+  SHOWN_PART_BYTES_MAX,
+  shownBytes,
+  shownRange,
+  type Sha256,
+  type ShownBytes,
+} from './audit-text.ts';
 
 /** So many fields or members are written into a record. */
 export const SHOWN_PARTS_MAX = 64;
@@ -31,6 +39,13 @@ export type ShownValue =
     }
   | null;
 
+/** A string or document of which a record has only the start and the SHA-256. */
+export type LongValue = Extract<ShownValue, { type: 'string' | 'json' }>;
+
+export function isLongValue(value: ShownValue): value is LongValue {
+  return value !== null && 'value' in value && typeof value.value === 'object' && 'sha256' in value.value;
+}
+
 /** A part as it is: latin1, null for a field that is not there. */
 export type Part = readonly [name: string, value: string | boolean | null];
 
@@ -39,10 +54,20 @@ export class AuditLens {
   readonly #keyspace: MapKeyspace;
   readonly #name: ByteRange = new ByteRange();
   readonly #value: ByteRange = new ByteRange();
+  readonly #sha256: Sha256;
   nowMs = 0;
 
-  constructor(keyspace: MapKeyspace) {
+  constructor(keyspace: MapKeyspace, sha256: Sha256) {
     this.#keyspace = keyspace;
+    this.#sha256 = sha256;
+  }
+
+  /** What a long value is shown as from now on, that was shown as `value` and was not written since; null where the key is not there. */
+  again(key: string, value: LongValue): LongValue | null {
+    const slot = this.#find(key);
+    if (slot < 0) return null;
+    const { expiresMs: _, ...rest } = value;
+    return { ...rest, ...this.#expires(slot) };
   }
 
   #find(key: string): Slot {
@@ -98,12 +123,11 @@ export class AuditLens {
   #shown(key: string, parts: readonly Part[] | null): ShownValue {
     const slot = this.#find(key);
     if (slot < 0) return null;
-    const expiryMs = this.#keyspace.expiryOf(slot);
-    const expires = expiryMs === Infinity ? {} : { expiresMs: expiryMs };
+    const expires = this.#expires(slot);
     switch (this.#keyspace.typeOf(slot)) {
       case ContentType.String:
         this.#keyspace.stringInto(slot, this.#value);
-        return { type: 'string', value: shownRange(this.#value), ...expires };
+        return { type: 'string', value: shownRange(this.#value, this.#sha256), ...expires };
       case ContentType.Hash:
         return { type: 'hash', size: this.#keyspace.hashAt(slot).size, ...this.#partsOf(key, parts), ...expires };
       case ContentType.Set:
@@ -111,15 +135,25 @@ export class AuditLens {
       default: {
         // members of an object come in another order on a member that got them by a snapshot
         const text = this.#keyspace.entryAt(slot).document?.canonicalText() ?? '';
-        return { type: 'json', value: shownBytes(text), ...expires };
+        return { type: 'json', value: shownBytes(text, SHOWN_BYTES_MAX, this.#sha256), ...expires };
       }
     }
   }
 
+  #expires(slot: Slot): { readonly expiresMs?: number } {
+    const expiryMs = this.#keyspace.expiryOf(slot);
+    return expiryMs === Infinity ? {} : { expiresMs: expiryMs };
+  }
+
+  /** Parts for a record. */
+  shownParts(parts: readonly Part[]): ShownParts {
+    return shownParts(parts, this.#sha256);
+  }
+
   #partsOf(key: string, parts: readonly Part[] | null): { parts: 'all' | 'written'; shown: ShownParts } {
     return parts === null
-      ? { parts: 'all', shown: shownParts(sortedParts(this.parts(key))) }
-      : { parts: 'written', shown: shownParts(parts) };
+      ? { parts: 'all', shown: this.shownParts(sortedParts(this.parts(key))) }
+      : { parts: 'written', shown: this.shownParts(parts) };
   }
 }
 
@@ -129,13 +163,13 @@ export function sortedParts(parts: readonly Part[]): Part[] {
 }
 
 /** The parts for a record: the first of them, and what they are as a whole where they are more. */
-export function shownParts(parts: readonly Part[]): ShownParts {
+function shownParts(parts: readonly Part[], of: Sha256): ShownParts {
   const list = parts.slice(0, SHOWN_PARTS_MAX).map(([name, value]): ShownPart => {
     const shown = typeof value === 'string' ? shownBytes(value, SHOWN_PART_BYTES_MAX) : value;
     return [shownBytes(name, SHOWN_PART_BYTES_MAX), shown];
   });
   if (list.length === parts.length) return { list };
-  return { list, count: parts.length, sha256: sha256Hex(parts.map(partText).join('')) };
+  return { list, count: parts.length, sha256: sha256Hex(parts.map(partText).join(''), of) };
 }
 
 /** With its lengths before it, so that no two lists have the same text. */

@@ -10,6 +10,7 @@ import { CausewayError } from '../errors.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import type { AuditHead } from './audit-record.ts';
+import type { Sha256 } from './audit-text.ts';
 import { AuditTrail } from './audit-trail.ts';
 import { CreationMarks } from './creation-marks.ts';
 import type { Arguments, CommandsEntry, GroupEntry } from './group-entry.ts';
@@ -69,6 +70,8 @@ export interface GroupStateOptions {
   readonly origin: Origin;
   readonly commands: CommandIndex;
   readonly newReply: NewReply;
+  /** For the audit. */
+  readonly sha256: Sha256;
   /** Whether there is a store that takes what changes. */
   readonly isStored: boolean;
 }
@@ -109,7 +112,7 @@ export class GroupState {
   constructor(options: GroupStateOptions) {
     this.#options = options;
     this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
-    this.audit = new AuditTrail(options.name, this.inForce, this.keyspace);
+    this.audit = new AuditTrail(options.name, this.inForce, this.keyspace, options.sha256);
     this.keyspace.collectsDirty = options.isStored;
     this.requests = new RequestTable(options.isStored);
     // that a key expires is no change yet: the entry that removes it is

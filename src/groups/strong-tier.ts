@@ -8,6 +8,7 @@ import type { QuorumBatch, QuorumImage, QuorumStore } from '../ports.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
 import { AUDIT_KEPT_BYTES_MAX, auditPage } from './audit-pages.ts';
+import type { Sha256 } from './audit-text.ts';
 import { Forwarder } from './forwarder.ts';
 import { electionDraw, type GroupPlan } from './group-plan.ts';
 import { Group, type GroupHost } from './group.ts';
@@ -56,6 +57,8 @@ export interface StrongTierOptions {
   readonly plans: readonly GroupPlan[];
   readonly commands: CommandIndex;
   readonly newReply: NewReply;
+  /** For the audit. */
+  readonly sha256: Sha256;
   /** What the node's own classes say of a group's keys. */
   readonly ownRules: (group: string) => OwnRules;
   readonly codec: GroupCodec;
@@ -184,8 +187,8 @@ export class StrongTier implements StrongView {
   }
 
   #newState({ origin, name }: GroupPlan): GroupState {
-    const { commands, newReply, load } = this.#options;
-    return new GroupState({ name, origin, commands, newReply, isStored: load !== null });
+    const { commands, newReply, sha256, load } = this.#options;
+    return new GroupState({ name, origin, commands, newReply, sha256, isStored: load !== null });
   }
 
   /** A peer knows of an earlier life of this node, of which nothing is here: what that promised is not known (see `Raft.abstain`). */

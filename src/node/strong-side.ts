@@ -15,7 +15,7 @@ import type { OwnStream } from './own-stream.ts';
 /** What a node with strong keys is given beside the rest. */
 export interface StrongOptions extends Pick<
   StrongTierOptions,
-  'plans' | 'commands' | 'newReply' | 'codec' | 'timing' | 'limits' | 'isDiskNew' | 'load' | 'readAudit'
+  'plans' | 'commands' | 'newReply' | 'sha256' | 'codec' | 'timing' | 'limits' | 'isDiskNew' | 'load' | 'readAudit'
 > {
   /** [0, 1) */
   readonly random: () => number;
@@ -43,7 +43,7 @@ export interface StrongSideOptions {
 /** Joins the strong tier to the causal one: each group is one more origin, whose transactions show in the order of their causes. */
 export function openStrongTier(options: StrongSideOptions): StrongTier {
   const { strong, ownRules, replica } = options;
-  const { plans, commands, newReply, codec, timing, limits, isDiskNew, load, readAudit, members } = strong;
+  const { plans, commands, newReply, sha256, codec, timing, limits, isDiskNew, load, readAudit, members } = strong;
   for (const { origin } of plans) replica.groupOrigins.add(origin);
   return new StrongTier(
     {
@@ -53,6 +53,7 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
       members: members === undefined ? null : { ...members, nodes: replica.members.all() },
       commands,
       newReply,
+      sha256,
       ownRules,
       codec,
       timing,

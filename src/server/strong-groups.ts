@@ -1,3 +1,4 @@
+import { sha256Hex } from '../adapters/sha256-digests.ts';
 import type { ClassPolicy } from '../classes/class-policy.ts';
 import { CommandIndex } from '../commands/command-index.ts';
 import { commandTable } from '../commands/table.ts';
@@ -58,6 +59,7 @@ export function strongOptions(
     limits: GROUP_LIMITS,
     commands: new CommandIndex(commandTable),
     newReply: keptReplies(),
+    sha256: sha256Hex,
     codec: groupCodec,
     random: () => entropy.unit(),
     now: () => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }),

@@ -1,3 +1,4 @@
+import { plainSha256, type Sha256 } from '../../src/groups/audit-text.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import { latin1Of } from '../../src/base/bytes.ts';
@@ -41,10 +42,14 @@ const bytes = (word: string | Uint8Array): Uint8Array => new Uint8Array(Buffer.f
 
 /** A log and one member that applies it. Keys that begin with `free` are not audited. */
 export class GroupRig {
-  state: GroupState = newState();
+  state: GroupState;
   readonly log: GroupEntry[] = [];
   #serial = 0;
   nowMs = START_MS;
+
+  constructor(sha256: Sha256 = plainSha256) {
+    this.state = newState(sha256);
+  }
 
   /** Commands of one request; the serial of an earlier one makes it a retry. */
   run(commands: readonly Words[], request: { isExec?: boolean; serial?: number; once?: OnceId } = {}): this {
@@ -104,12 +109,13 @@ export class GroupRig {
   }
 }
 
-export function newState(): GroupState {
+export function newState(sha256: Sha256 = plainSha256): GroupState {
   const state = new GroupState({
     name: GROUP,
     origin: groupOrigin(1, 'region'),
     commands: COMMANDS,
     newReply: keptReplies(),
+    sha256,
     isStored: false,
   });
   const list = ['free*', '*'].map((pattern) => ({ pattern, ttlMs: null, audit: pattern === '*' }));

@@ -1,3 +1,4 @@
+import { plainSha256 } from '../../src/groups/audit-text.ts';
 import { describe, expect, test } from 'vitest';
 import { MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
 import { REPLICATION_LIMITS } from '../../src/causal/limits.ts';
@@ -92,6 +93,7 @@ function aloneWithoutDisk(): { readonly core: RegionNode; write(words: readonly 
       plans: [planGroup(EAST, 1, 'region', [self], () => 0)],
       commands: new CommandIndex(commandTable),
       newReply: keptReplies(),
+      sha256: plainSha256,
       codec: groupCodec,
       timing: GROUP_TIMING,
       limits: GROUP_LIMITS,

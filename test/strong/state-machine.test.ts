@@ -1,3 +1,4 @@
+import { plainSha256 } from '../../src/groups/audit-text.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
@@ -22,6 +23,7 @@ const newState = (): GroupState =>
     origin: groupOrigin(1, 'region'),
     commands: COMMANDS,
     newReply: keptReplies(),
+    sha256: plainSha256,
     name: 'us-east-1/region',
     isStored: true,
   });

@@ -1,3 +1,4 @@
+import { plainSha256 } from '../../src/groups/audit-text.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import { restoredState } from '../../src/groups/group-batch.ts';
@@ -30,6 +31,7 @@ export function stateOnDisk(node: VirtualNode, name: string): DiskState {
     origin: plan.origin,
     commands: COMMANDS,
     newReply: keptReplies(),
+    sha256: plainSha256,
     isStored: false,
   });
   const stored = restoredState(groupCodec, image);

@@ -1,3 +1,4 @@
+import { plainSha256 } from '../../src/groups/audit-text.ts';
 import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
 import type { ActiveClasses } from '../../src/classes/active-classes.ts';
 import { MemoryQuorumDisk, MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
@@ -194,6 +195,7 @@ export class VirtualNode {
       now: () => this.now(),
       commands: COMMANDS,
       newReply: keptReplies(),
+      sha256: plainSha256,
       codec: groupCodec,
       isDiskNew: this.disk.starts === 1,
       load: (group) => this.disk.quorum.load(group),
