@@ -21,9 +21,10 @@ interface Confirmed {
 }
 
 export interface ReadsHost {
-  /** Whether another answer for a node may be made. */
+  /** Whether there is room for a large answer to a node. */
   hasRoom(node: number): boolean;
-  run(job: ReadJob): void;
+  /** Runs and answers it; false where there is no room for its answer. */
+  run(job: ReadJob): boolean;
   refuse(job: ReadJob): void;
 }
 
@@ -32,7 +33,7 @@ const HELD_MAX = 100_000;
 
 /**
  * Reads of the leader: each waits for the index that makes it linearizable, until that is applied, and then for room of its answer at
- * who asked. It is not run before: so much memory need its answers have at most.
+ * who asked. How large that is shows when it is run: what is small does not wait behind what is large.
  */
 export class GroupReads {
   readonly #host: ReadsHost;
@@ -72,11 +73,10 @@ export class GroupReads {
 
   #runOrHold(job: ReadJob): void {
     const { node } = job.ticket;
-    const held = this.#held.get(node);
-    if (held === undefined && this.#host.hasRoom(node)) return this.#host.run(job);
+    if (this.#host.run(job)) return;
     if (this.#heldCount >= HELD_MAX) return this.#host.refuse(job);
     this.#heldCount++;
-    const list = held ?? new LinkedList<ReadJob>();
+    const list = this.#held.get(node) ?? new LinkedList<ReadJob>();
     list.append(job);
     this.#held.set(node, list);
   }
@@ -84,10 +84,9 @@ export class GroupReads {
   #runHeld(node: number, list: LinkedList<ReadJob>, nowMs: number): void {
     for (let job = list.first; job !== undefined; job = list.first) {
       const isWanted = job.untilMs > nowMs;
-      if (isWanted && !this.#host.hasRoom(node)) return;
+      if (isWanted && (!this.#host.hasRoom(node) || !this.#host.run(job))) return;
       list.shift();
       this.#heldCount--;
-      if (isWanted) this.#host.run(job);
     }
     this.#held.delete(node);
   }

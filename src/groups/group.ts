@@ -21,8 +21,8 @@ export interface GroupHost {
   send(to: number, message: Message): void;
   /** A leader's answer to a request that came from a node, this one too. */
   answer(to: number, serial: number, answer: LeaderAnswer): void;
-  /** Whether another answer for a node may be made: what it has not taken yet is not too much. */
-  hasRoom(node: number): boolean;
+  /** Whether another answer of so many bytes may be made for a node: what it has not taken yet is not too much. */
+  hasRoom(node: number, bytes: number): boolean;
   /** Whether all of this is applied and shown here. */
   covers(deps: VectorEntries): boolean;
   /** Whether a node is known to show all of it. */
@@ -101,7 +101,7 @@ export class Group {
     this.#host = host;
     this.#offer = new RulesOffer(host.ownRules());
     this.#reads = new GroupReads({
-      hasRoom: (node) => host.hasRoom(node),
+      hasRoom: (node) => host.hasRoom(node, Infinity),
       run: (job) => this.#endRead(job),
       refuse: ({ ticket }) => this.#answer(ticket, { kind: 'refused' }),
     });
@@ -206,15 +206,20 @@ export class Group {
     this.raft.readIndex(id, now.monotonicMs);
   }
 
-  #endRead(job: ReadJob): void {
-    const { frame, ticket } = job;
+  #endRead({ frame, ticket: { node, serial } }: ReadJob): boolean {
     const index = this.#state.applied;
-    const versions = frame.keys.map((key) => this.#state.versionOf(key));
-    const reply =
-      frame.kind === 'versions'
-        ? NO_REPLY
-        : this.#state.read(frame.commands, frame.isExec, frame.respVersion, Math.floor(this.#host.random() * SEEDS));
-    this.#host.answer(ticket.node, ticket.serial, { kind: 'done', reply, versions, index });
+    if (frame.kind === 'versions') {
+      const versions = frame.keys.map((key) => this.#state.versionOf(key));
+      this.#host.answer(node, serial, { kind: 'done', reply: NO_REPLY, versions, index });
+      return true;
+    }
+    // for a peer that takes nothing at all it is not even run
+    if (!this.#host.hasRoom(node, 0)) return false;
+    const seed = Math.floor(this.#host.random() * SEEDS);
+    const reply = this.#state.read(frame.commands, frame.isExec, frame.respVersion, seed);
+    if (!this.#host.hasRoom(node, reply.length)) return false;
+    this.#host.answer(node, serial, { kind: 'done', reply, versions: [], index });
+    return true;
   }
 
   /** Lets in what waited for its causes, and gives up what waited too long. To be called when this node has applied something. */

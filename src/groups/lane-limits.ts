@@ -38,8 +38,12 @@ export const QUORUM_WAITING_BYTES_MAX: number = 32 * MEBIBYTE;
 /** Requests up to so many bytes do not wait behind larger ones. */
 export const SMALL_REQUEST_BYTES: number = 32 * KIBIBYTE;
 
-/** Requests, small ones and large ones each, that one node has asked of another and that are not answered; the next wait with the asker. */
-export const ASKED_BYTES_MAX: number = 32 * MEBIBYTE;
+/**
+ * Requests that one node has asked of another and that are not answered; the next wait with the asker. Of large ones two of the largest: one is
+ * on its way while the other is replicated, and what is small waits for no more of them in the log.
+ */
+export const ASKED_SMALL_BYTES_MAX: number = 32 * MEBIBYTE;
+export const ASKED_LARGE_BYTES_MAX: number = 17 * MEBIBYTE;
 
 /** What a request costs beside its words, in all that counts requests. */
 export const REQUEST_OVERHEAD_BYTES = 512;

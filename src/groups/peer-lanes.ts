@@ -154,15 +154,14 @@ export class PeerLanes {
     const isLost = answer.kind === 'done' && waitingAnswers(peer) > ANSWERS_WAITING_BYTES_MAX;
     const given: LeaderAnswer = isLost ? { kind: 'lost' } : answer;
     const bytes = answerBytes(given);
-    const stream = bytes <= SMALL_REQUEST_BYTES ? ANSWERS : LARGE_ANSWERS;
     const encode = (): Uint8Array => this.#codec.encodeFrame({ type: 'strong-answer', serial, answer: given });
-    peer.lane.push(stream, { bytes, encode });
+    peer.lane.push(answersOf(bytes), { bytes, encode });
   }
 
-  /** Whether another answer for a node may be made. */
-  hasRoom(node: number): boolean {
+  /** Whether another answer of so many bytes may be made for a node. Small ones and large ones have each their room. */
+  hasRoom(node: number, bytes: number): boolean {
     const peer = this.#peerOf(node);
-    return peer === null || waitingAnswers(peer) < ANSWERS_WAITING_BYTES;
+    return peer === null || peer.lane.waitingBytes(answersOf(bytes)) < ANSWERS_WAITING_BYTES;
   }
 
   // ── what comes in ──
@@ -197,6 +196,8 @@ function isOnLane(frame: LaneFrame): boolean {
   const { message } = frame;
   return message.type === 'snapshot' || (message.type === 'append' && message.entries.length > 0);
 }
+
+const answersOf = (bytes: number): string => (bytes <= SMALL_REQUEST_BYTES ? ANSWERS : LARGE_ANSWERS);
 
 const waitingAnswers = ({ lane }: Peer): number => lane.waitingBytes(ANSWERS) + lane.waitingBytes(LARGE_ANSWERS);
 

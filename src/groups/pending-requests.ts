@@ -1,6 +1,6 @@
 import { LinkedList, type Place } from '../base/linked-list.ts';
 import type { StrongAnswer, StrongRequest } from '../commands/strong-view.ts';
-import { ASKED_BYTES_MAX, SMALL_REQUEST_BYTES } from './lane-limits.ts';
+import { ASKED_LARGE_BYTES_MAX, ASKED_SMALL_BYTES_MAX, SMALL_REQUEST_BYTES } from './lane-limits.ts';
 
 type Leaves = Pick<Place<unknown>, 'leave'>;
 
@@ -96,13 +96,19 @@ interface Due {
   readonly atMs: number;
 }
 
+const ASKED_BYTES_MAX: Readonly<Record<SizeClass, number>> = {
+  small: ASKED_SMALL_BYTES_MAX,
+  large: ASKED_LARGE_BYTES_MAX,
+};
+
 /** The bytes that were asked of each node and are not answered. */
 export class AskedBytes {
   readonly #byNode: Map<number, Record<SizeClass, number>> = new Map();
 
   hasRoom(node: number, pending: Pending): boolean {
-    const underWay = this.#byNode.get(node)?.[sizeClassOf(pending)] ?? 0;
-    return underWay === 0 || underWay + pending.bytes <= ASKED_BYTES_MAX;
+    const size = sizeClassOf(pending);
+    const underWay = this.#byNode.get(node)?.[size] ?? 0;
+    return underWay === 0 || underWay + pending.bytes <= ASKED_BYTES_MAX[size];
   }
 
   add(node: number, pending: Pending): void {

@@ -167,7 +167,7 @@ export class StrongTier implements StrongView {
       ownRules: () => this.#options.ownRules(plan.name),
       send: (to, message) => this.#lanes.quorum(to, plan.name, message),
       answer: (to, serial, answer) => this.#answer(to, serial, answer),
-      hasRoom: (node) => node === this.#options.self || this.#lanes.hasRoom(node),
+      hasRoom: (node, bytes) => node === this.#options.self || this.#lanes.hasRoom(node, bytes),
     });
     return new Kept(group);
   }

@@ -4,16 +4,24 @@ import type { StrongRequestFrame } from '../../src/groups/strong-frames.ts';
 
 const [NEAR, FAR] = [64, 128];
 
+/** Reads with such serials have small answers, for which there is always room. */
+const SMALL = 1_000_000;
+
 /** Reads of a leader, and for how many answers each node has room. */
 class Rig {
   readonly rooms: Map<number, number> = new Map();
   readonly ran: number[] = [];
   readonly refused: number[] = [];
+  tried = 0;
   readonly reads: GroupReads = new GroupReads({
     hasRoom: (node) => (this.rooms.get(node) ?? Infinity) > 0,
     run: ({ ticket: { node, serial } }) => {
-      this.rooms.set(node, (this.rooms.get(node) ?? Infinity) - 1);
+      this.tried++;
+      const isSmall = serial >= SMALL;
+      if (!isSmall && (this.rooms.get(node) ?? Infinity) <= 0) return false;
+      if (!isSmall) this.rooms.set(node, (this.rooms.get(node) ?? Infinity) - 1);
       this.ran.push(serial);
+      return true;
     },
     refuse: ({ ticket }) => this.refused.push(ticket.serial),
   });
@@ -50,11 +58,15 @@ test('without room for its answer it is not run: others are, and it is when ther
   rig.reads.run(1, 0);
   expect(rig.ran).toEqual([1, 6]);
   rig.rooms.set(FAR, 1);
-  // one that comes now is not run before those that wait
-  rig.ask(7, FAR);
-  rig.reads.confirmed(7, 1);
   rig.reads.run(1, 10);
   expect(rig.ran).toEqual([1, 6, 2]);
+  // without room nothing is tried again, and what is small does not wait
+  const { tried } = rig;
+  rig.ask(SMALL, FAR);
+  rig.reads.confirmed(SMALL, 1);
+  rig.reads.run(1, 20);
+  expect(rig.ran.splice(-1)).toEqual([SMALL]);
+  expect(rig.tried).toBe(tried + 1);
   rig.rooms.set(FAR, 2);
   rig.reads.run(1, 60);
   expect(rig.ran).toEqual([1, 6, 2, 4, 5]);

@@ -147,8 +147,10 @@ describe('answers', () => {
     const [left, right] = [new End(), new End()];
     const answers: { serial: number; kind: string }[] = [];
     let serial = 0;
-    while (left.lanes.hasRoom(PEER)) left.lanes.answer(PEER, ++serial, done(7 * MEBIBYTE));
+    while (left.lanes.hasRoom(PEER, 7 * MEBIBYTE)) left.lanes.answer(PEER, ++serial, done(7 * MEBIBYTE));
     expect(serial * 7 * MEBIBYTE).toBeLessThan(ANSWERS_WAITING_BYTES + LANE_WINDOW_BYTES_MAX + 14 * MEBIBYTE);
+    // small ones have their own
+    expect(left.lanes.hasRoom(PEER, 100)).toBe(true);
     for (let more = 0; more < 20; more++) left.lanes.answer(PEER, ++serial, done(7 * MEBIBYTE));
     for (const frame of talk(left, right).atRight)
       if (frame.type === 'strong-answer') answers.push({ serial: frame.serial, kind: frame.answer.kind });
@@ -156,7 +158,7 @@ describe('answers', () => {
     const kinds = new Map(answers.map((answer) => [answer.serial, answer.kind]));
     expect([kinds.get(1), kinds.get(5), kinds.get(serial)]).toEqual(['done', 'done', 'lost']);
     expect(answers.filter(({ kind }) => kind === 'done').length).toBeLessThan(12);
-    expect(left.lanes.hasRoom(PEER)).toBe(true);
+    expect(left.lanes.hasRoom(PEER, 7 * MEBIBYTE)).toBe(true);
   });
 
   test('of a peer that asks and does not read are bounded by number too', () => {
