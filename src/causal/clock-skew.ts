@@ -1,11 +1,11 @@
-import { msOfStamp } from '../clock/stamp.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { Now, Replica } from './replica.ts';
 
 /** Whether most of the peers heard say that our clock is ahead of theirs by more than the limit, or our HLC is ahead of it (RULES D3). */
 export function isAheadOfPeers(replica: Replica, sessions: Iterable<PeerSession>, now: Now): boolean {
   const { clock, limits } = replica;
-  if (msOfStamp(clock.last) > now.wallMs + limits.skewMsMax) return true;
+  // by the time of the last command, as it is stamped: a turn may be a long one
+  if (clock.aheadMs > limits.skewMsMax) return true;
   let heard = 0;
   let behind = 0;
   for (const session of sessions) {

@@ -25,6 +25,7 @@ export function isStamp(value: unknown): value is Stamp {
 /** The hybrid clock of one node. Time is always an argument. */
 export class HybridClock {
   #last: Stamp;
+  #wallMs = 0;
 
   constructor(last: Stamp) {
     this.#last = last;
@@ -32,6 +33,16 @@ export class HybridClock {
 
   get last(): Stamp {
     return this.#last;
+  }
+
+  /** The physical clock was read; it may go back. */
+  read(wallMs: number): void {
+    this.#wallMs = wallMs;
+  }
+
+  /** How far it is ahead of the physical clock as that was read last; below 0 where it is behind. */
+  get aheadMs(): number {
+    return msOfStamp(this.#last) - this.#wallMs;
   }
 
   /** A stamp above every stamp given or seen so far, at least `nowMs`. */

@@ -199,6 +199,11 @@ export class RegionNode implements Engine, NodeView {
   }
 
   nowMs(wallMs: number): number {
+    this.#replica.clock.read(wallMs);
+    return this.#keyTimeMs(wallMs);
+  }
+
+  #keyTimeMs(wallMs: number): number {
     // a clock that was ahead for a moment is not believed for longer than the limit
     const beforeMs = Math.min(this.#nowMs, wallMs + this.#options.limits.skewMsMax);
     this.#nowMs = Math.max(beforeMs, wallMs, msOfStamp(this.#replica.clock.last));
@@ -224,12 +229,9 @@ export class RegionNode implements Engine, NodeView {
     }
     if (write && this.membership.ownRefusal !== null) return this.membership.ownRefusal;
     if (write && this.#readiness.isAheadOfPeers(this.#now)) {
-      const { skewMsMax } = this.#options.limits;
-      return new CausewayError(
-        'CLOCKSKEW',
-        `the clock of ${this.nodeId} is more than ${skewMsMax} ms ahead of most of its peers; writes are refused until it is set right`,
-        { retry: 'later' },
-      );
+      const ahead = `more than ${this.#options.limits.skewMsMax} ms ahead of most of its peers`;
+      const message = `the clock of ${this.nodeId} is ${ahead}; writes are refused until it is set right`;
+      return new CausewayError('CLOCKSKEW', message, { retry: 'later' });
     }
     return null;
   }
@@ -294,7 +296,7 @@ export class RegionNode implements Engine, NodeView {
     members.raiseStable(stable, vector);
     if (this.#closed.retire()) this.#own.noteVectorChanged();
     log.truncate(stable, now.monotonicMs);
-    const nowMs = this.nowMs(now.wallMs);
+    const nowMs = this.#keyTimeMs(now.wallMs);
     this.#keyspace.expireDue(nowMs, FORGET_BUDGET, () => this.#expiredKeys++);
     this.#keyspace.purgeExpired(msOfStamp(members.clockFloor()), FORGET_BUDGET);
     this.#keyspace.forgetStable(vector, stable, FORGET_BUDGET);
@@ -330,7 +332,7 @@ export class RegionNode implements Engine, NodeView {
     const { rowsEveryMs, heartbeatMs } = this.#options.limits;
     const isBusy = this.#replicator.isBusy || this.#keyspace.forgetWaiting > 0 || !this.#readiness.isStarted;
     if (isBusy) return rowsEveryMs;
-    const untilExpiryMs = this.#keyspace.nextExpiryMs - this.nowMs(this.#now.wallMs);
+    const untilExpiryMs = this.#keyspace.nextExpiryMs - this.#keyTimeMs(this.#now.wallMs);
     return Math.max(rowsEveryMs, Math.min(heartbeatMs, untilExpiryMs));
   }
 
@@ -357,6 +359,7 @@ export class RegionNode implements Engine, NodeView {
 
   #at(now: Now): void {
     this.#now = now;
+    this.#replica.clock.read(now.wallMs);
   }
 
   #send(link: number, frame: PeerFrame): number {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { latin1Range } from '../../src/base/bytes.ts';
 import { STAMP_COUNTERS, stampOfMs } from '../../src/clock/stamp.ts';
 import { ordersOf, originFor, PlayedStream, ScriptedNode } from '../support/scripted-node.ts';
 import { VIRTUAL_START_MS, VirtualCluster } from '../support/virtual-cluster.ts';
@@ -50,6 +51,21 @@ describe('D3: nothing is dropped for its stamp', () => {
     expect(node.core.unreadyReasons(0)).toContain('syncing: a snapshot is on its way');
     node.run(600);
     expect([node.get('k'), node.has(originFor('C')), node.core.unreadyReasons(0)]).toEqual(['v', 1, []]);
+  });
+
+  it('a turn that takes longer than the limit, or comes after a pause, is not taken for a clock that is ahead', () => {
+    const cluster = new VirtualCluster({ regions: ['a'] });
+    cluster.run(1_000);
+    const node = cluster.node(0);
+    const { wallMs } = node.now();
+    for (const laterMs of [0, 600, 1_300]) {
+      const nowMs = node.core.nowMs(wallMs + laterMs);
+      node.core.transact(nowMs, (tx) => tx.set(latin1Range('k'), 0, latin1Range('v'), Infinity));
+      expect(node.core.refusal(true, false)).toBeNull();
+    }
+    // a clock that is set back is
+    node.core.nowMs(wallMs);
+    expect(node.core.refusal(true, false)?.code).toBe('CLOCKSKEW');
   });
 
   it('a node whose clock is ahead of most of its peers refuses writes, and takes them again once it is right', () => {
