@@ -1,5 +1,5 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import { CausewayError } from '../errors.ts';
+import type { CausewayError } from '../errors.ts';
 import type {
   QuorumBatch,
   QuorumGroupBatch,
@@ -9,6 +9,7 @@ import type {
   StoredLogEntry,
   StoredSnapshot,
 } from '../ports.ts';
+import { MemoryCommits, type MemoryStoreOptions } from './memory-commits.ts';
 import { followLog, type LogBounds } from './quorum-log-bounds.ts';
 
 /** What is kept of one group. */
@@ -30,42 +31,28 @@ export class MemoryQuorumDisk {
   readonly groups: Map<string, MemoryGroup> = new Map();
 }
 
-interface PendingCommit {
-  readonly batch: QuorumBatch;
-  readonly done: (error: CausewayError | null) => void;
-}
-
-export interface MemoryQuorumStoreOptions {
-  /** Runs the end of a commit later; a commit is never done before `commit` returns. Default: after this turn of the event loop. */
-  readonly defer?: (run: () => void) => void;
-}
-
 /**
  * A `QuorumStore` in memory: for a node that keeps nothing over a restart, and for tests, which hand the disk of a crashed
  * store to the next one.
  */
 export class MemoryQuorumStore implements QuorumStore {
   readonly #disk: MemoryQuorumDisk;
-  readonly #defer: (run: () => void) => void;
+  readonly #commits: MemoryCommits<QuorumBatch>;
   /** Of the groups' logs once all that waits is done. */
   readonly #bounds: Map<string, LogBounds> = new Map();
-  #pending: PendingCommit[] = [];
-  #failure: CausewayError | null = null;
-  #isClosed = false;
-  #whenIdle: (() => void) | null = null;
 
-  constructor(disk: MemoryQuorumDisk = new MemoryQuorumDisk(), options: MemoryQuorumStoreOptions = {}) {
+  constructor(disk: MemoryQuorumDisk = new MemoryQuorumDisk(), options: MemoryStoreOptions = {}) {
     this.#disk = disk;
-    this.#defer = options.defer ?? ((run) => void setImmediate(run));
+    this.#commits = new MemoryCommits(({ groups }) => groups.forEach((group) => this.#apply(group)), options);
   }
 
   groups(): readonly string[] {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     return [...this.#disk.groups.keys()].toSorted();
   }
 
   load(name: string): QuorumImage {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     const group = this.#disk.groups.get(name) ?? new MemoryGroup();
     return {
       hardState: group.hardState,
@@ -79,44 +66,29 @@ export class MemoryQuorumStore implements QuorumStore {
   }
 
   audit(name: string, fromIndex: number): Iterable<readonly [index: number, record: Uint8Array]> {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     return (this.#disk.groups.get(name)?.audit ?? []).filter(([index]) => index >= fromIndex);
   }
 
   commit(batch: QuorumBatch, done: (error: CausewayError | null) => void): void {
-    const refusal = this.#refusal();
-    if (refusal !== null) return this.#defer(() => done(refusal));
-    for (const group of batch.groups) followLog(this.#boundsOf(group.group), group, UNCHANGED);
-    this.#pending.push({ batch: copyOf(batch), done });
-    this.#defer(() => this.#finishOldest());
+    this.#commits.commit(() => {
+      for (const group of batch.groups) followLog(this.#boundsOf(group.group), group, UNCHANGED);
+      return copyOf(batch);
+    }, done);
   }
 
   close(done: () => void): void {
-    if (this.#isClosed || this.#pending.length === 0) {
-      this.#isClosed = true;
-      return done();
-    }
-    this.#isClosed = true;
-    this.#whenIdle = done;
+    this.#commits.close(done);
   }
 
   /** As kill -9: what was not committed is lost, and nobody is told anything any more. */
   crash(): void {
-    this.#pending = [];
-    this.#isClosed = true;
+    this.#commits.crash();
   }
 
   /** As a disk that fails from now on: the commits that are not done yet get this error, every later call throws it. */
   fail(error: CausewayError): void {
-    this.#failure = error;
-  }
-
-  #finishOldest(): void {
-    const oldest = this.#pending.shift();
-    if (oldest === undefined) return;
-    if (this.#failure === null) for (const group of oldest.batch.groups) this.#apply(group);
-    oldest.done(this.#failure);
-    if (this.#pending.length === 0) this.#whenIdle?.();
+    this.#commits.fail(error);
   }
 
   #apply(batch: QuorumGroupBatch): void {
@@ -129,16 +101,6 @@ export class MemoryQuorumStore implements QuorumStore {
     const bounds = this.#bounds.get(name) ?? { firstIndex: 1, lastIndex: 0, ...this.#disk.groups.get(name)?.bounds };
     this.#bounds.set(name, bounds);
     return bounds;
-  }
-
-  #refuseIfOver(): void {
-    const refusal = this.#refusal();
-    if (refusal !== null) throw refusal;
-  }
-
-  #refusal(): CausewayError | null {
-    if (this.#failure !== null) return this.#failure;
-    return this.#isClosed ? new CausewayError('STORE', 'the store in memory is closed') : null;
   }
 }
 

@@ -1,6 +1,7 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import { CausewayError } from '../errors.ts';
+import type { CausewayError } from '../errors.ts';
 import type { QuorumWitness, Store, StoreBatch, StoredImage } from '../ports.ts';
+import { MemoryCommits, type MemoryStoreOptions } from './memory-commits.ts';
 
 /** What survives a crash of the process: the disk of a `MemoryStore`. */
 export class MemoryDisk {
@@ -13,34 +14,21 @@ export class MemoryDisk {
   readonly entries: Map<string, Uint8Array> = new Map();
 }
 
-interface PendingCommit {
-  readonly batch: StoreBatch;
-  readonly done: (error: CausewayError | null) => void;
-}
-
-export interface MemoryStoreOptions {
-  /** Runs the end of a commit later; a commit is never done before `commit` returns. Default: after this turn of the event loop. */
-  readonly defer?: (run: () => void) => void;
-}
-
 /**
  * A `Store` in memory: for a node that keeps nothing over a restart, and for tests, which hand the disk of a crashed store
  * to the next one.
  */
 export class MemoryStore implements Store, QuorumWitness {
   readonly #disk: MemoryDisk;
-  readonly #defer: (run: () => void) => void;
-  #pending: PendingCommit[] = [];
-  #failure: CausewayError | null = null;
-  #isClosed = false;
+  readonly #commits: MemoryCommits<StoreBatch>;
 
   constructor(disk: MemoryDisk = new MemoryDisk(), options: MemoryStoreOptions = {}) {
     this.#disk = disk;
-    this.#defer = options.defer ?? ((run) => void setImmediate(run));
+    this.#commits = new MemoryCommits((batch) => applyBatch(disk, batch), options);
   }
 
   load(): StoredImage {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     const entries = [...this.#disk.entries];
     return {
       meta: this.#disk.meta,
@@ -51,74 +39,42 @@ export class MemoryStore implements Store, QuorumWitness {
   }
 
   nextIncarnation(atLeast: number): number {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     this.#disk.incarnation = Math.max(this.#disk.incarnation + 1, atLeast);
     return this.#disk.incarnation;
   }
 
   raiseStampBound(stampBound: number): void {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     this.#disk.stampBound = Math.max(this.#disk.stampBound, stampBound);
   }
 
   quorumMark(): number {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     return this.#disk.quorumMark;
   }
 
   setQuorumMark(mark: number): void {
-    this.#refuseIfOver();
+    this.#commits.refuseIfOver();
     this.#disk.quorumMark = mark;
   }
 
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
-    const refusal = this.#refusal();
-    if (refusal !== null) return this.#defer(() => done(refusal));
-    this.#pending.push({ batch: copyOf(batch), done });
-    this.#defer(() => this.#finishOldest());
+    this.#commits.commit(() => copyOf(batch), done);
   }
 
   close(done: () => void): void {
-    const wasClosed = this.#isClosed;
-    this.#isClosed = true;
-    if (wasClosed || this.#pending.length === 0) return done();
-    const last = this.#pending.pop();
-    if (last === undefined) return done();
-    this.#pending.push({
-      batch: last.batch,
-      done: (error) => {
-        last.done(error);
-        done();
-      },
-    });
+    this.#commits.close(done);
   }
 
   /** As kill -9: what was not committed is lost, and nobody is told anything any more. */
   crash(): void {
-    this.#pending = [];
-    this.#isClosed = true;
+    this.#commits.crash();
   }
 
   /** As a disk that fails from now on: the commits that are not done yet get this error, every later call throws it. */
   fail(error: CausewayError): void {
-    this.#failure = error;
-  }
-
-  #finishOldest(): void {
-    const oldest = this.#pending.shift();
-    if (oldest === undefined) return;
-    if (this.#failure === null) applyBatch(this.#disk, oldest.batch);
-    oldest.done(this.#failure);
-  }
-
-  #refuseIfOver(): void {
-    const refusal = this.#refusal();
-    if (refusal !== null) throw refusal;
-  }
-
-  #refusal(): CausewayError | null {
-    if (this.#failure !== null) return this.#failure;
-    return this.#isClosed ? new CausewayError('STORE', 'the store in memory is closed') : null;
+    this.#commits.fail(error);
   }
 }
 

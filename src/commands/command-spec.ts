@@ -51,3 +51,18 @@ export interface CommandSpec {
   readonly run: (context: CommandContext) => void;
   readonly subcommands?: readonly CommandSpec[];
 }
+
+type OneKeyRow = (
+  name: string,
+  arity: number,
+  flags: readonly CommandFlag[],
+  summary: string,
+  run: CommandSpec['run'],
+) => CommandSpec;
+
+/** Makes rows of a group whose commands have one key, the first argument; `prefix` is put before their names. */
+export function oneKeyRows(group: CommandGroup, prefix = ''): OneKeyRow {
+  return (name, arity, flags, summary, run) => {
+    return { name: `${prefix}${name}`, arity, flags, keys: [1, 1, 1], group, summary, run };
+  };
+}

@@ -1,22 +1,13 @@
 import { ByteRange, latin1Of } from '../base/bytes.ts';
 import type { Args } from './context.ts';
 
-/** The arguments of a request, copied into one buffer: what MULTI keeps until EXEC. */
-export class CopiedArgs implements Args {
+/** Arguments whose bytes nobody writes over. */
+export class HeldArgs implements Args {
   readonly count: number;
   readonly #ranges: readonly ByteRange[];
 
-  constructor(args: Args) {
-    this.count = args.count;
-    const buf = new Uint8Array(bytesOf(args));
-    const ranges: ByteRange[] = [];
-    let at = 0;
-    for (let i = 0; i < args.count; i++) {
-      const { buf: from, start, end } = args.range(i);
-      buf.set(from.subarray(start, end), at);
-      ranges.push(new ByteRange(buf, at, at + end - start));
-      at += end - start;
-    }
+  constructor(ranges: readonly ByteRange[]) {
+    this.count = ranges.length;
     this.#ranges = ranges;
   }
 
@@ -32,6 +23,20 @@ export class CopiedArgs implements Args {
   word(index: number): string {
     return this.text(index).replace(/[a-z]+/g, (letters) => letters.toUpperCase());
   }
+}
+
+/** The arguments of a request, copied into one buffer: what MULTI keeps until EXEC. */
+export function copiedArgs(args: Args): Args {
+  const buf = new Uint8Array(bytesOf(args));
+  const ranges: ByteRange[] = [];
+  let at = 0;
+  for (let i = 0; i < args.count; i++) {
+    const { buf: from, start, end } = args.range(i);
+    buf.set(from.subarray(start, end), at);
+    ranges.push(new ByteRange(buf, at, at + end - start));
+    at += end - start;
+  }
+  return new HeldArgs(ranges);
 }
 
 /** What the objects around an argument's bytes cost, about. */

@@ -4,7 +4,7 @@ import { CausewayError, toCausewayError } from '../errors.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { Args } from './context.ts';
-import { CopiedArgs, copyBytes } from './copied-args.ts';
+import { copiedArgs, copyBytes } from './copied-args.ts';
 import type { Engine } from './engine.ts';
 import { ExecutionContext } from './execution-context.ts';
 import { feedMonitors } from './monitor-feed.ts';
@@ -233,7 +233,7 @@ export class Dispatcher {
       this.#reject(session, refuse(`transaction is too large (limit client-query-buffer-limit ${limit})`));
       return;
     }
-    session.enqueue({ entry, args: new CopiedArgs(args), bytes });
+    session.enqueue({ entry, args: copiedArgs(args), bytes });
     session.connection.reply.simple('QUEUED');
   }
 

@@ -1,7 +1,7 @@
 import { ByteRange } from '../base/bytes.ts';
 import { INT64_MAX } from '../base/decimal.ts';
 import { ContentType, NO_SLOT, type HashReader } from '../keyspace/keyspace.ts';
-import type { CommandFlag, CommandSpec } from './command-spec.ts';
+import { oneKeyRows, type CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { lookupTypeForRead } from './lookup.ts';
 import { integerArgumentWithin } from './numbers.ts';
@@ -100,15 +100,7 @@ function randomFields(context: CommandContext): void {
   }
 }
 
-function readSpec(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  summary: string,
-  run: CommandSpec['run'],
-): CommandSpec {
-  return { name, arity, flags, keys: [1, 1, 1], group: 'hash', summary, run };
-}
+const readSpec = oneKeyRows('hash');
 
 const fast = ['readonly', 'fast'] as const;
 

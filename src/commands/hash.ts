@@ -1,7 +1,7 @@
 import { ByteRange } from '../base/bytes.ts';
 import { formatDecimal, parseInteger } from '../base/decimal.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
-import type { CommandFlag, CommandSpec } from './command-spec.ts';
+import { oneKeyRows, type CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { hashReadCommands } from './hash-reads.ts';
 import { checkKey, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
@@ -114,15 +114,7 @@ function hincrbyfloat(context: CommandContext): void {
   reply.bulkText(formatDecimal(sum));
 }
 
-function writeSpec(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  summary: string,
-  run: CommandSpec['run'],
-): CommandSpec {
-  return { name, arity, flags, keys: [1, 1, 1], group: 'hash', summary, run };
-}
+const writeSpec = oneKeyRows('hash');
 
 const growing = ['write', 'denyoom', 'fast'] as const;
 

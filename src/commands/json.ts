@@ -2,7 +2,7 @@ import { formatJson, utf8Bytes, type Json, type JsonLayout } from '../crdt/docum
 import type { DocumentNode } from '../crdt/document.ts';
 import type { JsonPath } from '../crdt/json-path.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
-import type { CommandFlag, CommandSpec } from './command-spec.ts';
+import { oneKeyRows, type CommandFlag, type CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { matchesOf, noSuchDocument, noSuchPath, pathArgument, readDocument } from './json-access.ts';
 import {
@@ -129,15 +129,7 @@ const stringLength: Answer = {
   of: (node) => (typeof node.scalar === 'string' ? stringBytes(node.scalar) : null),
 };
 
-function jsonSpec(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  summary: string,
-  run: CommandSpec['run'],
-): CommandSpec {
-  return { name: `json.${name}`, arity, flags, keys: [1, 1, 1], group: 'json', summary, run };
-}
+const jsonSpec = oneKeyRows('json', 'json.');
 
 const WRITES: readonly CommandFlag[] = ['write', 'denyoom'];
 const READS: readonly CommandFlag[] = ['readonly'];

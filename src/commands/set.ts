@@ -1,7 +1,7 @@
 import { ByteRange } from '../base/bytes.ts';
 import { INT64_MAX } from '../base/decimal.ts';
 import { ContentType, NO_SLOT, type SetReader } from '../keyspace/keyspace.ts';
-import type { CommandFlag, CommandSpec } from './command-spec.ts';
+import { oneKeyRows, type CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { checkKey, HeldBytes, lookupTypeForRead, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
 import { integerArgumentWithin, positiveArgument } from './numbers.ts';
@@ -169,15 +169,7 @@ function spop(context: CommandContext): void {
   notifyIfGone(context, key, hash);
 }
 
-function setSpec(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  summary: string,
-  run: CommandSpec['run'],
-): CommandSpec {
-  return { name, arity, flags, keys: [1, 1, 1], group: 'set', summary, run };
-}
+const setSpec = oneKeyRows('set');
 
 /** Every command on sets but SSCAN. */
 export const setCommands: readonly CommandSpec[] = [

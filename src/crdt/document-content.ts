@@ -3,6 +3,7 @@ import type { VersionVector } from '../clock/version-vector.ts';
 import { canonicalJson, parseJson } from './document-json.ts';
 import { Generations, type GenerationsState } from './document-generations.ts';
 import { SharedDocument, type DocumentNode } from './document.ts';
+import { mergeSlots, slotHolder } from './slot-merge.ts';
 import { compareWrites, covers, type StampedDot, type Update, type UpdateContext } from './update.ts';
 import type { FlushedSides } from './writes.ts';
 
@@ -109,25 +110,15 @@ export class DocumentContent {
   /** Merges a snapshot's document by dot (RULES D6). `other` undefined is an empty one. */
   merge(other: DocumentContent | undefined, sides: FlushedSides): void {
     const their = other ?? new DocumentContent();
-    const mineHolds = this.#holder(sides.localFlush);
-    const theirsHolds = their.#holder(sides.remoteFlush);
-    if (mineHolds?.origin === theirsHolds?.origin && mineHolds?.seq === theirsHolds?.seq) {
-      if (this.content !== null && their.content !== null) this.content.merge(their.content, sides);
-      else this.content = null;
-      return;
-    }
-    const keepMine = mineHolds !== null && !sides.remote.contains(mineHolds.origin as Origin, mineHolds.seq);
-    const keepTheirs = theirsHolds !== null && !sides.local.contains(theirsHolds.origin as Origin, theirsHolds.seq);
-    const theirsWins =
-      keepTheirs &&
-      (!keepMine || compareWrites(theirsHolds.stamp, theirsHolds.origin, mineHolds.stamp, mineHolds.origin) > 0);
-    if (theirsWins) this.#take(their);
-    else if (!keepMine) this.#clear();
+    const outcome = mergeSlots(slotHolder(this, sides.localFlush), slotHolder(their, sides.remoteFlush), sides);
+    if (outcome === 'same') this.#mergeSameSlot(their, sides);
+    else if (outcome === 'theirs') this.#take(their);
+    else if (outcome === 'neither') this.#clear();
   }
 
-  #holder(flush: StampedDot | null): StampedDot | null {
-    if (flush !== null && compareWrites(this.stamp, this.origin, flush.stamp, flush.origin) < 0) return flush;
-    return this.stamp === 0 ? null : this;
+  #mergeSameSlot(their: DocumentContent, sides: FlushedSides): void {
+    if (this.content !== null && their.content !== null) this.content.merge(their.content, sides);
+    else this.content = null;
   }
 
   #take(their: DocumentContent): void {

@@ -3,6 +3,7 @@ import type { VersionVector } from '../clock/version-vector.ts';
 import type { Expiries } from './expiries.ts';
 import { Increments, sumText, type Amount, type RunState } from './increments.ts';
 import { viewOf, type KeptSibling } from './sibling-content.ts';
+import { mergeSlots, slotHolder } from './slot-merge.ts';
 import { compareWrites, covers, type StampedDot, type UpdateContext } from './update.ts';
 import type { FlushedSides, MergeSides } from './writes.ts';
 
@@ -113,7 +114,7 @@ export class StringContent {
   #isCurrentBase(baseOrigin: number, baseSeq: number, context: UpdateContext, flush: FlushMark | null): boolean {
     if (this.value !== null) return this.origin === baseOrigin && this.seq === baseSeq;
     if (baseOrigin !== 0) return false;
-    const holder = this.#holder(flush);
+    const holder = slotHolder(this, flush);
     return holder === null || covers(context, holder.origin, holder.seq);
   }
 
@@ -184,29 +185,11 @@ export class StringContent {
   /** Merges a snapshot's string by dot (RULES D6). `other` undefined is an empty one. */
   merge(other: StringContent | undefined, sides: FlushedSides): void {
     const their = other ?? new StringContent();
-    const mineHolds = this.#holder(sides.localFlush);
-    const theirsHolds = their.#holder(sides.remoteFlush);
-    if (mineHolds?.origin === theirsHolds?.origin && mineHolds?.seq === theirsHolds?.seq) {
-      this.#mergeSameSlot(their, sides);
-      return;
-    }
-    const keepMine = mineHolds !== null && !sides.remote.contains(mineHolds.origin as Origin, mineHolds.seq);
-    const keepTheirs = theirsHolds !== null && !sides.local.contains(theirsHolds.origin as Origin, theirsHolds.seq);
-    const theirsWins =
-      keepTheirs &&
-      (!keepMine || compareWrites(theirsHolds.stamp, theirsHolds.origin, mineHolds.stamp, mineHolds.origin) > 0);
-    if (theirsWins) {
-      // what holds their slot is news here, so nothing counted here can have been made on it
-      this.#take(their, their.increments);
-    } else if (!keepMine) {
-      this.#dropSlots(their, sides);
-    }
-  }
-
-  /** What holds the slot: what is in it, or the FLUSHALL that emptied it; null for nothing. */
-  #holder(flush: FlushMark | null): StampedDot | null {
-    if (flush !== null && compareWrites(this.stamp, this.origin, flush.stamp, flush.origin) < 0) return flush;
-    return this.stamp === 0 ? null : this;
+    const outcome = mergeSlots(slotHolder(this, sides.localFlush), slotHolder(their, sides.remoteFlush), sides);
+    if (outcome === 'same') this.#mergeSameSlot(their, sides);
+    // what holds their slot is news here, so nothing counted here can have been made on it
+    else if (outcome === 'theirs') this.#take(their, their.increments);
+    else if (outcome === 'neither') this.#dropSlots(their, sides);
   }
 
   #mergeSameSlot(their: StringContent, sides: MergeSides): void {

@@ -1,7 +1,9 @@
 import { AssertionFailed } from '../base/assert.ts';
+import { ByteRange } from '../base/bytes.ts';
 import { BULK_BYTES_DEFAULT } from '../base/client-limits.ts';
 import type { CommandEntry, CommandIndex } from '../commands/command-index.ts';
 import type { Args, CommandContext, Reply } from '../commands/context.ts';
+import { HeldArgs } from '../commands/copied-args.ts';
 import type { NodeView } from '../commands/node-view.ts';
 import { unknownCommand } from '../commands/request-errors.ts';
 import { refuse, wrongArity } from '../commands/refusals.ts';
@@ -10,7 +12,6 @@ import type { Session } from '../commands/session.ts';
 import { isForGroups } from '../commands/strong-gate.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
-import { ArgumentList } from './argument-list.ts';
 import type { Arguments } from './group-entry.ts';
 import { STRONG_REPLY_BYTES_MAX } from './limits.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -40,7 +41,7 @@ export interface Run {
  */
 export class StrongExecutor implements CommandContext {
   nowMs = 0;
-  args: Args = new ArgumentList([]);
+  args: Args = new HeldArgs([]);
   readonly isInLog = true;
   readonly keys: KeyspaceReader;
   /** Not a node's setting: it would be another one elsewhere. */
@@ -97,7 +98,7 @@ export class StrongExecutor implements CommandContext {
     this.#random = new SeededRandom(seed);
     this.nowMs = nowMs;
     if (isExec) reply.array(commands.length);
-    for (const list of commands) this.#runOne(new ArgumentList(list), reply);
+    for (const list of commands) this.#runOne(new HeldArgs(list.map((bytes) => new ByteRange(bytes))), reply);
     this.#tx = null;
     this.#reply = null;
     return reply.takeBytes();

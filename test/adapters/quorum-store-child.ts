@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import { LmdbQuorumStore } from '../../src/adapters/lmdb-quorum-store.ts';
 import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
 import { latin1Of } from '../../src/base/bytes.ts';
-import { CausewayError, toCausewayError } from '../../src/errors.ts';
+import { CausewayError } from '../../src/errors.ts';
 import type { QuorumStore } from '../../src/ports.ts';
 import { closedQuorum, groupBatch, groupHeld, logEntries, MemoryWitness, saved } from './quorum-batches.ts';
 import { quorumScript, SCRIPT_GROUPS } from './quorum-script.ts';
+import { codeThrown } from './store-batches.ts';
 
 const [mode, folder = '', ...rest] = process.argv.slice(2);
 if (mode === 'stream') await stream(Number(rest[0]), Number(rest[1]));
@@ -74,14 +75,5 @@ function readAll(dataDir: string): string {
     return createHash('sha256').update(JSON.stringify(held)).digest('hex');
   } catch (error) {
     return error instanceof CausewayError ? `${error.code} ${error.message}` : `other: ${String(error)}`;
-  }
-}
-
-function codeThrown(call: () => unknown): string {
-  try {
-    call();
-    return 'nothing';
-  } catch (error) {
-    return toCausewayError(error).code;
   }
 }

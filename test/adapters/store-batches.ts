@@ -1,5 +1,5 @@
 import { latin1Bytes } from '../../src/base/bytes.ts';
-import type { CausewayError } from '../../src/errors.ts';
+import { toCausewayError, type CausewayError } from '../../src/errors.ts';
 import type { Store, StoreBatch } from '../../src/ports.ts';
 
 /** A batch with defaults for what a test does not speak of. */
@@ -17,4 +17,14 @@ export function committed(store: Store, batch: StoreBatch): Promise<CausewayErro
 
 export function closed(store: Store): Promise<void> {
   return new Promise((resolve) => store.close(resolve));
+}
+
+/** The code of what a call throws. */
+export function codeThrown(call: () => unknown): string {
+  try {
+    call();
+    return 'nothing';
+  } catch (error) {
+    return toCausewayError(error).code;
+  }
 }

@@ -1,8 +1,7 @@
 /** A process that lmdb-store.test.ts kills or starves: `store-child.ts hold|stream|fill FOLDER`. */
 import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
 import { latin1Bytes } from '../../src/base/bytes.ts';
-import { toCausewayError } from '../../src/errors.ts';
-import { batchOf, committed, entry } from './store-batches.ts';
+import { batchOf, codeThrown, committed, entry } from './store-batches.ts';
 
 const [mode, folder] = process.argv.slice(2);
 const store = new LmdbStore(folder ?? '');
@@ -46,14 +45,5 @@ async function fill(): Promise<void> {
     const report = { code, message, laterCommit: laterCommit?.code, laterCalls, unhandled, lastCommitted: number - 1 };
     process.stdout.write(`${JSON.stringify(report)}\n`);
     return;
-  }
-}
-
-function codeThrown(call: () => unknown): string {
-  try {
-    call();
-    return 'nothing';
-  } catch (error) {
-    return toCausewayError(error).code;
   }
 }

@@ -128,10 +128,7 @@ describe('Yjs bytes from outside', () => {
   });
 });
 
-/** Columns with one update of a document. */
-function columns(kind: UpdateKind, field: string, value: Uint8Array): Parameters<typeof checkColumns>[0] {
-  const builder = new ColumnsBuilder();
-  builder.begin(stampAt(1), []);
+function documentUpdate(kind: UpdateKind, field: string, value: Uint8Array): Update {
   const update = new Update();
   update.kind = kind;
   update.key.setFrom(latin1Range('d'));
@@ -139,7 +136,14 @@ function columns(kind: UpdateKind, field: string, value: Uint8Array): Parameters
   update.value.setFrom(new ByteRange(value));
   update.baseOrigin = origin;
   update.baseSeq = 1;
-  builder.add(update);
+  return update;
+}
+
+/** Columns with one update of a document. */
+function columns(kind: UpdateKind, field: string, value: Uint8Array): Parameters<typeof checkColumns>[0] {
+  const builder = new ColumnsBuilder();
+  builder.begin(stampAt(1), []);
+  builder.add(documentUpdate(kind, field, value));
   return builder.take();
 }
 
@@ -163,13 +167,7 @@ describe('a peer that sends documents', () => {
   it('is not heard where it writes as another: the edit shows nowhere', () => {
     const keyspace = new MapKeyspace();
     const apply = (from: Origin, kind: UpdateKind, field: string, value: Uint8Array): void => {
-      const update = new Update();
-      update.kind = kind;
-      update.key.setFrom(latin1Range('d'));
-      update.field.setFrom(latin1Range(field));
-      update.value.setFrom(new ByteRange(value));
-      update.baseOrigin = origin;
-      update.baseSeq = 1;
+      const update = documentUpdate(kind, field, value);
       const seq = kind === UpdateKind.DocumentSet ? 1 : 2;
       keyspace.apply(update, { origin: from, seq, stamp: stampAt(seq), deps: new VersionVector() });
     };

@@ -4,7 +4,7 @@ import type { VirtualNode } from '../support/virtual-cluster.ts';
 import { runOptions, runs } from '../support/fast-check-runs.ts';
 import { agreeingStrong, agreementOf, REQUESTER, stateAt } from './agreeing.ts';
 import { Joining } from './joining.ts';
-import { memberStep as step, RandomMembers, type MemberStep } from './random-members.ts';
+import { lossAtRandom, memberStep as step, RandomMembers, type MemberStep } from './random-members.ts';
 
 /** Beside what may happen else: a survivor dies, and comes again. */
 function doOrKill(run: RandomMembers, each: MemberStep): void {
@@ -46,9 +46,7 @@ it(
   () => {
     fc.assert(
       fc.property(
-        fc.array(fc.nat(200), { minLength: 24, maxLength: 24 }),
-        fc.nat(3),
-        fc.boolean(),
+        ...lossAtRandom,
         fc.array(step, { maxLength: 30 }),
         fc.array(step, { maxLength: 30 }),
         fc.array(step, { maxLength: 20 }),

@@ -11,6 +11,9 @@ export const memberStep: fc.Arbitrary<MemberStep> = fc.record({
   value: fc.nat(300),
 } as const);
 
+/** The delays of a network, who is lost, and whether that one lives on. */
+export const lossAtRandom = [fc.array(fc.nat(200), { minLength: 24, maxLength: 24 }), fc.nat(3), fc.boolean()] as const;
+
 /** What happens at random between the steps of an operator. */
 export interface MemberStep {
   readonly kind: string;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { runOptions, runs } from '../support/fast-check-runs.ts';
-import { memberStep as step, RandomMembers } from './random-members.ts';
+import { lossAtRandom, memberStep as step, RandomMembers } from './random-members.ts';
 import { Removal } from './removal.ts';
 
 it(
@@ -9,9 +9,7 @@ it(
   () => {
     fc.assert(
       fc.property(
-        fc.array(fc.nat(200), { minLength: 24, maxLength: 24 }),
-        fc.nat(3),
-        fc.boolean(),
+        ...lossAtRandom,
         fc.array(step, { maxLength: 40 }),
         fc.array(step, { maxLength: 20 }),
         fc.array(step, { maxLength: 20 }),

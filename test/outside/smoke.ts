@@ -15,6 +15,21 @@ export interface SmokeCheck {
   readonly problem: string | null;
 }
 
+/** What was checked so far, whether it held or not. */
+export class SmokeChecks {
+  readonly all: SmokeCheck[] = [];
+
+  /** Does not throw: the next thing is checked, too. */
+  async check(name: string, body: () => Promise<void>): Promise<void> {
+    try {
+      await body();
+      this.all.push({ name, problem: null });
+    } catch (error) {
+      this.all.push({ name, problem: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}
+
 /**
  * What a cluster of three regions with the WAN between them must do, however it was brought up: answer, carry writes to
  * the other regions no faster than the ocean, merge what was written at once, and agree in the end.
@@ -34,33 +49,25 @@ export async function smoke(nodes: readonly SmokeNode[], deadlineMs: number): Pr
   const ap = client('ap-southeast-1');
   // Keys of its own, so that it may run again on the same cluster.
   const own = `smoke:${randomUUID()}`;
-  const checks: SmokeCheck[] = [];
-  const check = async (name: string, body: () => Promise<void>): Promise<void> => {
-    try {
-      await body();
-      checks.push({ name, problem: null });
-    } catch (error) {
-      checks.push({ name, problem: error instanceof Error ? error.message : String(error) });
-    }
-  };
+  const checks = new SmokeChecks();
 
   try {
-    await check('every region answers', async () => {
+    await checks.check('every region answers', async () => {
       for (const [region, redis] of clients) equal(await redis.ping(), 'PONG', region);
     });
-    await check('every region says that it is ready', async () => {
+    await checks.check('every region says that it is ready', async () => {
       for (const node of nodes) {
         const response = await fetch(`http://${node.http}/readyz`);
         equal(response.status, 200, `${node.region}: ${await response.text()}`);
       }
     });
-    await check('a write in us-east-1 is read in eu-west-1 and ap-southeast-1', async () => {
+    await checks.check('a write in us-east-1 is read in eu-west-1 and ap-southeast-1', async () => {
       await us.set(`${own}:string`, 'from us-east-1');
       for (const redis of [eu, ap]) {
         await eventually(deadlineMs, async () => equal(await redis.get(`${own}:string`), 'from us-east-1', 'value'));
       }
     });
-    await check('the ocean lies between: a write does not arrive sooner than light would bring it', async () => {
+    await checks.check('the ocean lies between: a write does not arrive sooner than light would bring it', async () => {
       const written = performance.now();
       await us.set(`${own}:ocean`, 'x');
       await eventually(deadlineMs, async () => equal(await ap.get(`${own}:ocean`), 'x', 'value'), 1);
@@ -68,13 +75,13 @@ export async function smoke(nodes: readonly SmokeNode[], deadlineMs: number): Pr
       // Half of the measured round trip is 117 ms; Virginia to Singapore is 15,500 km, 78 ms in glass.
       if (tookMs < 78) throw new Error(`it took ${tookMs.toFixed(1)} ms`);
     });
-    await check('increments made at once in all regions are summed', async () => {
+    await checks.check('increments made at once in all regions are summed', async () => {
       await Promise.all([us.incrby(`${own}:count`, 1), eu.incrby(`${own}:count`, 10), ap.incrby(`${own}:count`, 100)]);
       for (const redis of [us, eu, ap]) {
         await eventually(deadlineMs, async () => equal(await redis.get(`${own}:count`), '111', 'sum'));
       }
     });
-    await check('members added and fields set at once in all regions are all there', async () => {
+    await checks.check('members added and fields set at once in all regions are all there', async () => {
       await Promise.all([us.sadd(`${own}:set`, 'us'), eu.sadd(`${own}:set`, 'eu'), ap.sadd(`${own}:set`, 'ap')]);
       await Promise.all([us.hset(`${own}:hash`, 'us', '1'), ap.hset(`${own}:hash`, 'ap', '3')]);
       for (const redis of [us, eu, ap]) {
@@ -85,7 +92,7 @@ export async function smoke(nodes: readonly SmokeNode[], deadlineMs: number): Pr
         });
       }
     });
-    await check('all regions agree on the digest', async () => {
+    await checks.check('all regions agree on the digest', async () => {
       await eventually(deadlineMs, async () => {
         const digests = await Promise.all([us, eu, ap].map(async (redis) => digestOf(redis)));
         if (new Set(digests).size !== 1) throw new Error(`digests differ: ${digests.join(' ')}`);
@@ -94,7 +101,7 @@ export async function smoke(nodes: readonly SmokeNode[], deadlineMs: number): Pr
   } finally {
     for (const redis of clients.values()) redis.disconnect();
   }
-  return checks;
+  return checks.all;
 }
 
 /** A client that says in its errors what is wrong. */

@@ -15,6 +15,17 @@ function shortLogs(logBytesMax = 1): VirtualCluster {
   return cluster;
 }
 
+/** So many keys are everywhere, and the third region is away. */
+function awayWith(keys: number): { readonly cluster: VirtualCluster; readonly c: VirtualNode } {
+  const cluster = shortLogs();
+  const [a, c] = [cluster.node(0), cluster.node(2)];
+  for (let at = 0; at < keys; at++) a.set(`k${at}`, 'v');
+  cluster.run(1_000);
+  cluster.kill(c);
+  cluster.run(200);
+  return { cluster, c };
+}
+
 const snapshotsAt = (node: VirtualNode): number => node.core.telemetry(0).snapshotsReceivedTotal;
 
 describe('D6: snapshots merge by dot', () => {
@@ -79,12 +90,7 @@ describe('D6: snapshots merge by dot', () => {
   });
 
   it('nothing of it shows before it is whole; a connection lost in the middle begins it anew', () => {
-    const cluster = shortLogs();
-    const [a, c] = [cluster.node(0), cluster.node(2)];
-    for (let at = 0; at < 60; at++) a.set(`k${at}`, 'v');
-    cluster.run(1_000);
-    cluster.kill(c);
-    cluster.run(200);
+    const { cluster, c } = awayWith(60);
     let entries = 0;
     let lost = 0;
     cluster.observer = {
@@ -109,12 +115,7 @@ describe('D6: snapshots merge by dot', () => {
   });
 
   it('a connection that replaces the one it came on, seen by one end first, begins it anew too', () => {
-    const cluster = shortLogs();
-    const [a, c] = [cluster.node(0), cluster.node(2)];
-    for (let at = 0; at < 60; at++) a.set(`k${at}`, 'v');
-    cluster.run(1_000);
-    cluster.kill(c);
-    cluster.run(200);
+    const { cluster, c } = awayWith(60);
     let entries = 0;
     cluster.observer = {
       carried: (from, to, _kind, bytes) => {
@@ -129,12 +130,7 @@ describe('D6: snapshots merge by dot', () => {
   });
 
   it.each(['bulk', 'control'] as const)('a request or offer lost with the %s connection is made again', (kind) => {
-    const cluster = shortLogs();
-    const [a, c] = [cluster.node(0), cluster.node(2)];
-    for (let at = 0; at < 10; at++) a.set(`k${at}`, 'v');
-    cluster.run(1_000);
-    cluster.kill(c);
-    cluster.run(200);
+    const { cluster, c } = awayWith(10);
     let lost = 0;
     cluster.observer = {
       carried: (from, to, _kind, bytes) => {
