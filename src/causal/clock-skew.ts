@@ -1,3 +1,5 @@
+import { CausewayError } from '../errors.ts';
+import type { ReplicationLimits } from './limits.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { Now, Replica } from './replica.ts';
 
@@ -15,4 +17,10 @@ export function isAheadOfPeers(replica: Replica, sessions: Iterable<PeerSession>
     if (-offsetMs > limits.skewMsMax) behind++;
   }
   return heard > 0 && behind * 2 > heard;
+}
+
+/** What writes are answered then. */
+export function clockSkew(nodeId: string, { skewMsMax }: ReplicationLimits): CausewayError {
+  const message = `the clock of ${nodeId} is more than ${skewMsMax} ms ahead of most of its peers; writes are refused until it is set right`;
+  return new CausewayError('CLOCKSKEW', message, { retry: 'later' });
 }

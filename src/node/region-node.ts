@@ -4,6 +4,7 @@ import type { ReplicationLimits } from '../causal/limits.ts';
 import type { Member } from '../causal/members.ts';
 import type { Chunk } from '../causal/op-log.ts';
 import type { Codec, PeerFrame } from '../causal/peer-frames.ts';
+import { clockSkew } from '../causal/clock-skew.ts';
 import { Replica, type Identity, type Now } from '../causal/replica.ts';
 import { Replicator } from '../causal/replicator.ts';
 import { Sender } from '../causal/sender.ts';
@@ -229,9 +230,7 @@ export class RegionNode implements Engine, NodeView {
     }
     if (write && this.membership.ownRefusal !== null) return this.membership.ownRefusal;
     if (write && this.#readiness.isAheadOfPeers(this.#now)) {
-      const ahead = `more than ${this.#options.limits.skewMsMax} ms ahead of most of its peers`;
-      const message = `the clock of ${this.nodeId} is ${ahead}; writes are refused until it is set right`;
-      return new CausewayError('CLOCKSKEW', message, { retry: 'later' });
+      return clockSkew(this.nodeId, this.#options.limits);
     }
     return null;
   }
