@@ -1,26 +1,33 @@
+import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { assert } from '../base/assert.ts';
 import { CausewayError } from '../errors.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore, QuorumWitness } from '../ports.ts';
+import { IDENTITY_BYTES, type JournalContent } from './journal-files.ts';
+import { frameBytes } from './journal-frames.ts';
 import { fileIsWhole } from './lmdb-file.ts';
 import { PreparedBatch, replayRecord, type GroupTail } from './quorum-batch.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
-import { QuorumJournal, type JournalRecord } from './quorum-journal.ts';
+import { QuorumJournal } from './quorum-journal.ts';
+import { QuorumLanes, type TreeOnly } from './quorum-lanes.ts';
 import { BlockPool } from './record-block.ts';
 import { commitCause, makePrivate, privateFolder, storeError } from './store-failure.ts';
+import { discordOf, PLACE, placeOf, placeValue } from './tree-place.ts';
 
 /** The layout that this code writes; what it does not know it does not touch. The first had no journal. */
 const FORMAT_VERSION = '2';
 const FORMAT_WITHOUT_JOURNAL = '1';
 const FORMAT = Buffer.from('\0format');
 const MARK = Buffer.from('\0mark');
-/** The last record of the journal that is in the tree. */
-const JOURNALED = Buffer.from('\0journaled');
 
 const FOLDER = 'quorum';
 /** The tree is brought up to date when so much is only in the journal. */
-const BACKLOG_BYTES_MAX: number = 1024 * 1024;
+const BACKLOG_BYTES: number = 2 * 1024 * 1024;
+/** With so much, promises wait for the tree: a tree that is slower than the journal would be ever further behind. */
+const BACKLOG_BYTES_MAX: number = 32 * 1024 * 1024;
+/** Larger batches only the tree gets: writing them once takes less time than twice. */
+const JOURNALED_BYTES_MAX: number = 2 * 1024 * 1024;
 
 /** What to do with a folder that has less than this voter promised. */
 const REMOVE_AND_ADD =
@@ -33,15 +40,19 @@ const openFolders = new Set<string>();
 /** A commit on its way into the tree. */
 interface Pending {
   readonly prepared: PreparedBatch;
+  /** Of what it takes in memory and in the journal, an estimate from above. */
+  readonly bytes: number;
   /** Its record in the journal, which then tells when it is done; 0 for none. */
   readonly sequence: number;
+  /** Null where it has one. */
+  readonly treeOnly: TreeOnly | null;
   readonly done: Done;
 }
 
 type Done = (error: CausewayError | null) => void;
 
 export interface LmdbQuorumStoreOptions {
-  /** Appends to the journal of up to so many bytes stop the event loop while they are written; see `CommitPace`. 0 for never. */
+  /** Writes to the journal of up to so many bytes stop the event loop while they are written; see `CommitPace`. 0 for never. */
   readonly syncBytesMax?: number;
 }
 
@@ -68,13 +79,17 @@ export class LmdbQuorumStore implements QuorumStore {
   readonly #journal: QuorumJournal;
   readonly #blocks: BlockPool = new BlockPool();
   readonly #tails: Map<string, GroupTail> = new Map();
+  readonly #lanes: QuorumLanes = new QuorumLanes();
+  #identity: Uint8Array = new Uint8Array(0);
   #mark = 0;
   #sequence = 0;
+  /** The last record that is in the tree, and how many transactions that has. */
+  #inTree = 0;
+  #turn = 0;
   /** What the tree does not have yet, in order. */
   readonly #backlog: Pending[] = [];
+  /** Of the backlog and of what is on its way from there. */
   #backlogBytes = 0;
-  /** Commits in the backlog with which a log begins anew: what follows on that is done after it. */
-  #logsAnew = 0;
   #isUnderWay = false;
   /** Of commits on their way to the journal. */
   readonly #inJournal: Set<Pending> = new Set();
@@ -93,6 +108,7 @@ export class LmdbQuorumStore implements QuorumStore {
       throw new CausewayError('STORE', `${this.#folder} is open in this process already`);
     openFolders.add(this.#folder);
     let environment: RootDatabase<Uint8Array, Uint8Array> | null = null;
+    this.#journal = new QuorumJournal(this.#folder, options.syncBytesMax, (error) => this.#journalFailed(error));
     try {
       privateFolder(resolve(dataDir), FOLDER);
       if (!fileIsWhole(this.#folder))
@@ -100,12 +116,12 @@ export class LmdbQuorumStore implements QuorumStore {
       const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
       environment = open<Uint8Array, Uint8Array>({ path: this.#folder, overlappingSync: false, maxDbs: 1, ...binary });
       this.#environment = environment;
-      this.#journal = new QuorumJournal(this.#folder, options.syncBytesMax, (error) => this.#journalFailed(error));
       this.#begin();
       makePrivate(this.#folder);
       for (const [group, head] of readHeads(environment)) this.#tails.set(group, head);
     } catch (error) {
       openFolders.delete(this.#folder);
+      this.#journal.close();
       void environment?.close();
       throw storeError(error, this.#folder, REMOVE_AND_ADD);
     }
@@ -116,8 +132,13 @@ export class LmdbQuorumStore implements QuorumStore {
   }
 
   load(group: string): QuorumImage {
+    const refusal = this.#refusal();
+    if (refusal !== null) throw refusal;
+    assert(!this.#isUnderWay, 'a group is loaded while nothing is on its way into the tree');
     return this.#guarded(() => {
-      this.#settle();
+      const taken = this.#backlog.splice(0);
+      if (taken.length > 0) this.#environment.transactionSync(() => this.#putAll(taken));
+      this.#areInTree(taken);
       return readGroup(this.#environment, group, (error) => this.#fail(error));
     });
   }
@@ -126,31 +147,26 @@ export class LmdbQuorumStore implements QuorumStore {
     return this.#guarded(() => readAudit(this.#environment, group, fromIndex, (error) => this.#fail(error)));
   }
 
-  /** Brings the tree up to date before it is read. */
-  #settle(): void {
-    assert(!this.#isUnderWay, 'a group is loaded while nothing is on its way into the tree');
-    const taken = this.#backlog.splice(0);
-    this.#backlogBytes = 0;
-    if (taken.length > 0) this.#environment.transactionSync(() => this.#putAll(taken));
-  }
-
   commit(batch: QuorumBatch, done: Done): void {
     const refusal = this.#refusal();
     if (refusal !== null) return queueMicrotask(() => done(refusal));
     const prepared = new PreparedBatch(batch, this.#tails, this.#blocks);
-    const inJournal = !prepared.isBulk && this.#logsAnew === 0;
-    if (inJournal) this.#sequence += 1;
-    const pending = { prepared, sequence: inJournal ? this.#sequence : 0, done };
+    const bytes = frameBytes(prepared.bytes);
+    const inJournal =
+      bytes <= JOURNALED_BYTES_MAX && this.#backlogBytes <= BACKLOG_BYTES_MAX && this.#lanes.mayUseJournal(batch);
+    const sequence = inJournal ? this.#sequence + 1 : 0;
+    const treeOnly = inJournal ? null : this.#lanes.enter(batch);
+    const pending = { prepared, bytes, sequence, treeOnly, done };
     this.#backlog.push(pending);
-    this.#backlogBytes += prepared.bytes;
-    if (prepared.dropsLog) this.#logsAnew += 1;
+    this.#backlogBytes += bytes;
     if (inJournal) this.#record(pending);
-    if (!inJournal || this.#backlogBytes > BACKLOG_BYTES_MAX) this.#bringUp();
+    if (!inJournal || this.#backlogBytes > BACKLOG_BYTES) this.#bringUp();
   }
 
   #record(pending: Pending): void {
     const { prepared, sequence, done } = pending;
     const { bytes } = prepared;
+    this.#sequence = sequence;
     this.#inJournal.add(pending);
     this.#journal.append({ sequence, bytes, writeTo: (into, at) => prepared.recordTo(into, at) }, () => {
       this.#inJournal.delete(pending);
@@ -179,45 +195,55 @@ export class LmdbQuorumStore implements QuorumStore {
     }
     const mark = Number(this.#environment.get(MARK)?.toString() ?? '0');
     const witnessed = this.#witness.quorumMark();
-    const { mark: journalMark, records } = this.#journal.read();
-    const isJournalOf =
-      journalMark === null
-        ? mark === 0 || version === FORMAT_WITHOUT_JOURNAL
-        : (journalMark === mark || journalMark === mark + 1) && journalMark <= witnessed + 1;
-    if ((mark !== witnessed && mark !== witnessed + 1) || !isJournalOf) {
-      throw new CausewayError(
-        'STORE',
-        `${this.#folder} is not the folder that this node had last (mark ${mark} in the tree, ${journalMark ?? 'none'} in the journal, ` +
-          `expected ${witnessed}): it or a part of it was lost or put back from a backup. Bring the right one back; if there is none: ${REMOVE_AND_ADD}`,
-      );
-    }
+    if (mark !== witnessed && mark !== witnessed + 1)
+      throw this.#notTheFolder(`mark ${mark} in the tree, expected ${witnessed}`);
+    const place = placeOf(this.#environment.get(PLACE));
+    const journal = this.#journal.read();
+    // the first start ends with the place; one that upgrades, too
+    if (place === null && mark !== 0 && version !== FORMAT_WITHOUT_JOURNAL)
+      throw new Error('MDB_CORRUPTED: the place of the tree is damaged');
+    if (journal === null && place !== null) throw this.#notTheFolder('there is no journal');
+    const discord = journal === null ? null : discordOf(place, mark, journal);
+    if (discord !== null) throw this.#notTheFolder(discord);
     this.isNew = witnessed === 0;
-    this.#replay(records);
+    this.#identity = place?.identity ?? journal?.identity ?? randomBytes(IDENTITY_BYTES);
+    this.#inTree = place?.sequence ?? 0;
+    this.#turn = place?.turn ?? 0;
+    if (journal !== null) this.#replay(journal);
+    this.#sequence = this.#inTree;
     this.#raiseMark(witnessed + 1);
   }
 
+  #notTheFolder(why: string): CausewayError {
+    return new CausewayError(
+      'STORE',
+      `${this.#folder} is not the folder that this node had last (${why}): ` +
+        `it or a part of it was lost or put back from a backup. Bring the right one back; if there is none: ${REMOVE_AND_ADD}`,
+    );
+  }
+
   /** Puts into the tree what only the journal has. */
-  #replay(records: readonly JournalRecord[]): void {
-    this.#sequence = Number(this.#environment.get(JOURNALED)?.toString() ?? '0');
-    const [first] = records;
-    if (first !== undefined && first.sequence > this.#sequence + 1)
-      throw new Error('MDB_CORRUPTED: the beginning of the journal is missing');
-    const missing = records.filter(({ sequence }) => sequence > this.#sequence);
+  #replay({ before, records, last }: JournalContent): void {
+    if (before > this.#inTree) throw new Error('MDB_CORRUPTED: the beginning of the journal is damaged');
+    const missing = records.filter(({ sequence }) => sequence > this.#inTree);
     if (missing.length === 0) return;
-    this.#sequence = missing.at(-1)?.sequence ?? this.#sequence;
     this.#environment.transactionSync(() => {
       for (const { body } of missing) replayRecord(body, this.#environment);
-      this.#environment.putSync(JOURNALED, Buffer.from(String(this.#sequence)));
+      this.#putPlace(last, last);
     });
+    this.#inTree = last;
+    this.#turn += 1;
   }
 
   /** The journal first, which has nothing then; a crash in between is found at the next start. */
   #raiseMark(mark: number): void {
-    this.#journal.begin(mark, this.#sequence + 1);
+    this.#journal.begin({ identity: this.#identity, mark, turn: this.#turn }, this.#sequence + 1);
     this.#environment.transactionSync(() => {
       this.#environment.putSync(FORMAT, Buffer.from(FORMAT_VERSION));
       this.#environment.putSync(MARK, Buffer.from(String(mark)));
+      this.#putPlace(this.#sequence, this.#sequence);
     });
+    this.#turn += 1;
     this.#witness.setQuorumMark(mark);
     this.#mark = mark;
   }
@@ -235,31 +261,27 @@ export class LmdbQuorumStore implements QuorumStore {
       const taken = this.#takeBacklog();
       // those that came while another failed
       if (this.#failure === null && taken.length > 0) await this.#write(taken);
-      for (const { prepared, sequence, done } of taken) {
-        if (prepared.dropsLog) this.#logsAnew -= 1;
-        if (sequence === 0) done(this.#failure);
-      }
+      for (const { sequence, done } of taken) if (sequence === 0) done(this.#failure);
     } while (this.#backlog.length > 0 && (this.#isClosed || this.#isWaitedFor));
     this.#isUnderWay = false;
     this.#whenIdle?.();
+    this.#whenIdle = null;
   }
 
   get #isWaitedFor(): boolean {
-    return this.#backlogBytes > BACKLOG_BYTES_MAX || this.#backlog.some(({ sequence }) => sequence === 0);
+    return this.#backlogBytes > BACKLOG_BYTES || this.#backlog.some(({ sequence }) => sequence === 0);
   }
 
   /** What goes into one transaction: a batch that clears a group's state looks at what is on disk, so it comes first. */
-  #takeBacklog(): Pending[] {
+  #takeBacklog(): readonly Pending[] {
     const next = this.#backlog.findIndex(({ prepared }, position) => position > 0 && prepared.clears.length > 0);
-    const taken = this.#backlog.splice(0, next === -1 ? this.#backlog.length : next);
-    for (const { prepared } of taken) this.#backlogBytes -= prepared.bytes;
-    return taken;
+    return this.#backlog.splice(0, next === -1 ? this.#backlog.length : next);
   }
 
   async #write(taken: readonly Pending[]): Promise<void> {
     try {
       await this.#environment.batch(() => this.#putAll(taken));
-      this.#journal.retire(lastSequence(taken));
+      this.#areInTree(taken);
     } catch (error) {
       this.#fail(await commitCause(error));
     }
@@ -268,8 +290,29 @@ export class LmdbQuorumStore implements QuorumStore {
   /** To be called in a transaction. */
   #putAll(taken: readonly Pending[]): void {
     for (const { prepared } of taken) prepared.writeTo(this.#environment);
-    const sequence = lastSequence(taken);
-    if (sequence > 0) void this.#environment.put(JOURNALED, Buffer.from(String(sequence)));
+    this.#putPlace(this.#lastIn(taken), this.#journal.written);
+  }
+
+  /** With each transaction. */
+  #putPlace(sequence: number, written: number): void {
+    const place = { identity: this.#identity, sequence, turn: this.#turn + 1, written };
+    void this.#environment.put(PLACE, placeValue(place));
+  }
+
+  /** These are on disk in the tree now. */
+  #areInTree(taken: readonly Pending[]): void {
+    if (taken.length === 0) return;
+    this.#inTree = this.#lastIn(taken);
+    this.#turn += 1;
+    this.#journal.retire(this.#inTree, this.#turn);
+    for (const { bytes, treeOnly } of taken) {
+      this.#backlogBytes -= bytes;
+      if (treeOnly !== null) this.#lanes.leave(treeOnly);
+    }
+  }
+
+  #lastIn(taken: readonly Pending[]): number {
+    return taken.reduce((last, { sequence }) => Math.max(last, sequence), this.#inTree);
   }
 
   #journalFailed(error: unknown): void {
@@ -309,8 +352,4 @@ export class LmdbQuorumStore implements QuorumStore {
     this.#failure ??= storeError(cause, this.#folder, REMOVE_AND_ADD);
     return this.#failure;
   }
-}
-
-function lastSequence(taken: readonly Pending[]): number {
-  return taken.reduce((last, { sequence }) => Math.max(last, sequence), 0);
 }

@@ -45,10 +45,6 @@ const RECORD_BYTES = 64;
 export class PreparedBatch {
   /** Whose keys on disk go before anything else. */
   readonly clears: KeySpan[] = [];
-  /** Whether it brings more than the end of the log, so that there is time for it and nothing is gained by writing it twice. */
-  readonly isBulk: boolean;
-  /** Whether the log begins anew with it. */
-  readonly dropsLog: boolean;
   /** Of its keys and values in a record. */
   bytes: number = COUNT_BYTES;
   readonly #keys: Uint8Array[] = [];
@@ -57,10 +53,6 @@ export class PreparedBatch {
 
   constructor(batch: QuorumBatch, tails: Map<string, GroupTail>, pool: BlockPool) {
     this.#block = new RecordBlock(pool.take(batch.groups.reduce((sum, group) => sum + bytesOf(group), 0)));
-    this.dropsLog = batch.groups.some((group) => group.dropsLog);
-    this.isBulk = batch.groups.some(
-      ({ dropsLog, snapshot, state, audit }) => dropsLog || snapshot !== null || state !== null || audit.length > 0,
-    );
     const seen = new Set<string>();
     for (const group of batch.groups) {
       assert(!seen.has(group.group), 'a batch names a group once');
