@@ -37,6 +37,16 @@ interface Queue {
 /** What became of a chunk. */
 export type Taken = 'held' | 'duplicate' | 'gap' | 'full';
 
+/** How far all would be if something were there. */
+export interface Reach {
+  readonly vector: VersionVector;
+  /**
+   * What has to come before the next transaction of an origin can be reached: one that is neither there nor held. Null where that
+   * cannot be said: it waits for its stamp's time, or for what waits for it.
+   */
+  barrier(origin: Origin): readonly [Origin, number] | null;
+}
+
 export interface HoldBackOptions {
   readonly bytesMax: number;
   /** How far a stamp may be ahead of the local clock, milliseconds. */
@@ -136,7 +146,7 @@ export class HoldBack {
   }
 
   /** How far all would be if `vector` were there and then all were delivered that can be. Delivers nothing. */
-  reach(vector: VersionVector, closed: VersionVector, wallMs: number): VersionVector {
+  reach(vector: VersionVector, closed: VersionVector, wallMs: number): Reach {
     const latestStamp = stampOfMs(wallMs + this.#options.skewMsMax);
     const reached = vector.clone();
     const left = [...this.#queues].map(([origin, { chunks }]) => ({ origin, forks: chunks.map(forkOf) }));
@@ -159,7 +169,20 @@ export class HoldBack {
         }
       }
     }
-    return reached;
+    const heads = new Map(
+      left.flatMap(({ origin, forks: [head] }) => (head === undefined ? [] : [[origin, head.reader]])),
+    );
+    const barrier = (of: Origin): readonly [Origin, number] | null => {
+      const passed = new Set<Origin>();
+      for (let origin = of; !passed.has(origin);) {
+        const head = heads.get(origin);
+        if (head === undefined) return [origin, reached.get(origin) + 1];
+        passed.add(origin);
+        origin = head.missingDep(reached, closed, origin)?.[0] ?? origin;
+      }
+      return null;
+    };
+    return { vector: reached, barrier };
   }
 
   /** Moves past a transaction that came another way meanwhile. */

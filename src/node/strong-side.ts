@@ -68,6 +68,8 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
 
 class CausalSide implements StrongHost {
   readonly #options: StrongSideOptions;
+  /** What a group's whole state cannot be shown before, by the group's origin: until it comes nothing need be looked at again. */
+  readonly #barriers: Map<Origin, readonly [Origin, number]> = new Map();
 
   constructor(options: StrongSideOptions) {
     this.#options = options;
@@ -107,7 +109,14 @@ class CausalSide implements StrongHost {
   }
 
   rowCovers(node: number, deps: VersionVector): boolean {
-    return this.#options.replica.members.row(node)?.applied.covers(deps) ?? false;
+    const { members, vector, closedHere } = this.#options.replica;
+    const applied = members.row(node)?.applied;
+    if (applied === undefined) return false;
+    return [...deps.dots()].every(([origin, seq]) => {
+      if (applied.contains(origin, seq) || vector.isRetired(origin)) return true;
+      // of what is closed nobody has more than is here: the rest is void (RULES D7, D8)
+      return closedHere.isRetired(origin) && applied.contains(origin, vector.get(origin));
+    });
   }
 
   isClockAhead(node: number): boolean {
@@ -152,25 +161,51 @@ class CausalSide implements StrongHost {
     return shown;
   }
 
+  /** Whether what a group's state was found to lack has not come yet; `groups` are those that could be shown with it. */
+  #isBarred({ plan }: Group, groups: readonly Group[]): boolean {
+    const barrier = this.#barriers.get(plan.origin);
+    if (barrier === undefined) return false;
+    const [origin, seq] = barrier;
+    const { vector, closedHere, holdBack } = this.#options.replica;
+    const isHere = vector.contains(origin, seq) || closedHere.isRetired(origin) || holdBack.tail(origin, 0) >= seq;
+    if (!isHere && !isApplied(groups, origin, seq)) return true;
+    this.#barriers.delete(plan.origin);
+    return false;
+  }
+
+  #bar({ plan }: Group, barrier: readonly [Origin, number] | null, groups: readonly Group[]): void {
+    // another group's state has it, and waits for something itself
+    const found = barrier !== null && isApplied(groups, ...barrier) ? this.#barriers.get(barrier[0]) : barrier;
+    if (found !== undefined && found !== null) this.#barriers.set(plan.origin, found);
+  }
+
   /** The most of the groups that together, and with all that waits for them, lack nothing. */
   #closed(groups: readonly Group[]): readonly Group[] {
     const { replica, now } = this.#options;
     const { closedHere, holdBack } = replica;
     type Has = (origin: Origin, seq: number) => boolean;
-    const lacksNothing = ({ state }: Group, has: Has): boolean =>
-      [...state.running.dots()].every(([origin, seq]) => has(origin, seq) || closedHere.isRetired(origin));
-    for (let some = groups; some.length > 0;) {
+    const lacked = ({ state }: Group, has: Has): readonly [Origin, number] | undefined =>
+      [...state.running.dots()].find(([origin, seq]) => !has(origin, seq) && !closedHere.isRetired(origin));
+    for (let some = groups.filter((group) => !this.#isBarred(group, groups)); some.length > 0;) {
       const vector = replica.vector.clone();
       for (const { plan, state } of some) vector.raise(plan.origin, state.applied);
       // what is not even held is not looked for in what is
       const mayHave: Has = (origin, seq) => vector.contains(origin, seq) || holdBack.tail(origin, 0) >= seq;
-      const near = some.filter((group) => lacksNothing(group, mayHave));
+      const near = some.filter((group) => {
+        const dot = lacked(group, mayHave);
+        if (dot !== undefined) this.#bar(group, dot, groups);
+        return dot === undefined;
+      });
       if (near.length < some.length) {
         some = near;
         continue;
       }
       const reached = holdBack.reach(vector, closedHere, now().wallMs);
-      const next = some.filter((group) => lacksNothing(group, (origin, seq) => reached.contains(origin, seq)));
+      const next = some.filter((group) => {
+        const dot = lacked(group, (origin, seq) => reached.vector.contains(origin, seq));
+        if (dot !== undefined) this.#bar(group, reached.barrier(dot[0]), groups);
+        return dot === undefined;
+      });
       if (next.length === some.length) return next;
       some = next;
     }
@@ -203,4 +238,9 @@ class CausalSide implements StrongHost {
   now(): Now {
     return this.#options.strong.now();
   }
+}
+
+/** Whether it is in the state of one of the groups. */
+function isApplied(groups: readonly Group[], origin: Origin, seq: number): boolean {
+  return groups.some(({ plan, state }) => plan.origin === origin && state.applied >= seq);
 }

@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { HoldBack } from '../../src/causal/hold-back.ts';
+import { originOf } from '../../src/clock/origin.ts';
 import { Stall } from '../support/strong-stall.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
 import type { VirtualNode } from '../support/virtual-cluster.ts';
@@ -120,6 +122,36 @@ describe('T1: two indices a group', () => {
     expect(east.get('note:1')).toBe('cause');
   });
 
+  test('leadership goes home also where the log depends on what was lost with an earlier life of a node', () => {
+    const regions = new StrongRegions();
+    const { cluster } = regions;
+    const [east, west] = [regions.node(EAST), regions.node(WEST)];
+    const backup = east.disk.copy();
+    // nobody else gets the cause, and the disk of before has not got it
+    const ends = [stall(regions, WEST, EAST), stall(regions, ASIA, EAST)];
+    const client = regions.connect(EAST);
+    client.run('SET note:1 cause');
+    expect(client.run('SET position:1 effect')).toBe('+OK');
+    cluster.kill(east);
+    for (const end of ends.toReversed()) end();
+    expect(cluster.runUntil(() => statusOf(west).leader === 'eu-west-1/a', 5_000)).toBe(true);
+    const { incarnation, quorum } = east.disk;
+    east.disk = backup;
+    east.disk.incarnation = incarnation;
+    east.disk.quorum = quorum;
+    cluster.restart(east);
+    const asiaEnds = stall(regions, ASIA, EAST, WEST);
+    // closed for the one that leads, and stable nowhere: one region is away
+    const lost = originOf(east.member.nodeNumber, 1);
+    cluster.run(1_500);
+    cluster.kill(regions.node(ASIA));
+    asiaEnds();
+    expect(west.core.vector().contains(lost, 2 ** 20)).toBe(false);
+    expect(cluster.runUntil(() => statusOf(west).leader === 'us-east-1/a', 20_000)).toBe(true);
+    expect(west.core.vector().contains(lost, 2 ** 20)).toBe(false);
+    expect(regions.connect(EAST).run('GET position:1')).toBe('"effect"');
+  });
+
   test('what Raft writes for itself is an empty transaction: a new leader changes no copy and leaves no gap', () => {
     const regions = new StrongRegions();
     regions.connect(EAST).run('SET position:1 v');
@@ -170,6 +202,39 @@ describe('T1: two indices a group', () => {
       if (asia.get('plan:29') !== null) expect(asia.get('position:29')).toBe('v');
     }
     expect([asia.get('plan:29'), asia.get('position:30')]).toEqual(['v', 'v']);
+    regions.sync();
+  });
+
+  test('while a group is shown behind, what is held is looked through again only when what it lacks may be there', () => {
+    const regions = new StrongRegions({ raftLimits: { slackBytesMax: 1 } });
+    const { cluster } = regions;
+    const [east, west, asia] = [regions.node(EAST), regions.node(WEST), regions.node(ASIA)];
+    const here = regions.connect(EAST);
+    // whose strong writes have seen what can be held, and not what that waits for
+    const [middle, there] = [regions.connect(WEST), regions.connect(WEST)];
+    regions.isolate(ASIA);
+    here.run('SET note:1 root');
+    expect(cluster.runUntil(() => west.get('note:1') === 'root', 1_000)).toBe(true);
+    expect(middle.run('GET note:1')).toBe('"root"');
+    for (let at = 0; at < 12; at++) {
+      expect(middle.run(`SET middle:${at} v`)).toBe('+OK');
+      expect(there.run(`GET middle:${at}`)).toBe('"v"');
+      for (const line of [`SET position:${at} v`, `SET plan:${at} v`]) expect(there.run(line)).toBe('+OK');
+      if (at % 4 === 3) cluster.run(3_000);
+    }
+    const ends = [east, west].map((from) => new Stall(cluster, from, asia, east));
+    cluster.healAll();
+    const areEqual = (): boolean => statusOf(asia).applied === statusOf(west).applied;
+    expect(cluster.runUntil(() => areEqual() && asia.core.telemetry(0).holdBackTransactions > 0, 20_000)).toBe(true);
+    cluster.run(500);
+    const looks = vi.spyOn(HoldBack.prototype, 'reach');
+    for (let at = 0; at < 40; at++) expect(there.run(`SET risk:${at} v`)).toBe('+OK');
+    expect(cluster.runUntil(areEqual, 5_000)).toBe(true);
+    expect([asia.get('position:0'), asia.get('plan:0'), asia.get('middle:0')]).toEqual([null, null, null]);
+    expect(looks.mock.calls.length).toBeLessThanOrEqual(2);
+    looks.mockRestore();
+    for (const end of ends.toReversed()) end.end();
+    expect(cluster.runUntil(() => asia.get('risk:39') === 'v', 5_000)).toBe(true);
     regions.sync();
   });
 });
