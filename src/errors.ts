@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'PORTBUSY'
   | 'PROTOCOL'
   | 'LIMIT'
+  | 'HISTORY'
   | 'STORE'
   | 'Internal';
 

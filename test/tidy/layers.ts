@@ -21,6 +21,8 @@ export const LAYERS: readonly Layer[] = [
   { path: 'errors.ts', pure: true, packages: [] },
   // Raft knows no data types and nothing of the groups that use it.
   { path: 'quorum', pure: true, packages: [], imports: ['base', 'errors.ts'] },
+  // Checkers of recorded histories: they know what was promised and nothing of how it is kept.
+  { path: 'verify', pure: true, packages: [], imports: ['base', 'errors.ts'] },
   // What the core asks of the world: it knows nothing of the core.
   { path: 'ports.ts', pure: true, packages: [] },
   { path: 'clock', pure: true, packages: [] },
