@@ -8,25 +8,28 @@ export interface MemoryStoreOptions {
   readonly defer?: (run: () => void) => void;
 }
 
-/** The commits of a store in memory, done one after the other in later turns; and how it ends. */
-export class MemoryCommits<Batch> {
-  readonly #apply: (batch: Batch) => void;
+/** What stores in memory have in common: commits that are done one after the other in later turns, and how they end. */
+export abstract class MemoryCommits<Batch> {
   readonly #defer: (run: () => void) => void;
   #pending: { readonly batch: Batch; readonly done: Done }[] = [];
   #failure: CausewayError | null = null;
   #isClosed = false;
   #whenIdle: (() => void) | null = null;
 
-  constructor(apply: (batch: Batch) => void, options: MemoryStoreOptions) {
-    this.#apply = apply;
+  constructor(options: MemoryStoreOptions) {
     this.#defer = options.defer ?? ((run) => void setImmediate(run));
   }
 
-  /** `batchOf` gives what is kept until then; it is not called where the store is over. */
-  commit(batchOf: () => Batch, done: Done): void {
+  /** A batch is on disk. */
+  protected abstract apply(batch: Batch): void;
+
+  /** A copy of a batch that is taken, which is its caller's again. */
+  protected abstract taken(batch: Batch): Batch;
+
+  commit(batch: Batch, done: Done): void {
     const refusal = this.#refusal();
     if (refusal !== null) return this.#defer(() => done(refusal));
-    this.#pending.push({ batch: batchOf(), done });
+    this.#pending.push({ batch: this.taken(batch), done });
     this.#defer(() => this.#finishOldest());
   }
 
@@ -48,7 +51,7 @@ export class MemoryCommits<Batch> {
     this.#failure = error;
   }
 
-  refuseIfOver(): void {
+  protected refuseIfOver(): void {
     const refusal = this.#refusal();
     if (refusal !== null) throw refusal;
   }
@@ -56,7 +59,7 @@ export class MemoryCommits<Batch> {
   #finishOldest(): void {
     const oldest = this.#pending.shift();
     if (oldest === undefined) return;
-    if (this.#failure === null) this.#apply(oldest.batch);
+    if (this.#failure === null) this.apply(oldest.batch);
     oldest.done(this.#failure);
     if (this.#pending.length === 0) this.#whenIdle?.();
   }

@@ -1,5 +1,4 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import type { CausewayError } from '../errors.ts';
 import type {
   QuorumBatch,
   QuorumGroupBatch,
@@ -35,24 +34,23 @@ export class MemoryQuorumDisk {
  * A `QuorumStore` in memory: for a node that keeps nothing over a restart, and for tests, which hand the disk of a crashed
  * store to the next one.
  */
-export class MemoryQuorumStore implements QuorumStore {
+export class MemoryQuorumStore extends MemoryCommits<QuorumBatch> implements QuorumStore {
   readonly #disk: MemoryQuorumDisk;
-  readonly #commits: MemoryCommits<QuorumBatch>;
   /** Of the groups' logs once all that waits is done. */
   readonly #bounds: Map<string, LogBounds> = new Map();
 
   constructor(disk: MemoryQuorumDisk = new MemoryQuorumDisk(), options: MemoryStoreOptions = {}) {
+    super(options);
     this.#disk = disk;
-    this.#commits = new MemoryCommits(({ groups }) => groups.forEach((group) => this.#apply(group)), options);
   }
 
   groups(): readonly string[] {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     return [...this.#disk.groups.keys()].toSorted();
   }
 
   load(name: string): QuorumImage {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     const group = this.#disk.groups.get(name) ?? new MemoryGroup();
     return {
       hardState: group.hardState,
@@ -66,29 +64,17 @@ export class MemoryQuorumStore implements QuorumStore {
   }
 
   audit(name: string, fromIndex: number): Iterable<readonly [index: number, record: Uint8Array]> {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     return (this.#disk.groups.get(name)?.audit ?? []).filter(([index]) => index >= fromIndex);
   }
 
-  commit(batch: QuorumBatch, done: (error: CausewayError | null) => void): void {
-    this.#commits.commit(() => {
-      for (const group of batch.groups) followLog(this.#boundsOf(group.group), group, UNCHANGED);
-      return copyOf(batch);
-    }, done);
+  protected override taken(batch: QuorumBatch): QuorumBatch {
+    for (const group of batch.groups) followLog(this.#boundsOf(group.group), group, UNCHANGED);
+    return copyOf(batch);
   }
 
-  close(done: () => void): void {
-    this.#commits.close(done);
-  }
-
-  /** As kill -9: what was not committed is lost, and nobody is told anything any more. */
-  crash(): void {
-    this.#commits.crash();
-  }
-
-  /** As a disk that fails from now on: the commits that are not done yet get this error, every later call throws it. */
-  fail(error: CausewayError): void {
-    this.#commits.fail(error);
+  protected override apply({ groups }: QuorumBatch): void {
+    for (const group of groups) this.#apply(group);
   }
 
   #apply(batch: QuorumGroupBatch): void {

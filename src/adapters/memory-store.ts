@@ -1,5 +1,4 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import type { CausewayError } from '../errors.ts';
 import type { QuorumWitness, Store, StoreBatch, StoredImage } from '../ports.ts';
 import { MemoryCommits, type MemoryStoreOptions } from './memory-commits.ts';
 
@@ -18,17 +17,16 @@ export class MemoryDisk {
  * A `Store` in memory: for a node that keeps nothing over a restart, and for tests, which hand the disk of a crashed store
  * to the next one.
  */
-export class MemoryStore implements Store, QuorumWitness {
+export class MemoryStore extends MemoryCommits<StoreBatch> implements Store, QuorumWitness {
   readonly #disk: MemoryDisk;
-  readonly #commits: MemoryCommits<StoreBatch>;
 
   constructor(disk: MemoryDisk = new MemoryDisk(), options: MemoryStoreOptions = {}) {
+    super(options);
     this.#disk = disk;
-    this.#commits = new MemoryCommits((batch) => applyBatch(disk, batch), options);
   }
 
   load(): StoredImage {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     const entries = [...this.#disk.entries];
     return {
       meta: this.#disk.meta,
@@ -39,42 +37,32 @@ export class MemoryStore implements Store, QuorumWitness {
   }
 
   nextIncarnation(atLeast: number): number {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     this.#disk.incarnation = Math.max(this.#disk.incarnation + 1, atLeast);
     return this.#disk.incarnation;
   }
 
   raiseStampBound(stampBound: number): void {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     this.#disk.stampBound = Math.max(this.#disk.stampBound, stampBound);
   }
 
   quorumMark(): number {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     return this.#disk.quorumMark;
   }
 
   setQuorumMark(mark: number): void {
-    this.#commits.refuseIfOver();
+    this.refuseIfOver();
     this.#disk.quorumMark = mark;
   }
 
-  commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
-    this.#commits.commit(() => copyOf(batch), done);
+  protected override taken(batch: StoreBatch): StoreBatch {
+    return copyOf(batch);
   }
 
-  close(done: () => void): void {
-    this.#commits.close(done);
-  }
-
-  /** As kill -9: what was not committed is lost, and nobody is told anything any more. */
-  crash(): void {
-    this.#commits.crash();
-  }
-
-  /** As a disk that fails from now on: the commits that are not done yet get this error, every later call throws it. */
-  fail(error: CausewayError): void {
-    this.#commits.fail(error);
+  protected override apply(batch: StoreBatch): void {
+    applyBatch(this.#disk, batch);
   }
 }
 
