@@ -10,7 +10,7 @@ import type { GroupEntry } from './group-entry.ts';
 import { GroupFigures } from './group-figures.ts';
 import { GroupOperator } from './group-operator.ts';
 import { isAtHome, type GroupPlan } from './group-plan.ts';
-import { GroupReads, type ReadJob, type Ticket } from './group-reads.ts';
+import { GroupReads, type ReadJob, type ReadsHost, type Ticket } from './group-reads.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';
 import { TOO_LARGE } from './request-size.ts';
 import { RulesOffer, type OwnRules } from './rules-in-force.ts';
@@ -77,6 +77,8 @@ export class Group {
   readonly #proposed: Map<number, Proposed> = new Map();
   #admissions: Admission[] = [];
   readonly #reads: GroupReads;
+  /** There is more to read than one turn may: the next is to come soon. */
+  #isReadingLeft = false;
   #readId = 0;
   #ledTerm = 0;
   #preferAtMs = 0;
@@ -101,9 +103,9 @@ export class Group {
     this.#host = host;
     this.#offer = new RulesOffer(host.ownRules());
     this.#reads = new GroupReads({
-      hasRoom: (node) => host.hasRoom(node, Infinity),
-      run: (job) => this.#endRead(job),
-      refuse: ({ ticket }) => this.#answer(ticket, { kind: 'refused' }),
+      hasRoom: (node, bytes) => host.hasRoom(node, bytes),
+      run: (job) => this.#read(job),
+      answer: ({ ticket }, answer) => this.#answer(ticket, answer),
     });
     this.#operator = new GroupOperator(plan, raft, {
       nodeId: (node) => host.nodeId(node),
@@ -206,20 +208,14 @@ export class Group {
     this.raft.readIndex(id, now.monotonicMs);
   }
 
-  #endRead({ frame, ticket: { node, serial } }: ReadJob): boolean {
+  #read({ frame: { kind, keys, commands, isExec, respVersion } }: ReadJob): ReturnType<ReadsHost['run']> {
     const index = this.#state.applied;
-    if (frame.kind === 'versions') {
-      const versions = frame.keys.map((key) => this.#state.versionOf(key));
-      this.#host.answer(node, serial, { kind: 'done', reply: NO_REPLY, versions, index });
-      return true;
+    if (kind === 'versions') {
+      const versions = keys.map((key) => this.#state.versionOf(key));
+      return { kind: 'done', reply: NO_REPLY, versions, index };
     }
-    // for a peer that takes nothing at all it is not even run
-    if (!this.#host.hasRoom(node, 0)) return false;
-    const seed = Math.floor(this.#host.random() * SEEDS);
-    const reply = this.#state.read(frame.commands, frame.isExec, frame.respVersion, seed);
-    if (!this.#host.hasRoom(node, reply.length)) return false;
-    this.#host.answer(node, serial, { kind: 'done', reply, versions: [], index });
-    return true;
+    const reply = this.#state.read(commands, isExec, respVersion, Math.floor(this.#host.random() * SEEDS));
+    return { kind: 'done', reply, versions: NO_VERSIONS, index };
   }
 
   /** Lets in what waited for its causes, and gives up what waited too long. To be called when this node has applied something. */
@@ -324,7 +320,7 @@ export class Group {
   nextTickMs(now: Now): number {
     const untilAdmissionMs = this.#admissions.length > 0 ? 5 : Infinity;
     const untilMs = Math.min(this.raft.nextTickMs(), this.#age.dueMs) - now.monotonicMs;
-    return Math.min(untilMs, this.#untilExpiryMs(now), untilAdmissionMs);
+    return Math.min(untilMs, this.#untilExpiryMs(now), untilAdmissionMs, this.#isReadingLeft ? 1 : Infinity);
   }
 
   #untilExpiryMs({ wallMs, monotonicMs }: Now): number {
@@ -353,7 +349,7 @@ export class Group {
     for (const entry of outputs.committed) this.#apply(entry, now);
     this.#offer.note(this.#state.inForce, this.#host.ownRules());
     for (const { id, index } of outputs.reads) if (!this.#age.answered(id, index)) this.#reads.confirmed(id, index);
-    this.#reads.run(this.#state.applied, now.monotonicMs);
+    this.#isReadingLeft = !this.#reads.run(this.#state.applied, now.monotonicMs);
     return { outputs, chunk: this.#state.takeChunk() };
   }
 
@@ -405,6 +401,7 @@ export class Group {
 }
 
 const NO_REPLY = new Uint8Array(0);
+const NO_VERSIONS: readonly number[] = [];
 const USEC_PER_MS = 1_000;
 
 /** A request that is too large for an entry will be so everywhere; all else may be asked again. */

@@ -13,17 +13,19 @@ class Rig {
   readonly ran: number[] = [];
   readonly refused: number[] = [];
   tried = 0;
+  /** What large answers have. */
+  bytes = 100_000;
   readonly reads: GroupReads = new GroupReads({
-    hasRoom: (node) => (this.rooms.get(node) ?? Infinity) > 0,
-    run: ({ ticket: { node, serial } }) => {
+    hasRoom: (node, bytes) => bytes < 100 || (this.rooms.get(node) ?? Infinity) > 0,
+    run: ({ ticket: { serial } }) => {
       this.tried++;
-      const isSmall = serial >= SMALL;
-      if (!isSmall && (this.rooms.get(node) ?? Infinity) <= 0) return false;
-      if (!isSmall) this.rooms.set(node, (this.rooms.get(node) ?? Infinity) - 1);
-      this.ran.push(serial);
-      return true;
+      return { kind: 'done', reply: new Uint8Array(serial >= SMALL ? 1 : this.bytes), versions: [], index: 1 };
     },
-    refuse: ({ ticket }) => this.refused.push(ticket.serial),
+    answer: ({ ticket: { node, serial } }, { kind }) => {
+      if (kind !== 'done') return void this.refused.push(serial);
+      if (serial < SMALL) this.rooms.set(node, (this.rooms.get(node) ?? Infinity) - 1);
+      this.ran.push(serial);
+    },
   });
 
   ask(serial: number, node: number, untilMs = 1_000): void {
@@ -88,13 +90,29 @@ test('who leads no more refuses them all, whatever they wait for', () => {
   expect(rig.ran).toEqual([]);
 });
 
+test('a turn reads so much at most: the rest is left for the next, and those that wait for room come first', () => {
+  const rig = new Rig();
+  rig.bytes = 5_000_000;
+  for (const serial of [1, 2, 3, 4, 5]) rig.ask(serial, serial === 1 ? FAR : NEAR);
+  rig.rooms.set(FAR, 0);
+  for (const serial of [1, 2, 3, 4, 5]) rig.reads.confirmed(serial, 1);
+  expect(rig.reads.run(1, 0)).toBe(false);
+  expect(rig.ran).toEqual([2]);
+  expect(rig.reads.run(1, 0)).toBe(false);
+  rig.rooms.set(FAR, 1);
+  expect(rig.reads.run(1, 0)).toBe(true);
+  expect(rig.ran).toEqual([2, 3, 4, 1, 5]);
+  expect(rig.reads.run(1, 0)).toBe(true);
+});
+
 test('those that wait for room are bounded by number', () => {
   const rig = new Rig();
   rig.rooms.set(FAR, 0);
+  rig.bytes = 100;
   for (let serial = 1; serial <= 100_010; serial++) {
     rig.ask(serial, FAR);
     rig.reads.confirmed(serial, 1);
   }
-  rig.reads.run(1, 0);
+  while (!rig.reads.run(1, 0));
   expect([rig.ran.length, rig.refused.length]).toEqual([0, 10]);
 });
