@@ -1,4 +1,5 @@
 import type { FastifyHttp } from '../adapters/fastify-http.ts';
+import { useNodeLatin1 } from '../adapters/node-latin1.ts';
 import { createLog, type Log } from '../adapters/pino-log.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { CausewayError } from '../errors.ts';
@@ -30,6 +31,7 @@ const LAST_WRITES_MS_MAX = 2_000;
 
 /** Starts a node with all that is around it. See `StartServer`. */
 export const startServer: StartServer = async (config, options = {}) => {
+  useNodeLatin1();
   const log = createLog({ ...config.log, fields: { node: config.nodeId } });
   const server = await NodeServer.open(config, log, options);
   try {

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../../base/bytes.ts';
+import { writeLatin1, type ByteRange } from '../../base/bytes.ts';
 import { REPLY_BYTES_MAX } from '../../base/client-limits.ts';
 import { CausewayError } from '../../errors.ts';
 import type { OutputChunks } from './output-chunks.ts';
@@ -94,10 +94,7 @@ export class ReplyWriter {
 
   #latin1(text: string): void {
     this.#reserve(text.length);
-    const into = this.#buf;
-    let at = this.#length;
-    for (let i = 0; i < text.length; i++) into[at++] = text.charCodeAt(i);
-    this.#length = at;
+    this.#length = writeLatin1(text, this.#buf, this.#length);
   }
 
   /** One line: CR and LF in it would end it early, so they become spaces. */
