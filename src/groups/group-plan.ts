@@ -13,6 +13,8 @@ export interface GroupPlan {
   readonly origin: Origin;
   readonly voters: readonly NodeNumber[];
   readonly learners: readonly NodeNumber[];
+  /** How far a node's region is from home among all: 0 for those at home, 1 for the nearest other region … */
+  readonly ranks: ReadonlyMap<number, number>;
 }
 
 /** Whether a node is of a group's home region: leadership goes back to such a one. */
@@ -55,7 +57,9 @@ export function planGroup(
 ): GroupPlan {
   const sorted = [...nodes].sort((left, right) => left.nodeNumber - right.nodeNumber);
   const atHome = sorted.filter((node) => node.region === home);
-  const voters = survive === 'zone' ? odd(atHome) : odd(firstOfRegions(home, sorted, distanceMs));
+  const firsts = firstOfRegions(home, sorted, distanceMs);
+  const voters = survive === 'zone' ? odd(atHome) : odd(firsts);
+  const regions = firsts.map(({ region }) => region);
   const numbers = voters.map((node) => node.nodeNumber);
   return {
     name: `${home}/${survive}`,
@@ -64,6 +68,7 @@ export function planGroup(
     origin: groupOrigin(homeRegionNumber, survive),
     voters: numbers.toSorted((left, right) => left - right),
     learners: sorted.map((node) => node.nodeNumber).filter((number) => !numbers.includes(number)),
+    ranks: new Map(sorted.map((node) => [node.nodeNumber, regions.indexOf(node.region)])),
   };
 }
 
@@ -89,12 +94,20 @@ function odd(list: readonly PlannedNode[]): readonly PlannedNode[] {
 const DRAWN_PART = 0.1;
 
 /**
- * When a node asks to be elected, within the spread, [0, 1): each voter in a part of its own, those of the home region first. Voters of two
+ * When a node asks to be elected, within the spread, [0, 1): each voter in a part of its own, those nearest to home first. Voters of two
  * regions that asked within each other's delay would split the votes and both wait for a whole time again; no two may draw so.
  */
 export function electionDraw(plan: GroupPlan, voters: readonly number[], self: number, unit: number): number {
-  const atHome = voters.filter((node) => isAtHome(plan, node));
-  const order = [...atHome, ...voters.filter((node) => !atHome.includes(node))];
-  const place = order.indexOf(self);
-  return place < 0 ? unit : (place + DRAWN_PART * unit) / order.length;
+  const place = nearestFirst(plan, voters).indexOf(self);
+  return place < 0 ? unit : (place + DRAWN_PART * unit) / voters.length;
+}
+
+/** Of one region as they come. */
+export function nearestFirst(plan: GroupPlan, nodes: readonly number[]): number[] {
+  return nodes.toSorted((left, right) => rankOf(plan, left) - rankOf(plan, right));
+}
+
+/** Who is not in the plan is far. */
+export function rankOf({ ranks }: GroupPlan, node: number): number {
+  return ranks.get(node) ?? Infinity;
 }

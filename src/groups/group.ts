@@ -9,7 +9,7 @@ import { CopyAge } from './copy-age.ts';
 import type { GroupEntry } from './group-entry.ts';
 import { GroupFigures } from './group-figures.ts';
 import { GroupOperator } from './group-operator.ts';
-import { isAtHome, type GroupPlan } from './group-plan.ts';
+import { isAtHome, nearestFirst, rankOf, type GroupPlan } from './group-plan.ts';
 import { GroupReads, type ReadJob, type ReadsHost, type Ticket } from './group-reads.ts';
 import type { GroupChunk, GroupState } from './group-state.ts';
 import { TOO_LARGE } from './request-size.ts';
@@ -294,14 +294,14 @@ export class Group {
   }
 
   /**
-   * Leadership goes to a node of the home region, from one whose clock is wrong to any voter: that is up to date, shows all that the log
+   * Leadership goes to a node of a region nearer to home, home first, from one whose clock is wrong to any voter: that is up to date, shows all that the log
    * depends on (RULES T1) and has its clock right.
    */
   #handOn(isAhead: boolean, now: Now): void {
-    const { voters } = this.raft.config;
     if (!isAhead && (isAtHome(this.plan, this.#self) || this.#operator.isHeld(now))) return;
-    const preferred = voters.filter((node) => isAtHome(this.plan, node));
-    const heirs = isAhead ? [...preferred, ...voters] : preferred;
+    const voters = nearestFirst(this.plan, this.raft.config.voters);
+    const own = rankOf(this.plan, this.#self);
+    const heirs = isAhead ? voters : voters.filter((node) => rankOf(this.plan, node) < own);
     const heir = heirs.find((node) => this.#mayLead(node));
     if (heir !== undefined) this.raft.transfer(heir, now.monotonicMs);
   }

@@ -1,7 +1,10 @@
-import type { ChangeEvent } from '../commands/engine.ts';
 import { latin1Of } from '../base/bytes.ts';
+import { msOfStamp } from '../clock/stamp.ts';
+import type { ChangeEvent } from '../commands/engine.ts';
 import type { Operation } from '../crdt/document-edits.ts';
-import { UpdateKind, type Update } from '../crdt/update.ts';
+import { UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
+import { isGroupOrigin } from '../groups/group-plan.ts';
+import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
 
 const event = (classLetter: string, name: string): ChangeEvent => ({ classLetter, event: name });
 
@@ -58,6 +61,13 @@ export function eventOf(update: Update): ChangeEvent | null {
     case UpdateKind.CloseIncarnations:
       return null;
   }
+}
+
+/** Whether an update, not applied yet, is a group's log taking away a key whose time is over (RULES D9). */
+export function isExpiry({ kind, key }: Update, { origin, stamp }: UpdateContext, keys: MapKeyspace): boolean {
+  if (kind !== UpdateKind.Delete && kind !== UpdateKind.DeleteString && kind !== UpdateKind.DeleteDocument)
+    return false;
+  return isGroupOrigin(origin) && (keys.entryOf(key)?.expiryMs ?? Infinity) <= msOfStamp(stamp);
 }
 
 export const EXPIRED: ChangeEvent = event('x', 'expired');

@@ -1,3 +1,5 @@
+import type { ByteRange } from '../base/bytes.ts';
+import type { ActiveClasses } from '../classes/active-classes.ts';
 import { dotText, type NodeNames } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import { msOfStamp, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
@@ -13,15 +15,33 @@ const SHOWN_PARTS = 20;
 
 type Line = [name: string, value: string];
 
-/** Says of a key all that is kept of it: every unsuperseded write with its dot and stamp, the rule, the winner. */
-export function explainEntry(entry: Entry | undefined, names: NodeNames, nowMs: number): Line[] {
+/**
+ * Says of a key all that is kept of it: every unsuperseded write with its dot and stamp, the rule, the winner, and what its class says. Of a
+ * key that a quorum group owns the order of the log is the only rule.
+ */
+export function explainKey(
+  key: ByteRange,
+  entry: Entry | undefined,
+  names: NodeNames,
+  nowMs: number,
+  classes: ActiveClasses,
+): Line[] {
+  const lines = linesOf(entry, names, nowMs);
+  const group = classes.ownerOf(key.toLatin1());
+  if (group === null) return [...lines, ...classes.explain(key)];
+  const rule = `strong: as the last entry in the log of group ${group} left it; what is here is this node's copy`;
+  return [...lines.filter(([name]) => name !== 'rule'), ['rule', rule], ...classes.explain(key)];
+}
+
+function linesOf(entry: Entry | undefined, names: NodeNames, nowMs: number): Line[] {
   if (entry === undefined)
     return [
       ['type', 'none'],
       ['state', 'nothing is kept of this key'],
     ];
   const explainer = new Explainer(names);
-  const isExpired = entry.expiryMs <= nowMs;
+  // a log's entry takes a strong key away, no clock does
+  const isExpired = entry.expiryMs <= nowMs && !entry.expiresByLog;
   const lines: Line[] = [['type', isExpired ? 'none' : typeName(entry.type)]];
   if (isExpired)
     lines.push([

@@ -29,10 +29,10 @@ import type { StrongTier } from '../groups/strong-tier.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';
 import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { QuorumBatch, StoreBatch, StoredImage } from '../ports.ts';
-import { EXPIRED, eventOf } from './change-events.ts';
+import { EXPIRED, eventOf, isExpiry } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { conflictHost } from './conflict-host.ts';
-import { explainEntry } from './explain.ts';
+import { explainKey } from './explain.ts';
 import { MembershipDesk } from './membership-desk.ts';
 import { siblingKeys } from './sibling-keys.ts';
 import { NodeCounters, NodeReport } from './node-report.ts';
@@ -93,7 +93,7 @@ export class RegionNode implements Engine, NodeView {
   readonly conflicts: MapKeyspace['conflicts'] = this.#keyspace.conflicts;
   readonly #own: OwnStream;
   #events: EngineEvents | null = null;
-  #applyingRemote = false;
+  #applying: 'own' | 'remote' | 'expiry' = 'own';
   #now: Now = { wallMs: 0, monotonicMs: 0 };
   #nowMs = 0;
   #expiredKeys = 0;
@@ -386,9 +386,8 @@ export class RegionNode implements Engine, NodeView {
     const { origin } = held.chunk;
     const { stamp } = held.reader;
     const context = { origin, seq: held.nextSeq, stamp, deps };
-    this.#applyingRemote = true;
     held.reader.next(this.#update, (update) => this.#applyUpdate(update, context));
-    this.#applyingRemote = false;
+    this.#applying = 'own';
     this.#replica.vector.raise(origin, held.nextSeq);
     this.#replica.clock.see(stamp);
     this.#own.noteVectorChanged();
@@ -398,6 +397,7 @@ export class RegionNode implements Engine, NodeView {
 
   #applyUpdate(update: Update, context: UpdateContext): void {
     if (update.kind === UpdateKind.CloseIncarnations) this.#closed.note(update.atMs, context);
+    this.#applying = isExpiry(update, context, this.#keyspace) ? 'expiry' : 'remote';
     this.#keyspace.apply(update, context);
     if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
   }
@@ -406,8 +406,8 @@ export class RegionNode implements Engine, NodeView {
   #changed(key: string | null, update: Update | null): void {
     if (this.#events === null) return;
     if (key === null) this.#events.flushed();
-    else if (update === null) this.#events.keyChanged(latin1Range(key), EXPIRED);
-    else this.#events.keyChanged(update.key, this.#applyingRemote ? eventOf(update) : null);
+    else if (update === null || this.#applying === 'expiry') this.#events.keyChanged(latin1Range(key), EXPIRED);
+    else this.#events.keyChanged(update.key, this.#applying === 'remote' ? eventOf(update) : null);
   }
 
   #mergeSnapshot(snapshot: Snapshot): void {
@@ -469,7 +469,7 @@ export class RegionNode implements Engine, NodeView {
   }
 
   explain(key: ByteRange, nowMs: number): [name: string, value: string][] {
-    return [...explainEntry(this.#keyspace.entryOf(key), this.names, nowMs), ...this.classes.explain(key)];
+    return explainKey(key, this.#keyspace.entryOf(key), this.names, nowMs, this.classes);
   }
 
   lastDot(): Dot | null {

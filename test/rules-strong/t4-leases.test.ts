@@ -1,3 +1,5 @@
+import { ActiveClasses } from '../../src/classes/active-classes.ts';
+import { parseClasses } from '../../src/classes/read-classes.ts';
 import { describe, expect, test } from 'vitest';
 import { electionDraw } from '../../src/groups/group-plan.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
@@ -127,5 +129,48 @@ describe('T4: leases', () => {
     expect(electionDraw(plan, plan.voters.toReversed(), regions.node(EAST).member.nodeNumber, 0)).toBe(0);
     // who is no voter any more draws from all of it
     expect(electionDraw(plan, [], plan.voters[0] ?? 0, 0.7)).toBe(0.7);
+  });
+
+  describe('a home that is lost', () => {
+    /** At home in Singapore: Ireland is nearer than Virginia, and has the higher number of both. */
+    const atAsia = (seed: number): StrongRegions =>
+      new StrongRegions({
+        seed,
+        homes: [ASIA],
+        classes: new ActiveClasses({
+          policy: parseClasses(`classes: [{ match: ['position:*'], consistency: strong, home: ${ASIA} }]`, 'f.yaml'),
+        }),
+      });
+    const leaderAt = (regions: StrongRegions, region: string): string | null =>
+      regions.node(region).core.strong.groups()[0]?.leader ?? null;
+
+    test.each([1, 2, 3])('is followed by the nearest region that is up to date, seed %i', (seed) => {
+      const regions = atAsia(seed);
+      expect(regions.connect(EAST).run('SET position:1 v')).toBe('+OK');
+      regions.cluster.run(seed * 70);
+      regions.cluster.kill(regions.node(ASIA));
+      expect(regions.cluster.runUntil(() => leaderAt(regions, EAST)?.startsWith(ASIA) === false, 5_000)).toBe(true);
+      expect(regions.cluster.runUntil(() => leaderAt(regions, EAST) !== null, 5_000)).toBe(true);
+      expect(leaderAt(regions, EAST)).toBe(`${WEST}/a`);
+    });
+
+    test('is followed by another one that alone has all, which hands on to the nearest once that has it too', () => {
+      const regions = atAsia(1);
+      const { cluster } = regions;
+      const client = regions.connect(EAST);
+      regions.isolate(WEST);
+      for (let at = 0; at < 5; at++) expect(client.run(`SET position:${at} v`)).toBe('+OK');
+      cluster.kill(regions.node(ASIA));
+      cluster.healAll();
+      const ledBy = (region: string): boolean => [EAST, WEST].every((at) => leaderAt(regions, at) === `${region}/a`);
+      expect(cluster.runUntil(() => ledBy(EAST), 10_000)).toBe(true);
+      expect(cluster.runUntil(() => ledBy(WEST), 10_000)).toBe(true);
+      // and stays there
+      cluster.run(5_000);
+      expect(ledBy(WEST)).toBe(true);
+      expect(client.run('SET position:1 w')).toBe('+OK');
+      cluster.restart(regions.node(ASIA));
+      expect(cluster.runUntil(() => ledBy(ASIA), 20_000)).toBe(true);
+    });
   });
 });

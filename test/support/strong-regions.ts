@@ -32,6 +32,8 @@ export interface StrongRegionsOptions extends Partial<VirtualOptions> {
   /** Whether writes of the keys at home in us-east-1 are recorded. */
   readonly audit?: boolean;
   readonly raftLimits?: Partial<RaftLimits>;
+  /** Homes of groups that survive a region, in the place of the usual ones; with `classes` that say the same. */
+  readonly homes?: readonly string[];
 }
 
 const pattern = (text: string): KeyPattern => new KeyPattern(text, new Uint8Array(Buffer.from(text)));
@@ -74,7 +76,9 @@ export class StrongRegions extends VirtualRegions {
       })),
     );
     const strong: VirtualStrong = {
-      plans: [planGroup(EAST, 1, survive, nodes, regionDelayMs), planGroup(WEST, 2, 'region', nodes, regionDelayMs)],
+      plans: options.homes?.map((home) =>
+        planGroup(home, REGIONS.indexOf(home) + 1, 'region', nodes, regionDelayMs),
+      ) ?? [planGroup(EAST, 1, survive, nodes, regionDelayMs), planGroup(WEST, 2, 'region', nodes, regionDelayMs)],
       timing: GROUP_TIMING,
       limits: { ...GROUP_LIMITS, ...options.raftLimits },
       random: () => random.unit(),
