@@ -114,7 +114,7 @@ function sortedByEnd(operations: readonly Operation[]): Operation[] {
 }
 
 /** What the checkers stand on: a value is written to a key once. What was certainly not done may be tried again. */
-class DistinctWrites {
+export class DistinctWrites {
   readonly #places: Map<string, Map<string, number>> = new Map();
 
   /** Throws HISTORY where the value was written before; `at` and `unit` say where in the history this is. */

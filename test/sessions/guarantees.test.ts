@@ -3,7 +3,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Dot } from '../../src/clock/dot.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
-import { badPatterns, type Operation } from '../support/causal-checker.ts';
+import { checkCausalConvergence } from '../../src/verify/causal-convergence.ts';
+import type { Operation } from '../../src/verify/history.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 import { brokenGuarantees, type SessionOperation } from './session-checker.ts';
 import type { VirtualClient } from '../support/virtual-client.ts';
@@ -153,7 +154,17 @@ class Travellers {
 
 /** The same history for the checker of causal convergence, which knows no removals. */
 const operations = (history: readonly SessionOperation[]): Operation[] =>
-  history.map(({ session, kind, key, value }) => ({ session, kind, key, value }));
+  history.map(({ session, kind, key, value }, index) => ({
+    client: session,
+    region: '',
+    op: kind,
+    key,
+    value,
+    start: index,
+    end: index,
+    ok: true,
+    level: 'causal',
+  }));
 
 describe('S1: sessions that move at random', () => {
   afterAll(() => {
@@ -176,7 +187,7 @@ describe('S1: sessions that move at random', () => {
       fc.property(steps, (todo) => {
         const travellers = new Travellers(true);
         for (const each of todo) if (each.what !== 'remove') travellers.do(each);
-        expect(badPatterns(operations(travellers.history))).toEqual([]);
+        expect(checkCausalConvergence(operations(travellers.history)).violations).toEqual([]);
       }),
       runOptions(60, 20_000),
     );
