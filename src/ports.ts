@@ -102,14 +102,22 @@ export interface StoredSnapshot {
 
 /** What a change of a group's state machine leaves on disk, in one step with the log. */
 export interface StoredStateChange {
-  /** All entries and rows go first. */
-  readonly clear: boolean;
+  /** What was kept aside takes the place of all entries and rows first. */
+  readonly takesAside: boolean;
   /** Key with its new state, null where the key is gone. */
   readonly entries: readonly (readonly [key: Uint8Array, state: Uint8Array | null])[];
   /** What it keeps beside its keys, by short keys of its own: requests already answered …; null where it is gone. */
   readonly rows: readonly (readonly [key: Uint8Array, row: Uint8Array | null])[];
   /** Opaque, whole each time: how far it is applied … */
   readonly meta: Uint8Array;
+}
+
+/** A part of a state that is coming in: kept apart, no part of an image, and gone after a restart. */
+export interface StoredAside {
+  /** What was kept aside before goes first. */
+  readonly begins: boolean;
+  readonly entries: readonly (readonly [key: Uint8Array, state: Uint8Array])[];
+  readonly rows: readonly (readonly [key: Uint8Array, row: Uint8Array])[];
 }
 
 /** What changed in one group. Carried out in the order of the members here. */
@@ -128,6 +136,7 @@ export interface QuorumGroupBatch {
   readonly entries: readonly StoredLogEntry[];
   /** Entries up to this index go, which the snapshot then contains; null for none. */
   readonly compactTo: number | null;
+  readonly aside: StoredAside | null;
   readonly state: StoredStateChange | null;
   /** Records to keep for ever, by log index; none ever goes, and one that is there already stays as it is. */
   readonly audit: readonly (readonly [index: number, record: Uint8Array])[];

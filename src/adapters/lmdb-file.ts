@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { join } from 'node:path';
 
@@ -15,6 +15,8 @@ const PAGE_SIZE_AT = 48;
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
 const ROOT_BYTES = 160;
+/** Pages that one transaction may take and give back at the end of the file. */
+const ROOM_PAGES = 512;
 
 /**
  * Whether the file has all the pages that its roots speak of and both roots are as two transactions in a row leave them, or is not there
@@ -41,6 +43,27 @@ export function fileIsWhole(folder: string): boolean {
     return isInTurn && areInARow && size >= (Math.max(first.lastPage, second.lastPage) + 1) * first.pageBytes;
   } finally {
     closeSync(file);
+  }
+}
+
+/**
+ * Keeps the file some pages longer than its roots speak of. A page that a transaction took and gave back is not written: were it the last
+ * one, a process that is killed then would leave a file that looks cut short. Where there is no room for that it is left as it is.
+ */
+export function giveRoom(folder: string): void {
+  let file: number | null = null;
+  try {
+    file = openSync(join(folder, 'data.mdb'), 'r+');
+    const first = rootAt(file, 0);
+    const second = first === null ? null : rootAt(file, first.pageBytes);
+    if (first === null || second === null) return;
+    const pages = Math.max(first.lastPage, second.lastPage) + 1;
+    if (fstatSync(file).size < (pages + ROOM_PAGES / 2) * first.pageBytes)
+      ftruncateSync(file, (pages + ROOM_PAGES) * first.pageBytes);
+  } catch {
+    // a disk that is full will be told by what is written next
+  } finally {
+    if (file !== null) closeSync(file);
   }
 }
 

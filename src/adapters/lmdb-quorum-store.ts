@@ -6,7 +6,7 @@ import { CausewayError } from '../errors.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore, QuorumWitness } from '../ports.ts';
 import { IDENTITY_BYTES, type JournalContent } from './journal-files.ts';
 import { frameBytes } from './journal-frames.ts';
-import { fileIsWhole } from './lmdb-file.ts';
+import { fileIsWhole, giveRoom } from './lmdb-file.ts';
 import { PreparedBatch, replayRecord, type GroupTail } from './quorum-batch.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
 import { QuorumJournal } from './quorum-journal.ts';
@@ -117,6 +117,7 @@ export class LmdbQuorumStore implements QuorumStore {
       environment = open<Uint8Array, Uint8Array>({ path: this.#folder, overlappingSync: false, maxDbs: 1, ...binary });
       this.#environment = environment;
       this.#begin();
+      giveRoom(this.#folder);
       makePrivate(this.#folder);
       for (const [group, head] of readHeads(environment)) this.#tails.set(group, head);
     } catch (error) {
@@ -272,15 +273,14 @@ export class LmdbQuorumStore implements QuorumStore {
     return this.#backlogBytes > BACKLOG_BYTES || this.#backlog.some(({ sequence }) => sequence === 0);
   }
 
-  /** What goes into one transaction: a batch that clears a group's state looks at what is on disk, so it comes first. */
   #takeBacklog(): readonly Pending[] {
-    const next = this.#backlog.findIndex(({ prepared }, position) => position > 0 && prepared.clears.length > 0);
-    return this.#backlog.splice(0, next === -1 ? this.#backlog.length : next);
+    return this.#backlog.splice(0);
   }
 
   async #write(taken: readonly Pending[]): Promise<void> {
     try {
       await this.#environment.batch(() => this.#putAll(taken));
+      giveRoom(this.#folder);
       this.#areInTree(taken);
     } catch (error) {
       this.#fail(await commitCause(error));

@@ -4,9 +4,11 @@ import type {
   QuorumGroupBatch,
   QuorumImage,
   QuorumStore,
+  StoredAside,
   StoredHardState,
   StoredLogEntry,
   StoredSnapshot,
+  StoredStateChange,
 } from '../ports.ts';
 import { MemoryCommits, type MemoryStoreOptions } from './memory-commits.ts';
 import { followLog, type LogBounds } from './quorum-log-bounds.ts';
@@ -19,8 +21,10 @@ class MemoryGroup {
   readonly log: Map<number, StoredLogEntry> = new Map();
   snapshot: StoredSnapshot | null = null;
   /** By the key as a latin1 string. */
-  readonly state: Map<string, Uint8Array> = new Map();
-  readonly rows: Map<string, Uint8Array> = new Map();
+  state: Map<string, Uint8Array> = new Map();
+  rows: Map<string, Uint8Array> = new Map();
+  /** What is kept aside of a state that is coming in. */
+  aside: Pick<MemoryGroup, 'state' | 'rows'> = { state: new Map(), rows: new Map() };
   stateMeta: Uint8Array | null = null;
   readonly audit: (readonly [index: number, record: Uint8Array])[] = [];
 }
@@ -99,21 +103,30 @@ function applyBatch(group: MemoryGroup, batch: QuorumGroupBatch): void {
     removed: (index) => group.log.delete(index),
     added: (entry) => group.log.set(entry.index, entry),
   });
+  if (batch.aside !== null) applyAside(group, batch.aside);
   if (batch.state !== null) applyState(group, batch.state);
   for (const [index, record] of batch.audit) {
     if (index > (group.audit.at(-1)?.[0] ?? 0)) group.audit.push([index, record]);
   }
 }
 
-function applyState(group: MemoryGroup, { clear, entries, rows, meta }: NonNullable<QuorumGroupBatch['state']>): void {
-  if (clear) group.state.clear();
-  if (clear) group.rows.clear();
+function applyAside(group: MemoryGroup, { begins, entries, rows }: StoredAside): void {
+  if (begins) group.aside = { state: new Map(), rows: new Map() };
+  putPairs(group.aside.state, entries);
+  putPairs(group.aside.rows, rows);
+}
+
+function applyState(group: MemoryGroup, { takesAside, entries, rows, meta }: StoredStateChange): void {
+  if (takesAside) {
+    Object.assign(group, group.aside);
+    group.aside = { state: new Map(), rows: new Map() };
+  }
   putPairs(group.state, entries);
   putPairs(group.rows, rows);
   group.stateMeta = meta;
 }
 
-type Pairs = NonNullable<QuorumGroupBatch['state']>['entries'];
+type Pairs = StoredStateChange['entries'];
 
 function putPairs(into: Map<string, Uint8Array>, pairs: Pairs): void {
   for (const [key, value] of pairs) {
@@ -127,8 +140,10 @@ function pairsOf(map: ReadonlyMap<string, Uint8Array>): (readonly [key: Uint8Arr
   return [...map].map(([key, value]) => [latin1Bytes(key), value] as const);
 }
 
-function copyOfPairs(pairs: Pairs): Pairs {
-  return pairs.map(([key, value]) => [key.slice(), value?.slice() ?? null] as const);
+type Pair<Value> = readonly [key: Uint8Array, value: Value];
+
+function copyOfPairs<Value extends Uint8Array | null>(pairs: readonly Pair<Value>[]): readonly Pair<Value>[] {
+  return pairs.map(([key, value]) => [key.slice(), (value?.slice() ?? null) as Value] as const);
 }
 
 function copyOf({ groups }: QuorumBatch): QuorumBatch {
@@ -136,16 +151,20 @@ function copyOf({ groups }: QuorumBatch): QuorumBatch {
 }
 
 function copyOfGroup(batch: QuorumGroupBatch): QuorumGroupBatch {
-  const { snapshot, state } = batch;
+  const { aside, snapshot, state } = batch;
   return {
     ...batch,
     entries: batch.entries.map((entry) => ({ ...entry, data: entry.data.slice() })),
     snapshot: snapshot === null ? null : { ...snapshot, meta: snapshot.meta.slice() },
+    aside:
+      aside === null
+        ? null
+        : { begins: aside.begins, entries: copyOfPairs(aside.entries), rows: copyOfPairs(aside.rows) },
     state:
       state === null
         ? null
         : {
-            clear: state.clear,
+            takesAside: state.takesAside,
             entries: copyOfPairs(state.entries),
             rows: copyOfPairs(state.rows),
             meta: state.meta.slice(),

@@ -1,8 +1,9 @@
 import { assert } from '../base/assert.ts';
-import type { QuorumBatch, QuorumGroupBatch } from '../ports.ts';
+import type { QuorumBatch, QuorumGroupBatch, StoredAside, StoredStateChange } from '../ports.ts';
 import { followLog } from './quorum-log-bounds.ts';
 import {
   entryValue,
+  generationValue,
   GroupKeys,
   headValue,
   seedOf,
@@ -16,13 +17,20 @@ import { RecordBlock, type BlockPool } from './record-block.ts';
 /** What the next batch of a group goes on from. */
 export interface GroupTail extends GroupHead {
   readonly keys: GroupKeys;
+  /** Which generation of keys and rows is the state, and which the newest that there is. */
+  generation: number;
+  newestGeneration: number;
+  /** That of what is kept aside, 0 for nothing. */
+  aside: number;
+  /** Whether there may be keys and rows of other generations. */
+  hasGone: boolean;
   /** Log index of the newest audit record, 0 for none. */
   lastAudit: number;
 }
 
 /** The part of an LMDB database that a batch is written with. */
 export interface KeyWriter {
-  getKeys(span: KeySpan): Iterable<Uint8Array>;
+  getKeys(span: KeySpan & { readonly limit: number }): Iterable<Uint8Array>;
   put(key: Uint8Array, value: Uint8Array): unknown;
   remove(key: Uint8Array): unknown;
 }
@@ -36,6 +44,9 @@ const COUNT_BYTES = 4;
 const KEY_LENGTH_BYTES = 2;
 const LENGTHS_BYTES: number = KEY_LENGTH_BYTES + 4;
 
+/** Keys of states that are gone which one transaction takes away. */
+const SWEPT_MAX = 1_000;
+
 /** A key, its checksum and an allowance for its place in a page. */
 const RECORD_BYTES = 64;
 
@@ -43,13 +54,12 @@ const RECORD_BYTES = 64;
  * A batch as keys and values, made when it is handed over: from then on its bytes are the store's own. Moves the groups' tails on.
  */
 export class PreparedBatch {
-  /** Whose keys on disk go before anything else. */
-  readonly clears: KeySpan[] = [];
   /** Of its keys and values in a record. */
   bytes: number = COUNT_BYTES;
   readonly #keys: Uint8Array[] = [];
   readonly #values: (Uint8Array | null)[] = [];
   readonly #block: RecordBlock;
+  readonly #sweeps: Sweep[] = [];
 
   constructor(batch: QuorumBatch, tails: Map<string, GroupTail>, pool: BlockPool) {
     this.#block = new RecordBlock(pool.take(batch.groups.reduce((sum, group) => sum + bytesOf(group), 0)));
@@ -65,7 +75,7 @@ export class PreparedBatch {
 
   /** To be called in a transaction. */
   writeTo(writer: KeyWriter): void {
-    for (const span of this.clears) for (const key of [...writer.getKeys(span)]) writer.remove(key);
+    for (const each of this.#sweeps) sweep(writer, each);
     let position = 0;
     for (const key of this.#keys) {
       const value = this.#values[position++];
@@ -101,6 +111,9 @@ export class PreparedBatch {
       removed: (index) => this.#put(keys.log(index), null),
       added: (entry) => this.#put(keys.log(entry.index), entryValue(this.#block, entry, keys.logSeed(entry.index))),
     });
+    if (tail.hasGone && (batch.aside !== null || batch.state !== null))
+      this.#sweeps.push({ tail, generation: tail.generation, aside: tail.aside });
+    if (batch.aside !== null) this.#addAside(batch.aside, tail);
     if (batch.state !== null) this.#addState(batch.state, tail);
     for (const [index, record] of batch.audit) {
       if (index <= tail.lastAudit) continue;
@@ -110,18 +123,39 @@ export class PreparedBatch {
     this.#put(keys.head, headValue(this.#block, tail, seedOf(keys.head)));
   }
 
-  #addState({ clear, entries, rows, meta }: NonNullable<QuorumGroupBatch['state']>, { keys }: GroupTail): void {
-    if (clear) this.clears.push(keys.stateSpan, keys.rowSpan);
+  #addAside({ begins, entries, rows }: StoredAside, tail: GroupTail): void {
+    if (begins) {
+      tail.hasGone ||= tail.aside !== 0;
+      tail.newestGeneration += 1;
+      tail.aside = tail.newestGeneration;
+    }
+    assert(tail.aside !== 0, 'what is kept aside was begun');
+    this.#addPairs({ entries, rows }, tail.keys, tail.aside);
+  }
+
+  #addState({ takesAside, entries, rows, meta }: StoredStateChange, tail: GroupTail): void {
+    const { keys } = tail;
+    if (takesAside) {
+      assert(tail.aside !== 0, 'what takes the place of the state was kept aside');
+      tail.generation = tail.aside;
+      tail.aside = 0;
+      tail.hasGone = true;
+      this.#put(keys.generation, generationValue(this.#block, tail.generation, seedOf(keys.generation)));
+    }
+    this.#addPairs({ entries, rows }, keys, tail.generation);
+    this.#putBytes(keys.stateMeta, meta);
+  }
+
+  #addPairs({ entries, rows }: Pick<StoredStateChange, 'entries' | 'rows'>, keys: GroupKeys, generation: number): void {
     for (const [key, state] of entries) {
-      const storeKey = keys.state(key);
+      const storeKey = keys.state(key, generation);
       this.#put(storeKey, state === null ? null : stateValue(this.#block, key, state, seedOf(storeKey)));
     }
     for (const [key, row] of rows) {
-      const storeKey = keys.row(key);
+      const storeKey = keys.row(key, generation);
       if (row === null) this.#put(storeKey, null);
       else this.#putBytes(storeKey, row);
     }
-    this.#putBytes(keys.stateMeta, meta);
   }
 
   #putBytes(key: Uint8Array, body: Uint8Array): void {
@@ -150,16 +184,36 @@ export function replayRecord(body: Uint8Array, writer: KeyWriter): void {
   }
 }
 
+/** Which keys are state and kept aside before a batch: what it makes so, or no longer so, is not on disk yet. */
+interface Sweep {
+  readonly tail: GroupTail;
+  readonly generation: number;
+  readonly aside: number;
+}
+
+/** Takes some of the keys away that are neither: those that were on disk before this transaction. */
+function sweep(writer: KeyWriter, { tail, generation, aside }: Sweep): void {
+  let left = SWEPT_MAX;
+  for (const span of tail.keys.goneSpans(generation, aside)) {
+    const keys = [...writer.getKeys({ ...span, limit: left })];
+    for (const key of keys) writer.remove(key);
+    left -= keys.length;
+    if (left === 0) return;
+  }
+  if (tail.generation === generation && tail.aside === aside) tail.hasGone = false;
+}
+
 function newTail(group: string): GroupTail {
-  return { keys: new GroupKeys(group), hardState: null, firstIndex: 1, lastIndex: 0, lastAudit: 0 };
+  const noState = { generation: 0, newestGeneration: 0, aside: 0, hasGone: false };
+  return { keys: new GroupKeys(group), hardState: null, firstIndex: 1, lastIndex: 0, lastAudit: 0, ...noState };
 }
 
 /** An estimate from above, so that one block is enough. */
-function bytesOf({ entries, state, snapshot, audit }: QuorumGroupBatch): number {
-  let bytes = 2 * RECORD_BYTES + (snapshot?.meta.length ?? 0) + (state?.meta.length ?? 0);
+function bytesOf({ entries, aside, state, snapshot, audit }: QuorumGroupBatch): number {
+  let bytes = 3 * RECORD_BYTES + (snapshot?.meta.length ?? 0) + (state?.meta.length ?? 0);
   for (const { data } of entries) bytes += data.length + RECORD_BYTES;
-  for (const [key, value] of state?.entries ?? []) bytes += key.length + (value?.length ?? 0) + RECORD_BYTES;
-  for (const [key, row] of state?.rows ?? []) bytes += key.length + (row?.length ?? 0) + RECORD_BYTES;
+  for (const pairs of [state?.entries, state?.rows, aside?.entries, aside?.rows])
+    for (const [key, value] of pairs ?? []) bytes += key.length + (value?.length ?? 0) + RECORD_BYTES;
   for (const [, record] of audit) bytes += record.length + RECORD_BYTES;
   return bytes;
 }

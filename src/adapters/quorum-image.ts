@@ -12,7 +12,7 @@ import {
   type GroupHead,
   type KeySpan,
 } from './quorum-records.ts';
-import { bodyOf } from './record-block.ts';
+import { bodyOf, numberAt } from './record-block.ts';
 
 /** The part of an LMDB database that a group is read with. */
 export interface KeyReader {
@@ -38,7 +38,12 @@ export function readHeads(reader: KeyReader): Map<string, GroupTail> {
     const keys = new GroupKeys(group);
     const head = readHead(reader, keys, group);
     if (head === null) throw damaged(`group ${group} without its head`);
-    tails.set(group, { ...head, keys, lastAudit: readLastAudit(reader, keys, group)?.[0] ?? 0 });
+    const generation = readGeneration(reader, keys, group);
+    const newestGeneration = Math.max(generation, readNewestGeneration(reader, keys));
+    const lastAudit = readLastAudit(reader, keys, group)?.[0] ?? 0;
+    // what was kept aside is not gone on with
+    const hasGone = newestGeneration > 0;
+    tails.set(group, { ...head, keys, lastAudit, generation, newestGeneration, aside: 0, hasGone });
     start = keys.end;
   }
 }
@@ -48,12 +53,13 @@ export function readGroup(reader: KeyReader, group: string, failing: Failing): Q
   const keys = new GroupKeys(group);
   const head = readHead(reader, keys, group);
   const snapshot = readSnapshot(reader, keys, group);
+  const generation = readGeneration(reader, keys, group);
   return {
     hardState: head?.hardState ?? null,
     log: readLog(reader, keys, group, head, snapshot),
     snapshot,
-    state: readState(reader, keys, group, failing),
-    rows: readRows(reader, keys, group, failing),
+    state: readState(reader, keys, generation, group, failing),
+    rows: readRows(reader, keys, generation, group, failing),
     stateMeta: bodyAt(reader, keys.stateMeta, `the state of group ${group}`)?.slice() ?? null,
     lastAudit: readLastAudit(reader, keys, group),
   };
@@ -90,6 +96,17 @@ function readSnapshot(reader: KeyReader, keys: GroupKeys, group: string): Stored
   return snapshot;
 }
 
+function readGeneration(reader: KeyReader, keys: GroupKeys, group: string): number {
+  const body = bodyAt(reader, keys.generation, `the state of group ${group}`);
+  return body === null ? 0 : numberAt(body, 0);
+}
+
+function readNewestGeneration(reader: KeyReader, keys: GroupKeys): number {
+  const { start, end } = keys.laterSpan;
+  const [last] = [...reader.getRange({ start: end, end: start, reverse: true, limit: 1 })];
+  return last === undefined ? 0 : keys.generationOf(last.key);
+}
+
 /** The entries are those that the head names, each with the one before it, and nothing is missing between them and the snapshot. */
 function readLog(
   reader: KeyReader,
@@ -119,11 +136,12 @@ function readLog(
 function* readState(
   reader: KeyReader,
   keys: GroupKeys,
+  generation: number,
   group: string,
   failing: Failing,
 ): Generator<readonly [key: Uint8Array, state: Uint8Array]> {
   try {
-    for (const { key, value } of reader.getRange(keys.stateSpan)) {
+    for (const { key, value } of reader.getRange(keys.stateSpan(generation))) {
       const entry = keys.stateOf(key, checked(key, value, `a key of group ${group}`));
       if (entry === null) throw damaged(`a key of group ${group}`);
       yield [plain(entry[0]), entry[1]];
@@ -136,11 +154,12 @@ function* readState(
 function* readRows(
   reader: KeyReader,
   keys: GroupKeys,
+  generation: number,
   group: string,
   failing: Failing,
 ): Generator<readonly [key: Uint8Array, row: Uint8Array]> {
   try {
-    for (const { key, value } of reader.getRange(keys.rowSpan))
+    for (const { key, value } of reader.getRange(keys.rowSpan(generation)))
       yield [plain(keys.rowKeyOf(key)), checked(key, value, `a row of group ${group}`)];
   } catch (error) {
     throw failing(error);

@@ -45,8 +45,8 @@ export class QuorumLanes {
 }
 
 /** There is time for it, and it is large: nothing is gained by writing it twice. */
-function bringsMore({ dropsLog, snapshot, state, audit }: QuorumGroupBatch): boolean {
-  return dropsLog || snapshot !== null || state !== null || audit.length > 0;
+function bringsMore({ dropsLog, snapshot, aside, state, audit }: QuorumGroupBatch): boolean {
+  return dropsLog || snapshot !== null || aside !== null || state !== null || audit.length > 0;
 }
 
 function movesHead({ hardState, dropsLog, truncateFrom, entries, compactTo }: QuorumGroupBatch): boolean {

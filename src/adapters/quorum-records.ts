@@ -17,8 +17,23 @@ import { bodyOf, NUMBER_BYTES, numberAt, writeNumber, type RecordBlock } from '.
  *     snapshot  index (6) ‖ term (6) ‖ meta
  *     state     state, or under SHA-256 of a long key: length of the key (4) ‖ key ‖ state
  *     row       as it came
+ *     generation  which of those that follow is the state (6); without it that is the first, whose keys say nothing of it
+ *
+ *     Later ‖ generation (6) ‖ tag ‖ rest     keys and rows of later generations: a state that came in takes the place of another in one
+ *                                             step, and what was the state goes bit by bit
  */
-const Tag = { Audit: 1, Log: 2, Head: 3, Snapshot: 4, StateMeta: 5, ShortKey: 6, LongKey: 7, Row: 8 } as const;
+const Tag = {
+  Audit: 1,
+  Log: 2,
+  Head: 3,
+  Snapshot: 4,
+  StateMeta: 5,
+  ShortKey: 6,
+  LongKey: 7,
+  Row: 8,
+  Generation: 9,
+  Later: 10,
+} as const;
 
 const KEY_LENGTH_BYTES = 4;
 const KIND_MAX = 255;
@@ -49,6 +64,7 @@ export class GroupKeys {
   readonly head: Uint8Array;
   readonly snapshot: Uint8Array;
   readonly stateMeta: Uint8Array;
+  readonly generation: Uint8Array;
 
   constructor(group: string) {
     this.#name = Buffer.from(group);
@@ -61,6 +77,7 @@ export class GroupKeys {
     this.head = this.#key(Tag.Head, EMPTY);
     this.snapshot = this.#key(Tag.Snapshot, EMPTY);
     this.stateMeta = this.#key(Tag.StateMeta, EMPTY);
+    this.generation = this.#key(Tag.Generation, EMPTY);
   }
 
   log(index: number): Uint8Array {
@@ -81,31 +98,72 @@ export class GroupKeys {
     return this.#key(Tag.Audit, rest);
   }
 
-  state(key: Uint8Array): Uint8Array {
-    if (key.length <= SHORT_KEY_BYTES_MAX) return this.#key(Tag.ShortKey, key);
-    return this.#key(Tag.LongKey, createHash('sha256').update(key).digest());
+  /** Of a key in a generation of the state. */
+  state(key: Uint8Array, generation: number): Uint8Array {
+    if (key.length <= SHORT_KEY_BYTES_MAX) return this.#inGeneration(Tag.ShortKey, key, generation);
+    return this.#inGeneration(Tag.LongKey, createHash('sha256').update(key).digest(), generation);
   }
 
-  row(key: Uint8Array): Uint8Array {
+  row(key: Uint8Array, generation: number): Uint8Array {
     assert(key.length <= ROW_KEY_BYTES_MAX, 'the key of a row is short');
-    return this.#key(Tag.Row, key);
+    return this.#inGeneration(Tag.Row, key, generation);
+  }
+
+  #inGeneration(tag: number, rest: Uint8Array, generation: number): Uint8Array {
+    if (generation === 0) return this.#key(tag, rest);
+    const later = new Uint8Array(NUMBER_BYTES + 1 + rest.length);
+    writeNumber(later, 0, generation);
+    later[NUMBER_BYTES] = tag;
+    later.set(rest, NUMBER_BYTES + 1);
+    return this.#key(Tag.Later, later);
   }
 
   get logSpan(): KeySpan {
     return { start: this.#logPrefix, end: this.#key(Tag.Log + 1, EMPTY) };
   }
 
-  get stateSpan(): KeySpan {
-    return { start: this.#key(Tag.ShortKey, EMPTY), end: this.#key(Tag.LongKey + 1, EMPTY) };
+  stateSpan(generation: number): KeySpan {
+    return {
+      start: this.#inGeneration(Tag.ShortKey, EMPTY, generation),
+      end: this.#inGeneration(Tag.LongKey + 1, EMPTY, generation),
+    };
   }
 
-  get rowSpan(): KeySpan {
-    return { start: this.#key(Tag.Row, EMPTY), end: this.#key(Tag.Row + 1, EMPTY) };
+  rowSpan(generation: number): KeySpan {
+    return {
+      start: this.#inGeneration(Tag.Row, EMPTY, generation),
+      end: this.#inGeneration(Tag.Row + 1, EMPTY, generation),
+    };
+  }
+
+  /** All generations but the first. */
+  get laterSpan(): KeySpan {
+    return { start: this.#key(Tag.Later, EMPTY), end: this.#key(Tag.Later + 1, EMPTY) };
+  }
+
+  /** Of keys and rows that are neither state nor kept aside, 0 for nothing being kept aside. */
+  goneSpans(generation: number, aside: number): KeySpan[] {
+    const { start, end } = this.laterSpan;
+    const begin = (of: number): Uint8Array => this.#inGeneration(0, EMPTY, of);
+    const first = { start: this.#key(Tag.ShortKey, EMPTY), end: this.#key(Tag.Row + 1, EMPTY) };
+    const between = { start: begin(generation + 1), end: aside === 0 ? end : begin(aside) };
+    return generation === 0 ? [between] : [first, { start, end: begin(generation) }, between];
+  }
+
+  /** The generation of a key in `laterSpan`. */
+  generationOf(storeKey: Uint8Array): number {
+    return numberAt(storeKey, this.#name.length + 2);
   }
 
   /** The key that a row was put under. */
   rowKeyOf(storeKey: Uint8Array): Uint8Array {
-    return storeKey.slice(this.#name.length + 2);
+    return storeKey.slice(this.#restAt(storeKey));
+  }
+
+  /** Where what follows the last tag begins. */
+  #restAt(storeKey: Uint8Array): number {
+    const at = this.#name.length + 1;
+    return storeKey[at] === Tag.Later ? at + 2 + NUMBER_BYTES : at + 1;
   }
 
   auditSpan(fromIndex: number): KeySpan {
@@ -119,8 +177,8 @@ export class GroupKeys {
 
   /** Our key of a state's key and body; null where the two cannot belong together. */
   stateOf(storeKey: Uint8Array, body: Uint8Array): [key: Uint8Array, state: Uint8Array] | null {
-    const at = this.#name.length + 1;
-    if (storeKey[at] === Tag.ShortKey) return [storeKey.slice(at + 1), body];
+    const at = this.#restAt(storeKey);
+    if (storeKey[at - 1] === Tag.ShortKey) return [storeKey.slice(at), body];
     if (body.length < KEY_LENGTH_BYTES) return null;
     const keyEnd = KEY_LENGTH_BYTES + new DataView(body.buffer, body.byteOffset).getUint32(0);
     if (keyEnd > body.length) return null;
@@ -190,6 +248,10 @@ export function headOf(body: Uint8Array): GroupHead | null {
   const number = (position: number): number => numberAt(body, 1 + position * NUMBER_BYTES);
   const hardState = { term: number(0), votedFor: number(1), commit: number(2) };
   return { hardState: body[0] === 0 ? null : hardState, firstIndex: number(3), lastIndex: number(4) };
+}
+
+export function generationValue(block: RecordBlock, generation: number, seed: number): Uint8Array {
+  return block.begin(NUMBER_BYTES).number(generation).end(seed);
 }
 
 export function snapshotValue(block: RecordBlock, { index, term, meta }: StoredSnapshot, seed: number): Uint8Array {

@@ -1,61 +1,76 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
-import type { QuorumGroupBatch, QuorumImage } from '../ports.ts';
-import type { PersistBatch, SnapshotMeta } from '../quorum/messages.ts';
+import type { QuorumGroupBatch, QuorumImage, StoredAside } from '../ports.ts';
+import type { PersistBatch, SnapshotMeta, SnapshotPart } from '../quorum/messages.ts';
 import type { Group } from './group.ts';
-import type { GroupDirty, GroupImage, GroupKeyState } from './group-state.ts';
+import type { GroupIntake } from './group-intake.ts';
+import type { GroupImage, GroupKeyState } from './group-state.ts';
 import type { RequestRow } from './request-table.ts';
 import type { GroupCodec } from './strong-frames.ts';
 
-/**
- * What of a group goes to disk in one step: what its machine wants kept, and, where that is due or a snapshot brought it, the state that the
- * log has led to.
- */
-export function groupBatch(
+/** What of a group's machine goes to disk in one step; with a snapshot that has come in whole, the state that it brings. */
+export function promiseBatch(
   codec: GroupCodec,
   group: Group,
-  persist: PersistBatch | null,
+  { hardState, truncateFrom, entries, parts, snapshot: installed }: PersistBatch,
+  intake: GroupIntake | null,
   compactTo: number | null,
-  isStateDue: boolean,
 ): QuorumGroupBatch {
-  const installed = persist?.snapshot ?? null;
   const batch = {
     group: group.plan.name,
-    hardState: persist?.hardState ?? null,
+    hardState,
     dropsLog: installed !== null,
-    truncateFrom: persist?.truncateFrom ?? null,
-    entries: persist?.entries ?? [],
-    compactTo: installed === null ? compactTo : null,
-    // with the state that they lead to: what the log loses by that is never without its records
-    audit: isStateDue || installed !== null ? group.state.audit.kept(0) : [],
+    truncateFrom,
+    entries,
+    aside: intake === null || parts.length === 0 ? null : asideOf(intake, parts),
   };
-  if (installed !== null) {
-    const { entries, requests, meta } = codec.decodeSnapshot(installed.bytes);
-    const state = stateChange(codec, { entries: [...entries], requests: [...requests], meta }, true);
-    return { ...batch, snapshot: snapshotPlace(codec, installed.meta), state };
-  }
-  if (!isStateDue) return { ...batch, snapshot: null, state: null };
-  const meta = group.raft.snapshotMeta(group.state.applied);
-  const snapshot = meta === null ? null : snapshotPlace(codec, meta);
-  return { ...batch, snapshot, state: stateChange(codec, group.state.takeDirty(), false) };
+  if (installed === null || intake === null) return { ...batch, compactTo, snapshot: null, state: null, audit: [] };
+  return {
+    ...batch,
+    compactTo: null,
+    snapshot: snapshotPlace(codec, installed.meta),
+    state: { takesAside: true, entries: [], rows: [], meta: codec.encodeMeta(intake.meta) },
+    // what the log loses by that is never without its records
+    audit: group.state.audit.kept(0),
+  };
+}
+
+function asideOf(intake: GroupIntake, parts: readonly SnapshotPart[]): StoredAside {
+  const taken = parts.map(({ bytes }) => intake.take(bytes));
+  return {
+    begins: taken.some(({ begins }) => begins),
+    entries: taken.flatMap(({ entries }) => entries),
+    rows: taken.flatMap(({ rows }) => rows),
+  };
+}
+
+/** The state that a group's log has led to, as far as it changed, and where it is in the log. */
+export function stateBatch(codec: GroupCodec, { plan, raft, state }: Group): QuorumGroupBatch {
+  const meta = raft.snapshotMeta(state.applied);
+  const { entries, requests, meta: stateMeta } = state.takeDirty();
+  return {
+    group: plan.name,
+    hardState: null,
+    dropsLog: false,
+    truncateFrom: null,
+    entries: [],
+    compactTo: null,
+    aside: null,
+    snapshot: meta === null ? null : snapshotPlace(codec, meta),
+    state: {
+      takesAside: false,
+      entries: entries.map(
+        ([key, keyState]) => [latin1Bytes(key), keyState === null ? null : codec.encodeKeyState(keyState)] as const,
+      ),
+      rows: requests.map((row) => codec.encodeRequestRow(row)),
+      meta: codec.encodeMeta(stateMeta),
+    },
+    // with the state that they lead to: what the log loses by that is never without its records
+    audit: state.audit.kept(0),
+  };
 }
 
 function snapshotPlace(codec: GroupCodec, meta: SnapshotMeta): QuorumGroupBatch['snapshot'] {
   return { index: meta.index, term: meta.term, meta: codec.encodeSnapshotMeta(meta) };
-}
-
-function stateChange(
-  codec: GroupCodec,
-  { entries, requests, meta }: GroupDirty,
-  clear: boolean,
-): QuorumGroupBatch['state'] {
-  return {
-    clear,
-    entries: entries.map(
-      ([key, state]) => [latin1Bytes(key), state === null ? null : codec.encodeKeyState(state)] as const,
-    ),
-    rows: requests.map((row) => codec.encodeRequestRow(row)),
-    meta: codec.encodeMeta(meta),
-  };
 }
 
 /** The state of a group as it was stored; null where nothing was. May be walked once. */

@@ -13,6 +13,7 @@ import type { AuditHead } from './audit-record.ts';
 import type { Sha256 } from './audit-text.ts';
 import { AuditTrail } from './audit-trail.ts';
 import { CreationMarks } from './creation-marks.ts';
+import { GroupCut } from './group-cut.ts';
 import type { Arguments, CommandsEntry, GroupEntry } from './group-entry.ts';
 import {
   ONCE_AHEAD_MS,
@@ -325,33 +326,45 @@ export class GroupState {
     };
   }
 
-  /** The whole state: what a member gets that the log no longer reaches (RULES T5). */
-  snapshot(): GroupImage & { readonly entries: (readonly [string, GroupKeyState])[] } {
-    const entries: (readonly [string, GroupKeyState])[] = [];
-    for (let slot = 0; slot < this.keyspace.slotCount; slot++) {
-      const entry = this.keyspace.stateAt(slot);
-      if (entry !== null) entries.push([entry[0], [this.#versions.get(entry[0]) ?? 0, entry[1]]]);
-    }
-    return { entries, requests: this.requests.rows(), meta: this.#meta() };
+  /** The whole state as of now: what a member gets that the log no longer reaches (RULES T5). To be closed. */
+  openCut(): GroupCut {
+    return new GroupCut(this.#meta(), this.keyspace, this.#versions, this.requests.rows());
   }
 
-  /** Puts in what the store holds or a snapshot brought, into a state machine that has nothing yet. */
+  /** Puts in what the store holds, into a state machine that has nothing yet. */
   restore({ entries, requests, meta }: GroupImage): void {
-    for (const [key, [version, state]] of entries) {
-      this.keyspace.restore(key, state);
-      // nothing that shows has none
-      if (version > 0) this.#versions.set(key, version);
-    }
+    this.restoreMeta(meta);
+    this.restoreKeys(entries);
+    this.restoreRequests(requests);
+  }
+
+  /** The first of what is put into a state machine that has nothing yet; keys and requests follow bit by bit. */
+  restoreMeta(meta: GroupMeta): void {
+    const { earlierRequests } = meta;
     this.#creations.restore(meta.creations);
     this.#applied = meta.applied;
     this.#stamp = meta.stamp;
     if (meta.applied > 0) this.#vector.raise(this.#options.origin, meta.applied);
     for (const [origin, seq] of meta.running) this.#running.raise(origin, seq);
-    const { earlierRequests } = meta;
-    const isEarlier = earlierRequests.length > 0;
-    this.requests.restore(meta.forwarders, isEarlier ? earlierRequests : requests, isEarlier ? 0 : meta.applied);
+    this.requests.restoreHeads(meta.forwarders, earlierRequests.length > 0 ? 0 : meta.applied);
+    this.requests.restoreRows(earlierRequests);
     this.audit.restore(meta.audit);
     this.inForce.restore(meta.rules);
+  }
+
+  restoreKeys(entries: Iterable<readonly [string, GroupKeyState]>): void {
+    // it is on disk, or will be before it counts
+    this.keyspace.collectsDirty = false;
+    for (const [key, [version, state]] of entries) {
+      this.keyspace.restore(key, state);
+      // nothing that shows has none
+      if (version > 0) this.#versions.set(key, version);
+    }
+    this.keyspace.collectsDirty = this.#options.isStored;
+  }
+
+  restoreRequests(rows: Iterable<RequestRow>): void {
+    this.requests.restoreRows(rows);
   }
 }
 

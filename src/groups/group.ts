@@ -333,16 +333,13 @@ export class Group {
   // ── what follows from it ──
 
   /**
-   * Takes what the machine wants: messages are sent, committed entries applied, reads answered; `install` puts a snapshot's state in
+   * Takes what the machine wants: messages are sent, committed entries applied, reads answered; `install` puts the state of a snapshot that came in, in
    * the place of this one's. Returns the rest: what is to be stored and what is to be shown.
    */
-  turn(
-    now: Now,
-    install: (snapshot: Uint8Array) => void,
-  ): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
+  turn(now: Now, install: () => void): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
     const outputs = this.raft.takeOutputs();
     if (this.raft.leader !== 0 || this.#ledAtMs === -Infinity) this.#ledAtMs = now.monotonicMs;
-    if (outputs.install !== null) install(outputs.install.bytes);
+    if (outputs.install !== null) install();
     for (const message of outputs.messages) this.#host.send(message.to, message);
     for (const { index, term } of outputs.overwritten) this.#fail(index, term, 'refused');
     this.#noteLeadership();

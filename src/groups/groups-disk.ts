@@ -1,8 +1,11 @@
+import { assert, present } from '../base/assert.ts';
 import type { Now } from '../causal/replica.ts';
 import type { QuorumBatch, QuorumGroupBatch } from '../ports.ts';
 import type { PersistBatch } from '../quorum/messages.ts';
-import { groupBatch } from './group-batch.ts';
+import { promiseBatch, stateBatch } from './group-batch.ts';
 import type { Group } from './group.ts';
+import type { GroupIntake } from './group-intake.ts';
+import type { GroupSnapshot } from './group-snapshot.ts';
 import type { MembersGroup } from './members-group.ts';
 import type { GroupCodec } from './strong-frames.ts';
 
@@ -27,15 +30,40 @@ export class Kept {
   compactTo: number | null = null;
   /** What is shown has a gap: it is to be replaced by the whole state. */
   isShownBehind = true;
+  /** Snapshots on their way to members, by their nodes. */
+  readonly sending: Map<number, GroupSnapshot> = new Map();
+  #intake: GroupIntake | null = null;
+  readonly #newIntake: (index: number) => GroupIntake;
 
-  constructor(group: Group) {
+  constructor(group: Group, newIntake: (index: number) => GroupIntake) {
     this.group = group;
+    this.#newIntake = newIntake;
     this.storedUpTo = group.state.applied;
   }
 
-  /** A snapshot's state, which was stored with it, has taken the place of the one that was here. */
-  installed(applied: number): void {
-    this.storedUpTo = applied;
+  /** Where the parts of a snapshot go that are to be kept now; null where there are none, and no snapshot is whole. */
+  intakeOf({ parts }: PersistBatch): GroupIntake | null {
+    for (const { offset, meta } of parts) if (offset === 0) this.#intake = this.#newIntake(meta.index);
+    assert(this.#intake !== null || parts.length === 0, 'parts of a snapshot go on with what came before');
+    return this.#intake;
+  }
+
+  /** Gives up what nobody goes on with of snapshots, in or out. */
+  tendSnapshots(): void {
+    const { raft } = this.group;
+    if (this.#intake !== null && raft.receivingIndex !== this.#intake.index) this.#intake = null;
+    for (const [to, snapshot] of this.sending) {
+      if (raft.snapshotFor(to) === snapshot) continue;
+      this.sending.delete(to);
+      snapshot.close();
+    }
+  }
+
+  /** A snapshot's state, which was stored with it, takes the place of the one that is here. */
+  install(): void {
+    this.group.replaceState(present(this.#intake, 'what is installed came in').state);
+    this.#intake = null;
+    this.storedUpTo = this.group.state.applied;
     this.isStoring = false;
     this.isShownBehind = true;
   }
@@ -79,6 +107,8 @@ export class GroupsDisk {
     if (this.#keeps) return;
     // nothing is kept over a restart, and everything said to be durable is so for the life of the process
     kept.persist = null;
+    const intake = kept.intakeOf(persist);
+    for (const { bytes } of persist.parts) intake?.take(bytes);
     kept.group.raft.persisted();
   }
 
@@ -97,7 +127,7 @@ export class GroupsDisk {
     for (const kept of this.#groups) {
       const { group, persist, compactTo } = kept;
       if (kept.isCommitting || persist === null || (persist.snapshot !== null && kept.isStoring)) continue;
-      groups.push(groupBatch(this.#codec, group, persist, compactTo, false));
+      groups.push(promiseBatch(this.#codec, group, persist, kept.intakeOf(persist), compactTo));
       parts.push({ kept, stateUpTo: null });
       kept.compactTo = null;
       kept.isCommitting = true;
@@ -115,7 +145,7 @@ export class GroupsDisk {
     const parts: Part[] = [];
     for (const kept of this.#groups) {
       if (!this.#isStateDue(kept, now)) continue;
-      groups.push(groupBatch(this.#codec, kept.group, null, null, true));
+      groups.push(stateBatch(this.#codec, kept.group));
       parts.push({ kept, stateUpTo: kept.group.state.applied });
       kept.storedAtMs = now.monotonicMs;
       kept.isStoring = true;

@@ -6,6 +6,7 @@ import type { Entry, GroupConfig, Message, PersistBatch } from '../quorum/messag
 import { EntryKind } from '../quorum/messages.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
+import { JoinedParts, wholeSource } from '../quorum/whole-snapshot.ts';
 import type { PlannedNode } from './group-plan.ts';
 import { nextExactChange, type ClusterMembers } from './group-voters.ts';
 import { MEMBERS_GROUP, planMembers } from './members-plan.ts';
@@ -75,6 +76,8 @@ export class MembersGroup {
   #storedUpTo: number;
   #storingUpTo = 0;
   #compactTo: number | null = null;
+  /** Of a snapshot: it is small, and kept in memory until it is whole. */
+  readonly #received: JoinedParts = new JoinedParts();
 
   constructor(options: MembersGroupOptions, host: MembersHost) {
     this.#options = options;
@@ -156,7 +159,7 @@ export class MembersGroup {
     const outputs = this.raft.takeOutputs();
     const { committed, install, messages, overwritten, persist, snapshotsWanted } = outputs;
     if (install !== null) {
-      this.state.restore(this.#options.codec.decodeStored(install.bytes).image);
+      this.state.restore(this.#options.codec.decodeStored(this.#received.bytes).image);
       this.#storedUpTo = this.state.applied;
     }
     for (const message of messages) this.#host.send(message.to, message);
@@ -197,9 +200,7 @@ export class MembersGroup {
   #sendSnapshot(to: number): void {
     const meta = this.raft.snapshotMeta(this.state.applied);
     if (meta === null) return;
-    const bytes = this.#stored();
-    const read = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
-    this.raft.sendSnapshot(to, { meta, totalBytes: bytes.length, read });
+    this.raft.sendSnapshot(to, wholeSource(meta, this.#stored()));
   }
 
   #stored(): Uint8Array {
@@ -209,6 +210,7 @@ export class MembersGroup {
   // ── the disk ──
 
   #keep(persist: PersistBatch): void {
+    this.#received.take(persist.parts);
     // nothing is kept over a restart, and everything said to be durable is so for the life of the process
     if (this.#options.image === null) this.raft.persisted();
     else this.#persist = persist;
@@ -235,7 +237,8 @@ export class MembersGroup {
       truncateFrom: persist.truncateFrom,
       entries: persist.entries,
       compactTo,
-      state: this.#stateChange(installed?.bytes ?? null, meta !== null),
+      aside: null,
+      state: this.#stateChange(installed === null ? null : this.#received.bytes, meta !== null),
       audit: [],
     };
   }
@@ -243,7 +246,7 @@ export class MembersGroup {
   #stateChange(installed: Uint8Array | null, isDue: boolean): QuorumGroupBatch['state'] {
     if (installed === null && !isDue && this.#isBaseStored) return null;
     this.#isBaseStored = true;
-    return { clear: false, entries: [], rows: [], meta: installed ?? this.#stored() };
+    return { takesAside: false, entries: [], rows: [], meta: installed ?? this.#stored() };
   }
 
   /** The batch taken last is on disk. */

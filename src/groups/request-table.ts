@@ -193,28 +193,32 @@ export class RequestTable {
       const kept = this.#forwarders.get(node)?.answers.get(serial);
       if (kept !== undefined) rows.push({ kind: 'answer', node, serial, kept });
     }
-    for (let at = this.#onceQueue.length - 1; at >= this.#onceHead; at--) {
-      const row = this.#onceQueue[at];
-      if (row === undefined || row.index <= this.#toldUpTo) break;
-      rows.push(row);
-    }
+    let first = this.#onceQueue.length;
+    while (first > this.#onceHead && (this.#onceQueue[first - 1]?.index ?? 0) > this.#toldUpTo) first--;
+    for (const row of this.#onceQueue.slice(first)) rows.push(row);
     this.#forgotten = [];
     this.#answered = [];
     this.#toldUpTo = applied;
     return rows;
   }
 
-  /** Puts in what the store holds or a snapshot brought, into a table that has nothing yet; rows of entries after `toldUpTo` are told again. */
-  restore(heads: ForwarderHeads, rows: Iterable<RequestRow>, toldUpTo: number): void {
+  /** Begins to put in what the store holds or a snapshot brings; rows of entries after `toldUpTo` are told again. */
+  restoreHeads(heads: ForwarderHeads, toldUpTo: number): void {
     this.#toldUpTo = toldUpTo;
     for (const [node, incarnation, floor] of heads)
       this.#forwarders.set(node, { incarnation, floor, answers: new Map() });
-    const once: KeptOnceRow[] = [];
+  }
+
+  /** Goes on with it, bit by bit. */
+  restoreRows(rows: Iterable<RequestRow>): void {
+    let isInOrder = true;
     for (const row of rows) {
       if (row.kind === 'answer' && row.kept !== null) this.#restoreAnswer(row, row.kept);
-      if (row.kind === 'once' && row.kept !== null) once.push({ ...row, kept: row.kept });
+      if (row.kind !== 'once' || row.kept === null) continue;
+      isInOrder &&= (this.#onceQueue.at(-1)?.index ?? 0) < row.index;
+      this.#keepOnce({ ...row, kept: row.kept });
     }
-    for (const row of once.toSorted((left, right) => left.index - right.index)) this.#keepOnce(row);
+    if (!isInOrder) this.#onceQueue.sort((left, right) => left.index - right.index);
   }
 
   #restoreAnswer({ node, serial }: AnswerRow, kept: KeptAnswer): void {

@@ -2,7 +2,7 @@ import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { StrongKind } from '../commands/strong-view.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Message, SnapshotMeta } from '../quorum/messages.ts';
-import type { GroupImage, GroupKeyState, GroupMeta } from './group-state.ts';
+import type { GroupKeyState, GroupMeta } from './group-state.ts';
 import type { RequestRow } from './request-table.ts';
 import type { Piece } from './lane-intake.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from './group-entry.ts';
@@ -66,6 +66,14 @@ export type StrongFrame = QuorumFrame | StrongRequestFrame | StrongAnswerFrame;
 /** What nodes say to each other of strong keys, on the control connection. */
 export type LaneFrame = StrongFrame | PieceFrame | TakenFrame;
 
+/** Keys or rows with their values, as they are stored. */
+type StoredPairs = readonly (readonly [key: Uint8Array, value: Uint8Array])[];
+
+/** A part of a group's state on its way to a member. */
+export type GroupPart =
+  | { readonly kind: 'meta'; readonly meta: GroupMeta }
+  | { readonly kind: 'keys' | 'rows'; readonly pairs: StoredPairs };
+
 /** Bytes to what groups send and keep, and back. Decoding throws PROTOCOL for whatever is malformed. */
 export interface GroupCodec {
   encodeFrame(frame: LaneFrame): Uint8Array;
@@ -79,8 +87,8 @@ export interface GroupCodec {
   /** Under keys of a store that sorts by bytes; null for what is forgotten. */
   encodeRequestRow(row: RequestRow): readonly [key: Uint8Array, row: Uint8Array | null];
   decodeRequestRow(key: Uint8Array, row: Uint8Array): RequestRow;
-  encodeSnapshot(snapshot: GroupImage): Uint8Array;
-  decodeSnapshot(bytes: Uint8Array): GroupImage;
+  encodePart(part: GroupPart): Uint8Array;
+  decodePart(bytes: Uint8Array): GroupPart;
   encodeSnapshotMeta(meta: SnapshotMeta): Uint8Array;
   decodeSnapshotMeta(bytes: Uint8Array): SnapshotMeta;
 }

@@ -21,6 +21,8 @@ import { followMembers, type ClusterMembers } from './group-voters.ts';
 import { isTooLarge, TOO_LARGE } from './request-size.ts';
 import { restoredLog } from './restored-log.ts';
 import type { OwnRules } from './rules-in-force.ts';
+import { GroupIntake } from './group-intake.ts';
+import { GroupSnapshot } from './group-snapshot.ts';
 import { groupStatus } from './group-status.ts';
 import { MembersGroup, type MembersGroupOptions } from './members-group.ts';
 import { MEMBERS_GROUP } from './members-plan.ts';
@@ -169,7 +171,7 @@ export class StrongTier implements StrongView {
       answer: (to, serial, answer) => this.#answer(to, serial, answer),
       hasRoom: (node, bytes) => node === this.#options.self || this.#lanes.hasRoom(node, bytes),
     });
-    return new Kept(group);
+    return new Kept(group, (index) => new GroupIntake(index, codec, this.#newState(plan)));
   }
 
   #openMembers(members: NonNullable<StrongTierOptions['members']>): MembersGroup {
@@ -341,15 +343,17 @@ export class StrongTier implements StrongView {
   #turn(kept: Kept, now: Now): boolean {
     const { group } = kept;
     group.admit(now);
-    const { outputs, chunk } = group.turn(now, (bytes) => this.#install(kept, bytes));
+    const { outputs, chunk } = group.turn(now, () => kept.install());
     if (outputs.persist !== null) this.#disk.persist(kept, outputs.persist);
     if (this.#options.load === null) group.state.audit.keepLast(AUDIT_KEPT_BYTES_MAX);
     kept.compactTo = outputs.discardUpTo ?? kept.compactTo;
-    for (const to of outputs.snapshotsWanted) this.#sendSnapshot(group, to);
+    kept.tendSnapshots();
+    for (const to of outputs.snapshotsWanted) this.#sendSnapshot(kept, to);
     if (chunk !== null && !kept.isShownBehind) kept.isShownBehind = !this.#host.show(group.plan.origin, chunk);
     const { committed, messages, persist, reads } = outputs;
-    // who got an answer may have asked again at once
-    return messages.length > 0 || committed.length > 0 || reads.length > 0 || persist !== null;
+    // who got an answer may have asked again at once; of a snapshot a turn makes a part
+    const hasSaid = messages.some(({ type }) => type !== 'snapshot');
+    return hasSaid || committed.length > 0 || reads.length > 0 || persist !== null;
   }
 
   /**
@@ -366,22 +370,12 @@ export class StrongTier implements StrongView {
 
   // ── snapshots ──
 
-  #sendSnapshot(group: Group, to: number): void {
-    const bytes = this.#options.codec.encodeSnapshot(group.state.snapshot());
+  #sendSnapshot({ group, sending }: Kept, to: number): void {
     const meta = group.raft.snapshotMeta(group.state.applied);
     if (meta === null) return;
-    const read = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
-    group.raft.sendSnapshot(to, { meta, totalBytes: bytes.length, read });
-  }
-
-  #install(kept: Kept, bytes: Uint8Array): void {
-    const image = this.#options.codec.decodeSnapshot(bytes);
-    const state = this.#newState(kept.group.plan);
-    state.restore(image);
-    // what a snapshot brings was stored with it
-    state.takeDirty();
-    kept.group.replaceState(state);
-    kept.installed(state.applied);
+    const snapshot = new GroupSnapshot(meta, group.state.openCut(), this.#options.codec);
+    if (group.raft.sendSnapshot(to, snapshot)) sending.set(to, snapshot);
+    else snapshot.close();
   }
 
   // ── the disk ──

@@ -26,7 +26,7 @@ import {
 } from './keyspace.ts';
 import { RecentChanges } from './recent-changes.ts';
 import { SlotTable } from './slot-table.ts';
-import { SnapshotCursor, type SnapshotEntry } from './snapshot-cursor.ts';
+import { SnapshotCursor, type SnapshotEntry, type SnapshotSource } from './snapshot-cursor.ts';
 import { WeakWrites } from './weak-writes.ts';
 
 /** What the keyspace tells of its changes: the key, or null for all of them (FLUSHALL, a snapshot). */
@@ -405,9 +405,9 @@ export class MapKeyspace implements KeyspaceReader {
 
   // ── snapshots and the store ──
 
-  /** An exact cut as of now; to be closed. */
-  openSnapshot(): SnapshotCursor {
-    const cursor = new SnapshotCursor(this);
+  /** An exact cut as of now; to be closed. `source`: who reads the slots for it. */
+  openSnapshot(source: SnapshotSource = this): SnapshotCursor {
+    const cursor = new SnapshotCursor(source);
     this.#snapshots.add(cursor);
     return cursor;
   }

@@ -5,6 +5,7 @@ import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
+import type { EntryState } from '../crdt/entry.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupChunk } from '../groups/group-state.ts';
@@ -215,7 +216,11 @@ class CausalSide implements StrongHost {
   /** A group's state in the place of what is here of it, as a snapshot by dot (RULES D6, T5). */
   #replace({ plan: { origin }, state }: Group): void {
     const { replica, keyspace } = this.#options;
-    const entries = new Map(state.snapshot().entries.map(([key, [, entry]]) => [key, entry] as const));
+    const entries = new Map<string, EntryState>();
+    for (let slot = 0; slot < state.keyspace.slotCount; slot++) {
+      const entry = state.keyspace.stateAt(slot);
+      if (entry !== null) entries.set(...entry);
+    }
     const remote = new VersionVector([[origin, state.applied]]);
     keyspace.mergeSnapshot(entries, null, { local: replica.vector.clone(), remote });
     replica.setRunning(origin, state.running.clone());

@@ -14,6 +14,8 @@ export interface Transfer {
 
 /** What only a leader has; it ends with its leadership. */
 export class Leading {
+  /** Snapshots that were begun for followers. */
+  transfersBegun = 0;
   readonly id: number;
   /** The first entry of the own term. */
   readonly noopIndex: number;

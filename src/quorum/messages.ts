@@ -93,18 +93,24 @@ export interface AppendResponse extends MessageBase {
 
 export interface SnapshotChunk extends MessageBase {
   readonly type: 'snapshot';
+  /** Counts the leader's snapshots of its term: the bytes of two of them differ, for one index too. */
+  readonly transfer: number;
   readonly meta: SnapshotMeta;
   readonly offset: number;
-  readonly totalBytes: number;
   readonly bytes: Uint8Array;
+  /** Whether none follows; it may be empty. */
+  readonly isLast: boolean;
   readonly round: number;
 }
 
 export interface SnapshotResponse extends MessageBase {
   readonly type: 'snapshot-response';
+  readonly transfer: number;
   readonly index: number;
-  /** Bytes received without a gap; `totalBytes` once it is installed and durable. */
+  /** Bytes that are durable without a gap. */
   readonly received: number;
+  /** It is whole, installed and durable. */
+  readonly isDone: boolean;
   readonly round: number;
 }
 
@@ -137,6 +143,13 @@ export type Message =
   | ReadIndexRequest
   | ReadIndexResponse;
 
+/** Bytes of a snapshot that is on its way, in order; at `offset` 0 it begins. */
+export interface SnapshotPart {
+  readonly meta: SnapshotMeta;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** One atomic step on disk: the old entries from `entries[0].index` on, if any, are replaced. */
 export interface PersistBatch {
   /** Null where it is as before. */
@@ -144,6 +157,8 @@ export interface PersistBatch {
   /** Entries from this index on go first; null for none. */
   readonly truncateFrom: number | null;
   readonly entries: readonly Entry[];
-  /** An installed snapshot: the whole log goes, this is where the log begins now. Its bytes are the state machine's. */
-  readonly snapshot: { readonly meta: SnapshotMeta; readonly bytes: Uint8Array } | null;
+  /** To be kept aside, in the place of what was kept of another snapshot; a restart loses them. */
+  readonly parts: readonly SnapshotPart[];
+  /** An installed snapshot: the whole log goes, this is where it begins now. What was kept aside is the state machine's state. */
+  readonly snapshot: { readonly meta: SnapshotMeta } | null;
 }

@@ -42,6 +42,8 @@ export interface RaftLimits {
   /** Entries that are not yet handed out as committed; proposals are refused above. */
   readonly unappliedBytesMax: number;
   readonly snapshotChunkBytes: number;
+  /** Of a snapshot what a turn makes, and what it takes in, is about so much: a pause is to be short. */
+  readonly snapshotTurnBytes: number;
   /** The largest snapshot that a follower takes. */
   readonly snapshotBytesMax: number;
   /** Entries that stay when the log is compacted, so that a follower just behind needs no snapshot. */

@@ -20,8 +20,8 @@ import { type ConfigRefusal, propose, proposeConfig, type ProposeRefusal } from 
 import { askRead, hasLease, leaseUntilMs, onReadIndex, onReadIndexResponse, wantsRound } from './read-index.ts';
 import { beginRound, commitByCounting, heard, heartbeat, onAppendResponse, sendAppends } from './replication.ts';
 import { becomeFollower, follow, giveUpReads } from './roles.ts';
-import { onSnapshotChunk } from './snapshot-receiving.ts';
-import { giveSnapshot, neededFrom, onSnapshotProgress } from './snapshot-sending.ts';
+import { onSnapshotChunk, takeParts } from './snapshot-receiving.ts';
+import { giveSnapshot, hasChunks, neededFrom, onSnapshotProgress } from './snapshot-sending.ts';
 import type { SnapshotSource } from './snapshot-transfer.ts';
 import { type Install, RaftState, type ReadOutcome, type Role } from './state.ts';
 import { endTransferInTime, onTimeoutNow, startTransfer, tellIfCaughtUp, type TransferRefusal } from './transfer.ts';
@@ -130,9 +130,16 @@ export class Raft {
   /** When `tick` has something to do, in the time that was last said. */
   nextTickMs(): number {
     const { asked, electionDeadlineMs, leading, nowMs, timing } = this.#state;
-    if (nowMs === -Infinity) return nowMs;
+    if (nowMs === -Infinity || this.#hasMoreToDo) return nowMs;
     const dueMs = leading === null ? electionDeadlineMs : leading.heartbeatDueMs;
     return Math.min(dueMs, leading?.transfer?.deadlineMs ?? Infinity, asked.oldestMs + timing.electionMs);
+  }
+
+  /** Whether there is more of a snapshot than a turn may make or take in. */
+  get #hasMoreToDo(): boolean {
+    const { durability, leading, partial } = this.#state;
+    if (leading !== null) return hasChunks(this.#state, leading);
+    return partial !== null && partial.hasParts && !durability.isUnderWay;
   }
 
   #observe(nowMs: number): void {
@@ -206,6 +213,19 @@ export class Raft {
     return giveSnapshot(this.#state, to, source);
   }
 
+  /** The snapshot that is on its way to a member, null for none. */
+  snapshotFor(to: number): SnapshotSource | null {
+    return this.#state.leading?.progress.get(to)?.snapshot?.source ?? null;
+  }
+
+  /** The index of the snapshot of which this node has a part, or all and not installed yet; 0 for none. */
+  get receivingIndex(): number {
+    const { commit, installing, partial, received, term } = this.#state;
+    const whole = received ?? installing;
+    if (whole !== null) return whole.meta.index;
+    return partial !== null && partial.term === term && partial.meta.index > commit ? partial.meta.index : 0;
+  }
+
   /** The state machine's state up to `meta` is durable: entries before it need not stay, but for a slack. */
   compacted(meta: SnapshotMeta): void {
     const state = this.#state;
@@ -247,15 +267,18 @@ export class Raft {
 
   #takeBatch(): PersistBatch | null {
     const state = this.#state;
-    const { durability, log, received: snapshot } = state;
-    if (durability.isUnderWay || !(durability.isHardStateNew || log.hasUnsaved || snapshot !== null)) return null;
+    const { durability, log } = state;
+    if (durability.isUnderWay) return null;
+    const parts = takeParts(state);
+    const { received: snapshot } = state;
+    if (!durability.isHardStateNew && !log.hasUnsaved && parts.length === 0) return null;
     const isHardStateNew = durability.isHardStateNew || state.commit > this.#writtenCommit;
     const hardState: HardState = { term: state.term, votedFor: state.votedFor, commit: state.commit };
     this.#writtenCommit = state.commit;
     state.installing = snapshot;
     state.received = null;
     durability.taken();
-    return { hardState: isHardStateNew ? hardState : null, ...log.takeUnsaved(), snapshot };
+    return { hardState: isHardStateNew ? hardState : null, ...log.takeUnsaved(), parts, snapshot };
   }
 
   #takeCommitted(): readonly Entry[] {

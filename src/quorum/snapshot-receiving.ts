@@ -1,11 +1,11 @@
-import type { SnapshotChunk, SnapshotMeta } from './messages.ts';
+import type { SnapshotChunk, SnapshotMeta, SnapshotPart } from './messages.ts';
 import type { ProposalPlace } from './own-proposals.ts';
 import { PartialSnapshot } from './snapshot-transfer.ts';
 import type { RaftState } from './state.ts';
 
 /**
  * A chunk of a snapshot (Raft paper, section 7, figure 13). Of what is committed here already nothing is needed; where the
- * log has the snapshot's last entry, that is all it says; else it replaces the log and the state machine in one batch.
+ * log has the snapshot's last entry, that is all it says; else it waits for the next batch (see `takeParts`).
  */
 export function onSnapshotChunk(state: RaftState, message: SnapshotChunk): void {
   const { meta } = message;
@@ -18,34 +18,44 @@ export function onSnapshotChunk(state: RaftState, message: SnapshotChunk): void 
     acceptCommitted(state, message);
     return;
   }
-  if (message.totalBytes > state.limits.snapshotBytesMax) return;
+  const { inflightBytesMax, snapshotBytesMax } = state.limits;
+  if (message.offset + message.bytes.length > snapshotBytesMax) return;
   const partial = partialFor(state, message);
   if (partial === null) return;
-  partial.add(message.offset, message.bytes);
-  if (partial.received < partial.totalBytes) respond(state, message, partial.received, state.durability.batchOfVote);
-  else {
-    replaceLog(state, meta, partial.bytes());
-    respond(state, message, partial.totalBytes, state.batchOfAll);
-  }
+  partial.round = Math.max(partial.round, message.round);
+  // what is taken in is answered when it is on disk
+  if (!partial.add(message, inflightBytesMax)) respond(state, partial, false, state.durability.batchOfAll(false));
 }
 
-/**
- * The snapshot that a chunk goes on with. Its bytes are one leader's: another leader's may be others for the same index.
- * Null for a chunk of an older snapshot than the one under way.
- */
-function partialFor(state: RaftState, { from, term, meta, totalBytes }: SnapshotChunk): PartialSnapshot | null {
+/** The snapshot that a chunk goes on with; null for a chunk of an older one than that under way. */
+function partialFor(state: RaftState, chunk: SnapshotChunk): PartialSnapshot | null {
   const { partial } = state;
-  if (partial !== null && partial.term === term && partial.from === from) {
-    if (partial.meta.index > meta.index) return null;
-    if (partial.meta.index === meta.index) return partial.totalBytes === totalBytes ? partial : null;
+  if (partial !== null && partial.term === chunk.term && partial.from === chunk.from) {
+    if (partial.transfer > chunk.transfer) return null;
+    if (partial.transfer === chunk.transfer) return partial;
   }
-  state.partial = new PartialSnapshot(from, term, meta, totalBytes);
+  state.partial = new PartialSnapshot(chunk);
   return state.partial;
 }
 
-function replaceLog(state: RaftState, meta: SnapshotMeta, bytes: Uint8Array): void {
+/**
+ * What of a snapshot goes to disk with the batch that is being taken, where it is kept aside. With the last of it, in the same batch,
+ * it replaces the log and the state machine.
+ */
+export function takeParts(state: RaftState): readonly SnapshotPart[] {
+  const { partial } = state;
+  if (partial === null || partial.term !== state.term || partial.meta.index <= state.commit) return [];
+  const parts = partial.take(state.limits.snapshotTurnBytes);
+  if (parts.length === 0) return [];
+  const batch = state.durability.batchOfAll(true);
+  if (partial.isTaken) replaceLog(state, partial.meta);
+  respond(state, partial, partial.isTaken, batch);
+  return parts;
+}
+
+function replaceLog(state: RaftState, meta: SnapshotMeta): void {
   state.partial = null;
-  state.received = { meta, bytes };
+  state.received = { meta };
   state.log.reset(meta.index, meta.term, state.commit);
   state.configs.reset(meta);
   // The log cannot say any more what was at these indexes; but terms do not fall along a log.
@@ -55,15 +65,22 @@ function replaceLog(state: RaftState, meta: SnapshotMeta, bytes: Uint8Array): vo
   state.overwritten.push(...state.proposals.decided(meta.index, meta.term, happened));
 }
 
-function respond(state: RaftState, message: SnapshotChunk, received: number, batch: number): void {
+function respond(
+  state: RaftState,
+  { from, transfer, meta, round, taken }: PartialSnapshot,
+  isDone: boolean,
+  batch: number,
+): void {
   state.sendAfter(batch, {
     type: 'snapshot-response',
     from: state.id,
-    to: message.from,
+    to: from,
     term: state.term,
-    index: message.meta.index,
-    received,
-    round: message.round,
+    transfer,
+    index: meta.index,
+    received: taken,
+    isDone,
+    round,
   });
 }
 

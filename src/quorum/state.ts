@@ -20,7 +20,6 @@ export interface ReadOutcome {
 /** A snapshot that replaces the state machine. */
 export interface Install {
   readonly meta: SnapshotMeta;
-  readonly bytes: Uint8Array;
 }
 
 /** What one member has (Raft paper, figure 2) and what it has to say; the rules are in the files beside. */

@@ -19,7 +19,9 @@ export function isSound(message: Message, id: number): boolean {
     case 'snapshot':
       return isSoundChunk(message);
     case 'snapshot-response':
-      return [message.index, message.received, message.round].every((value) => isBelow(value, INDEX_MAX));
+      return [message.transfer, message.index, message.received, message.round].every((value) =>
+        isBelow(value, INDEX_MAX),
+      );
     case 'read-index':
       return isBelow(message.id, Number.MAX_SAFE_INTEGER);
     case 'read-index-response':
@@ -61,9 +63,9 @@ function isSoundEntry({ index, term, kind, data }: Entry): boolean {
     : kind === EntryKind.Command || kind === EntryKind.Noop;
 }
 
-function isSoundChunk({ meta, offset, totalBytes, bytes, round, term }: SnapshotChunk): boolean {
+function isSoundChunk({ transfer, meta, offset, bytes, round, term }: SnapshotChunk): boolean {
   if (!isPlace(meta.index, meta.term) || meta.index === 0 || meta.term > term) return false;
   if (!isBelow(meta.configIndex, meta.index + 1) || !isSoundConfig(meta.config)) return false;
-  if (![offset, totalBytes, round].every((value) => isBelow(value, INDEX_MAX))) return false;
-  return bytes instanceof Uint8Array && offset + bytes.length <= totalBytes;
+  if (![transfer, offset, round].every((value) => isBelow(value, INDEX_MAX))) return false;
+  return bytes instanceof Uint8Array && offset + bytes.length < INDEX_MAX;
 }

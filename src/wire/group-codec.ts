@@ -1,11 +1,12 @@
 import type { ErrorCode } from '../errors.ts';
 import type { AuditHead } from '../groups/audit-record.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from '../groups/group-entry.ts';
-import type { GroupImage, GroupKeyState, GroupMeta } from '../groups/group-state.ts';
+import type { GroupKeyState, GroupMeta } from '../groups/group-state.ts';
 import type { RequestRow, ForwarderHeads } from '../groups/request-table.ts';
 import { checkedRules, type GroupRule, type RulesState } from '../groups/rules-in-force.ts';
 import type {
   GroupCodec,
+  GroupPart,
   LaneFrame,
   LeaderAnswer,
   QuorumFrame,
@@ -44,7 +45,7 @@ const FAILURES: readonly ErrorCode[] = ['ERR', 'BEHIND', 'LIMIT', 'CLOCKSKEW', '
 const COMMANDS_MAX = 1_000_000;
 const ARGUMENTS_MAX = 1_048_576;
 const KEYS_MAX = 1_000_000;
-const ENTRIES_MAX = 100_000_000;
+const PART_VALUES_MAX = 65_536;
 const ROWS_MAX = 10_000_000;
 const SEED_MAX = 2 ** 32 - 1;
 const MARKS_MAX = 65_536;
@@ -351,18 +352,18 @@ function meta(value: unknown): GroupMeta {
   };
 }
 
-function snapshotOf([head, entries, rows]: readonly unknown[]): GroupImage {
-  return {
-    meta: meta(head),
-    entries: array(entries, ENTRIES_MAX, "a group's keys").map((pair) => {
-      const [key, state] = array(pair, 2, "a group's key");
-      return [checkText(key, 'a key'), keyState(state)] as const;
-    }),
-    requests: array(rows, ROWS_MAX, 'requests').map((pair) => {
-      const [key, row] = array(pair, 2, 'a request');
-      return decodeRequestRow(blob(key, 'a key'), blob(row, 'a row'));
-    }),
-  };
+/** Numbers on the wire: never renumber, only add. */
+const PartForm = { meta: 1, keys: 2, rows: 3 } as const;
+
+function partOf(parts: readonly unknown[]): GroupPart {
+  const [form, head] = parts;
+  if (form === PartForm.meta) return { kind: 'meta', meta: meta(head) };
+  const kind = form === PartForm.keys ? 'keys' : 'rows';
+  if (form !== PartForm[kind] || parts.length % 2 === 0) return refuse('a part of a snapshot is none');
+  const pairs: (readonly [Uint8Array, Uint8Array])[] = [];
+  for (let at = 1; at < parts.length; at += 2)
+    pairs.push([own(parts[at], 'a key'), own(parts[at + 1], 'what is stored')] as const);
+  return { kind, pairs };
 }
 
 /** What groups send and keep: msgpack arrays, checked whole on the way in. */
@@ -377,9 +378,11 @@ export const groupCodec: GroupCodec = {
   decodeMeta: (bytes) => meta(list(bytes, 8, 'a state')),
   encodeRequestRow,
   decodeRequestRow,
-  encodeSnapshot: ({ meta: head, entries, requests }) =>
-    packr.pack([flatMeta(head), [...entries], Array.from(requests, encodeRequestRow)]),
+  encodePart: (part) =>
+    packr.pack(
+      part.kind === 'meta' ? [PartForm.meta, flatMeta(part.meta)] : [PartForm[part.kind], ...part.pairs.flat()],
+    ),
+  decodePart: (bytes) => partOf(list(bytes, PART_VALUES_MAX, 'a part of a snapshot')),
   encodeSnapshotMeta: (of) => packr.pack(flatSnapshotMeta(of)),
   decodeSnapshotMeta: (bytes) => snapshotMeta(list(bytes, 4, "a snapshot's end")),
-  decodeSnapshot: (bytes) => snapshotOf(list(bytes, 3, 'a snapshot')),
 };

@@ -74,9 +74,16 @@ function parts(message: Message): unknown[] {
     case 'append-response':
       return [message.isAccepted ? 1 : 0, message.previousIndex, message.index, message.conflictTerm, message.round];
     case 'snapshot':
-      return [flatSnapshotMeta(message.meta), message.offset, message.totalBytes, message.bytes, message.round];
+      return [
+        flatSnapshotMeta(message.meta),
+        message.offset,
+        message.isLast ? 1 : 0,
+        message.bytes,
+        message.round,
+        message.transfer,
+      ];
     case 'snapshot-response':
-      return [message.index, message.received, message.round];
+      return [message.index, message.received, message.round, message.isDone ? 1 : 0, message.transfer];
     case 'timeout-now':
       return [];
     case 'read-index':
@@ -93,7 +100,7 @@ export function flatMessage(message: Message): unknown[] {
 
 /** A message from a list; throws PROTOCOL where it is none. What its numbers claim is for Raft to judge. */
 export function messageOf(value: unknown): Message {
-  const [type, sender, receiver, at, a, b, c, d, e] = array(value, 16, 'a message');
+  const [type, sender, receiver, at, a, b, c, d, e, f] = array(value, 16, 'a message');
   const base = { from: node(sender), to: node(receiver), term: count(at, 'a term') };
   switch (type) {
     case MessageType.vote:
@@ -133,7 +140,8 @@ export function messageOf(value: unknown): Message {
         type: 'snapshot',
         meta: snapshotMeta(a),
         offset: count(b, 'an offset'),
-        totalBytes: count(c, 'a length'),
+        isLast: flag(c, 'an end'),
+        transfer: count(f, 'a transfer'),
         bytes: new Uint8Array(blob(d, 'a chunk')),
         round: count(e, 'a round'),
       };
@@ -144,6 +152,8 @@ export function messageOf(value: unknown): Message {
         index: count(a, 'an index'),
         received: count(b, 'a length'),
         round: count(c, 'a round'),
+        isDone: flag(d, 'an end'),
+        transfer: count(e, 'a transfer'),
       };
     case MessageType['timeout-now']:
       return { ...base, type: 'timeout-now' };

@@ -1,6 +1,6 @@
 import { latin1Bytes, latin1Of } from '../../src/base/bytes.ts';
 import type { CausewayError } from '../../src/errors.ts';
-import type { QuorumGroupBatch, QuorumStore, QuorumWitness, StoredLogEntry } from '../../src/ports.ts';
+import type { QuorumGroupBatch, QuorumStore, QuorumWitness, StoredAside, StoredLogEntry } from '../../src/ports.ts';
 
 export const GROUP = 'us-east-1/region';
 
@@ -14,6 +14,7 @@ export function groupBatch(parts: Partial<QuorumGroupBatch> = {}): QuorumGroupBa
     truncateFrom: null,
     entries: [],
     compactTo: null,
+    aside: null,
     state: null,
     audit: [],
     ...parts,
@@ -29,10 +30,21 @@ export function logEntries(fromIndex: number, term: number, ...texts: readonly s
 export function stateChange(
   meta: string,
   entries: Readonly<Record<string, string | null>> = {},
-  clear = false,
+  takesAside = false,
   rows: Readonly<Record<string, string | null>> = {},
 ): NonNullable<QuorumGroupBatch['state']> {
-  return { clear, entries: pairsOf(entries), rows: pairsOf(rows), meta: latin1Bytes(meta) };
+  return { takesAside, entries: pairsOf(entries), rows: pairsOf(rows), meta: latin1Bytes(meta) };
+}
+
+/** What is kept aside of a state that is coming in, from text. */
+export function asideOf(
+  begins: boolean,
+  entries: Readonly<Record<string, string>>,
+  rows: Readonly<Record<string, string>> = {},
+): StoredAside {
+  const pairs = (texts: Readonly<Record<string, string>>): StoredAside['entries'] =>
+    Object.entries(texts).map(([key, value]) => [latin1Bytes(key), latin1Bytes(value)] as const);
+  return { begins, entries: pairs(entries), rows: pairs(rows) };
 }
 
 function pairsOf(texts: Readonly<Record<string, string | null>>): NonNullable<QuorumGroupBatch['state']>['entries'] {

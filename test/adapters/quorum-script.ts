@@ -1,7 +1,7 @@
 import { latin1Bytes } from '../../src/base/bytes.ts';
 import type { QuorumBatch, QuorumGroupBatch } from '../../src/ports.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
-import { groupBatch, logEntries, stateChange } from './quorum-batches.ts';
+import { asideOf, groupBatch, logEntries, stateChange } from './quorum-batches.ts';
 
 export const SCRIPT_GROUPS = ['home/region', 'home/zone'];
 
@@ -13,6 +13,7 @@ class ScriptedGroup {
   #first = 1;
   #last = 0;
   #applied = 0;
+  #asideParts = 0;
 
   constructor(name: string, random: () => number) {
     this.name = name;
@@ -21,7 +22,12 @@ class ScriptedGroup {
 
   /** The group's part of batch `number`. */
   next(number: number): QuorumGroupBatch {
-    if (this.#last - this.#applied > 0 && this.#random() < 0.05) return this.#install(number);
+    if (this.#asideParts > 2) return this.#install(number);
+    const begins = this.#asideParts === 0;
+    // a state comes in, in parts; now and then one begins anew
+    const aside =
+      this.#random() < 0.15 ? asideOf(begins || this.#random() < 0.2, { [`aside ${number}`]: `${number}` }) : null;
+    if (aside !== null) this.#asideParts = aside.begins ? 1 : this.#asideParts + 1;
     const from = this.#last > this.#applied && this.#random() < 0.1 ? this.#applied + 1 : null;
     if (from !== null) {
       this.#last = from - 1;
@@ -41,6 +47,7 @@ class ScriptedGroup {
       hardState: { term: this.#term, votedFor: number % 5, commit: this.#applied },
       truncateFrom: from,
       entries,
+      aside,
       snapshot: compacts ? { index: this.#applied, term: this.#term, meta: latin1Bytes(`members ${number}`) } : null,
       compactTo: compacts ? this.#applied - 1 : null,
       state: stateChange(`${number}`, { [`key ${number % 50}`]: number % 7 === 0 ? null : `value ${number}` }, false, {
@@ -52,6 +59,7 @@ class ScriptedGroup {
   }
 
   #install(number: number): QuorumGroupBatch {
+    this.#asideParts = 0;
     this.#term += 1;
     this.#last += 10;
     this.#applied = this.#last;
@@ -61,7 +69,8 @@ class ScriptedGroup {
       hardState: { term: this.#term, votedFor: 0, commit: this.#applied },
       dropsLog: true,
       snapshot: { index: this.#last, term: this.#term - 1, meta: latin1Bytes(`installed ${number}`) },
-      state: stateChange(`${number}`, { installed: `${number}` }, true, { received: `${number}` }),
+      aside: asideOf(false, { installed: `${number}` }),
+      state: stateChange(`${number}`, {}, true, { received: `${number}` }),
     });
   }
 }

@@ -4,7 +4,7 @@ import { LmdbQuorumStore } from '../../src/adapters/lmdb-quorum-store.ts';
 import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
 import { latin1Of } from '../../src/base/bytes.ts';
 import { CausewayError } from '../../src/errors.ts';
-import type { QuorumStore } from '../../src/ports.ts';
+import type { QuorumGroupBatch, QuorumStore, StoredAside } from '../../src/ports.ts';
 import { closedQuorum, groupBatch, groupHeld, logEntries, MemoryWitness, saved } from './quorum-batches.ts';
 import { quorumScript, SCRIPT_GROUPS } from './quorum-script.ts';
 import { codeThrown } from './store-batches.ts';
@@ -20,14 +20,37 @@ async function stream(seed: number, syncBytesMax: number): Promise<void> {
   const { stateMeta } = store.load(SCRIPT_GROUPS[0] ?? '');
   const ended = stateMeta === null ? 0 : Number(latin1Of(stateMeta, 0, stateMeta.length));
   const underWay: Promise<unknown>[] = [];
+  const lost = new Map<string, StoredAside>();
   let number = 0;
   for (const batch of quorumScript(seed)) {
     number += 1;
-    if (number <= ended) continue;
+    if (number <= ended) {
+      for (const group of batch.groups) noteAside(lost, group);
+      continue;
+    }
     const told = number;
-    underWay.push(saved(store, ...batch.groups).then((error) => process.stdout.write(`${told} ${String(error)}\n`)));
+    const groups = batch.groups.map((group) => withLost(lost, group));
+    underWay.push(saved(store, ...groups).then((error) => process.stdout.write(`${told} ${String(error)}\n`)));
     if (underWay.length >= 3) await underWay.shift();
   }
+}
+
+/** What was kept aside is gone after a restart: who sent it sends it again. */
+function noteAside(lost: Map<string, StoredAside>, { group, aside, state }: QuorumGroupBatch): void {
+  if (state?.takesAside === true) lost.delete(group);
+  else if (aside !== null) lost.set(group, aside.begins ? aside : joined(lost.get(group), aside));
+}
+
+function withLost(lost: Map<string, StoredAside>, batch: QuorumGroupBatch): QuorumGroupBatch {
+  const { group, aside } = batch;
+  const again = lost.get(group);
+  if (aside === null || again === undefined) return batch;
+  lost.delete(group);
+  return aside.begins ? batch : { ...batch, aside: joined(again, aside) };
+}
+
+function joined(before: StoredAside | undefined, { entries, rows }: StoredAside): StoredAside {
+  return { begins: true, entries: [...(before?.entries ?? []), ...entries], rows: [...(before?.rows ?? []), ...rows] };
 }
 
 /** Commits until one fails, then tries everything again and reports. */

@@ -3,6 +3,7 @@ import { latin1Bytes } from '../../src/base/bytes.ts';
 import { CausewayError } from '../../src/errors.ts';
 import type { QuorumStore } from '../../src/ports.ts';
 import {
+  asideOf,
   closedQuorum,
   GROUP,
   groupBatch,
@@ -123,13 +124,19 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
           audit: [[2, latin1Bytes('kept')]],
         }),
       );
+      const before = groupHeld(store);
+      await saved(store, groupBatch({ aside: asideOf(true, { both: 'never', never: '1' }, { never: '1' }) }));
+      await saved(store, groupBatch({ aside: asideOf(true, { both: 'new' }, { both: 'new row' }) }));
+      await saved(store, groupBatch({ aside: asideOf(false, { ['other'.repeat(1000)]: '3' }) }));
+      expect(groupHeld(store)).toEqual(before);
       await saved(
         store,
         groupBatch({
           dropsLog: true,
           snapshot: { index: 90, term: 4, meta: latin1Bytes('members') },
           entries: logEntries(91, 5, 'next'),
-          state: stateChange('new', { both: 'new', ['other'.repeat(1000)]: '3' }, true, { both: 'new row' }),
+          aside: asideOf(false, { last: '4' }),
+          state: stateChange('new', {}, true),
         }),
       );
       await closedQuorum(store);
@@ -137,23 +144,43 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
         hardState: null,
         log: ['91 t5 k1 next'],
         snapshot: { index: 90, term: 4, meta: 'members' },
-        state: { both: 'new', ['other'.repeat(1000)]: '3' },
+        state: { both: 'new', ['other'.repeat(1000)]: '3', last: '4' },
         rows: { both: 'new row' },
         stateMeta: 'new',
         lastAudit: '2 kept',
       });
     });
 
-    test('a clear reaches what batches just before it wrote, also while those are on their way', async () => {
-      const store = opened(makeRig());
+    test('a state that came in takes the place also of what batches just before it wrote, all on their way together', async () => {
+      const rig = makeRig();
+      const store = rig.open();
       const all = [
-        saved(store, groupBatch({ state: stateChange('1', { a: '1' }) })),
+        saved(store, groupBatch({ state: stateChange('1', { a: '1' }, false, { a: '1' }) })),
+        saved(store, groupBatch({ aside: asideOf(true, { c: '3' }, { c: '3' }) })),
         saved(store, groupBatch({ state: stateChange('2', { b: '2' }) })),
-        saved(store, groupBatch({ state: stateChange('3', { c: '3' }, true) })),
+        saved(store, groupBatch({ state: stateChange('3', {}, true) })),
         saved(store, groupBatch({ state: stateChange('4', { d: '4' }) })),
       ];
-      expect(await Promise.all(all)).toEqual([null, null, null, null]);
-      expect(groupHeld(store)).toEqual({ ...NOTHING_HELD, state: { c: '3', d: '4' }, stateMeta: '4' });
+      expect(await Promise.all(all)).toEqual([null, null, null, null, null]);
+      const expected = { ...NOTHING_HELD, state: { c: '3', d: '4' }, rows: { c: '3' }, stateMeta: '4' };
+      expect(groupHeld(store)).toEqual(expected);
+      await closedQuorum(store);
+      expect(groupHeld(opened(rig))).toEqual(expected);
+    });
+
+    test('what is kept aside of a state that never came in whole is no state, and no part of the next that comes in', async () => {
+      const rig = makeRig();
+      const first = rig.open();
+      await saved(first, groupBatch({ state: stateChange('old', { a: '1' }) }));
+      await saved(first, groupBatch({ aside: asideOf(true, { half: '1' }, { half: '1' }) }));
+      await closedQuorum(first);
+      const second = rig.open();
+      expect(groupHeld(second)).toEqual({ ...NOTHING_HELD, state: { a: '1' }, stateMeta: 'old' });
+      await saved(second, groupBatch({ aside: asideOf(true, { whole: '2' }) }));
+      await saved(second, groupBatch({ state: stateChange('new', { after: '3' }, true) }));
+      await saved(second, groupBatch({ state: stateChange('later', { whole: null }) }));
+      await closedQuorum(second);
+      expect(groupHeld(opened(rig))).toEqual({ ...NOTHING_HELD, state: { after: '3' }, stateMeta: 'later' });
     });
 
     test('keys of the state may be any bytes of any length, and null takes them away', async () => {
@@ -201,7 +228,10 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
         }),
       );
       await saved(first, ...batches);
-      await saved(first, groupBatch({ group: 'a', truncateFrom: 1, state: stateChange('cleared', {}, true) }));
+      await saved(
+        first,
+        groupBatch({ group: 'a', truncateFrom: 1, aside: asideOf(true, {}), state: stateChange('cleared', {}, true) }),
+      );
       await closedQuorum(first);
       const store = opened(rig);
       expect(store.groups()).toEqual(names.toSorted());
@@ -239,6 +269,7 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
         groupBatch({
           dropsLog: true,
           snapshot: { index: 400, term: 1, meta: latin1Bytes('') },
+          aside: asideOf(true, {}),
           state: stateChange('', {}, true),
         }),
       );

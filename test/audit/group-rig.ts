@@ -1,3 +1,4 @@
+import { imageOf, throughBytes } from '../support/group-images.ts';
 import { plainSha256, type Sha256 } from '../../src/groups/audit-text.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
@@ -7,7 +8,6 @@ import { stampOfMs } from '../../src/clock/stamp.ts';
 import type { GroupEntry, OnceId } from '../../src/groups/group-entry.ts';
 import { groupOrigin } from '../../src/groups/group-plan.ts';
 import { GroupState } from '../../src/groups/group-state.ts';
-import { groupCodec } from '../../src/wire/group-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 
 export const GROUP = 'us-east-1/region';
@@ -102,7 +102,7 @@ export class GroupRig {
 
   /** Another member, which has a snapshot of this one and applies what comes later. */
   member(): GroupState {
-    const image = groupCodec.decodeSnapshot(groupCodec.encodeSnapshot(this.state.snapshot()));
+    const image = throughBytes(imageOf(this.state));
     const state = newState();
     state.restore(image);
     return state;

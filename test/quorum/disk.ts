@@ -9,14 +9,21 @@ export class Disk {
   snapshotMeta: SnapshotMeta | null = null;
   /** The state machine at the snapshot. */
   machine: MachineState | null = null;
+  /** What came of a snapshot that is not whole: no part of the state, and gone with a crash. */
+  aside: number[] = [];
   #isUsed = false;
 
   write(batch: PersistBatch, machineOf: (bytes: Uint8Array) => MachineState): void {
     this.#isUsed = true;
+    for (const { offset, bytes } of batch.parts) {
+      if (offset === 0) this.aside = [];
+      if (offset !== this.aside.length) throw new Error(`a part at ${offset} after ${this.aside.length} bytes`);
+      this.aside.push(...bytes);
+    }
     if (batch.hardState !== null) this.hardState = batch.hardState;
     if (batch.snapshot !== null) {
       this.snapshotMeta = batch.snapshot.meta;
-      this.machine = machineOf(batch.snapshot.bytes);
+      this.machine = machineOf(new Uint8Array(this.aside));
       this.entries = [];
     }
     const from = Math.min(batch.truncateFrom ?? Infinity, batch.entries[0]?.index ?? Infinity);
@@ -50,6 +57,7 @@ export class Disk {
   }
 
   restored(): Restored | null {
+    this.aside = [];
     if (!this.#isUsed && this.snapshotMeta === null) return null;
     const { hardState, entries, snapshotMeta } = this;
     return { hardState, entries: [...entries], snapshotMeta, applied: snapshotMeta?.index ?? 0 };

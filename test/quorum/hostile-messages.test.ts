@@ -5,6 +5,7 @@ import { EntryKind, type Entry, type Message } from '../../src/quorum/messages.t
 import { ROUNDS_UNDER_WAY_MAX, TERM_MAX } from '../../src/quorum/options.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 import { accepted, append, chunk, entriesOf, Lone, vote } from './lone.ts';
+import { wholeSource } from '../../src/quorum/whole-snapshot.ts';
 import { LIMITS } from './world.ts';
 
 const number = fc.oneof(
@@ -80,7 +81,8 @@ const message: fc.Arbitrary<Message> = fc.oneof<fc.Arbitrary<Message>[]>(
     type: fc.constant('snapshot' as const),
     meta,
     offset: number,
-    totalBytes: number,
+    isLast: fc.boolean(),
+    transfer: number,
     bytes: fc.uint8Array({ maxLength: 8 }),
     round: number,
   }),
@@ -89,6 +91,8 @@ const message: fc.Arbitrary<Message> = fc.oneof<fc.Arbitrary<Message>[]>(
     type: fc.constant('snapshot-response' as const),
     index: number,
     received: number,
+    isDone: fc.boolean(),
+    transfer: number,
     round: number,
   }),
   wholeSnapshot,
@@ -120,7 +124,7 @@ function carryOut(lone: Lone, what: Message | string): void {
     if (at !== null) raft.compacted(at);
   } else if (what === 'snapshot') {
     const at = raft.snapshotMeta(lone.committed.at(-1)?.index ?? 0);
-    if (at !== null) raft.sendSnapshot(2, { meta: at, totalBytes: 5, read: (_, length) => new Uint8Array(length) });
+    if (at !== null) raft.sendSnapshot(2, wholeSource(at, new Uint8Array(5)));
   } else if (what === 'save') lone.save();
   lone.settle();
 }
@@ -204,7 +208,7 @@ describe('messages from anybody', () => {
       chunk(4, 9, 4, { meta: { index: 9, term: 4, config: { voters: [1], learners: [1] }, configIndex: 0 } }),
     ],
     ['a snapshot of a later term', chunk(4, 9, 5)],
-    ['a chunk beyond its end', chunk(4, 9, 4, { totalBytes: 3 })],
+    ['a chunk beyond all ends', chunk(4, 9, 4, { offset: 2 ** 48 - 1 })],
   ];
 
   function entryAt(index: number, term: number): Entry {
@@ -222,7 +226,7 @@ describe('messages from anybody', () => {
 
   it('a snapshot larger than may be is not taken', () => {
     const lone = following();
-    lone.step(chunk(3, 9, 3, { totalBytes: LIMITS.snapshotBytesMax + 1 }));
+    lone.step(chunk(3, 9, 3, { bytes: new Uint8Array(LIMITS.snapshotBytesMax + 1) }));
     expect(lone.said.filter((each) => each.type === 'snapshot-response')).toEqual([]);
     expect(lone.installs).toEqual([]);
   });
@@ -231,8 +235,28 @@ describe('messages from anybody', () => {
     const lone = new Lone().lead();
     lone.accepts(2, 2).accepts(3, 99).accepts(9, 1).accepts(2, 1, 50);
     expect(lone.raft.commit).toBe(0);
-    lone.step({ type: 'snapshot-response', from: 2, to: 1, term: 1, index: 1, received: 0, round: 0 });
-    lone.step({ type: 'snapshot-response', from: 7, to: 1, term: 9, index: 1, received: 0, round: 0 });
+    lone.step({
+      type: 'snapshot-response',
+      from: 2,
+      to: 1,
+      term: 1,
+      index: 1,
+      received: 0,
+      isDone: false,
+      transfer: 1,
+      round: 0,
+    });
+    lone.step({
+      type: 'snapshot-response',
+      from: 7,
+      to: 1,
+      term: 9,
+      index: 1,
+      received: 0,
+      isDone: true,
+      transfer: 1,
+      round: 0,
+    });
     expect(lone.raft).toMatchObject({ role: 'leader', term: 1, commit: 0 });
     lone.step(accepted(1, 1));
     expect(lone.raft.commit).toBe(1);

@@ -270,9 +270,8 @@ export class Invariants {
     }
     if (message.type === 'append-response' && message.isAccepted) this.#checkAccepted(member, message);
     if (message.type === 'snapshot-response' && (disk.snapshotMeta?.index ?? 0) < message.index) {
-      const install = this.#world.member(message.to).sentBytes.get(message.index);
-      if (install !== undefined && message.received >= install)
-        this.#fail(`${member.id} has a snapshot that is not on its disk`);
+      if (message.isDone) this.#fail(`${member.id} has a snapshot that is not on its disk`);
+      if (message.received > disk.aside.length) this.#fail(`${member.id} has bytes that are not on its disk`);
     }
   }
 

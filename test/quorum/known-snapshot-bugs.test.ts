@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { accepted, append, chunk, entriesOf, Lone, vote } from './lone.ts';
+import { wholeSource } from '../../src/quorum/whole-snapshot.ts';
 import { TIMING } from './world.ts';
+import type { SnapshotResponse } from '../../src/quorum/messages.ts';
 
 /* 12 of what other implementations got wrong (see known-bugs.test.ts). */
 describe('a bug seen in the wild', () => {
@@ -73,18 +75,52 @@ describe('a bug seen in the wild', () => {
 
     it('one that another leader began is begun anew: its bytes may be others', () => {
       const bytes = new Uint8Array([1, 2]);
-      const lone = new Lone().step(chunk(1, 5, 1, { bytes, totalBytes: 4 }));
+      const lone = new Lone().step(chunk(1, 5, 1, { bytes, isLast: false }));
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 2, isDone: false }]);
+      lone.step(chunk(2, 5, 1, { from: 3, offset: 2, bytes }));
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 0, isDone: false }]);
+      expect(lone.installs).toEqual([]);
+      lone.step(chunk(2, 5, 1, { from: 3, bytes: new Uint8Array([3, 4, 5, 6]) }));
+      expect(lone.take('snapshot-response')).toMatchObject([{ isDone: true }]);
+      expect(lone.installs).toHaveLength(1);
+      expect(lone.disk.aside).toEqual([3, 4, 5, 6]);
+    });
+
+    it('one that its leader begins anew is begun anew, and what is late of the one before is no part of it', () => {
+      const lone = new Lone().step(chunk(1, 5, 1, { bytes: new Uint8Array([1, 2]), isLast: false }));
+      lone.step(chunk(1, 5, 1, { transfer: 2, bytes: new Uint8Array([3]), isLast: false }));
+      lone.step(chunk(1, 5, 1, { transfer: 1, offset: 2, bytes: new Uint8Array([9]) }));
+      lone.step(chunk(1, 5, 1, { transfer: 2, offset: 1, bytes: new Uint8Array([4]) }));
+      expect(lone.installs).toHaveLength(1);
+      expect(lone.disk.aside).toEqual([3, 4]);
+    });
+
+    it('what is on disk is acknowledged and no more, a bounded part at a time; a restart loses it', () => {
+      const lone = new Lone({ limits: { snapshotTurnBytes: 2 } });
+      lone.isDiskHeld = true;
+      const part = (at: number): ReturnType<typeof chunk> =>
+        chunk(1, 5, 1, { offset: at, bytes: new Uint8Array([at]), isLast: at === 5 });
+      for (let at = 0; at < 5; at++) lone.raft.step(part(at), lone.nowMs);
+      lone.settle();
+      expect(lone.take('snapshot-response')).toEqual([]);
+      // first the term, with two of them
+      lone.save();
       expect(lone.take('snapshot-response')).toMatchObject([{ received: 2 }]);
-      lone.step(chunk(2, 5, 1, { from: 3, offset: 2, bytes, totalBytes: 4 }));
-      expect(lone.take('snapshot-response')).toMatchObject([{ received: 0 }]);
-      lone.step(chunk(2, 5, 1, { from: 3, bytes: new Uint8Array([3, 4, 5, 6]), totalBytes: 4 }));
-      expect(lone.installs.map((install) => [...install.bytes])).toEqual([[3, 4, 5, 6]]);
+      lone.save();
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 4 }]);
+      expect(lone.raft.receivingIndex).toBe(5);
+      lone.restart();
+      expect(lone.raft).toMatchObject({ receivingIndex: 0, commit: 0, lastIndex: 0 });
+      lone.step(part(5)).save();
+      expect(lone.take('snapshot-response')).toMatchObject([{ received: 0, isDone: false }]);
+      for (let at = 0; at < 6; at++) lone.step(part(at)).save();
+      expect(lone.installs).toHaveLength(1);
     });
 
     describe('at a leader', () => {
       /** 1 leads with ten committed entries, all compacted; 2 needs a snapshot, and has been given one. */
       function sending(snapshotBytesMax: number): Lone {
-        const lone = new Lone({ limits: { snapshotBytesMax } }).lead();
+        const lone = new Lone({ limits: { snapshotBytesMax, snapshotChunkBytes: 4 } }).lead();
         for (let count = 0; count < 4; count++) lone.raft.propose(new Uint8Array(1), lone.nowMs);
         lone.settle().accepts(3, 5);
         compact(lone);
@@ -92,14 +128,18 @@ describe('a bug seen in the wild', () => {
         lone.tick(TIMING.heartbeatMs);
         const meta = lone.raft.snapshotMeta(5);
         if (meta === null) throw new Error('there is nothing to send');
-        const read = (_: number, length: number): Uint8Array => new Uint8Array(length);
-        expect(lone.raft.sendSnapshot(2, { meta, totalBytes: 10, read })).toBe(true);
-        expect(lone.raft.sendSnapshot(3, { meta, totalBytes: 10, read })).toBe(false);
+        expect(lone.raft.sendSnapshot(2, wholeSource(meta, new Uint8Array(10)))).toBe(true);
+        expect(lone.raft.sendSnapshot(3, wholeSource(meta, new Uint8Array(10)))).toBe(false);
         for (let count = 0; count < 4; count++) lone.raft.propose(new Uint8Array(1), lone.nowMs);
         lone.settle().accepts(3, 9);
         lone.snapshotsWanted.length = 0;
         return lone;
       }
+
+      const answer = (received: number, isDone = false): SnapshotResponse => {
+        const index = 5;
+        return { type: 'snapshot-response', from: 2, to: 1, term: 1, transfer: 1, index, received, isDone, round: 0 };
+      };
 
       function compact(lone: Lone): void {
         const meta = lone.raft.snapshotMeta(lone.committed.at(-1)?.index ?? 0);
@@ -113,14 +153,18 @@ describe('a bug seen in the wild', () => {
         expect(lone.raft.termAt(5)).toBe(1);
         expect(lone.raft.termAt(4)).toBeNull();
         lone.take('append');
-        lone.step({ type: 'snapshot-response', from: 2, to: 1, term: 1, index: 5, received: 10, round: 0 });
+        lone.step(answer(10, true));
         expect(lone.raft.progress.get(2)).toMatchObject({ state: 'replicate', match: 5, next: 10 });
         expect(lone.take('append').flatMap(({ entries }) => entries.map((entry) => entry.index))).toEqual([6, 7, 8, 9]);
       });
 
       it('what is only slow is not sent twice, what is lost is sent again, to who is still heard', () => {
         const lone = sending(10_000);
-        expect(lone.take('snapshot')).toMatchObject([{ to: 2, offset: 0, totalBytes: 10 }]);
+        expect(lone.take('snapshot')).toMatchObject([
+          { to: 2, offset: 0, isLast: false },
+          { to: 2, offset: 4, isLast: false },
+          { to: 2, offset: 8, isLast: true },
+        ]);
         const beat = (isHeard: boolean): number => {
           lone.tick(TIMING.heartbeatMs);
           const chunks = lone.take('snapshot').length;
@@ -131,8 +175,8 @@ describe('a bug seen in the wild', () => {
         const beats = TIMING.electionMs / TIMING.heartbeatMs;
         const sent = Array.from({ length: 2 * beats }, () => beat(true));
         expect(sent.map((chunks, index) => [index + 1, chunks]).filter(([, chunks]) => chunks !== 0)).toEqual([
-          [beats, 1],
-          [2 * beats, 1],
+          [beats, 3],
+          [2 * beats, 3],
         ]);
         for (let count = 0; count < beats; count++) beat(false);
         expect(Array.from({ length: 3 * beats }, () => beat(false)).every((chunks) => chunks === 0)).toBe(true);
@@ -145,11 +189,46 @@ describe('a bug seen in the wild', () => {
         const again: number[] = [];
         for (let beat = 1; beat <= 20; beat++) {
           lone.tick(TIMING.heartbeatMs).accepts(3, 9).accepts(2, 0);
-          if (beat === 5)
-            lone.step({ type: 'snapshot-response', from: 2, to: 1, term: 1, index: 5, received: 4, round: 0 });
+          if (beat === 5) lone.step(answer(4));
           for (const { offset } of lone.take('snapshot')) again.push(beat, offset);
         }
-        expect(again).toEqual([5 + TIMING.electionMs / TIMING.heartbeatMs, 4]);
+        const beat = 5 + TIMING.electionMs / TIMING.heartbeatMs;
+        expect(again).toEqual([beat, 4, beat, 8]);
+      });
+
+      it('who lost what it said to have, and is sent no more, gets another one', () => {
+        const lone = sending(10_000);
+        lone.step(answer(8));
+        lone.step(answer(0));
+        expect(lone.raft.snapshotFor(2)).toBeNull();
+        lone.take('snapshot');
+        lone.accepts(2, 0).tick(TIMING.heartbeatMs);
+        expect(lone.snapshotsWanted).toEqual([2]);
+        const meta = lone.raft.snapshotMeta(5);
+        if (meta === null) throw new Error('there is nothing to send');
+        expect(lone.raft.sendSnapshot(2, wholeSource(meta, new Uint8Array(3)))).toBe(true);
+        expect(lone.settle().take('snapshot')).toMatchObject([{ transfer: 2, offset: 0, isLast: true }]);
+        // of the one before nothing counts any more
+        lone.step(answer(10, true));
+        expect(lone.raft.progress.get(2)).toMatchObject({ state: 'snapshot', match: 0 });
+      });
+
+      it('a turn makes a part of one, and asks for the next turn at once', () => {
+        const lone = new Lone({ limits: { snapshotChunkBytes: 4, snapshotTurnBytes: 8, inflightBytesMax: 20 } }).lead();
+        lone.settle().accepts(3, 1);
+        compact(lone);
+        lone.step({ ...accepted(1, 0), isAccepted: false, previousIndex: 0 } as ReturnType<typeof accepted>);
+        lone.tick(TIMING.heartbeatMs);
+        const meta = lone.raft.snapshotMeta(1);
+        if (meta === null) throw new Error('there is nothing to send');
+        lone.raft.sendSnapshot(2, wholeSource(meta, new Uint8Array(100)));
+        const sent: number[] = [];
+        for (let turns = 0; turns < 3; turns++) {
+          expect(lone.raft.nextTickMs()).toBe(lone.nowMs);
+          sent.push(lone.tick().take('snapshot').length);
+        }
+        expect(sent).toEqual([2, 2, 1]);
+        expect(lone.raft.nextTickMs()).toBeGreaterThan(lone.nowMs);
       });
 
       it('none is asked for, for who is not heard', () => {

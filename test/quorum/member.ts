@@ -3,6 +3,7 @@ import type { ConfigRefusal, ProposeRefusal } from '../../src/quorum/proposing.t
 import type { ConfigChange } from '../../src/quorum/group-config.ts';
 import type { ProposalPlace } from '../../src/quorum/own-proposals.ts';
 import { Raft, type RaftOutputs } from '../../src/quorum/raft.ts';
+import { wholeSource } from '../../src/quorum/whole-snapshot.ts';
 import { Disk } from './disk.ts';
 import { applied, bytesOf, EMPTY_MACHINE, machineBytes, machineOf, type MachineState } from './machine.ts';
 import type { World } from './world.ts';
@@ -27,8 +28,6 @@ export class Member {
   isPaused = false;
   /** What comes within so long is one turn. */
   turnMs = 0;
-  /** How long the snapshots are that it sent, by index. */
-  readonly sentBytes: Map<number, number> = new Map();
   timerMs = Infinity;
   /** Since when the world sees this life. */
   life = 0;
@@ -177,7 +176,7 @@ export class Member {
       world.carry(message);
     }
     if (outputs.persist !== null) this.#persist(outputs.persist);
-    if (outputs.install !== null) this.machine = machineOf(outputs.install.bytes);
+    if (outputs.install !== null) this.machine = this.disk.machine ?? EMPTY_MACHINE;
     for (const entry of outputs.committed) {
       this.machine = applied(this.machine, entry);
       this.committed.push(entry);
@@ -223,10 +222,7 @@ export class Member {
       this.#turn(() => {
         const meta = raft.snapshotMeta(this.machine.index);
         if (meta === null) return;
-        const bytes = machineBytes(this.machine);
-        const read = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
-        this.sentBytes.set(meta.index, bytes.length);
-        raft.sendSnapshot(to, { meta, totalBytes: bytes.length, read });
+        raft.sendSnapshot(to, wholeSource(meta, machineBytes(this.machine)));
       });
     });
   }

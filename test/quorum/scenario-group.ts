@@ -66,7 +66,7 @@ export class ScenarioGroup {
       return { index: offset + 1, term: of, kind: EntryKind.Command, data: bytesOf(`${offset + 1}.${of}`) };
     });
     const hardState = { term, votedFor: 0, commit: 0 };
-    member.disk.write({ hardState, truncateFrom: null, entries, snapshot: null }, () => {
+    member.disk.write({ hardState, truncateFrom: null, entries, parts: [], snapshot: null }, () => {
       throw new Error('no snapshot is given');
     });
   }
@@ -102,9 +102,9 @@ function described(message: Message): string {
     case 'append-response':
       return `${head} ${message.isAccepted ? 'accepted' : 'refused'} ${message.index}`;
     case 'snapshot':
-      return `${head} of ${message.meta.index}.${message.meta.term}, bytes ${message.offset}-${message.offset + message.bytes.length} of ${message.totalBytes}`;
+      return `${head} of ${message.meta.index}.${message.meta.term}, bytes ${message.offset}-${message.offset + message.bytes.length}${message.isLast ? ', the last' : ''}`;
     case 'snapshot-response':
-      return `${head} of ${message.index}, has ${message.received}`;
+      return `${head} of ${message.index}, has ${message.received}${message.isDone ? ', done' : ''}`;
     case 'timeout-now':
       return head;
     case 'read-index':

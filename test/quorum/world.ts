@@ -20,6 +20,7 @@ export const LIMITS: RaftLimits = {
   entryBytesMax: 4096,
   unappliedBytesMax: 65_536,
   snapshotChunkBytes: 64,
+  snapshotTurnBytes: 200,
   snapshotBytesMax: 65_536,
   slackBytesMax: 1,
   readsMax: 100,

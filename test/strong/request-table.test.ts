@@ -38,7 +38,9 @@ class StoredTable {
     const sorted = [...this.#rows].toSorted(([left], [right]) => (left < right ? -1 : 1));
     const table = new RequestTable(true);
     const rows = sorted.map(([, [key, row]]) => groupCodec.decodeRequestRow(key, row));
-    table.restore(this.#meta.heads, rows, this.#meta.applied);
+    table.restoreHeads(this.#meta.heads, this.#meta.applied);
+    table.restoreRows(rows.slice(0, 3));
+    table.restoreRows(rows.slice(3));
     return table;
   }
 
@@ -217,7 +219,8 @@ describe('the table of requests', () => {
     const meta = groupCodec.decodeMeta(packr.pack([6, stampOfMs(1_800_000_000_000), [], earlier, head, []]));
     expect(meta.forwarders).toEqual([[64, 3, 7]]);
     const stored = new StoredTable();
-    stored.table.restore(meta.forwarders, meta.earlierRequests, 0);
+    stored.table.restoreHeads(meta.forwarders, 0);
+    stored.table.restoreRows(meta.earlierRequests);
     expect(shown(stored.table.judge({ origin: originOf(nodeNumber(64), 3), serial: 8, floor: 8 }))).toBe(5);
     expect(shown(stored.table.judgeOnce({ id: 'order 1', issuedMs: 1_000_000 }, 1_000_000))).toBe(5);
     expect(stored.store(6)).toBe(2);

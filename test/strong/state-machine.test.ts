@@ -9,10 +9,9 @@ import type { GroupEntry } from '../../src/groups/group-entry.ts';
 import { groupOrigin } from '../../src/groups/group-plan.ts';
 import { EXPIRE_BUDGET, GroupState } from '../../src/groups/group-state.ts';
 import { STRONG_REPLY_BYTES_MAX } from '../../src/groups/limits.ts';
-import { groupCodec } from '../../src/wire/group-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
-import { imageBytes } from '../support/group-images.ts';
+import { imageBytes, imageOf, throughBytes } from '../support/group-images.ts';
 
 const COMMANDS = new CommandIndex(commandTable);
 const CLIENT = originOf(nodeNumber(64), 1);
@@ -31,7 +30,7 @@ const newState = (): GroupState =>
 /** What a snapshot or a restart makes of a state. */
 function restored(state: GroupState): GroupState {
   const copy = newState();
-  copy.restore(groupCodec.decodeSnapshot(groupCodec.encodeSnapshot(state.snapshot())));
+  copy.restore(throughBytes(imageOf(state)));
   return copy;
 }
 
@@ -178,17 +177,17 @@ describe('the state machine of a group', () => {
     );
     often = restored(often);
     both({ kind: 'expire', lines: [], waitMs: 0 }, 3, START_MS + 20);
-    expect(whole.snapshot().entries).toHaveLength(20);
+    expect(imageOf(whole).entries).toHaveLength(20);
     expect(imageBytes(often).equals(imageBytes(whole))).toBe(true);
     expect(whole.hasExpired(START_MS)).toBe(true);
     often = restored(often);
     both(
-      { kind: 'commands', lines: [`SET ${whole.snapshot().entries[0]?.[0] ?? ''} anew`], waitMs: 0 },
+      { kind: 'commands', lines: [`SET ${imageOf(whole).entries[0]?.[0] ?? ''} anew`], waitMs: 0 },
       4,
       START_MS + 20,
     );
     both({ kind: 'expire', lines: [], waitMs: 0 }, 5, START_MS + 20);
-    expect(whole.snapshot().entries).toHaveLength(1);
+    expect(imageOf(whole).entries).toHaveLength(1);
     expect(imageBytes(often).equals(imageBytes(whole))).toBe(true);
     expect(whole.hasExpired(START_MS + 1_000_000)).toBe(false);
   });
@@ -207,7 +206,7 @@ describe('the state machine of a group', () => {
   test('refuses to write for a request that was said to read only', () => {
     const state = newState();
     expect(Buffer.from(state.read([words('SET s1 v')], false, 2, 0)).toString()).toContain('is not for strong keys');
-    expect(state.snapshot().entries).toEqual([]);
+    expect(imageOf(state).entries).toEqual([]);
   });
 
   test('replies no more than may lie on a control connection; what was done is said to be', () => {
@@ -228,6 +227,6 @@ describe('the state machine of a group', () => {
         .subarray(one.length)
         .toString(),
     ).toMatch(/-UNCERTAIN getdel was done, .*\r\n$/);
-    expect(state.snapshot().entries.map(([name]) => name)).toEqual(['s1']);
+    expect(imageOf(state).entries.map(([name]) => name)).toEqual(['s1']);
   });
 });

@@ -6,7 +6,7 @@ import { GroupState } from '../../src/groups/group-state.ts';
 import { EntryKind } from '../../src/quorum/messages.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
-import { imageBytes } from './group-images.ts';
+import { imageBytes, imageOf } from './group-images.ts';
 import type { VirtualNode } from './virtual-node.ts';
 
 const COMMANDS = new CommandIndex(commandTable);
@@ -41,7 +41,7 @@ export function stateOnDisk(node: VirtualNode, name: string): DiskState {
     if (index !== state.applied + 1) throw new Error(`${node.id} lacks ${state.applied + 1} of ${name} on disk`);
     state.apply(index, kind === EntryKind.Command ? groupCodec.decodeEntry(data) : null);
   }
-  const keys = state.snapshot().entries.map(([key]) => key);
+  const keys = imageOf(state).entries.map(([key]) => key);
   return { state, applied: state.applied, keys: keys.toSorted(), bytes: imageBytes(state) };
 }
 
