@@ -69,7 +69,7 @@ class NodeSource implements AuditSource {
     return listOf(await this.#client.send('CW.GROUPS')).flatMap((group) => {
       const words = listOf(group);
       const name = words[words.indexOf('name') + 1];
-      return typeof name === 'string' ? [name] : [];
+      return typeof name === 'string' && name !== MEMBERS_GROUP ? [name] : [];
     });
   }
 

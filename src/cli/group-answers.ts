@@ -14,8 +14,9 @@ export interface MemberAnswer {
 /** A group in CW.GROUPS, as one node sees it. */
 export interface GroupAnswer {
   readonly name: string;
-  readonly home: string;
-  readonly survive: string;
+  /** Null of the group that decides who is a member. */
+  readonly home: string | null;
+  readonly survive: string | null;
   readonly role: string;
   readonly term: number;
   readonly leader: string | null;
@@ -39,8 +40,8 @@ const member: z.ZodType<MemberAnswer> = z.object({
 const groups: z.ZodType<GroupAnswer[]> = z.array(
   z.object({
     name: z.string(),
-    home: z.string(),
-    survive: z.string(),
+    home: z.string().nullable(),
+    survive: z.string().nullable(),
     role: z.string(),
     term: z.int(),
     leader: z.string().nullable(),

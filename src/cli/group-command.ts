@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CausewayError } from '../errors.ts';
 import type { NodesOptions } from './cluster-nodes.ts';
 import { askGroups, type GroupAnswer } from './group-answers.ts';
+import { MEMBERS_GROUP } from '../groups/members-plan.ts';
 import { withReached, type Reached } from './member-reach.ts';
 import { RespError, type RespClient } from './resp-client.ts';
 import { tableOf } from './table.ts';
@@ -50,7 +51,7 @@ function namesOf(views: Views): string[] {
 function groupNamed(name: string, views: Views): GroupAnswer {
   const group = bestView(name, views);
   if (group !== undefined) return group;
-  const names = namesOf(views);
+  const names = namesOf(views).filter((known) => known !== MEMBERS_GROUP);
   const there = names.length === 0 ? 'no class of keys is strong' : `there are ${names.join(', ')}`;
   throw new UsageError(`unknown group "${name}"; ${there}`);
 }
@@ -60,7 +61,7 @@ export async function groupStatus(options: NodesOptions, terminal: Terminal): Pr
   return withReached(options, async (reached) => {
     const views = await viewsOf(reached);
     const names = namesOf(views);
-    if (names.length === 0) terminal.write('There are no groups: no class of keys is strong.\n');
+    if (names.every((name) => name === MEMBERS_GROUP)) terminal.write('No class of keys is strong.\n');
     const groups = names.map((name) => groupNamed(name, views));
     for (const group of groups) terminal.write(statusText(group, views, terminal));
     for (const failure of reached.failures) terminal.write(`not asked: ${printable(failure)}\n`);
@@ -72,7 +73,7 @@ function statusText(group: GroupAnswer, views: Views, terminal: Terminal): strin
   const { commit, home, leader, name, survive, term } = group;
   const led =
     leader === null
-      ? `no leader for ${(group['leaderless-ms'] / 1_000).toFixed(1)} s: its keys are not served`
+      ? `no leader for ${(group['leaderless-ms'] / 1_000).toFixed(1)} s: ${home === null ? 'no member can be removed or joined' : 'its keys are not served'}`
       : `led by ${leader}`;
   const rows = group.members.map((member) => {
     const own = views.get(member.id)?.find((view) => view.name === name);
@@ -88,7 +89,7 @@ function statusText(group: GroupAnswer, views: Views, terminal: Terminal): strin
     ];
   });
   return (
-    `${bold(terminal, printable(name))}  ${printable(led)}, term ${term}, commit ${commit} (home ${home}, survive ${survive})\n` +
+    `${bold(terminal, printable(name))}  ${printable(led)}, term ${term}, commit ${commit} (${home === null ? 'decides who is a member' : `home ${home}, survive ${survive}`})\n` +
     tableOf(['node', 'role', 'applied', 'visible', 'behind', 'age ms', 'silent s'], rows, '  ')
   );
 }

@@ -17,7 +17,11 @@ function replyPairs({ reply }: CommandContext, pairs: Pairs): void {
   }
 }
 
-function replyMember(context: CommandContext, { lastIndex }: GroupStatus, member: GroupMemberStatus): void {
+function replyMember(
+  context: CommandContext,
+  { lastIndex }: Pick<GroupStatus, 'lastIndex'>,
+  member: GroupMemberStatus,
+): void {
   const { id, isVoter, matched, silentMs } = member;
   const pairs: Pairs = [
     ['id', id],
@@ -33,7 +37,8 @@ function replyMember(context: CommandContext, { lastIndex }: GroupStatus, member
 /** CW.GROUPS: a map a group, as this node sees it. */
 function groups(context: CommandContext): void {
   const { node, reply } = context;
-  const all = node.strong.groups();
+  const members = node.strong.membersGroup();
+  const all = [...node.strong.groups(), ...(members === null ? [] : [members])];
   reply.array(all.length);
   for (const group of all) {
     const pairs: Pairs = [

@@ -89,6 +89,12 @@ export interface GroupStatus {
   readonly members: readonly GroupMemberStatus[];
 }
 
+/** The group that decides who is a member: it has no home, and no keys that are shown or would be of a class. */
+export type MembersGroupStatus = Omit<GroupStatus, 'home' | 'survive'> & {
+  readonly home: null;
+  readonly survive: null;
+};
+
 /** A change that an operator asks of a group. */
 export interface GroupOperation {
   readonly group: string;
@@ -105,6 +111,8 @@ export interface StrongView {
   /** The leader's node id where one is known. */
   leaderOf(group: string): string | null;
   groups(): GroupStatus[];
+  /** Null where the members do not agree by a group (RULES D7). */
+  membersGroup(): MembersGroupStatus | null;
   /** How old what local reads show of a group can be, in milliseconds, counted at this node; null for not known. */
   ageMs(group: string): number | null;
   /**

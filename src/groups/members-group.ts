@@ -69,6 +69,8 @@ export class MembersGroup {
   readonly #base: GroupConfig;
   readonly #proposed: Map<number, Proposed> = new Map();
   #ledTerm = 0;
+  /** When a leader was last known. */
+  #ledAtMs = -Infinity;
   #persist: PersistBatch | null = null;
   #isCommitting = false;
   #isBaseStored: boolean;
@@ -129,6 +131,7 @@ export class MembersGroup {
 
   tick(now: Now): void {
     this.raft.tick(now.monotonicMs);
+    if (this.raft.leader !== 0 || this.#ledAtMs === -Infinity) this.#ledAtMs = now.monotonicMs;
     const change = this.raft.role === 'leader' ? this.#voterChange() : null;
     if (change === null) return;
     if (change.node !== this.raft.id) this.raft.proposeConfig(change, now.monotonicMs);
@@ -148,6 +151,11 @@ export class MembersGroup {
     const { progress } = this.raft;
     const isHeard = (node: number): boolean => progress.get(node)?.isActive === true;
     return nextExactChange(this.raft.config, wanted, { isRemoved, isHeard });
+  }
+
+  /** Milliseconds since a leader was known, 0 where one is. */
+  leaderlessMs({ monotonicMs }: Now): number {
+    return this.raft.leader === 0 && this.#ledAtMs > -Infinity ? monotonicMs - this.#ledAtMs : 0;
   }
 
   nextTickMs({ monotonicMs }: Now): number {

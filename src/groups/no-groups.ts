@@ -6,6 +6,7 @@ export const NO_GROUPS: StrongView = {
   originOf: () => null,
   leaderOf: () => null,
   groups: () => [],
+  membersGroup: () => null,
   ageMs: () => null,
   audit: () => null,
   submit: ({ group }, answered) => {

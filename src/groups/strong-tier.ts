@@ -2,7 +2,14 @@ import type { Now } from '../causal/replica.ts';
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { AuditPage } from '../commands/audit-page.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
-import type { GroupOperation, GroupStatus, StrongAnswer, StrongRequest, StrongView } from '../commands/strong-view.ts';
+import type {
+  GroupOperation,
+  GroupStatus,
+  MembersGroupStatus,
+  StrongAnswer,
+  StrongRequest,
+  StrongView,
+} from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore } from '../ports.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
@@ -23,7 +30,7 @@ import { restoredLog } from './restored-log.ts';
 import type { OwnRules } from './rules-in-force.ts';
 import { GroupIntake } from './group-intake.ts';
 import { GroupSnapshot } from './group-snapshot.ts';
-import { groupStatus } from './group-status.ts';
+import { groupStatus, membersStatus } from './group-status.ts';
 import { MembersGroup, type MembersGroupOptions } from './members-group.ts';
 import { MEMBERS_GROUP } from './members-plan.ts';
 import { PeerLanes, type LanesHost } from './peer-lanes.ts';
@@ -228,6 +235,12 @@ export class StrongTier implements StrongView {
     );
   }
 
+  membersGroup(): MembersGroupStatus | null {
+    return this.members === null
+      ? null
+      : membersStatus(this.members, (node) => this.#host.nodeId(node), this.#host.now());
+  }
+
   ageMs(name: string): number | null {
     const group = this.#groups.get(name)?.group;
     group?.wantAge(this.#host.now());
@@ -262,6 +275,11 @@ export class StrongTier implements StrongView {
 
   operate(operation: GroupOperation, answered: (answer: StrongAnswer) => void): number {
     const plan = this.#groups.get(operation.group)?.group.plan;
+    if (operation.group === MEMBERS_GROUP)
+      throw new CausewayError(
+        'ERR',
+        'who votes on the members follows from who is one: see CW.MEMBER and `causeway member`',
+      );
     if (plan === undefined)
       throw new CausewayError('ERR', `unknown group; there are ${[...this.#groups.keys()].join(', ')}`);
     return this.submit(

@@ -41,11 +41,21 @@ describe('causeway group, and commands on strong keys over real connections', ()
     await untilLedBy('us-east-1/a');
     const asia = await cluster.connect('ap-southeast-1/a');
     expect(await asia.send('SET', 'position:1', '100')).toBe('OK');
-    const status = await group('status');
+    // the members' group elects its leader in its own time
+    let status = await group('status');
+    while (/^members {2}no leader/m.test(status.output)) status = await group('status');
     expect(status).toMatchObject({ code: 0, errors: '' });
     expect(status.output).toMatch(/us-east-1\/region {2}led by us-east-1\/a, term \d+, commit \d+ \(home us-east-1/);
     for (const line of [/us-east-1\/a +leader/, /eu-west-1\/a +voter/, /ap-southeast-1\/a +voter/])
       expect(status.output).toMatch(line);
+    const members = /^members {2}led by (\S+), term \d+, commit \d+ \(decides who is a member\)\n(?:.*\n)+/m.exec(
+      status.output,
+    );
+    expect(members?.[0]).toMatch(new RegExp(`${members?.[1]} +leader`));
+    for (const id of ['us-east-1/a', 'eu-west-1/a', 'ap-southeast-1/a']) expect(members?.[0]).toContain(id);
+    expect((await group('transfer', 'members', 'eu-west-1/a')).errors).toMatch(
+      /who votes on the members follows from who is one/,
+    );
   });
 
   test('transfer hands leadership over and back; the commands go on', async () => {
@@ -126,7 +136,10 @@ describe('causeway group, and commands on strong keys over real connections', ()
       const home = await asia.send('CW.HOME', 'position:1');
       return Array.isArray(home) && home[1] === null;
     });
-    const status = await group('status');
+    // the members' group is slower to notice
+    let status = await group('status');
+    while (!/^members {2}no leader/m.test(status.output)) status = await group('status');
+    expect(status.output).toMatch(/^members {2}no leader for \d+\.\d s: no member can be removed or joined/m);
     expect(status.code).toBe(1);
     expect(status.output).toMatch(/no leader for \d+\.\d s: its keys are not served/);
     expect(status.output).toContain('not asked: us-east-1/a');

@@ -7,9 +7,38 @@ import type { LeaderAnswer } from '../../src/groups/strong-frames.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { membersCodec } from '../../src/wire/members-codec.ts';
 import type { VirtualNode } from '../support/virtual-cluster.ts';
+import { VirtualRegions } from '../support/virtual-regions.ts';
 import { Agreeing, agreementOf, changeAt, REQUESTER, stateAt } from './agreeing.ts';
 
 describe('the members’ group at its nodes', () => {
+  it('is seen as any other group, by who leads it best', () => {
+    const run = new Agreeing();
+    const { cluster } = run;
+    const isBehind = (node: VirtualNode): boolean => node.core.strong.membersGroup()?.applied === 0;
+    expect(cluster.runUntil(() => !cluster.nodes.some(isBehind))).toBe(true);
+    const seen = cluster.nodes.map((node) => node.core.strong.membersGroup());
+    const leaders = seen.filter((status) => status?.role === 'leader');
+    expect(leaders).toHaveLength(1);
+    const [leader] = leaders;
+    expect(leader).toMatchObject({ name: 'members', home: null, survive: null, leaderlessMs: 0, ageMs: null });
+    expect(new Set(seen.map((status) => status?.leader))).toEqual(new Set([leader?.leader]));
+    expect(leader?.members.map(({ id, isVoter }) => [id, isVoter])).toEqual([
+      ['a/a', true],
+      ['b/a', true],
+      ['c/a', true],
+      ['d/a', false],
+    ]);
+    expect(leader?.members.filter(({ matched }) => matched === null)).toHaveLength(1);
+    expect(leader?.visible).toBe(leader?.applied);
+    // who is left alone knows no leader after a while, and since when
+    const [alone, ...others] = cluster.nodes as [VirtualNode, ...VirtualNode[]];
+    for (const other of others) cluster.kill(other);
+    cluster.run(20_000);
+    expect(alone.core.strong.membersGroup()).toMatchObject({ leader: null });
+    expect(alone.core.strong.membersGroup()?.leaderlessMs).toBeGreaterThan(5_000);
+    expect(new VirtualRegions().node('us-east-1').core.strong.membersGroup()).toBeNull();
+  });
+
   it('what was decided is on disk: a cluster that is started again has it, and goes on from there', () => {
     const run = new Agreeing();
     const { cluster } = run;
