@@ -38,6 +38,8 @@ interface Peer {
   readonly intake: LaneIntake;
   /** By group: what waits last, where that is an append without entries. */
   readonly last: Map<string, Follower>;
+  /** Chunks of snapshots that wait. */
+  readonly chunks: Set<string>;
   /** By group: the round of the last heartbeat that went ahead of what waits. */
   readonly ahead: Map<string, string>;
 }
@@ -77,7 +79,7 @@ export class PeerLanes {
       piece: (stream, begins, ends, bytes) => this.#codec.encodeFrame({ type: 'piece', stream, begins, ends, bytes }),
     });
     const intake = new LaneIntake((stream) => STREAMS.has(stream) || this.#host.isGroup(stream));
-    const peer = { control, lane, intake, last: new Map<string, Follower>(), ahead: new Map<string, string>() };
+    const peer: Peer = { control, lane, intake, last: new Map(), chunks: new Set(), ahead: new Map() };
     this.#peers.set(node, peer);
     return peer;
   }
@@ -89,18 +91,26 @@ export class PeerLanes {
   // ── Raft ──
 
   quorum(to: number, group: string, message: Message): void {
-    const peer = this.#host.isUp(to) ? this.#peerOf(to) : null;
-    if (peer === null) return;
+    // also where it is not up: then what waited for a connection that is gone goes too
+    const peer = this.#peerOf(to);
+    if (peer === null || !this.#host.isUp(to)) return;
     if (message.type === 'append' && message.entries.length === 0) this.#heartbeat(peer, group, message);
     else if (message.type === 'append' || message.type === 'snapshot') this.#ordered(peer, group, message);
     else this.#sendNow(to, { type: 'quorum', group, message });
   }
 
-  #ordered({ lane, last }: Peer, group: string, message: AppendRequest | SnapshotChunk): void {
+  #ordered({ lane, last, chunks }: Peer, group: string, message: AppendRequest | SnapshotChunk): void {
     if (lane.waitingBytes(group) > QUORUM_WAITING_BYTES_MAX) return;
+    // a leader sends a chunk again whose answer does not come: one that waits here was not lost
+    const chunk = message.type === 'snapshot' ? nameOf(group, message) : null;
+    if (chunk !== null && chunks.has(chunk)) return;
+    if (chunk !== null) chunks.add(chunk);
     last.delete(group);
     const encode = (): Uint8Array => this.#codec.encodeFrame({ type: 'quorum', group, message });
-    lane.push(group, { bytes: bytesOf(message), encode });
+    const left = (): void => {
+      if (chunk !== null) chunks.delete(chunk);
+    };
+    lane.push(group, { bytes: bytesOf(message), encode, left });
   }
 
   /**
@@ -112,7 +122,7 @@ export class PeerLanes {
     const { to, term, round } = message;
     if (message.previousIndex === 0 || lane.isIdle(group)) return this.#sendNow(to, { type: 'quorum', group, message });
     const mark = `${term} ${round}`;
-    if (ahead.get(group) !== mark) {
+    if (round > 0 && ahead.get(group) !== mark) {
       ahead.set(group, mark);
       this.#sendNow(to, {
         type: 'quorum',
@@ -121,8 +131,9 @@ export class PeerLanes {
       });
     }
     const waiting = last.get(group);
-    // nothing came between: the newer one says more
-    if (waiting !== undefined) return void (waiting.message = message);
+    // nothing came between: the newer one says more, and is answered where one of both is
+    if (waiting !== undefined)
+      return void (waiting.message = { ...message, round: Math.max(round, waiting.message.round) });
     const follower: Follower = { message };
     last.set(group, follower);
     lane.push(group, {
@@ -149,7 +160,8 @@ export class PeerLanes {
   }
 
   answer(to: number, serial: number, answer: LeaderAnswer): void {
-    const peer = this.#host.isUp(to) ? this.#peerOf(to) : null;
+    // who has asked is to be told though its other connection is down
+    const peer = this.#peerOf(to);
     if (peer === null || peer.lane.waitingCount(ANSWERS) >= ANSWERS_WAITING_MAX) return;
     const isLost = answer.kind === 'done' && waitingAnswers(peer) > ANSWERS_WAITING_BYTES_MAX;
     const given: LeaderAnswer = isLost ? { kind: 'lost' } : answer;
@@ -196,6 +208,9 @@ function isOnLane(frame: LaneFrame): boolean {
   const { message } = frame;
   return message.type === 'snapshot' || (message.type === 'append' && message.entries.length > 0);
 }
+
+const nameOf = (group: string, { term, transfer, offset }: SnapshotChunk): string =>
+  `${group} ${term} ${transfer} ${offset}`;
 
 const answersOf = (bytes: number): string => (bytes <= SMALL_REQUEST_BYTES ? ANSWERS : LARGE_ANSWERS);
 

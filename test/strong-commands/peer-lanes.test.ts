@@ -3,7 +3,7 @@ import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { ANSWERS_WAITING_BYTES, LANE_WINDOW_BYTES_MAX, PIECE_BYTES } from '../../src/groups/lane-limits.ts';
 import { PeerLanes } from '../../src/groups/peer-lanes.ts';
 import type { LaneFrame, LeaderAnswer, StrongFrame, StrongRequestFrame } from '../../src/groups/strong-frames.ts';
-import { EntryKind, type AppendRequest } from '../../src/quorum/messages.ts';
+import { EntryKind, type AppendRequest, type SnapshotChunk } from '../../src/quorum/messages.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 
 const GROUP = 'us-east-1/region';
@@ -100,6 +100,8 @@ describe('heartbeats', () => {
     left.lanes.quorum(PEER, GROUP, append(4, 7 * MEBIBYTE));
     left.lanes.quorum(PEER, GROUP, append(5, null, 8));
     left.lanes.quorum(PEER, GROUP, append(6, null, 8));
+    // it only tells the commit: nobody waits for its answer
+    left.lanes.quorum(PEER, GROUP, { ...append(0, null, 8), commit: 8 });
     const { atRight } = talk(left, right);
     const said = atRight.flatMap((frame) => (frame.type === 'quorum' ? [frame.message] : []));
     expect(
@@ -111,7 +113,7 @@ describe('heartbeats', () => {
       [5, 0],
       [6, 0],
       [4, 7],
-      // both said the same of the entries: the later one stands for both
+      // all said the same of the entries: one stands for all
       [6, 8],
     ]);
   });
@@ -140,6 +142,46 @@ describe('heartbeats', () => {
     left.lanes.quorum(PEER, GROUP, { type: 'timeout-now', from: SELF, to: PEER, term: 3 });
     expect(left.frames()).toMatchObject([{ message: { type: 'append' } }, { message: { type: 'timeout-now' } }]);
   });
+});
+
+test('a chunk of a snapshot that waits is not sent twice, one that has left may be', () => {
+  const left = new End();
+  const meta = { index: 9, term: 3, config: { voters: [SELF, PEER], learners: [] }, configIndex: 0 };
+  const chunk = (offset: number): SnapshotChunk => ({
+    type: 'snapshot',
+    from: SELF,
+    to: PEER,
+    term: 3,
+    meta,
+    offset,
+    transfer: 1,
+    isLast: false,
+    bytes: new Uint8Array(MEBIBYTE),
+    round: 1,
+  });
+  const right = new End();
+  const offsets = (frames: readonly StrongFrame[]): number[] =>
+    frames.flatMap((frame) =>
+      frame.type === 'quorum' && frame.message.type === 'snapshot' ? [frame.message.offset] : [],
+    );
+  for (const offset of [0, 1, 2, 3, 0, 1, 2, 3]) left.lanes.quorum(PEER, GROUP, chunk(offset * MEBIBYTE));
+  expect(offsets(talk(left, right).atRight)).toEqual([0, 1, 2, 3].map((offset) => offset * MEBIBYTE));
+  left.lanes.quorum(PEER, GROUP, chunk(0));
+  expect(offsets(talk(left, right).atRight)).toEqual([0]);
+});
+
+test('what waited for a connection that is gone goes with it, and who asked is answered while only its other one is gone', () => {
+  const left = new End();
+  left.isUp = false;
+  left.lanes.answer(PEER, 1, done(10));
+  expect(left.frames()).toMatchObject([{ type: 'strong-answer', serial: 1 }]);
+  while (left.lanes.hasRoom(PEER, 7 * MEBIBYTE)) left.lanes.answer(PEER, 2, done(7 * MEBIBYTE));
+  left.frames();
+  left.control = 0;
+  left.lanes.quorum(PEER, GROUP, append(1, null));
+  left.control = 1;
+  expect(left.lanes.hasRoom(PEER, 7 * MEBIBYTE)).toBe(true);
+  expect(left.frames()).toEqual([]);
 });
 
 describe('answers', () => {

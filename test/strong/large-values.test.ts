@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { CONTROL_UNREAD_BYTES_MAX } from '../../src/adapters/ws-connection.ts';
+import type { GroupStatus } from '../../src/commands/strong-view.ts';
 import { LANE_WINDOW_BYTES_MAX } from '../../src/groups/lane-limits.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
+import type { VirtualNode } from '../support/virtual-node.ts';
 import type { VirtualClient } from '../support/virtual-client.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 
@@ -33,6 +35,20 @@ function answers(regions: StrongRegions, clients: readonly VirtualClient[]): str
     for (const { server } of clients) server.turn();
   }
   return clients.map(({ answer }) => answer ?? '');
+}
+
+/** The west is away, and the east leads its group as well. */
+function ledByEast(regions: StrongRegions): VirtualClient {
+  regions.cluster.kill(regions.node(WEST));
+  const east = regions.connect(EAST);
+  const groups = (): GroupStatus[] => regions.node(EAST).core.strong.groups();
+  const isLed = (): boolean => groups().every(({ role }) => role === 'leader');
+  for (let turn = 0; !isLed() && turn < 20; turn++) {
+    regions.cluster.run(1_000);
+    east.run('CW.GROUP TRANSFER eu-west-1/region us-east-1/a');
+  }
+  expect(isLed()).toBe(true);
+  return east;
 }
 
 describe('large values of strong keys through another region', () => {
@@ -99,19 +115,7 @@ describe('large values of strong keys through another region', () => {
     () => {
       const regions = new StrongRegions({ bytesPerMs: BYTES_PER_MS, raftLimits: { slackBytesMax: MEBIBYTE } });
       const { cluster } = regions;
-      cluster.kill(regions.node(WEST));
-      const east = regions.connect(EAST);
-      // the group of the other region is led from here as well now
-      const isLed = (): boolean =>
-        regions
-          .node(EAST)
-          .core.strong.groups()
-          .every(({ role }) => role === 'leader');
-      for (let turn = 0; !isLed() && turn < 20; turn++) {
-        cluster.run(1_000);
-        east.run('CW.GROUP TRANSFER eu-west-1/region us-east-1/a');
-      }
-      expect(isLed()).toBe(true);
+      const east = ledByEast(regions);
       for (let at = 0; at < KEYS; at++) {
         east.begin(['SET', `position:${at}`, valueOf(at)]).answered();
         east.begin(['SET', `plan:${at}`, valueOf(at)]).answered();
@@ -130,6 +134,33 @@ describe('large values of strong keys through another region', () => {
       expect(cluster.controlCuts).toBe(0);
       expect(terms(regions, [EAST, ASIA])).toEqual(before);
       expect(cluster.runUntil(() => cluster.areEqual(), 60_000)).toBe(true);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'two whole states come over a slow line in about the time that the line takes',
+    () => {
+      const regions = new StrongRegions({ raftLimits: { slackBytesMax: MEBIBYTE } });
+      const { cluster } = regions;
+      const east = ledByEast(regions);
+      for (let at = 0; at < 4; at++) {
+        east.begin(['SET', `position:${at}`, '.'.repeat(2 * MEBIBYTE)]).answered();
+        east.begin(['SET', `plan:${at}`, '.'.repeat(2 * MEBIBYTE)]).answered();
+      }
+      cluster.run(5_000);
+      cluster.bytesPerMs = 1_250;
+      const beganMs = cluster.timeMs;
+      const away = regions.node(WEST);
+      cluster.restart(away);
+      const applied = (node: VirtualNode): number[] => node.core.strong.groups().map((group) => group.applied);
+      const wanted = applied(regions.node(EAST));
+      expect(cluster.runUntil(() => applied(away).every((index, at) => index >= (wanted[at] ?? 0)), 200_000)).toBe(
+        true,
+      );
+      // 16 MiB at 1.25 MB/s
+      expect(cluster.timeMs - beganMs).toBeLessThan(20_000);
+      expect(cluster.controlCuts).toBe(0);
     },
     LIMIT_MS,
   );
