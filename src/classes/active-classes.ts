@@ -45,7 +45,7 @@ export class ActiveClasses {
   #policy: ClassPolicy;
   #reloads = 0;
   /** By quorum group, of the policy in force. */
-  #groupRules: Map<string, GroupRules> = new Map();
+  #groupRules: Map<string, ReturnType<ActiveClasses['groupRules']>> = new Map();
   /** Updates made here, by the place of the class in the policy. */
   #writes: number[];
   /** Conflicts of keys that were found here, by class as the updates. */
@@ -90,12 +90,12 @@ export class ActiveClasses {
 
   /** What the classes say of a group's keys where its log is applied, to be put into force by the log. */
   groupRules(group: string): { readonly rules: GroupRules; readonly version: number; readonly reloads: number } {
-    let rules = this.#groupRules.get(group);
-    if (rules === undefined) {
-      rules = groupRulesOf(this.#policy, group);
-      this.#groupRules.set(group, rules);
+    let known = this.#groupRules.get(group);
+    if (known === undefined) {
+      known = { rules: groupRulesOf(this.#policy, group), version: this.#policy.version, reloads: this.#reloads };
+      this.#groupRules.set(group, known);
     }
-    return { rules, version: this.#policy.version, reloads: this.#reloads };
+    return known;
   }
 
   /** How often the policy was replaced since the start. */

@@ -114,7 +114,7 @@ class CausalSide implements StrongHost {
     const applied = members.row(node)?.applied;
     if (applied === undefined) return false;
     return [...deps.dots()].every(([origin, seq]) => {
-      if (applied.contains(origin, seq) || vector.isRetired(origin)) return true;
+      if (applied.contains(origin, seq)) return true;
       // of what is closed nobody has more than is here: the rest is void (RULES D7, D8)
       return closedHere.isRetired(origin) && applied.contains(origin, vector.get(origin));
     });
