@@ -1,5 +1,6 @@
 import { latin1Bytes, type ByteRange } from '../base/bytes.ts';
-import type { GroupRules } from '../classes/group-rules.ts';
+import { NO_RULES, type GroupRules } from '../classes/group-rules.ts';
+import { utf8Latin1 } from '../classes/utf8.ts';
 import { incarnationOf, nodeOf } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import type { Args } from '../commands/context.ts';
@@ -46,6 +47,8 @@ export class AuditTrail {
   readonly #written: Map<string, Written> = new Map();
   /** What is running: null for what the group does by itself. */
   #running: () => Args | null = () => null;
+  /** As the entry that is applied found them. */
+  #rulesBefore: GroupRules = NO_RULES;
   #head: AuditHead = EMPTY_CHAIN;
   /** Of keys that nobody has written since. */
   readonly #remembered: Map<string, LongValue> = new Map();
@@ -71,6 +74,7 @@ export class AuditTrail {
 
   /** An entry begins; `running` says which command of it writes. */
   begin(nowMs: number, entry: GroupEntry, running: () => Args): void {
+    this.#rulesBefore = this.#inForce.rules;
     const isByGroup = entry.kind !== 'commands';
     // what has expired is hidden, and is what an expiry takes away
     this.#lens.nowMs = entry.kind === 'expire' ? 0 : nowMs;
@@ -131,8 +135,14 @@ export class AuditTrail {
 
   /** The entry is applied: its records are made. */
   end(index: number, stamp: Stamp, entry: GroupEntry): void {
-    if (this.#written.size === 0) return;
+    const rules = this.#changeOfRules();
+    if (this.#written.size === 0 && rules === null) return;
     const lines: string[] = [];
+    const add = (facts: AuditFacts): void => {
+      const { line, head } = nextRecord(this.#head, facts);
+      this.#head = head;
+      lines.push(line);
+    };
     const shared = { group: this.#group, index, stamp, ms: msOfStamp(stamp), ...requesterOf(entry) };
     const commands = new Map<Args, ShownCommand>();
     for (const [name, written] of this.#written) {
@@ -146,12 +156,19 @@ export class AuditTrail {
             : withParts(written.old, 'written', this.#lens.shownParts([...written.parts.values()])),
         new: this.#newOf(name, written),
       };
-      const { line, head } = nextRecord(this.#head, facts);
-      this.#head = head;
-      lines.push(line);
+      add(facts);
     }
+    if (rules !== null) add({ ...shared, key: '', commands: [{ arguments: [entry.kind] }], ...rules });
     this.#written.clear();
     this.#keep(index, latin1Bytes(lines.join('\n')));
+  }
+
+  /** From which rules to which, where what is recorded was changed by the entry: who looks for a record must find why there is none. */
+  #changeOfRules(): Pick<AuditFacts, 'old' | 'new'> | null {
+    const [before, now] = [this.#rulesBefore, this.#inForce.rules];
+    if (!before.hasAudit || before.text === now.text) return null;
+    const shown = ({ text }: GroupRules): ShownValue => ({ type: 'json', value: shownBytes(utf8Latin1(text)) });
+    return { old: shown(before), new: shown(now) };
   }
 
   #commandsOf(

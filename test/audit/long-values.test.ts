@@ -83,6 +83,37 @@ test('also where its key is not audited in between', () => {
   expect(lines).toEqual(fresh);
 });
 
+test('what is recorded is changed by a record as well', () => {
+  const rig = new GroupRig().do('SET a 1');
+  const rules = (over: number, audit: boolean): void =>
+    void rig.apply({
+      kind: 'rules',
+      stamp: 0 as never,
+      over,
+      version: 0,
+      rules: [{ pattern: 'größe*', ttlMs: 5, audit }],
+    });
+  rules(0, true);
+  rig.do('SET größe 1');
+  // the same again, and one that comes too late, change nothing
+  rules(2, true);
+  rules(2, false);
+  rules(4, false);
+  rig.do('SET größe 2');
+  // nothing was recorded before it, so that nothing is missing
+  rules(6, true);
+  rig.do('SET größe 3');
+  const by = { user: 'group', request: null, key: '', commands: [{ arguments: ['rules'] }] };
+  const json = (value: string) => ({ type: 'json', value });
+  expect(rig.records).toMatchObject([
+    { key: 'a' },
+    { ...by, index: 2, old: json('[["free*",null,false],["*",null,true]]'), new: json('[["größe*",5,true]]') },
+    { key: 'größe', index: 3, new: { value: '1', expiresMs: rig.nowMs + 5 } },
+    { ...by, index: 6, old: json('[["größe*",5,true]]'), new: json('[["größe*",5,false]]') },
+    { key: 'größe', index: 9, old: { value: '2' }, new: { value: '3' } },
+  ]);
+});
+
 test('the old value is not hashed again, nor one of which only the expiry was written', () => {
   const hashed: number[] = [];
   const counting = (bytes: Uint8Array): string => {
