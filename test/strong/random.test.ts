@@ -53,6 +53,18 @@ describe('strong keys by chance', () => {
   );
 
   test.each(seeds(1))(
+    'beside large values on lines that they fill, seed %i',
+    (seed) => {
+      const lines = { bytesPerMs: 3_000, freightBytes: 700_000 };
+      const run = new StrongRun({ seed, faults: ALL_FAULTS, ms: 6_000, ...lines }).run();
+      expect(run.wrong.slice(0, 5)).toEqual([]);
+      expect(run.freight?.answers).toBeGreaterThan(20);
+      expect(run.regions.cluster.controlCuts).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test.each(seeds(1))(
     'with three nodes a region, which survive a zone, seed %i',
     (seed) => {
       const options = { survive: 'zone', nodesPerRegion: 3, clients: 9, raftLimits: SHORT_LOG, ms: 6_000 } as const;

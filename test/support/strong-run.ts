@@ -1,4 +1,5 @@
 import { SeededRandom } from '../../src/groups/seeded-random.ts';
+import { Freight } from './freight.ts';
 import { isLinearizable, type KeyOperation } from './strong-linearizability.ts';
 import { stateOnDisk, textIn } from './strong-disks.ts';
 import { regionDelayMs, StrongRegions, type StrongRegionsOptions } from './strong-regions.ts';
@@ -30,6 +31,8 @@ export interface StrongRunOptions extends StrongRegionsOptions {
   readonly seed: number;
   readonly faults: Faults;
   readonly clients?: number;
+  /** Others write and read values of so many bytes meanwhile. */
+  readonly freightBytes?: number;
   /** Of virtual time. */
   readonly ms?: number;
 }
@@ -57,6 +60,7 @@ export class StrongRun {
   readonly #options: StrongRunOptions;
   readonly #random: SeededRandom;
   readonly #clients: Client[] = [];
+  readonly freight: Freight | null;
   readonly #notes: string[] = [];
   readonly #seen: Map<string, number> = new Map();
   /** Pairs of which one does not hear the other. */
@@ -64,6 +68,7 @@ export class StrongRun {
   #unique = 1_000;
   #connections = 0;
   #faultAtMs = 0;
+  #isOver = false;
 
   constructor(options: StrongRunOptions) {
     this.#options = options;
@@ -73,6 +78,8 @@ export class StrongRun {
     this.regions = new StrongRegions({ ...options, delayMs });
     const [from, to] = PAIR;
     this.regions.connect(this.#nodes[0]?.id ?? '').run(`MSET ${from} 0 ${to} 0`);
+    const { freightBytes } = options;
+    this.freight = freightBytes === undefined ? null : new Freight(this.regions, this.#random, freightBytes);
     for (let at = 0; at < (options.clients ?? 6); at++)
       this.#clients.push({ connection: null, number: 0, work: null, isAsking: false, idleUntilMs: 0 });
   }
@@ -94,6 +101,7 @@ export class StrongRun {
       this.#fault();
     }
     this.#peace();
+    this.#isOver = true;
     this.#finish();
     this.#judge();
     return this;
@@ -104,6 +112,7 @@ export class StrongRun {
   #step(): void {
     this.regions.cluster.run(STEP_MS);
     for (const client of this.#clients) this.#serve(client);
+    this.freight?.step(this.#isOver);
     this.#look();
   }
 
@@ -274,11 +283,13 @@ export class StrongRun {
   #finish(): void {
     const untilMs = this.#nowMs + 20_000;
     for (const client of this.#clients) client.idleUntilMs = Infinity;
-    while (this.#clients.some(({ work }) => work !== null) && this.#nowMs < untilMs) {
+    const isBusy = (): boolean => this.#clients.some(({ work }) => work !== null) || this.freight?.isIdle === false;
+    while (isBusy() && this.#nowMs < untilMs) {
       this.#step();
       for (const client of this.#clients) if (client.work === null) client.idleUntilMs = Infinity;
     }
-    if (this.#clients.some(({ work }) => work !== null)) this.#isWrong('a request is never answered');
+    if (isBusy()) this.#isWrong('a request is never answered');
+    this.wrong.push(...(this.freight?.wrong ?? []));
     const { cluster } = this.regions;
     if (!cluster.runUntil(() => this.#isQuiet())) this.#isWrong(`no peace: ${this.#unrest()}`);
     cluster.run(QUIET_MS);
