@@ -1,6 +1,7 @@
 import { SeededRandom } from '../../src/groups/seeded-random.ts';
+import type { Operation } from '../../src/verify/history.ts';
+import { checkLinearizability } from '../../src/verify/linearizability.ts';
 import { Freight } from './freight.ts';
-import { isLinearizable, type KeyOperation } from './strong-linearizability.ts';
 import { stateOnDisk, textIn } from './strong-disks.ts';
 import { regionDelayMs, StrongRegions, type StrongRegionsOptions } from './strong-regions.ts';
 import {
@@ -56,7 +57,7 @@ interface Client {
 export class StrongRun {
   readonly regions: StrongRegions;
   readonly wrong: string[] = [];
-  readonly histories: Map<string, KeyOperation[]> = new Map();
+  readonly histories: Map<string, Operation[]> = new Map();
   readonly #options: StrongRunOptions;
   readonly #random: SeededRandom;
   readonly #clients: Client[] = [];
@@ -194,17 +195,26 @@ export class StrongRun {
       nowMs: () => this.#nowMs,
       wallMs: () => VIRTUAL_START_MS + this.#nowMs,
       unique: () => ++this.#unique,
-      operation: (key, operation) => {
-        const history = this.histories.get(key);
-        if (history === undefined) this.histories.set(key, [operation]);
-        else history.push(operation);
-      },
+      operation: (key, operation) =>
+        this.#note({
+          client: `c${client.number}`,
+          region: client.connection?.server.node.member.region ?? '',
+          key,
+          level: 'strong',
+          ...operation,
+        }),
       wrong: (what) => this.#isWrong(what),
       seen: this.#seen,
       get connection() {
         return client.number;
       },
     };
+  }
+
+  #note(operation: Operation): void {
+    const history = this.histories.get(operation.key);
+    if (history === undefined) this.histories.set(operation.key, [operation]);
+    else history.push(operation);
   }
 
   #isWrong(what: string): void {
@@ -316,27 +326,28 @@ export class StrongRun {
   /** The last word of each key is part of its history. */
   #readAll(): void {
     for (const key of [...REGISTERS, ...COUNTERS]) {
-      const beganMs = this.#nowMs;
+      const start = this.#nowMs * 1e6;
       const reply = this.regions.connect(this.#nodes.at(-1)?.id ?? '').run(`GET ${key}`);
-      const result = reply === 'nil' ? null : reply.replaceAll('"', '');
-      const operation = { kind: 'get', value: '', beganMs, endedMs: this.#nowMs, result } as const;
-      this.histories.set(key, [...(this.histories.get(key) ?? []), operation]);
+      const value = reply === 'nil' ? null : reply.replaceAll('"', '');
+      const end = this.#nowMs * 1e6;
+      this.#note({ client: 'last', region: '', op: 'read', key, value, start, end, ok: true, level: 'strong' });
     }
   }
 
   #judge(): void {
-    for (const [key, history] of this.histories)
-      if (!isLinearizable(history)) this.#isWrong(`the history of ${key} is not linearizable`);
+    const { violations, undecided } = checkLinearizability([...this.histories.values()].flat());
+    for (const { text } of violations) this.#isWrong(`not linearizable: ${text}`);
+    for (const text of undecided) this.#isWrong(text);
     for (const key of COUNTERS) this.#judgeCounter(key, this.histories.get(key) ?? []);
     for (const { name } of this.#nodes[0]?.core.strong.groups() ?? []) this.#judgeGroup(name);
   }
 
-  #judgeCounter(key: string, history: readonly KeyOperation[]): void {
+  #judgeCounter(key: string, history: readonly Operation[]): void {
     const sum = (isKnown: boolean): number =>
       history
-        .filter(({ kind, endedMs }) => kind === 'add' && endedMs < Infinity === isKnown)
+        .filter(({ op, ok }) => op === 'incr' && (ok === true) === isKnown)
         .reduce((total, { value }) => total + Number(value), 0);
-    const final = Number(history.at(-1)?.result ?? 0);
+    const final = Number(history.at(-1)?.value ?? 0);
     const [least, most] = [sum(true), sum(true) + sum(false)];
     if (final < least || final > most) this.#isWrong(`${key} is ${final}, not from ${least} to ${most}`);
   }

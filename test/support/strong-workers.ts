@@ -1,11 +1,14 @@
 import type { SeededRandom } from '../../src/groups/seeded-random.ts';
-import type { KeyOperation } from './strong-linearizability.ts';
+import type { Operation } from '../../src/verify/history.ts';
 
 /** What became of a request: the reply as text, or null where the connection was lost before it came. */
 export type Reply = string | null;
 
 /** A client's work: gives requests, is told of each what came, and may be ended by a lost connection at any of them. */
 export type Script = Generator<string, void, Reply>;
+
+/** What a worker tells of an operation: the rest is of its connection. */
+export type NotedOperation = Pick<Operation, 'op' | 'value' | 'expected' | 'result' | 'start' | 'end' | 'ok'>;
 
 /** What workers know together, and tell of what happened. */
 export interface Notebook {
@@ -14,7 +17,7 @@ export interface Notebook {
   wallMs(): number;
   /** A number that is given once. */
   unique(): number;
-  operation(key: string, operation: KeyOperation): void;
+  operation(key: string, operation: NotedOperation): void;
   /** Something that must never be. */
   wrong(what: string): void;
   /** What the connection has read or written of a counter that only grows. */
@@ -44,26 +47,30 @@ function pick<T>({ random }: Notebook, list: readonly T[]): T {
   return list[Math.floor(random.unit() * list.length)] as T;
 }
 
+const NS_PER_MS = 1e6;
+
+const nowNs = (notebook: Notebook): number => notebook.nowMs() * NS_PER_MS;
+
 /** Notes a write: one that did not happen is none. */
 function noted(
   notebook: Notebook,
   key: string,
   reply: Reply,
-  operation: Omit<KeyOperation, 'endedMs' | 'result'>,
-  result?: (reply: string) => string | null | boolean,
+  operation: Omit<NotedOperation, 'end' | 'ok'>,
+  answer?: (reply: string) => Partial<NotedOperation>,
 ): void {
   const ending = endingOf(reply);
   if (ending === 'nothing') return;
-  const endedMs = ending === 'unknown' ? Infinity : notebook.nowMs();
-  const known = ending === 'done' && result !== undefined && reply !== null ? { result: result(reply) } : {};
-  notebook.operation(key, { ...operation, endedMs, ...known });
+  const ok = ending === 'done' ? true : null;
+  const known = ending === 'done' && answer !== undefined && reply !== null ? answer(reply) : {};
+  notebook.operation(key, { ...operation, end: nowNs(notebook), ok, ...known });
 }
 
 function* read(notebook: Notebook, key: string, prefix = 'GET'): Script {
-  const beganMs = notebook.nowMs();
+  const start = nowNs(notebook);
   const reply = yield `${prefix} ${key}`;
   if (endingOf(reply) === 'done')
-    noted(notebook, key, reply, { kind: 'get', value: '', beganMs }, (text) => textOf(text));
+    noted(notebook, key, reply, { op: 'read', value: null, start }, (text) => ({ value: textOf(text) }));
 }
 
 /** A read of the copy here that says how old it can be: as old as that it is right. */
@@ -74,29 +81,29 @@ function* readStale(notebook: Notebook, key: string): Script {
   if (match === null) return;
   const endedMs = notebook.nowMs();
   // the leader's answer is of the time between
-  const beganMs = Math.min(askedMs, endedMs - Number(match[2])) - 10;
-  notebook.operation(key, { kind: 'get', value: '', beganMs, endedMs, result: textOf(match[1] ?? 'nil') });
+  const start = (Math.min(askedMs, endedMs - Number(match[2])) - 10) * NS_PER_MS;
+  notebook.operation(key, { op: 'read', value: textOf(match[1] ?? 'nil'), start, end: nowNs(notebook), ok: true });
 }
 
 function* write(notebook: Notebook, key: string): Script {
   const value = String(notebook.unique());
-  const beganMs = notebook.nowMs();
+  const start = nowNs(notebook);
   const reply = yield `SET ${key} ${value}`;
-  noted(notebook, key, reply, { kind: 'set', value, beganMs });
+  noted(notebook, key, reply, { op: 'write', value, start });
 }
 
 function* remove(notebook: Notebook, key: string): Script {
-  const beganMs = notebook.nowMs();
-  noted(notebook, key, yield `DEL ${key}`, { kind: 'delete', value: '', beganMs });
+  const start = nowNs(notebook);
+  noted(notebook, key, yield `DEL ${key}`, { op: 'del', value: null, start });
 }
 
 function* compareAndSet(notebook: Notebook, key: string): Script {
   const expected = textOf((yield `GET ${key}`) ?? 'nil');
   if (expected === null || expected.startsWith('-')) return;
   const value = String(notebook.unique());
-  const beganMs = notebook.nowMs();
+  const start = nowNs(notebook);
   const reply = yield `CW.CAS ${key} ${expected} ${value}`;
-  noted(notebook, key, reply, { kind: 'swap', expected, value, beganMs }, (text) => text === ':1');
+  noted(notebook, key, reply, { op: 'cas', expected, value, start }, (text) => ({ ok: text === ':1' }));
 }
 
 function* watchAndSwap(notebook: Notebook, key: string): Script {
@@ -112,11 +119,11 @@ function* watchAndSwap(notebook: Notebook, key: string): Script {
   const value = String(notebook.unique());
   yield 'MULTI';
   yield `SET ${key} ${value}`;
-  const beganMs = notebook.nowMs();
+  const start = nowNs(notebook);
   const reply = yield 'EXEC';
   // another version does not tell of another value
   if (reply === 'nil' || reply === 'nil[]') return;
-  noted(notebook, key, reply, { kind: 'swap', expected: textOf(found), value, beganMs }, () => true);
+  noted(notebook, key, reply, { op: 'cas', expected: textOf(found), value, start });
 }
 
 function sawCount(notebook: Notebook, key: string, count: number): void {
@@ -126,9 +133,9 @@ function sawCount(notebook: Notebook, key: string, count: number): void {
 
 function* add(notebook: Notebook, key: string): Script {
   const value = String(1 + Math.floor(notebook.random.unit() * 3));
-  const beganMs = notebook.nowMs();
+  const start = nowNs(notebook);
   const reply = yield `INCRBY ${key} ${value}`;
-  noted(notebook, key, reply, { kind: 'add', value, beganMs }, (text) => text.slice(1));
+  noted(notebook, key, reply, { op: 'incr', value, start }, (text) => ({ result: text.slice(1) }));
   if (reply?.startsWith(':') === true) sawCount(notebook, key, Number(reply.slice(1)));
 }
 
@@ -136,20 +143,21 @@ function* add(notebook: Notebook, key: string): Script {
 function* addOnce(notebook: Notebook, key: string): Script {
   const id = `id-${notebook.unique()}`;
   const issuedMs = notebook.wallMs();
-  const beganMs = notebook.nowMs();
+  const start = nowNs(notebook);
   for (let tries = 0; tries < 6; tries++) {
     const reply = yield `CW.ONCE ${id} ${issuedMs} INCRBY ${key} 1`;
     if (reply?.startsWith(':') === true)
       return notebook.operation(key, {
-        kind: 'add',
+        op: 'incr',
         value: '1',
-        beganMs,
-        endedMs: notebook.nowMs(),
+        start,
+        end: nowNs(notebook),
+        ok: true,
         result: reply.slice(1),
       });
     if (tries === 0 && endingOf(reply) === 'nothing') return;
   }
-  notebook.operation(key, { kind: 'add', value: '1', beganMs, endedMs: Infinity });
+  notebook.operation(key, { op: 'incr', value: '1', start, end: nowNs(notebook), ok: null });
 }
 
 /** The copy here has what this connection has seen (T2). */
