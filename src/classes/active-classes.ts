@@ -89,10 +89,20 @@ export class ActiveClasses {
   }
 
   /** What the classes say of a group's keys where its log is applied, to be put into force by the log. */
-  groupRules(group: string): { readonly rules: GroupRules; readonly version: number; readonly reloads: number } {
+  groupRules(group: string): {
+    readonly rules: GroupRules;
+    readonly version: number;
+    readonly pins: string;
+    readonly reloads: number;
+  } {
     let known = this.#groupRules.get(group);
     if (known === undefined) {
-      known = { rules: groupRulesOf(this.#policy, group), version: this.#policy.version, reloads: this.#reloads };
+      known = {
+        rules: groupRulesOf(this.#policy, group),
+        version: this.#policy.version,
+        pins: this.rulesDigest,
+        reloads: this.#reloads,
+      };
       this.#groupRules.set(group, known);
     }
     return known;

@@ -69,6 +69,8 @@ export interface RulesEntry extends EntryBase {
   readonly over: number;
   /** Of the classes file. */
   readonly version: number;
+  /** The digest of what all members must agree on (SPEC C4), as the file has it. */
+  readonly pins: string;
   readonly rules: readonly GroupRule[];
 }
 

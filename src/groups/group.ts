@@ -168,9 +168,9 @@ export class Group {
     const { inForce, applied } = this.#state;
     const own = this.#host.ownRules();
     if (!this.#offer.isDue(inForce, own) || this.#offeredUpTo > applied) return true;
-    const { version, rules } = own;
+    const { version, pins, rules } = own;
     const stamp = this.#host.nextStamp(now.wallMs);
-    const entry: GroupEntry = { kind: 'rules', stamp, over: inForce.index, version, rules: rules.list };
+    const entry: GroupEntry = { kind: 'rules', stamp, over: inForce.index, version, pins, rules: rules.list };
     this.#offeredUpTo = this.#proposeOwn(entry, now);
     return this.#offeredUpTo > 0;
   }

@@ -9,6 +9,8 @@ export interface RulesState {
   readonly index: number;
   /** The `version` of the classes file that they are from, or a higher one that was in force before. */
   readonly version: number;
+  /** As in the entry; empty where there was none. */
+  readonly pins: string;
   readonly list: readonly GroupRule[];
 }
 
@@ -20,24 +22,27 @@ export class RulesInForce {
   rules: GroupRules = NO_RULES;
   index = 0;
   version = 0;
+  pins = '';
 
   /** An entry takes the place of the rules that its leader knew, and of no others: what came between was not meant. */
-  take(index: number, { over, version, rules }: RulesEntry): void {
+  take(index: number, { over, version, pins, rules }: RulesEntry): void {
     if (over !== this.index) return;
     this.rules = new GroupRules(rules);
     this.index = index;
+    this.pins = pins;
     // so that those who have what was in force before do not count as newer
     this.version = Math.max(this.version, version);
   }
 
   get state(): RulesState {
-    return { index: this.index, version: this.version, list: this.rules.list };
+    return { index: this.index, version: this.version, pins: this.pins, list: this.rules.list };
   }
 
-  restore({ index, version, list }: RulesState): void {
+  restore({ index, version, pins, list }: RulesState): void {
     this.rules = new GroupRules(list);
     this.index = index;
     this.version = version;
+    this.pins = pins;
   }
 }
 
@@ -46,13 +51,16 @@ export interface OwnRules {
   readonly rules: GroupRules;
   /** The `version` of the classes file. */
   readonly version: number;
+  /** What all members must agree on: those of another one are not connected. */
+  readonly pins: string;
   /** How often an operator replaced the node's classes since it started. */
   readonly reloads: number;
 }
 
 /**
- * When a leader puts the rules of its own classes into force: where there were none before, where its file has a higher `version`, or where
- * an operator has reloaded them here and nothing came into force since. So two members whose files differ never take turns.
+ * When a leader puts the rules of its own classes into force: where there were none before, where its file has a higher `version` or other
+ * keys that are strong (then all members were started with it), or where an operator has reloaded them here and nothing came into force
+ * since. So two members whose files differ never take turns.
  */
 export class RulesOffer {
   #index = 0;
@@ -71,9 +79,9 @@ export class RulesOffer {
   }
 
   /** Whether to propose the node's own. */
-  isDue({ index, version, rules }: RulesInForce, own: OwnRules): boolean {
+  isDue({ index, version, pins, rules }: RulesInForce, own: OwnRules): boolean {
     if (own.version > version) return true;
-    return (index === 0 || own.reloads > this.#reloads) && own.rules.text !== rules.text;
+    return (index === 0 || own.reloads > this.#reloads || own.pins !== pins) && own.rules.text !== rules.text;
   }
 }
 

@@ -117,19 +117,29 @@ function rules(value: unknown): readonly GroupRule[] {
   return checkedRules(found);
 }
 
-const flatInForce = ({ index, version, list: all }: RulesState): unknown[] => [index, version, flatRules(all)];
+const flatInForce = ({ index, version, pins, list: all }: RulesState): unknown[] => [
+  index,
+  version,
+  pins,
+  flatRules(all),
+];
 
 /** None where a version stored it that had none. */
 function rulesState(value: unknown): RulesState {
-  if (value === undefined) return { index: 0, version: 0, list: [] };
-  const [index, version, all] = array(value, 3, "a group's rules");
-  return { index: count(index, 'an index'), version: count(version, 'a version'), list: rules(all) };
+  if (value === undefined) return { index: 0, version: 0, pins: '', list: [] };
+  const [index, version, pins, all] = array(value, 4, "a group's rules");
+  return {
+    index: count(index, 'an index'),
+    version: count(version, 'a version'),
+    pins: text(pins, 'pins'),
+    list: rules(all),
+  };
 }
 
 function entryParts(entry: GroupEntry): unknown[] {
   if (entry.kind === 'expire') return [];
   if (entry.kind === 'renew') return [entry.keys];
-  if (entry.kind === 'rules') return [entry.over, entry.version, flatRules(entry.rules)];
+  if (entry.kind === 'rules') return [entry.over, entry.version, entry.pins, flatRules(entry.rules)];
   return [
     entry.seed,
     flatRequest(entry.request),
@@ -174,7 +184,8 @@ function entryOf(parts: readonly unknown[]): GroupEntry {
         stamp: stamp(at),
         over: count(a, 'an index'),
         version: count(b, 'a version'),
-        rules: rules(c),
+        pins: text(c, 'pins'),
+        rules: rules(d),
       };
     default:
       return refuse(`an entry of form ${String(form).slice(0, 16)}`);

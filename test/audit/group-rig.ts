@@ -119,7 +119,7 @@ export function newState(sha256: Sha256 = plainSha256): GroupState {
     isStored: false,
   });
   const list = ['free*', '*'].map((pattern) => ({ pattern, ttlMs: null, audit: pattern === '*' }));
-  state.inForce.restore({ index: 0, version: 0, list });
+  state.inForce.restore({ index: 0, version: 0, pins: '', list });
   return state;
 }
 

@@ -75,6 +75,7 @@ test('also where its key is not audited in between', () => {
       stamp: 0 as never,
       over: rig.state.inForce.index,
       version: 0,
+      pins: '',
       rules: [{ pattern: '*', ttlMs: null, audit }],
     });
   let isOn = true;
@@ -91,6 +92,7 @@ test('what is recorded is changed by a record as well', () => {
       stamp: 0 as never,
       over,
       version: 0,
+      pins: '',
       rules: [{ pattern: 'größe*', ttlMs: 5, audit }],
     });
   rules(0, true);

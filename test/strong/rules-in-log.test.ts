@@ -238,10 +238,33 @@ describe('C7: which file is in force', () => {
     expectEqual(regions);
   });
 
+  test('a file with other strong keys, which all members were started with, brings its rules along', () => {
+    const regions = new StrongRegions({ classes: classesOf({ audit: true }) });
+    regions.connect(EAST).run('SET position:1 1');
+    for (const region of REGIONS) regions.cluster.kill(regions.node(region));
+    for (const region of REGIONS) {
+      const text = `${fileOf({ audit: true })}  - { match: ['order:*'], consistency: strong, home: us-east-1, audit: true }\n`;
+      regions.node(region).classes = new ActiveClasses({ policy: parseClasses(text, 'f.yaml') });
+      regions.cluster.restart(regions.node(region));
+    }
+    regions.ready();
+    regions.led();
+    expect(regions.connect(ASIA).run('SET order:1 1')).toBe('+OK');
+    expectEqual(regions);
+    expect(recordsAt(regions, WEST)).toContain('"key":"order:1"');
+  });
+
   test('an entry takes the place of the rules that its leader knew, and of no others', () => {
     const inForce = new RulesInForce();
     const entry = (over: number, version: number, ttlMs: number) =>
-      ({ kind: 'rules', stamp: 0 as never, over, version, rules: [{ pattern: '*', ttlMs, audit: false }] }) as const;
+      ({
+        kind: 'rules',
+        stamp: 0 as never,
+        over,
+        version,
+        pins: '',
+        rules: [{ pattern: '*', ttlMs, audit: false }],
+      }) as const;
     inForce.take(5, entry(0, 2, 1));
     inForce.take(6, entry(0, 9, 2));
     expect(inForce.state).toMatchObject({ index: 5, version: 2, list: [{ ttlMs: 1 }] });
@@ -257,23 +280,26 @@ describe('C7: which file is in force', () => {
     const own = (reloads: number, ttlMs: number): OwnRules => ({
       rules: new GroupRules([{ pattern: 'a*', ttlMs, audit: false }]),
       version: 0,
+      pins: '',
       reloads,
     });
     const inForce = new RulesInForce();
     const offer = new RulesOffer(own(0, 1));
     const isDue = (mine: OwnRules): boolean => offer.isDue(inForce, mine);
     expect(isDue(own(0, 1))).toBe(true);
-    inForce.restore({ index: 4, version: 0, list: own(0, 1).rules.list });
+    inForce.restore({ index: 4, version: 0, pins: '', list: own(0, 1).rules.list });
     offer.note(inForce, own(0, 2));
     expect(isDue(own(0, 2))).toBe(false);
     expect(isDue(own(1, 2))).toBe(true);
     offer.note(inForce, own(1, 2));
     expect(isDue(own(1, 2))).toBe(true);
-    inForce.restore({ index: 8, version: 0, list: own(0, 3).rules.list });
+    inForce.restore({ index: 8, version: 0, pins: '', list: own(0, 3).rules.list });
     offer.note(inForce, own(1, 2));
     expect(isDue(own(1, 2))).toBe(false);
     expect(isDue(own(2, 3))).toBe(false);
     expect(isDue({ ...own(2, 3), version: 1 })).toBe(true);
+    expect(isDue(own(1, 4))).toBe(false);
+    expect(isDue({ ...own(1, 4), pins: 'others' })).toBe(true);
   });
 });
 
@@ -283,7 +309,7 @@ describe('rules of a group', () => {
       { pattern: 'größe:*', ttlMs: 5, audit: true },
       { pattern: '*', ttlMs: null, audit: true },
     ];
-    const entry = { kind: 'rules', stamp: 7 as never, over: 3, version: 2, rules } as const;
+    const entry = { kind: 'rules', stamp: 7 as never, over: 3, version: 2, pins: 'p', rules } as const;
     // msgpack gives Buffers, whose slices share their bytes
     const bytes = new Uint8Array(groupCodec.encodeEntry(entry));
     expect(groupCodec.decodeEntry(bytes)).toEqual(entry);

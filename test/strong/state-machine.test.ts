@@ -97,6 +97,7 @@ function entryOf({ lines, kind }: Step, index: number, atMs: number, seed: numbe
       stamp,
       over: inForce,
       version: index % 3,
+      pins: '',
       rules: [{ pattern: 's*', ttlMs: 1 + (index % 5), audit: index % 2 === 0 }],
     };
   if (kind === 'restore') return null;
