@@ -52,7 +52,8 @@ describe('strong keys by chance', () => {
     LIMIT_MS,
   );
 
-  test.each(seeds(1))(
+  // of seed 11 a write that happened is read after an answer that may not say otherwise
+  test.each([...seeds(1), 11])(
     'beside large values on lines that they fill, seed %i',
     (seed) => {
       const lines = { bytesPerMs: 3_000, freightBytes: 700_000 };
