@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { frameAt, hasLaterFrame, isZero, SECTOR_BYTES, type JournalRecord } from './journal-frames.ts';
+import { frameAt, hasLaterFrame, isZero, SECTOR_BYTES } from './journal-frames.ts';
+import type { JournalRecord, TreeReach } from './journal-frames.ts';
 import { NUMBER_BYTES, numberAt, writeNumber } from './record-block.ts';
 
 const NAMES = ['journal-0', 'journal-1'] as const;
@@ -14,12 +15,10 @@ const ZEROS: Buffer = Buffer.alloc(GROW_BYTES);
 export const IDENTITY_BYTES = 8;
 
 /** What life of what folder a journal is of, and where the tree was when that began. */
-export interface JournalLife {
+export interface JournalLife extends TreeReach {
   /** Random, of the folder. */
   readonly identity: Uint8Array;
   readonly mark: number;
-  /** How many transactions the tree had. */
-  readonly turn: number;
 }
 
 interface Header extends JournalLife {
@@ -32,14 +31,15 @@ interface Header extends JournalLife {
 /**
  * The first sector of a file:
  *
- *     CRC-32 of the rest (4) ‖ magic (8) ‖ identity (8) ‖ mark (6) ‖ turn (6) ‖ first (6) ‖ bytes (6) ‖ zeros
+ *     CRC-32 of the rest (4) ‖ magic (8) ‖ identity (8) ‖ mark (6) ‖ turn (6) ‖ bytes of the tree (6) ‖ first (6) ‖ bytes (6) ‖ zeros
  */
 const MAGIC = Buffer.from('cwjourn1');
 const CRC_BYTES = 4;
 const IDENTITY_AT: number = CRC_BYTES + MAGIC.length;
 const MARK_AT: number = IDENTITY_AT + IDENTITY_BYTES;
 const TURN_AT: number = MARK_AT + NUMBER_BYTES;
-const FIRST_AT: number = TURN_AT + NUMBER_BYTES;
+const TREE_BYTES_AT: number = TURN_AT + NUMBER_BYTES;
+const FIRST_AT: number = TREE_BYTES_AT + NUMBER_BYTES;
 const BYTES_AT: number = FIRST_AT + NUMBER_BYTES;
 
 /** Of all checksums and tags of a life's frames. */
@@ -121,7 +121,7 @@ export function openFiles(folder: string): JournalFile[] {
   }
 }
 
-/** What the files have; a tree that is as new as they are has at least as many transactions as `turn`. */
+/** What the files have, and what of the tree they knew last. */
 export interface JournalContent extends JournalLife {
   /** Before the first record, or where that would be. */
   readonly before: number;
@@ -157,11 +157,12 @@ function readInOrder(files: readonly ReadFile[], life: JournalLife): JournalCont
   const seed = seedOfLife(life);
   const records: JournalRecord[] = [];
   const before = (files[0]?.first ?? 1) - 1;
-  let { turn } = life;
+  let { turn, treeBytes } = life;
   let last = before;
-  for (const { content, first, turn: turnThen } of files) {
+  for (const { content, first, ...header } of files) {
     if (first !== last + 1) throw damaged('a part of the journal is missing; the rest');
-    turn = Math.max(turn, turnThen);
+    turn = Math.max(turn, header.turn);
+    treeBytes = Math.max(treeBytes, header.treeBytes);
     for (let at = SECTOR_BYTES; ;) {
       const found = frameAt(content, at, last + 1, seed);
       if (typeof found !== 'object') {
@@ -173,10 +174,11 @@ function readInOrder(files: readonly ReadFile[], life: JournalLife): JournalCont
       last += found.records.length;
       at = found.end;
       turn = Math.max(turn, found.turn);
+      treeBytes = Math.max(treeBytes, found.treeBytes);
     }
   }
   const { identity, mark } = life;
-  return { identity, mark, turn, before, records, last };
+  return { identity, mark, turn, treeBytes, before, records, last };
 }
 
 /** Null for a file that is not there or was never begun. */
@@ -200,18 +202,20 @@ function readFile(path: string): ReadFile | null {
     identity,
     mark: number(MARK_AT),
     turn: number(TURN_AT),
+    treeBytes: number(TREE_BYTES_AT),
     first: number(FIRST_AT),
     bytes: number(BYTES_AT),
     content,
   };
 }
 
-function headerBytes({ identity, mark, turn, first, bytes }: Header): Buffer {
+function headerBytes({ identity, mark, turn, treeBytes, first, bytes }: Header): Buffer {
   const sector = Buffer.alloc(SECTOR_BYTES);
   sector.set(MAGIC, CRC_BYTES);
   sector.set(identity, IDENTITY_AT);
   writeNumber(sector, MARK_AT, mark);
   writeNumber(sector, TURN_AT, turn);
+  writeNumber(sector, TREE_BYTES_AT, treeBytes);
   writeNumber(sector, FIRST_AT, first);
   writeNumber(sector, BYTES_AT, bytes);
   sector.writeUInt32BE(crc32(sector.subarray(CRC_BYTES)), 0);

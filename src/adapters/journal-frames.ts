@@ -6,8 +6,8 @@ import { NUMBER_BYTES, numberAt, writeNumber } from './record-block.ts';
  * with a tag made of its sequence and the seed, so that it can be told which of them were written:
  *
  *     frame    head ‖ body
- *     head     CRC-32 of the rest of the head, seeded (4) ‖ sequence of the first record (6) ‖ turn of the tree (6) ‖ length of the body (4) ‖
- *              CRC-32 of the body (4)
+ *     head     CRC-32 of the rest of the head, seeded (4) ‖ sequence of the first record (6) ‖ turn of the tree (6) ‖ bytes of the tree (6) ‖
+ *              length of the body (4) ‖ CRC-32 of the body (4)
  *     body     each record: length (4) ‖ bytes; they count up
  *     sector   508 bytes of the frame, filled up with zeros ‖ tag (4)
  *
@@ -18,7 +18,8 @@ const TAG_BYTES = 4;
 const ROOM = SECTOR_BYTES - TAG_BYTES;
 const CRC_BYTES = 4;
 const TURN_AT: number = CRC_BYTES + NUMBER_BYTES;
-const LENGTH_AT: number = TURN_AT + NUMBER_BYTES;
+const TREE_BYTES_AT: number = TURN_AT + NUMBER_BYTES;
+const LENGTH_AT: number = TREE_BYTES_AT + NUMBER_BYTES;
 const BODY_CRC_AT: number = LENGTH_AT + 4;
 const HEAD_BYTES: number = BODY_CRC_AT + CRC_BYTES;
 const RECORD_HEAD_BYTES = 4;
@@ -32,6 +33,14 @@ export interface JournalEntry {
   readonly sequence: number;
   readonly bytes: number;
   writeTo(into: Buffer, at: number): void;
+}
+
+/** What the tree has on disk at least. */
+export interface TreeReach {
+  /** How many transactions. */
+  readonly turn: number;
+  /** The length of its file. */
+  readonly treeBytes: number;
 }
 
 /** A record that was read back. */
@@ -59,7 +68,7 @@ export class FrameWriter {
   #sectors: Buffer = Buffer.alloc(BUFFER_BYTES);
 
   /** The bytes of a frame of these records, at least one, whose sequences count up. They stay as they are until the next is made. */
-  frameOf(entries: readonly JournalEntry[], turn: number, seed: number): Buffer {
+  frameOf(entries: readonly JournalEntry[], { turn, treeBytes }: TreeReach, seed: number): Buffer {
     const sequence = entries[0]?.sequence ?? 0;
     const flatBytes = entries.reduce((sum, { bytes }) => sum + RECORD_HEAD_BYTES + bytes, HEAD_BYTES);
     this.#flat = bufferFor(this.#flat, flatBytes);
@@ -71,6 +80,7 @@ export class FrameWriter {
     }
     writeNumber(flat, CRC_BYTES, sequence);
     writeNumber(flat, TURN_AT, turn);
+    writeNumber(flat, TREE_BYTES_AT, treeBytes);
     flat.writeUInt32BE(flatBytes - HEAD_BYTES, LENGTH_AT);
     flat.writeUInt32BE(crc32(flat.subarray(HEAD_BYTES, flatBytes)), BODY_CRC_AT);
     flat.writeUInt32BE(crc32(flat.subarray(CRC_BYTES, HEAD_BYTES), seed), 0);
@@ -96,9 +106,8 @@ function bufferFor(buffer: Buffer, bytes: number): Buffer {
   return buffer.length > BUFFER_BYTES_MAX ? Buffer.alloc(Math.max(bytes, BUFFER_BYTES)) : buffer;
 }
 
-export interface Frame {
+export interface Frame extends TreeReach {
   readonly records: readonly JournalRecord[];
-  readonly turn: number;
   /** Where the next one would begin. */
   readonly end: number;
 }
@@ -116,7 +125,10 @@ export function frameAt(file: Buffer, at: number, sequence: number, seed: number
   // the file is made longer before anything is written there
   if (end > file.length) return 'damaged';
   const body = flatOf(file, at, HEAD_BYTES + head.length).subarray(HEAD_BYTES);
-  if (crc32(body) === head.bodyCrc) return { records: recordsOf(body, sequence), turn: head.turn, end };
+  if (crc32(body) === head.bodyCrc) {
+    const { turn, treeBytes } = head;
+    return { records: recordsOf(body, sequence), turn, treeBytes, end };
+  }
   for (let sector = at; sector < end; sector += SECTOR_BYTES) if (!isTagged(sector)) return 'torn';
   return 'damaged';
 }
@@ -134,9 +146,8 @@ export function hasLaterFrame(file: Buffer, from: number, sequence: number, seed
   return false;
 }
 
-interface Head {
+interface Head extends TreeReach {
   readonly sequence: number;
-  readonly turn: number;
   readonly length: number;
   readonly bodyCrc: number;
 }
@@ -146,6 +157,7 @@ function headAt(file: Buffer, at: number, seed: number): Head | null {
   return {
     sequence: numberAt(file, at + CRC_BYTES),
     turn: numberAt(file, at + TURN_AT),
+    treeBytes: numberAt(file, at + TREE_BYTES_AT),
     length: file.readUInt32BE(at + LENGTH_AT),
     bodyCrc: file.readUInt32BE(at + BODY_CRC_AT),
   };

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { CausewayError } from '../errors.ts';
-import { fileIsWhole } from './lmdb-file.ts';
+import { treeIsReadable } from './lmdb-file.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
 import { storeError } from './store-failure.ts';
 
@@ -19,7 +19,7 @@ export class LmdbAuditReader {
     if (!existsSync(join(this.#folder, 'data.mdb')))
       throw new CausewayError('STORE', `${this.#folder} has no store of quorum groups: name the data folder of a node`);
     try {
-      if (!fileIsWhole(this.#folder)) throw new Error('MDB_CORRUPTED: it is cut short or damaged');
+      if (!treeIsReadable(this.#folder)) throw new Error('MDB_CORRUPTED: it is cut short or damaged');
       const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
       this.#environment = open<Uint8Array, Uint8Array>({ path: this.#folder, readOnly: true, maxDbs: 1, ...binary });
     } catch (error) {

@@ -1,6 +1,8 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { join } from 'node:path';
+
+const FILE = 'data.mdb';
 
 /**
  * The root pages of an LMDB file, as `mdb.c` writes them (data version 2, in the byte order of the machine):
@@ -15,55 +17,70 @@ const PAGE_SIZE_AT = 48;
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
 const ROOT_BYTES = 160;
-/** Pages that one transaction may take and give back at the end of the file. */
-const ROOM_PAGES = 512;
+
+/** How long the file is, 0 where there is none. */
+export function treeBytes(folder: string): number {
+  return statSync(join(folder, FILE), { throwIfNoEntry: false })?.size ?? 0;
+}
 
 /**
- * Whether the file has all the pages that its roots speak of and both roots are as two transactions in a row leave them, or is not there
- * yet. LMDB does not ask: it maps the file, and a page that is not there ends the process without a word; and the root with
- * the higher number counts, so that a damaged number would take the last transaction back.
+ * Whether the file is as long as it was once, and both roots are as two transactions in a row leave them; or it is not there yet. LMDB does
+ * not ask: the root with the higher number counts, so that a damaged number would take the last transaction back.
  */
-export function fileIsWhole(folder: string): boolean {
-  let file: number;
-  try {
-    file = openSync(join(folder, 'data.mdb'), 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return true;
-    throw error;
-  }
-  try {
-    const { size } = fstatSync(file);
-    const first = rootAt(file, 0);
+export function treeIsWhole(folder: string, bytesMin: number): boolean {
+  return withRoots(folder, (first, second, size) => {
+    if (size < bytesMin) return false;
     // What has another shape LMDB refuses itself; what is empty it fills.
     if (first === null) return size === 0 || size >= ROOT_BYTES;
-    const second = rootAt(file, first.pageBytes);
-    if (second === null) return false;
+    if (second === null || size % first.pageBytes !== 0) return false;
     const isInTurn = first.transaction % 2 === 0 && (second.transaction % 2 === 1 || second.transaction === 0);
-    const areInARow = Math.abs(first.transaction - second.transaction) <= 1;
-    return isInTurn && areInARow && size >= (Math.max(first.lastPage, second.lastPage) + 1) * first.pageBytes;
+    return isInTurn && Math.abs(first.transaction - second.transaction) <= 1;
+  });
+}
+
+/**
+ * Makes the file as long as its roots say. Pages at its end that a transaction took and gave back are not written, so it may be shorter and
+ * have everything. LMDB maps it, and a page that is not there ends the process without a word; one of zeros it names.
+ */
+export function mendEnd(folder: string): void {
+  const bytes = bytesOfRoots(folder);
+  if (treeBytes(folder) >= bytes) return;
+  const file = openSync(join(folder, FILE), 'r+');
+  try {
+    ftruncateSync(file, bytes);
+    // the journal says from now on that it was so long
+    fsyncSync(file);
   } finally {
     closeSync(file);
   }
 }
 
-/**
- * Keeps the file some pages longer than its roots speak of. A page that a transaction took and gave back is not written: were it the last
- * one, a process that is killed then would leave a file that looks cut short. Where there is no room for that it is left as it is.
- */
-export function giveRoom(folder: string): void {
-  let file: number | null = null;
+/** Whether it can be read as it is, by one that must not change it. */
+export function treeIsReadable(folder: string): boolean {
+  return treeIsWhole(folder, bytesOfRoots(folder));
+}
+
+function bytesOfRoots(folder: string): number {
+  return withRoots(folder, (first, second) => {
+    if (first === null || second === null) return 0;
+    return (Math.max(first.lastPage, second.lastPage) + 1) * first.pageBytes;
+  });
+}
+
+function withRoots<T>(folder: string, look: (first: Root | null, second: Root | null, size: number) => T): T {
+  const size = treeBytes(folder);
+  let file: number;
   try {
-    file = openSync(join(folder, 'data.mdb'), 'r+');
+    file = openSync(join(folder, FILE), 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return look(null, null, 0);
+    throw error;
+  }
+  try {
     const first = rootAt(file, 0);
-    const second = first === null ? null : rootAt(file, first.pageBytes);
-    if (first === null || second === null) return;
-    const pages = Math.max(first.lastPage, second.lastPage) + 1;
-    if (fstatSync(file).size < (pages + ROOM_PAGES / 2) * first.pageBytes)
-      ftruncateSync(file, (pages + ROOM_PAGES) * first.pageBytes);
-  } catch {
-    // a disk that is full will be told by what is written next
+    return look(first, first === null ? null : rootAt(file, first.pageBytes), size);
   } finally {
-    if (file !== null) closeSync(file);
+    closeSync(file);
   }
 }
 

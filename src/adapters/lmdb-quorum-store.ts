@@ -5,8 +5,8 @@ import { assert } from '../base/assert.ts';
 import { CausewayError } from '../errors.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore, QuorumWitness } from '../ports.ts';
 import { IDENTITY_BYTES, type JournalContent } from './journal-files.ts';
-import { frameBytes } from './journal-frames.ts';
-import { fileIsWhole, giveRoom } from './lmdb-file.ts';
+import { frameBytes, type TreeReach } from './journal-frames.ts';
+import { mendEnd, treeBytes, treeIsWhole } from './lmdb-file.ts';
 import { PreparedBatch, replayRecord, type GroupTail } from './quorum-batch.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
 import { QuorumJournal } from './quorum-journal.ts';
@@ -111,13 +111,20 @@ export class LmdbQuorumStore implements QuorumStore {
     this.#journal = new QuorumJournal(this.#folder, options.syncBytesMax, (error) => this.#journalFailed(error));
     try {
       privateFolder(resolve(dataDir), FOLDER);
-      if (!fileIsWhole(this.#folder))
-        throw new CausewayError('STORE', `${this.#folder} is cut short or damaged: ${REMOVE_AND_ADD}`);
+      const journal = this.#journal.read();
+      if (!treeIsWhole(this.#folder, journal?.treeBytes ?? 0)) {
+        throw new CausewayError(
+          'STORE',
+          `the tree in ${this.#folder} is cut short, damaged or an older one. Bring the right one back; if there is none: ${REMOVE_AND_ADD}`,
+        );
+      }
+      mendEnd(this.#folder);
       const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
-      environment = open<Uint8Array, Uint8Array>({ path: this.#folder, overlappingSync: false, maxDbs: 1, ...binary });
+      // with `eventTurnBatching` lmdb has a promise of its own for each transaction, at which nobody looks when it fails
+      const each = { overlappingSync: false, eventTurnBatching: false, maxDbs: 1 } as const;
+      environment = open<Uint8Array, Uint8Array>({ path: this.#folder, ...each, ...binary });
       this.#environment = environment;
-      this.#begin();
-      giveRoom(this.#folder);
+      this.#begin(journal);
       makePrivate(this.#folder);
       for (const [group, head] of readHeads(environment)) this.#tails.set(group, head);
     } catch (error) {
@@ -185,7 +192,7 @@ export class LmdbQuorumStore implements QuorumStore {
   }
 
   /** The marks must agree, or be as a crash between the two writes leaves them. */
-  #begin(): void {
+  #begin(journal: JournalContent | null): void {
     const version = this.#environment.get(FORMAT)?.toString();
     if (version !== undefined && version !== FORMAT_VERSION && version !== FORMAT_WITHOUT_JOURNAL) {
       throw new CausewayError(
@@ -199,7 +206,6 @@ export class LmdbQuorumStore implements QuorumStore {
     if (mark !== witnessed && mark !== witnessed + 1)
       throw this.#notTheFolder(`mark ${mark} in the tree, expected ${witnessed}`);
     const place = placeOf(this.#environment.get(PLACE));
-    const journal = this.#journal.read();
     // the first start ends with the place; one that upgrades, too
     if (place === null && mark !== 0 && version !== FORMAT_WITHOUT_JOURNAL)
       throw new Error('MDB_CORRUPTED: the place of the tree is damaged');
@@ -213,6 +219,10 @@ export class LmdbQuorumStore implements QuorumStore {
     if (journal !== null) this.#replay(journal);
     this.#sequence = this.#inTree;
     this.#raiseMark(witnessed + 1);
+  }
+
+  get #reach(): TreeReach {
+    return { turn: this.#turn, treeBytes: treeBytes(this.#folder) };
   }
 
   #notTheFolder(why: string): CausewayError {
@@ -238,7 +248,7 @@ export class LmdbQuorumStore implements QuorumStore {
 
   /** The journal first, which has nothing then; a crash in between is found at the next start. */
   #raiseMark(mark: number): void {
-    this.#journal.begin({ identity: this.#identity, mark, turn: this.#turn }, this.#sequence + 1);
+    this.#journal.begin({ identity: this.#identity, mark, ...this.#reach }, this.#sequence + 1);
     this.#environment.transactionSync(() => {
       this.#environment.putSync(FORMAT, Buffer.from(FORMAT_VERSION));
       this.#environment.putSync(MARK, Buffer.from(String(mark)));
@@ -280,7 +290,6 @@ export class LmdbQuorumStore implements QuorumStore {
   async #write(taken: readonly Pending[]): Promise<void> {
     try {
       await this.#environment.batch(() => this.#putAll(taken));
-      giveRoom(this.#folder);
       this.#areInTree(taken);
     } catch (error) {
       this.#fail(await commitCause(error));
@@ -304,7 +313,7 @@ export class LmdbQuorumStore implements QuorumStore {
     if (taken.length === 0) return;
     this.#inTree = this.#lastIn(taken);
     this.#turn += 1;
-    this.#journal.retire(this.#inTree, this.#turn);
+    this.#journal.retire(this.#inTree, this.#reach);
     for (const { bytes, treeOnly } of taken) {
       this.#backlogBytes -= bytes;
       if (treeOnly !== null) this.#lanes.leave(treeOnly);

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { CommitPace } from './commit-pace.ts';
 import { FILE_BYTES, openFiles, readFiles, seedOfLife } from './journal-files.ts';
 import type { JournalContent, JournalFile, JournalLife } from './journal-files.ts';
-import { FrameWriter, SECTOR_BYTES, type JournalEntry } from './journal-frames.ts';
+import { FrameWriter, SECTOR_BYTES, type JournalEntry, type TreeReach } from './journal-frames.ts';
 
 /** What waits goes into one frame up to about so much. */
 const FRAME_BYTES: number = 1024 * 1024;
@@ -25,13 +25,13 @@ export class QuorumJournal {
   readonly #writer: FrameWriter = new FrameWriter();
   #waiting: Waiting[] = [];
   #files: JournalFile[] = [];
-  #life: JournalLife = { identity: new Uint8Array(0), mark: 0, turn: 0 };
+  #life: JournalLife = { identity: new Uint8Array(0), mark: 0, turn: 0, treeBytes: 0 };
   #seed = 0;
   #current = 0;
   #at = 0;
   #written = 0;
   #retired = 0;
-  #turn = 0;
+  #tree: TreeReach = { turn: 0, treeBytes: 0 };
   #isUnderWay = false;
   #isOver = false;
   #whenIdle: (() => void) | null = null;
@@ -57,7 +57,7 @@ export class QuorumJournal {
     this.#at = SECTOR_BYTES;
     this.#written = nextSequence - 1;
     this.#retired = this.#written;
-    this.#turn = life.turn;
+    this.#tree = { turn: life.turn, treeBytes: life.treeBytes };
     this.#file(0).begin(life, nextSequence);
     this.#file(1).begin(life, 0);
     for (const file of this.#files) file.lastSequence = this.#retired;
@@ -72,10 +72,10 @@ export class QuorumJournal {
     queueMicrotask(() => this.#writeNext());
   }
 
-  /** All up to this sequence is kept in a tree that has so many transactions on disk. */
-  retire(sequence: number, turn: number): void {
+  /** All up to this sequence is kept in a tree that has so much on disk. */
+  retire(sequence: number, tree: TreeReach): void {
     this.#retired = Math.max(this.#retired, sequence);
-    this.#turn = turn;
+    this.#tree = tree;
   }
 
   /** All up to this sequence is on disk here. */
@@ -104,7 +104,7 @@ export class QuorumJournal {
     try {
       const frame = this.#writer.frameOf(
         taken.map(({ entry }) => entry),
-        this.#turn,
+        this.#tree,
         this.#seed,
       );
       const file = this.#fileFor(taken, frame.length);
@@ -147,7 +147,7 @@ export class QuorumJournal {
     const other = this.#file(1 - this.#current);
     if (this.#at >= FILE_BYTES && other.lastSequence <= this.#retired) {
       // on disk before the frame is begun: of one write any part may be there after a power cut
-      other.begin({ ...this.#life, turn: this.#turn }, taken[0]?.entry.sequence ?? 0);
+      other.begin({ ...this.#life, ...this.#tree }, taken[0]?.entry.sequence ?? 0);
       this.#current = 1 - this.#current;
       this.#at = SECTOR_BYTES;
     }

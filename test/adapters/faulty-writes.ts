@@ -7,12 +7,10 @@ export class FaultyWrites {
   /** Writes that are left until they fail; Infinity for none. */
   left = Infinity;
   code = 'EIO';
+  /** Those that fail as well. */
+  failsOn: (bytes: Uint8Array, at: number) => boolean = () => false;
   /** No more than so many bytes at a time, as the system may do. */
   bytesMax = Infinity;
-  /** Those on a thread are kept back. */
-  isHeld = false;
-  count = 0;
-  readonly #held: (() => void)[] = [];
   readonly #journals: Set<number> = new Set();
 
   constructor() {
@@ -30,7 +28,7 @@ export class FaultyWrites {
       },
       writeSync: (descriptor: number, bytes: Uint8Array, offset: number, length: number, at: number): number => {
         if (!this.#journals.has(descriptor)) return writeSync(descriptor, bytes, offset, length, at);
-        const error = this.#errorOfNext();
+        const error = this.#errorOf(bytes, at);
         if (error !== null) throw error;
         return writeSync(descriptor, bytes, offset, Math.min(length, this.bytesMax), at);
       },
@@ -43,27 +41,17 @@ export class FaultyWrites {
         done: (error: Error | null, count: number, bytes: Uint8Array) => void,
       ): void => {
         if (!this.#journals.has(descriptor)) return write(descriptor, bytes, offset, length, at, done);
-        const run = (): void => {
-          const error = this.#errorOfNext();
-          if (error !== null) setImmediate(() => done(error, 0, bytes));
-          else write(descriptor, bytes, offset, Math.min(length, this.bytesMax), at, done);
-        };
-        if (this.isHeld) this.#held.push(run);
-        else run();
+        const error = this.#errorOf(bytes, at);
+        if (error !== null) setImmediate(() => done(error, 0, bytes));
+        else write(descriptor, bytes, offset, Math.min(length, this.bytesMax), at, done);
       },
     });
     syncBuiltinESMExports();
   }
 
-  release(): void {
-    this.isHeld = false;
-    for (const run of this.#held.splice(0)) run();
-  }
-
-  #errorOfNext(): Error | null {
-    this.count += 1;
+  #errorOf(bytes: Uint8Array, at: number): Error | null {
     this.left -= 1;
-    if (this.left >= 0) return null;
+    if (this.left >= 0 && !this.failsOn(bytes, at)) return null;
     return Object.assign(new Error(`${this.code}: the disk failed, write`), { code: this.code });
   }
 }

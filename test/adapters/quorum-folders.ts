@@ -36,7 +36,9 @@ export function opened(
 /** The files of the data folder as they are now, as after kill -9 here; returns the new folder. Nothing may be on its way. */
 export function copied(folder: string): string {
   const copy = temporaryFolder();
-  cpSync(join(folder, 'quorum'), join(copy, 'quorum'), { recursive: true });
+  // who opens and closes the lock file gives up the locks that the process has on it
+  const filter = (path: string): boolean => !path.endsWith('lock.mdb');
+  cpSync(join(folder, 'quorum'), join(copy, 'quorum'), { recursive: true, filter });
   return copy;
 }
 

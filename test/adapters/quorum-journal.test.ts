@@ -280,7 +280,9 @@ describe('files that do not belong together', () => {
     for (const copy of [older, middle]) {
       const oldTree = copied(newest);
       cpSync(fileIn(copy, 'data.mdb'), fileIn(oldTree, 'data.mdb'));
-      expect(await foundAfterCrash(oldTree, 1)).toContain('the tree is older than the journal');
+      expect(await foundAfterCrash(oldTree, 1)).toMatch(
+        /the tree is older than the journal|the tree in .* is cut short, damaged or an older one/,
+      );
       const oldJournal = copied(newest);
       for (const name of JOURNALS) cpSync(fileIn(copy, name), fileIn(oldJournal, name));
       expect(await foundAfterCrash(oldJournal, 1)).toContain('the journal is older than the tree');

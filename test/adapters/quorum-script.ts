@@ -1,84 +1,129 @@
 import { latin1Bytes } from '../../src/base/bytes.ts';
-import type { QuorumBatch, QuorumGroupBatch } from '../../src/ports.ts';
+import type { QuorumBatch, QuorumGroupBatch, QuorumStore } from '../../src/ports.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { asideOf, groupBatch, logEntries, stateChange } from './quorum-batches.ts';
 
-export const SCRIPT_GROUPS = ['home/region', 'home/zone'];
+export const SCRIPT_GROUPS: readonly string[] = ['home/region', 'home/zone'];
 
-/** What the script remembers of a group, so that its batches follow on each other. */
-class ScriptedGroup {
+/** What a part of a batch does. The first three are promises alone. */
+export const PART_KINDS = ['append', 'truncate', 'compact', 'state', 'both', 'install'] as const;
+export type PartKind = (typeof PART_KINDS)[number];
+
+/**
+ * A group whose batches follow on each other. Whatever moves its log or promise says its number in `hardState.commit`, whatever brings
+ * states in their meta, so that it can be told what of them is there.
+ */
+export class ScriptedGroup {
   readonly name: string;
-  readonly #random: () => number;
-  #term = 1;
-  #first = 1;
-  #last = 0;
-  #applied = 0;
-  #asideParts = 0;
+  readonly #random: SeededRandom;
+  #term: number;
+  #first: number;
+  #last: number;
+  #applied: number;
 
-  constructor(name: string, random: () => number) {
+  /** Goes on from what a store has of it. */
+  constructor(name: string, store: QuorumStore, random: SeededRandom) {
     this.name = name;
     this.#random = random;
+    const { hardState, log, snapshot } = store.load(name);
+    this.#term = hardState?.term ?? 1;
+    this.#applied = snapshot?.index ?? 0;
+    this.#first = log[0]?.index ?? this.#applied + 1;
+    this.#last = log.at(-1)?.index ?? this.#applied;
   }
 
-  /** The group's part of batch `number`. */
-  next(number: number): QuorumGroupBatch {
-    if (this.#asideParts > 2) return this.#install(number);
-    const begins = this.#asideParts === 0;
-    // a state comes in, in parts; now and then one begins anew
-    const aside =
-      this.#random() < 0.15 ? asideOf(begins || this.#random() < 0.2, { [`aside ${number}`]: `${number}` }) : null;
-    if (aside !== null) this.#asideParts = aside.begins ? 1 : this.#asideParts + 1;
-    const from = this.#last > this.#applied && this.#random() < 0.1 ? this.#applied + 1 : null;
-    if (from !== null) {
-      this.#last = from - 1;
-      this.#term += 1;
-    }
+  part(kind: PartKind, number: number, bytesMax: number): QuorumGroupBatch {
+    if (kind === 'install') return this.#install(number);
+    const truncateFrom = kind === 'truncate' ? this.#truncate() : null;
+    const entries = kind === 'state' ? [] : this.#entries(number, bytesMax);
+    const compactTo = kind === 'compact' ? this.#compact() : null;
+    const hardState = kind === 'state' ? null : { term: this.#term, votedFor: number % 5, commit: number };
+    const parts = { group: this.name, hardState, truncateFrom, entries, compactTo };
+    return groupBatch(kind === 'state' || kind === 'both' ? { ...parts, ...this.#state(number) } : parts);
+  }
+
+  #entries(number: number, bytesMax: number): QuorumGroupBatch['entries'] {
     const texts = Array.from(
-      { length: 1 + Math.floor(this.#random() * 4) },
-      (_, at) => `${number}.${at} ${'x'.repeat(this.#random() * 400)}`,
+      { length: 1 + this.#random.below(4) },
+      (_, at) => `${number}.${at} ${'x'.repeat(this.#random.below(bytesMax))}`,
     );
     const entries = logEntries(this.#last + 1, this.#term, ...texts);
     this.#last += texts.length;
-    this.#applied += Math.floor(this.#random() * (this.#last - this.#applied));
-    const compacts = this.#applied > this.#first && this.#random() < 0.1;
-    if (compacts) this.#first = this.#applied;
-    return groupBatch({
-      group: this.name,
-      hardState: { term: this.#term, votedFor: number % 5, commit: this.#applied },
-      truncateFrom: from,
-      entries,
-      aside,
-      snapshot: compacts ? { index: this.#applied, term: this.#term, meta: latin1Bytes(`members ${number}`) } : null,
-      compactTo: compacts ? this.#applied - 1 : null,
-      state: stateChange(`${number}`, { [`key ${number % 50}`]: number % 7 === 0 ? null : `value ${number}` }, false, {
-        [`row ${number}`]: `${number}`,
-        [`row ${number - 20}`]: null,
-      }),
+    return entries;
+  }
+
+  #truncate(): number {
+    this.#term += 1;
+    this.#last = Math.max(this.#applied, this.#last - this.#random.below(6));
+    return this.#last + 1;
+  }
+
+  #compact(): number {
+    const compactTo = Math.max(this.#first - 1, Math.min(this.#applied, this.#first + this.#random.below(20)));
+    this.#first = compactTo + 1;
+    return compactTo;
+  }
+
+  #state(number: number): Partial<QuorumGroupBatch> {
+    this.#applied += this.#random.below(1 + this.#last - this.#applied);
+    const key = `key ${number % 50}`;
+    return {
+      // never used: another one takes its place, or a restart forgets it
+      aside: this.#random.below(4) === 0 ? asideOf(true, { [`aside ${number}`]: 'a' }) : null,
+      snapshot: { index: this.#applied, term: this.#term, meta: latin1Bytes(`members ${number}`) },
+      state: stateChange(`${number}`, { [key]: number % 7 === 0 ? null : `value ${number}` }),
       audit: [[number, latin1Bytes(`audit ${number}`)]],
-    });
+    };
   }
 
   #install(number: number): QuorumGroupBatch {
-    this.#asideParts = 0;
     this.#term += 1;
     this.#last += 10;
     this.#applied = this.#last;
     this.#first = this.#last + 1;
     return groupBatch({
       group: this.name,
-      hardState: { term: this.#term, votedFor: 0, commit: this.#applied },
+      hardState: { term: this.#term, votedFor: 0, commit: number },
       dropsLog: true,
       snapshot: { index: this.#last, term: this.#term - 1, meta: latin1Bytes(`installed ${number}`) },
-      aside: asideOf(false, { installed: `${number}` }),
-      state: stateChange(`${number}`, {}, true, { received: `${number}` }),
+      aside: asideOf(true, { installed: `${number}` }),
+      state: stateChange(`${number}`, {}, true),
     });
   }
 }
 
-/** An endless script of batches of two groups: appends, overwritten tails, compaction, installed snapshots. The same for the same seed. */
-export function* quorumScript(seed: number): Generator<QuorumBatch> {
-  const seeded = new SeededRandom(seed);
-  const random = (): number => seeded.unit();
-  const groups = SCRIPT_GROUPS.map((name) => new ScriptedGroup(name, random));
-  for (let number = 1; ; number++) yield { groups: groups.map((group) => group.next(number)) };
+/**
+ * An endless script of batches of one or two groups, most of them promises alone. The same for the same seed and the same beginning, which
+ * is what a store has.
+ */
+export function* quorumScript(seed: number, store: QuorumStore): Generator<QuorumBatch> {
+  const random = new SeededRandom(seed);
+  const groups = SCRIPT_GROUPS.map((name) => new ScriptedGroup(name, store, random));
+  const ended = Math.max(...SCRIPT_GROUPS.flatMap((name) => Object.values(numbersOf(store, name))));
+  for (let number = ended + 1; ; number++) {
+    const taking = random.below(4) === 0 ? groups : [random.pick(groups)];
+    yield { groups: taking.map((group) => group.part(kindOf(random.below(40)), number, bytesMaxOf(random.below(30)))) };
+  }
+}
+
+function kindOf(lot: number): PartKind {
+  if (lot === 0) return 'install';
+  if (lot <= 2) return 'state';
+  if (lot === 3) return 'both';
+  if (lot <= 6) return 'compact';
+  return lot <= 9 ? 'truncate' : 'append';
+}
+
+function bytesMaxOf(lot: number): number {
+  return lot === 0 ? 100_000 : 400;
+}
+
+/** The last batch of a group of which its promise, and of which its state is there. */
+export function numbersOf(store: QuorumStore, group: string): { readonly head: number; readonly state: number } {
+  const { hardState, stateMeta } = store.load(group);
+  return { head: hardState?.commit ?? 0, state: stateMeta === null ? 0 : Number(Buffer.from(stateMeta).toString()) };
+}
+
+export function isPromise({ groups }: QuorumBatch): boolean {
+  return groups.every(({ state }) => state === null);
 }
