@@ -56,6 +56,8 @@ export interface StrongHost
    * nothing lacks its causes (RULES T1); the others stay as they are. Says which it has shown.
    */
   showWhole(groups: readonly Group[]): readonly Group[];
+  /** Goes on putting the keys of such states in their places, which nobody sees; says whether there are more. */
+  showMore(): boolean;
   nodeId(node: number): string;
   now(): Now;
 }
@@ -96,6 +98,8 @@ export class StrongTier implements StrongView {
   readonly #options: StrongTierOptions;
   readonly #host: StrongHost;
   readonly #groups: Map<string, Kept> = new Map();
+  /** Whether whole states that are shown are not in their places yet. */
+  #isShowingMore = false;
   readonly #forwarder: Forwarder;
   readonly #lanes: PeerLanes;
   readonly #disk: GroupsDisk;
@@ -338,6 +342,7 @@ export class StrongTier implements StrongView {
   }
 
   nextTickMs(now: Now): number {
+    if (this.#isShowingMore) return 1;
     let nextMs = this.#forwarder.nextTickMs() - now.monotonicMs;
     for (const { group } of this.#groups.values()) nextMs = Math.min(nextMs, group.nextTickMs(now));
     return Math.max(1, Math.min(nextMs, this.members?.nextTickMs(now) ?? Infinity));
@@ -354,6 +359,7 @@ export class StrongTier implements StrongView {
       if (wasBusy) isBusy = true;
     }
     this.#catchUpShown();
+    this.#isShowingMore = this.#host.showMore();
     if (this.#forwarder.size > 0) this.#forwarder.tick(now);
     return isBusy;
   }

@@ -1,11 +1,23 @@
 import { ContentType, type Entry } from '../crdt/entry.ts';
+import type { Slot } from './keyspace.ts';
+import type { SlotTable } from './slot-table.ts';
+
+/** Of all keys that are shown. */
+export function digestOf(slots: SlotTable, isShown: (slot: Slot, key: string) => boolean): string {
+  const digest = new Digest();
+  for (let slot = 0; slot < slots.length; slot++) {
+    const key = slots.key(slot) ?? null;
+    if (key !== null && isShown(slot, key)) digest.add(key, slots.entryAt(slot));
+  }
+  return digest.hex();
+}
 
 /**
  * A digest of what a keyspace shows (SPEC S2): type, logical value and expiry of every key, and nothing of how it came about.
  * Each key is hashed on its own and the hashes are added, so the order of keys does not matter. It finds differences between
  * replicas; it does not withstand an adversary.
  */
-export class Digest {
+class Digest {
   #a = 0;
   #b = 0;
   #c = 0;

@@ -1,4 +1,6 @@
 import { present } from '../base/assert.ts';
+import type { Origin } from '../clock/origin.ts';
+import { Arrivals } from './arrivals.ts';
 import { ByteRange, latin1Bytes } from '../base/bytes.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { DocumentNode } from '../crdt/document.ts';
@@ -10,7 +12,7 @@ import type { FlushedSides, MergeSides } from '../crdt/writes.ts';
 import { ConflictLog } from './conflict-log.ts';
 import { ContainerReaders } from './container-readers.ts';
 import { CountedKeys } from './counted-keys.ts';
-import { Digest } from './digest.ts';
+import { digestOf } from './digest.ts';
 import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
 import { GrownDocuments } from './grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
@@ -47,7 +49,6 @@ export class MapKeyspace implements KeyspaceReader {
   /** Those whose losing types can be forgotten, and those that can be purged. */
   readonly #quietKeys: QuietKeys = new QuietKeys();
   #forgetsKeys = false;
-  readonly #snapshots: Set<SnapshotCursor> = new Set();
   readonly #readers: ContainerReaders = new ContainerReaders();
   readonly #dirty: DirtyKeys = new DirtyKeys();
   #flush: FlushMark | null = null;
@@ -67,6 +68,8 @@ export class MapKeyspace implements KeyspaceReader {
     error: null,
   });
   readonly #weakWrites: WeakWrites = new WeakWrites();
+  /** States that take the place of what is here of them. */
+  readonly arrivals: Arrivals = new Arrivals(this, this.#slots);
 
   readonly grownDocuments: GrownDocuments = new GrownDocuments(
     (key) => this.#slots.entryOf(key)?.document,
@@ -78,12 +81,12 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   get count(): number {
-    this.recent.readAll();
+    this.#readAll();
     return this.#counted.count;
   }
 
   get expiringCount(): number {
-    this.recent.readAll();
+    this.#readAll();
     return this.#counted.expiringCount;
   }
 
@@ -100,6 +103,11 @@ export class MapKeyspace implements KeyspaceReader {
     return this.#flush;
   }
 
+  #readAll(): void {
+    this.recent.readAll();
+    this.arrivals.settleAll();
+  }
+
   hashOf(_key: ByteRange): number {
     return 0;
   }
@@ -109,6 +117,7 @@ export class MapKeyspace implements KeyspaceReader {
   find(key: ByteRange, _hash: number, nowMs: number): Slot {
     const text = key.toLatin1();
     if (this.recent.reader !== null) this.recent.read(text);
+    if (this.arrivals.isOpen) this.arrivals.settle(text);
     const slot = this.#slots.slotOf(text);
     return slot === undefined || !this.#isVisible(slot, nowMs) ? NO_SLOT : slot;
   }
@@ -129,7 +138,9 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** The entry of a key, visible or not. */
   entryOf(key: ByteRange): Entry | undefined {
-    return this.#slots.entryOf(key.toLatin1());
+    const text = key.toLatin1();
+    if (this.arrivals.isOpen) this.arrivals.settle(text);
+    return this.#slots.entryOf(text);
   }
 
   typeOf(slot: Slot): ContentType {
@@ -174,33 +185,21 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   scan(cursor: number, budget: number, nowMs: number, visit: (slot: Slot) => void): number {
-    this.recent.readAll();
+    this.#readAll();
     const end = Math.min(this.#slots.length, cursor + Math.max(1, budget));
     for (let slot = cursor; slot < end; slot++) if (this.#isVisible(slot, nowMs)) visit(slot);
     return end >= this.#slots.length ? 0 : end;
   }
 
   random(unit: number, nowMs: number): Slot {
-    this.recent.readAll();
-    const slots = this.#slots.length;
-    if (slots === 0 || this.#counted.count === 0) return NO_SLOT;
-    const start = Math.min(slots - 1, Math.floor(unit * slots));
-    for (let step = 0; step < slots; step++) {
-      const slot = (start + step) % slots;
-      if (this.#isVisible(slot, nowMs)) return slot;
-    }
-    return NO_SLOT;
+    this.#readAll();
+    if (this.#counted.count === 0) return NO_SLOT;
+    return this.#slots.nextFrom(unit, (slot) => this.#isVisible(slot, nowMs));
   }
 
   digest(nowMs: number): string {
-    this.recent.readAll();
-    const digest = new Digest();
-    for (let slot = 0; slot < this.#slots.length; slot++) {
-      if (!this.#isVisible(slot, nowMs)) continue;
-      const key = this.#slots.keyAt(slot);
-      if (!this.isWeak(key)) digest.add(key, this.entryAt(slot));
-    }
-    return digest.hex();
+    this.#readAll();
+    return digestOf(this.#slots, (slot, key) => this.#isVisible(slot, nowMs) && !this.isWeak(key));
   }
 
   // ── updates ──
@@ -243,25 +242,22 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   #drop(slot: Slot, key: string): void {
-    this.#beforeChange(slot);
+    this.#slots.beforeChange(slot);
     this.#slots.put(slot, new Entry());
     this.#reindex(slot, key, this.entryAt(slot));
   }
 
   #slotOf(key: string): Slot {
+    if (this.arrivals.isOpen) this.arrivals.settle(key);
     const known = this.#slots.slotOf(key);
     if (known !== undefined) {
-      this.#beforeChange(known);
+      this.#slots.beforeChange(known);
       return known;
     }
-    this.#beforeChange(this.#slots.nextSlot);
+    this.#slots.beforeChange(this.#slots.nextSlot);
     const slot = this.#slots.add(key, this.keepsSiblings(key));
     this.#slots.entryAt(slot).expiresByLog = this.isPinned(key);
     return slot;
-  }
-
-  #beforeChange(slot: Slot): void {
-    for (const snapshot of this.#snapshots) snapshot.beforeChange(slot);
   }
 
   #afterChange(slot: Slot, key: string, entry: Entry): void {
@@ -305,7 +301,7 @@ export class MapKeyspace implements KeyspaceReader {
         continue;
       }
       if (this.isPinned(key)) continue;
-      this.#beforeChange(slot);
+      this.#slots.beforeChange(slot);
       const entry = this.entryAt(slot);
       entry.flush(isLatest ? mark : null, context);
       entry.refresh();
@@ -373,7 +369,7 @@ export class MapKeyspace implements KeyspaceReader {
     this.#forgetQueue.drain(stable, budget, (key) => {
       const slot = this.#slots.slotOf(key);
       if (slot === undefined) return true;
-      this.#beforeChange(slot);
+      this.#slots.beforeChange(slot);
       const entry = this.entryAt(slot);
       const settled = entry.settle(stable, this.#flush);
       this.#afterForgetting(slot, key, entry);
@@ -387,7 +383,7 @@ export class MapKeyspace implements KeyspaceReader {
     this.#purgeQueue.markQuiet(key);
     const entry = this.entryAt(slot);
     if (!entry.hasSeveralTypes) return;
-    this.#beforeChange(slot);
+    this.#slots.beforeChange(slot);
     entry.forgetLosingTypes(stable);
     this.#afterForgetting(slot, key, entry);
   }
@@ -407,24 +403,24 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** An exact cut as of now; to be closed. `source`: who reads the slots for it. */
   openSnapshot(source: SnapshotSource = this): SnapshotCursor {
+    this.arrivals.settleAll();
     const cursor = new SnapshotCursor(source);
-    this.#snapshots.add(cursor);
+    this.#slots.observers.add(cursor);
     return cursor;
   }
 
   closeSnapshot(cursor: SnapshotCursor): void {
-    this.#snapshots.delete(cursor);
+    this.#slots.observers.delete(cursor);
   }
 
   stateAt(slot: Slot): SnapshotEntry | null {
-    const entry = this.#slots.entry(slot);
-    const key = this.#slots.key(slot);
-    if (entry === null || entry === undefined || key === null || key === undefined) return null;
-    return this.isWeak(key) ? null : [key, entry.toState()];
+    const key = this.#slots.key(slot) ?? null;
+    return key === null || this.isWeak(key) ? null : [key, this.entryAt(slot).toState()];
   }
 
   /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
   mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
+    this.arrivals.settleAll();
     this.recent.noteUnknown(sides.remote, sides.local);
     const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
     if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
@@ -441,13 +437,26 @@ export class MapKeyspace implements KeyspaceReader {
     this.onChange(null, null);
   }
 
+  /** The same of what another keyspace holds of one origin's pinned keys: key by key, while both go on (see `Arrivals`). */
+  mergeLater(origin: Origin, from: MapKeyspace, sides: MergeSides): void {
+    this.recent.noteUnknown(sides.remote, sides.local);
+    this.arrivals.begin(origin, { slots: from.#slots, stateAt: (slot) => from.stateAt(slot) }, sides);
+    this.#forgetsKeys = true;
+    this.onChange(null, null);
+  }
+
+  mergeKey(key: string, state: EntryState | null, sides: MergeSides): void {
+    const other = state === null ? null : this.#restored(key, state);
+    this.#mergeEntry(this.#slotOf(key), key, other, { ...sides, localFlush: null, remoteFlush: null });
+  }
+
   #raiseFlush(mark: FlushMark): void {
     if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0)
       this.#flush = mark;
   }
 
   #mergeEntry(slot: Slot, key: string, other: Entry | null, sides: FlushedSides): void {
-    this.#beforeChange(slot);
+    this.#slots.beforeChange(slot);
     const entry = this.entryAt(slot);
     entry.merge(other, entry.expiresByLog ? { ...sides, localFlush: null, remoteFlush: null } : sides);
     this.#afterChange(slot, key, entry);

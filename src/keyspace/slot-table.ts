@@ -1,6 +1,11 @@
 import { present } from '../base/assert.ts';
 import { Entry } from '../crdt/entry.ts';
-import type { Slot } from './keyspace.ts';
+import { NO_SLOT, type Slot } from './keyspace.ts';
+
+/** Who is told before a slot changes or is reused. */
+export interface SlotObserver {
+  beforeChange(slot: Slot): void;
+}
 
 /** Which entry stands where: a slot number for each key, reused when its key is gone. */
 export class SlotTable {
@@ -8,6 +13,7 @@ export class SlotTable {
   readonly #keys: (string | null)[] = [];
   readonly #entries: (Entry | null)[] = [];
   readonly #free: Slot[] = [];
+  readonly observers: Set<SlotObserver> = new Set();
 
   /** Slots given out so far; those of keys that are gone included. */
   get length(): number {
@@ -58,6 +64,21 @@ export class SlotTable {
     this.#keys[slot] = key;
     this.#entries[slot] = new Entry(keepsSiblings);
     return slot;
+  }
+
+  /** To be called before an entry changes or a slot is reused. */
+  beforeChange(slot: Slot): void {
+    for (const observer of this.observers) observer.beforeChange(slot);
+  }
+
+  /** The first slot from a part of all on, of [0, 1), that is wanted; round to its beginning. */
+  nextFrom(unit: number, isWanted: (slot: Slot) => boolean): Slot {
+    const start = Math.min(this.length - 1, Math.floor(unit * this.length));
+    for (let step = 0; step < this.length; step++) {
+      const slot = (start + step) % this.length;
+      if (isWanted(slot)) return slot;
+    }
+    return NO_SLOT;
   }
 
   put(slot: Slot, entry: Entry): void {

@@ -126,24 +126,32 @@ export class Persistence {
   /** The next batch, with a bound that is durable once it is. Not while one is on its way. */
   take(stampBound: Stamp): StoreBatch {
     const { clear, entries } = this.#keyspace.takeDirty();
-    const { vector, membership } = this.#replica;
+    const { membership } = this.#replica;
     const aside = this.lost.isDirty ? { aside: this.#codec.encodeLost(this.lost.take()) } : {};
     const begins = this.#beginsAnew;
     this.#beginsAnew = false;
-    this.#inFlight = { vector: vector.clone(), stampBound, members: membership.version };
+    const stored = this.#storedVector();
+    this.#inFlight = { vector: stored, stampBound, members: membership.version };
     return {
       clear: clear || begins,
       entries: entries.map(
         ([key, state]) => [latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)] as const,
       ),
-      meta: this.#codec.encodeMeta(this.#meta()),
+      meta: this.#codec.encodeMeta(this.#meta(stored)),
       stampBound,
       ...aside,
     };
   }
 
-  #meta(): NodeMeta {
-    const { vector, stable, membership } = this.#replica;
+  /** A state that is not all in its place yet is not said to be stored: a start shows it anew (RULES T1). */
+  #storedVector(): VersionVector {
+    const { before } = this.#keyspace.arrivals;
+    const entries = [...this.#replica.vector.entries()];
+    return new VersionVector(entries.map(([origin, seq]) => [origin, before.get(origin) ?? seq] as const));
+  }
+
+  #meta(vector: VersionVector): NodeMeta {
+    const { stable, membership } = this.#replica;
     const members = membership.state;
     return {
       vector: [...vector.entries()],

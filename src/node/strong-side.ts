@@ -5,7 +5,6 @@ import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
-import type { EntryState } from '../crdt/entry.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupChunk } from '../groups/group-state.ts';
@@ -66,6 +65,9 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
     new CausalSide(options),
   );
 }
+
+/** Keys of a whole state that are put in their places in a turn: few enough that nobody waits for them. */
+const SHOWN_A_TURN = 2_000;
 
 class CausalSide implements StrongHost {
   readonly #options: StrongSideOptions;
@@ -216,16 +218,17 @@ class CausalSide implements StrongHost {
   /** A group's state in the place of what is here of it, as a snapshot by dot (RULES D6, T5). */
   #replace({ plan: { origin }, state }: Group): void {
     const { replica, keyspace } = this.#options;
-    const entries = new Map<string, EntryState>();
-    for (let slot = 0; slot < state.keyspace.slotCount; slot++) {
-      const entry = state.keyspace.stateAt(slot);
-      if (entry !== null) entries.set(...entry);
-    }
     const remote = new VersionVector([[origin, state.applied]]);
-    keyspace.mergeSnapshot(entries, null, { local: replica.vector.clone(), remote });
+    keyspace.mergeLater(origin, state.keyspace, { local: replica.vector.clone(), remote });
     replica.setRunning(origin, state.running.clone());
     replica.log.startAfter(origin, state.applied);
     replica.vector.raise(origin, state.applied);
+  }
+
+  showMore(): boolean {
+    const { arrivals } = this.#options.keyspace;
+    arrivals.advance(SHOWN_A_TURN);
+    return arrivals.isOpen;
   }
 
   isRemoved(node: number): boolean {

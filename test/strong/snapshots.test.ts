@@ -183,4 +183,37 @@ describe('a snapshot of a group', () => {
       expect(asia.get('position:59')).toBe('v'.repeat(50));
     },
   );
+
+  test.each([0, 1, 2, 4, 60])(
+    'of many keys is shown at once, and is all there when its member is killed %i ms later',
+    (afterMs) => {
+      const regions = new StrongRegions({ raftLimits: { slackBytesMax: 1 } });
+      const { cluster } = regions;
+      const west = regions.connect(WEST);
+      const asia = regions.node(ASIA);
+      regions.isolate(ASIA);
+      const many = (from: number): string =>
+        Array.from({ length: 500 }, (_, at) => `position:${from + at} v`).join(' ');
+      for (let from = 0; from < 6_000; from += 500) expect(west.run(`MSET ${many(from)}`)).toBe('+OK');
+      cluster.run(5_000);
+      cluster.healAll();
+      const statusAt = (region: string): { readonly applied: number; readonly visible: number } =>
+        regions
+          .node(region)
+          .core.strong.groups()
+          .find(({ name }) => name === GROUP) ?? { applied: 0, visible: 0 };
+      const target = statusAt(EAST).applied;
+      expect(cluster.runUntil(() => statusAt(ASIA).visible >= target, 20_000)).toBe(true);
+      expect(asia.get('position:5999')).toBe('v');
+      cluster.run(afterMs);
+      cluster.kill(asia, { keepBatch: afterMs % 2 === 0 });
+      cluster.restart(asia);
+      expect(cluster.runUntil(() => asia.isWritable, 20_000)).toBe(true);
+      expect(statusAt(ASIA).visible).toBeGreaterThanOrEqual(target);
+      for (let at = 0; at < 6_000; at += 1) expect(asia.get(`position:${at}`)).toBe('v');
+      regions.sync();
+      expect(regions.connect(ASIA).run('DBSIZE')).toBe(regions.connect(EAST).run('DBSIZE'));
+    },
+    60_000,
+  );
 });

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { latin1Range } from '../../src/base/bytes.ts';
+import type { Replica } from '../../src/causal/replica.ts';
+import type { Origin } from '../../src/clock/origin.ts';
+import type { Stamp } from '../../src/clock/stamp.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
+import { Update, UpdateKind } from '../../src/crdt/update.ts';
+import { groupOrigin } from '../../src/groups/group-plan.ts';
+import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import { Persistence } from '../../src/node/persistence.ts';
+import { peerCodec } from '../../src/wire/peer-codec.ts';
+
+test('a state that is not all in its place is not said to be stored, and is once it is', () => {
+  const [arriving, other] = [groupOrigin(1, 'region'), groupOrigin(2, 'region')];
+  const source = new MapKeyspace();
+  source.isPinned = () => true;
+  for (const name of ['a', 'b', 'c', 'd', 'e']) {
+    const update = new Update();
+    update.kind = UpdateKind.SetAdd;
+    update.key.setFrom(latin1Range(name));
+    update.field.setFrom(latin1Range('member'));
+    source.apply(update, { origin: arriving, seq: 9, stamp: 1 as Stamp, deps: new VersionVector() });
+  }
+  const keyspace = new MapKeyspace();
+  keyspace.collectsDirty = true;
+  keyspace.isPinned = () => true;
+  const vector = new VersionVector([
+    [arriving, 9],
+    [other, 4],
+  ]);
+  const replica: Partial<Replica> = {
+    vector,
+    stable: new VersionVector(),
+    durable: new VersionVector(),
+    membership: { version: 0, state: null } as Replica['membership'],
+    runningEntries: () => new Map<Origin, VersionVector>().entries(),
+  };
+  const persistence = new Persistence(replica as Replica, keyspace, peerCodec, true);
+  const stored = (): Map<number, number> => new Map(peerCodec.decodeMeta(persistence.take(1 as Stamp).meta).vector);
+  const sides = { local: new VersionVector([[arriving, 3]]), remote: new VersionVector([[arriving, 9]]) };
+  keyspace.mergeLater(arriving, source, sides);
+  keyspace.arrivals.advance(2);
+  expect([...stored()]).toEqual([
+    [arriving, 3],
+    [other, 4],
+  ]);
+  persistence.committed();
+  expect(replica.durable?.get(arriving)).toBe(3);
+  expect(persistence.isDue).toBe(true);
+  keyspace.arrivals.settleAll();
+  expect(stored().get(arriving)).toBe(9);
+  persistence.committed();
+  expect(persistence.isDue).toBe(false);
+});
