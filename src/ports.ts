@@ -165,8 +165,9 @@ export interface QuorumImage {
 
 /**
  * The durable store of all quorum groups of one node. `commit` may be called while another commit is on its way: what waits goes
- * to disk together, in order, in one flush; `done` is called once it is there, in order, never before `commit` returns. The bytes
- * of a batch must not change until then. After one failure everything is refused with STORE: a voter must not go on with less
+ * to disk together, in order; `done` is called once it is there, never before `commit` returns. The bytes of a batch must not change until
+ * then. Commits that bring promises alone (hard state, entries, what goes of the log) are done in order, and so are those that bring more;
+ * the first may pass the second, and be found after a crash without them, but never one that they build on in the same group. After one failure everything is refused with STORE: a voter must not go on with less
  * than it promised, and what a failed flush left on disk is not known.
  */
 export interface QuorumStore {

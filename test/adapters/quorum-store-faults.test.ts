@@ -195,6 +195,8 @@ describe('a tree that does not get on', () => {
     expect(told.done).toBe(32);
     expect(told.all[small]).toEqual([]);
     expect(bytes).toBeLessThan(40 * MIB);
+    // none of the files was written again before the tree had what it has
+    expect(await foundAfterCrash(copied(folder), 1, (held) => groupHeld(held).log.length)).toBe(32);
     await letGo();
     await expect.poll(() => told.done, { timeout: 40_000 }).toBe(101);
     expect(told.all.every((each) => each.length === 1 && each[0] === null)).toBe(true);
