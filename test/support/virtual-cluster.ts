@@ -5,7 +5,14 @@ import type { Member } from '../../src/causal/members.ts';
 import { nodeNumber } from '../../src/clock/origin.ts';
 import type { QuorumBatch, StoreBatch } from '../../src/ports.ts';
 import { EventQueue } from './event-queue.ts';
-import { Disk, VirtualNode, type Connection, type VirtualStrong, type VirtualWorld } from './virtual-node.ts';
+import {
+  Disk,
+  VirtualNode,
+  type Connection,
+  type DiskFault,
+  type VirtualStrong,
+  type VirtualWorld,
+} from './virtual-node.ts';
 
 export { VIRTUAL_START_MS, VirtualNode } from './virtual-node.ts';
 
@@ -26,6 +33,14 @@ export interface VirtualObserver {
   heard?(node: VirtualNode, message: string): void;
   /** A node began a new life. */
   restarted?(node: VirtualNode): void;
+  /** A batch was handed to a node's disk and is not on it yet. */
+  storing?(node: VirtualNode, tookMs: number): void;
+  /** A batch of the quorum groups is on disk; the node does not know it yet. */
+  quorumCommitted?(node: VirtualNode, batch: QuorumBatch): void;
+  /** A node is about to die: what it has in memory is still there to be looked at. */
+  dying?(node: VirtualNode): void;
+  /** A batch failed: the node stopped, as a node whose store fails does (SPEC R3). */
+  diskFailed?(node: VirtualNode): void;
 }
 
 export interface VirtualOptions {
@@ -34,8 +49,10 @@ export interface VirtualOptions {
   readonly limits?: Partial<ReplicationLimits>;
   readonly classes?: ActiveClasses;
   readonly strong?: VirtualStrong;
-  /** One-way delay in milliseconds, asked for each message. */
-  readonly delayMs?: (from: Member, to: Member) => number;
+  /** One-way delay in milliseconds, asked for each message, and for the dialling of a connection without its kind. */
+  readonly delayMs?: (from: Member, to: Member, kind?: 'bulk' | 'control') => number;
+  /** Whether a message is lost, and with it the connection that would have carried it; asked for each message. */
+  readonly loses?: (from: Member, to: Member, kind: 'bulk' | 'control') => boolean;
   /** Bandwidth of each connection in each direction; without it there is no bound. */
   readonly bytesPerMs?: number;
   /** Milliseconds between a store batch and its being on disk. */
@@ -52,7 +69,8 @@ export class VirtualCluster implements VirtualWorld {
   readonly strong: VirtualStrong | null;
   readonly nodes: VirtualNode[] = [];
   observer: VirtualObserver;
-  delayMs: (from: Member, to: Member) => number;
+  delayMs: NonNullable<VirtualOptions['delayMs']>;
+  readonly #loses: VirtualOptions['loses'];
   readonly #diskMs: number;
   readonly #events: EventQueue = new EventQueue();
   /** Regions or nodes that do not reach each other, `from>to`. */
@@ -81,6 +99,7 @@ export class VirtualCluster implements VirtualWorld {
     this.limits = { ...REPLICATION_LIMITS, ...options.limits };
     this.delayMs = options.delayMs ?? (() => 10);
     this.bytesPerMs = options.bytesPerMs ?? Infinity;
+    this.#loses = options.loses;
     this.#diskMs = options.diskMs ?? 5;
     this.observer = options.observer ?? {};
     for (const member of this.members) this.nodes.push(new VirtualNode(this, member));
@@ -149,8 +168,10 @@ export class VirtualCluster implements VirtualWorld {
     const lane = batch.groups.some(({ state }) => state !== null) ? 'states' : 'promises';
     const tookMs = (this.#diskMs + node.slowDiskMs) * (lane === 'states' ? STATE_TIMES : 1);
     node.diskFreeAtMs[lane] = Math.max(this.timeMs + tookMs, node.diskFreeAtMs[lane]);
+    this.observer.storing?.(node, node.diskFreeAtMs[lane] - this.timeMs);
     this.at(node.diskFreeAtMs[lane] - this.timeMs, () => {
       if (node.life !== life || !node.isRunning) return;
+      if (node.diskFault !== null) return this.#failDisk(node, node.diskFault);
       this.#commitQuorum(node, batch);
       node.core.quorumCommitted(batch, node.now());
       if (node.isPaused) node.waiting.push(() => node.settle());
@@ -163,6 +184,14 @@ export class VirtualCluster implements VirtualWorld {
     node.disk.quorum.commit(batch, (error) => {
       if (error !== null) throw error;
     });
+    this.observer.quorumCommitted?.(node, batch);
+  }
+
+  /** The node goes on with nothing (SPEC R3). Of a failed fsync nobody knows whether the batch is there. */
+  #failDisk(node: VirtualNode, { keepsBatch }: DiskFault): void {
+    node.diskFault = null;
+    this.kill(node, { keepBatch: keepsBatch });
+    this.observer.diskFailed?.(node);
   }
 
   #storeBehind(node: VirtualNode): void {
@@ -170,8 +199,11 @@ export class VirtualCluster implements VirtualWorld {
     if (batch === null) return;
     const { life } = node;
     node.batchInFlight = batch;
-    this.at(this.#diskMs, () => {
+    const tookMs = this.#diskMs + node.slowDiskMs;
+    this.observer.storing?.(node, tookMs);
+    this.at(tookMs, () => {
       if (node.life !== life || !node.isRunning) return;
+      if (node.diskFault !== null) return this.#failDisk(node, node.diskFault);
       this.#commit(node);
       node.core.storeCommitted();
     });
@@ -242,10 +274,15 @@ export class VirtualCluster implements VirtualWorld {
     if (connection === undefined || !connection.open) return;
     const side = connection.ends[0] === from ? 0 : 1;
     const to = connection.ends[1 - side] as VirtualNode;
+    if (this.#loses?.(from.member, to.member, connection.kind) === true) {
+      this.at(0, () => this.disconnect(connection));
+      return;
+    }
     const leavesMs = Math.max(this.timeMs, connection.leftAtMs[side]) + frame.length / this.bytesPerMs;
     connection.leftAtMs[side] = leavesMs;
     if (connection.kind === 'control') this.#noteUnread((leavesMs - this.timeMs) * this.bytesPerMs, connection);
-    const arrivesMs = Math.max(Math.ceil(leavesMs) + this.delayMs(from.member, to.member), connection.freeAtMs[side]);
+    const delayMs = this.delayMs(from.member, to.member, connection.kind);
+    const arrivesMs = Math.max(Math.ceil(leavesMs) + delayMs, connection.freeAtMs[side]);
     connection.freeAtMs[side] = arrivesMs;
     this.framesCarried++;
     this.observer.carried?.(from, to, connection.kind, frame);
@@ -350,6 +387,7 @@ export class VirtualCluster implements VirtualWorld {
 
   /** kill -9: what was not on disk is gone. A batch on its way may have got there (`keepBatch`). */
   kill(node: VirtualNode, options: { keepBatch?: boolean } = {}): void {
+    this.observer.dying?.(node);
     if (options.keepBatch === true) {
       this.#commit(node);
       const [oldest] = node.quorumInFlight;
@@ -366,16 +404,16 @@ export class VirtualCluster implements VirtualWorld {
     node.links = new Map();
   }
 
-  /** Starts a killed node again on its disk, on an empty one, or on a backup of it. */
+  /** Starts a killed node again on its disk, on an empty one, or on a backup of it. Throws STORE where that is damaged. */
   restart(node: VirtualNode, options: { emptyDisk?: boolean; backup?: Disk } = {}): void {
     const { incarnation } = node.disk;
     if (options.emptyDisk === true) node.disk = new Disk();
     if (options.backup !== undefined) node.disk = options.backup.copy();
     // a real node takes seconds since 2020 as the least incarnation, so that another disk never reuses one
     node.disk.incarnation = incarnation;
+    node.core = node.boot();
     node.isRunning = true;
     node.life++;
-    node.core = node.boot();
     this.observer.restarted?.(node);
     this.#run(node);
     for (const other of this.nodes) {

@@ -5,6 +5,7 @@ import { MemoryQuorumDisk, MemoryQuorumStore } from '../../src/adapters/memory-q
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
 import type { GroupPlan } from '../../src/groups/group-plan.ts';
+import { CausewayError } from '../../src/errors.ts';
 import { MEMBERS_TIMING } from '../../src/groups/limits.ts';
 import type { ReplicationLimits } from '../../src/causal/limits.ts';
 import type { Member } from '../../src/causal/members.ts';
@@ -69,9 +70,22 @@ export interface VirtualWorld {
   heard(node: VirtualNode, message: string): void;
 }
 
+/** How the next batch fails: with it on disk all the same, as after a failed fsync, or not, as on a full disk. */
+export interface DiskFault {
+  readonly keepsBatch: boolean;
+}
+
+/** A sum over bytes, as records on a real disk have: what was damaged is not taken for good. */
+function sumOf(bytes: Uint8Array): number {
+  let sum = 0x811c9dc5;
+  for (const byte of bytes) sum = Math.imul(sum ^ byte, 0x01000193);
+  return sum;
+}
+
 /** What a node of the virtual cluster keeps over a restart. */
 export class Disk {
   readonly entries: Map<string, Uint8Array> = new Map();
+  readonly #sums: Map<string, number> = new Map();
   meta: Uint8Array | null = null;
   aside: Uint8Array | null = null;
   stampBound = 0;
@@ -85,14 +99,33 @@ export class Disk {
     for (const [key, state] of batch.entries) {
       const text = Buffer.from(key).toString('latin1');
       if (state === null) this.entries.delete(text);
-      else this.entries.set(text, state);
+      else this.#put(text, state);
     }
     this.meta = batch.meta;
     if (batch.aside !== undefined) this.aside = batch.aside;
     this.stampBound = Math.max(this.stampBound, batch.stampBound);
   }
 
+  #put(key: string, state: Uint8Array): void {
+    this.entries.set(key, state);
+    this.#sums.set(key, sumOf(state));
+  }
+
+  /** Flips a bit of what is kept under a key, if there is anything: the `at`-th of all. */
+  damage(at: number): boolean {
+    const [key, state] = [...this.entries][at % Math.max(1, this.entries.size)] ?? [];
+    if (key === undefined || state === undefined || state.length === 0) return false;
+    const damaged = state.slice();
+    const byte = at % damaged.length;
+    damaged[byte] = (damaged[byte] as number) ^ (1 << (at % 8));
+    this.entries.set(key, damaged);
+    return true;
+  }
+
+  /** Throws STORE where a record is damaged, as the real store does. */
   image(): StoredImage {
+    for (const [key, state] of this.entries)
+      if (sumOf(state) !== this.#sums.get(key)) throw new CausewayError('STORE', `the entry ${key} is damaged`);
     return {
       meta: this.meta,
       stampBound: this.stampBound,
@@ -104,7 +137,7 @@ export class Disk {
   /** A copy as a backup would be. */
   copy(): Disk {
     const copy = new Disk();
-    for (const [key, state] of this.entries) copy.entries.set(key, state);
+    for (const [key, state] of this.entries) copy.#put(key, state);
     copy.meta = this.meta;
     copy.aside = this.aside;
     copy.stampBound = this.stampBound;
@@ -123,6 +156,9 @@ export class VirtualNode {
   classes: ActiveClasses | null = null;
   /** Added to the virtual wall clock. */
   clockOffsetMs = 0;
+  /** How fast its clocks run: milliseconds of theirs in one of virtual time. */
+  #clockRate = 1;
+  #rateSince = { virtualMs: 0, monotonicMs: 0 };
   core: RegionNode;
   isRunning = true;
   /** SIGSTOP: nothing is done, what comes in waits. */
@@ -135,8 +171,10 @@ export class VirtualNode {
   batchInFlight: StoreBatch | null = null;
   /** Quorum batches handed to the disk and not yet on it, the oldest first. */
   readonly quorumInFlight: QuorumBatch[] = [];
-  /** What a quorum batch takes beside the usual, in milliseconds; batches stay in their order. */
+  /** What a batch takes beside the usual, in milliseconds; batches stay in their order. */
   slowDiskMs = 0;
+  /** What becomes of the next batch. */
+  diskFault: DiskFault | null = null;
   diskFreeAtMs: Record<'promises' | 'states', number> = { promises: 0, states: 0 };
 
   constructor(world: VirtualWorld, member: Member) {
@@ -203,11 +241,16 @@ export class VirtualNode {
     };
   }
 
+  /** From now on its clocks run as fast as that. */
+  drift(rate: number): void {
+    this.#rateSince = { virtualMs: this.world.timeMs, monotonicMs: this.now().monotonicMs };
+    this.#clockRate = rate;
+  }
+
   now(): Now {
-    return {
-      wallMs: Math.floor(VIRTUAL_START_MS + this.world.timeMs + this.clockOffsetMs),
-      monotonicMs: this.world.timeMs,
-    };
+    const { virtualMs, monotonicMs: sinceMs } = this.#rateSince;
+    const monotonicMs = sinceMs + (this.world.timeMs - virtualMs) * this.#clockRate;
+    return { wallMs: Math.floor(VIRTUAL_START_MS + monotonicMs + this.clockOffsetMs), monotonicMs };
   }
 
   /** Whether commands that write would be taken now. */

@@ -1,0 +1,146 @@
+import { isError, pick, textOf, type Desk, type Script, type Work } from './work.ts';
+
+/** Registers of which the history is judged: each value is written once, and nothing removes them. */
+export const REGISTERS = ['reg:0', 'reg:1', 'reg:2', 'ses:0'] as const;
+export const COUNTERS = ['cnt:0', 'cnt:1'] as const;
+/** Always written together. */
+export const PAIR = ['pair:a', 'pair:b'] as const;
+
+const valueOf = ({ id }: Desk, part = 0): string => `v${id}.${part}`;
+
+function noteRead(desk: Desk, key: string, value: string | null, startMs: number): void {
+  desk.note({ op: 'read', key, value, startMs, isStrong: false });
+}
+
+function noteWrite(desk: Desk, key: string, value: string, startMs: number): void {
+  desk.note({ op: 'write', key, value, startMs, isStrong: false });
+}
+
+function* read(desk: Desk): Script {
+  const key = pick(REGISTERS, desk.choice);
+  const startMs = desk.nowMs();
+  const reply = yield `GET ${key}`;
+  if (reply !== null && !isError(reply)) noteRead(desk, key, textOf(reply), startMs);
+}
+
+function* write(desk: Desk): Script {
+  const key = pick(REGISTERS, desk.choice);
+  const startMs = desk.nowMs();
+  if ((yield `SET ${key} ${valueOf(desk)}`) === '+OK') noteWrite(desk, key, valueOf(desk), startMs);
+}
+
+function* readAndWrite(desk: Desk): Script {
+  const key = pick(REGISTERS, desk.choice);
+  const startMs = desk.nowMs();
+  const reply = yield `SET ${key} ${valueOf(desk)} GET`;
+  if (reply === null || isError(reply)) return;
+  noteRead(desk, key, textOf(reply), startMs);
+  noteWrite(desk, key, valueOf(desk), startMs);
+}
+
+function* readAll(desk: Desk): Script {
+  const startMs = desk.nowMs();
+  const reply = yield `MGET ${REGISTERS.join(' ')}`;
+  const values = /^\[(.*)\]$/.exec(reply ?? '')?.[1]?.split(' ') ?? [];
+  for (const [at, value] of values.entries()) noteRead(desk, pick(REGISTERS, at), textOf(value), startMs);
+}
+
+function* transaction(desk: Desk): Script {
+  const [one, other] = [pick(REGISTERS, desk.choice), pick(REGISTERS, desk.choice + 1)];
+  const startMs = desk.nowMs();
+  yield 'MULTI';
+  yield `SET ${one} ${valueOf(desk)}`;
+  yield `SET ${other} ${valueOf(desk, 1)}`;
+  const reply = yield 'EXEC';
+  if (reply !== '[+OK +OK]') return;
+  noteWrite(desk, one, valueOf(desk), startMs);
+  noteWrite(desk, other, valueOf(desk, 1), startMs);
+}
+
+function* watched(desk: Desk): Script {
+  const key = pick(REGISTERS, desk.choice);
+  const startMs = desk.nowMs();
+  if ((yield `WATCH ${key}`) !== '+OK') return;
+  const found = yield `GET ${key}`;
+  if (found === null || isError(found)) {
+    yield 'UNWATCH';
+    return;
+  }
+  noteRead(desk, key, textOf(found), startMs);
+  yield 'MULTI';
+  yield `SET ${key} ${valueOf(desk)}`;
+  if ((yield 'EXEC') === '[+OK]') noteWrite(desk, key, valueOf(desk), startMs);
+}
+
+/** At level `session` reads wait for what the session attached. */
+function* readAtSession(desk: Desk): Script {
+  yield 'CW.LEVEL session';
+  yield* read(desk);
+  yield 'CW.LEVEL class';
+}
+
+function* add(desk: Desk): Script {
+  const key = pick(COUNTERS, desk.choice);
+  const amount = 1 + desk.random.below(5);
+  const reply = yield `INCRBY ${key} ${amount}`;
+  if (reply?.startsWith(':') === true) desk.counted(key, amount);
+}
+
+function* writePair(desk: Desk): Script {
+  yield 'MULTI';
+  for (const key of PAIR) yield `SET ${key} ${valueOf(desk)}`;
+  yield 'EXEC';
+}
+
+function* readPair(desk: Desk): Script {
+  const reply = yield `MGET ${PAIR.join(' ')}`;
+  const match = /^\[(\S+) (\S+)\]$/.exec(reply ?? '');
+  if (match !== null && match[1] !== match[2]) desk.wrong(`half of an EXEC shows: ${reply}`);
+}
+
+/** Keys that are made once and removed once by whoever saw them: they never come back. */
+function* makeOnce(desk: Desk): Script {
+  const key = `once:${desk.id}`;
+  if ((yield `SET ${key} there`) === '+OK') desk.made(key);
+}
+
+function* makeShort(desk: Desk): Script {
+  yield `SET passing:${desk.id} there PX ${200 + desk.random.below(1_500)}`;
+}
+
+function* removeOnce(desk: Desk): Script {
+  const key = desk.once.at(-1 - (desk.choice % 6));
+  if (key === undefined) return;
+  const found = yield `GET ${key}`;
+  if (found === null || isError(found)) return;
+  desk.sawOnce(key, found !== 'nil');
+  if (found !== 'nil' && (yield `DEL ${key}`) === ':1') {
+    desk.removed(key);
+    desk.sawOnce(key, false);
+  }
+}
+
+function* lookForOnce(desk: Desk): Script {
+  const key = desk.once.at(-1 - (desk.choice % 6));
+  if (key === undefined) return;
+  const reply = yield `EXISTS ${key}`;
+  if (reply === ':0' || reply === ':1') desk.sawOnce(key, reply === ':1');
+}
+
+/** Work on causal keys of which something is known beyond that all nodes become equal. */
+export const causalWorks: Readonly<Record<string, Work>> = {
+  read: { script: read, weight: 10 },
+  write: { script: write, weight: 8 },
+  'read-write': { script: readAndWrite, weight: 2 },
+  'read-all': { script: readAll, weight: 3 },
+  transaction: { script: transaction, weight: 2 },
+  watched: { script: watched, weight: 2 },
+  'read-at-session': { script: readAtSession, weight: 3 },
+  add: { script: add, weight: 4 },
+  'write-pair': { script: writePair, weight: 2 },
+  'read-pair': { script: readPair, weight: 2 },
+  'make-once': { script: makeOnce, weight: 2 },
+  'make-short': { script: makeShort, weight: 1 },
+  'remove-once': { script: removeOnce, weight: 2 },
+  'look-for-once': { script: lookForOnce, weight: 2 },
+};

@@ -1,0 +1,250 @@
+import { originOf, type Origin } from '../../src/clock/origin.ts';
+import { streamOf } from './streams.ts';
+import type { VirtualClient } from '../support/virtual-client.ts';
+import { VIRTUAL_START_MS, type VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
+import type { Ledger } from './ledger.ts';
+import type { Losses } from './losses.ts';
+import type { Action } from './scenario.ts';
+import { isError, type Desk, type Reply, type Script } from './work.ts';
+import { WORKS } from './works.ts';
+
+/** What clients are given. */
+export interface ClientWorld {
+  readonly seed: number;
+  readonly cluster: VirtualCluster;
+  readonly ledger: Ledger;
+  readonly losses: Losses;
+  connect(node: VirtualNode): VirtualClient;
+  /** For the trace. */
+  readonly saw: (node: VirtualNode, what: string) => void;
+}
+
+const ATTACH_MS = 1_500;
+/** What could not be begun for so long nobody wants any more. */
+const LATE_MS = 2_500;
+/** Works that are no requests but change where the client is. */
+const MOVE = 'move';
+const FORGET = 'forget';
+
+interface Running {
+  readonly script: Script;
+  readonly isPersistent: boolean;
+}
+
+/** One client: does one thing after the other, reconnects where its connection is lost, and carries its session along. */
+export class SimClient {
+  readonly #world: ClientWorld;
+  readonly #index: number;
+  readonly #actions: readonly Action[];
+  #next = 0;
+  #connection: VirtualClient | null = null;
+  #running: Running | null = null;
+  #isAsking = false;
+  #sessions = 0;
+  #connects = 0;
+  #token: string | null = null;
+  #isAttached = false;
+  #hasSeenMore = false;
+  #dots: readonly (readonly [Origin, number])[] = [];
+  #home: number;
+  #waitUntilMs = 0;
+
+  constructor(world: ClientWorld, index: number, actions: readonly Action[]) {
+    this.#world = world;
+    this.#index = index;
+    this.#actions = actions;
+    this.#home = index;
+  }
+
+  get name(): string {
+    return `c${this.#index}.${this.#sessions}`;
+  }
+
+  get isIdle(): boolean {
+    return this.#running === null && this.#next >= this.#actions.length;
+  }
+
+  get #nowMs(): number {
+    return this.#world.cluster.timeMs;
+  }
+
+  step(): void {
+    const connection = this.#connection;
+    if (connection !== null && isLost(connection)) {
+      this.#drop();
+      this.#world.ledger.retries++;
+      if (this.#isAsking) this.#answered(null);
+      return;
+    }
+    if (connection !== null && connection.server.node.isPaused) return;
+    if (this.#isAsking) {
+      const answer = connection?.answer ?? null;
+      if (answer !== null) this.#answered(answer);
+      return;
+    }
+    if (this.#nowMs < this.#waitUntilMs) return;
+    const action = this.#actions[this.#next];
+    if (this.#running !== null || action === undefined || action.atMs > this.#nowMs) return;
+    this.#next++;
+    if (this.#nowMs - action.atMs < LATE_MS) this.#begin(action);
+  }
+
+  #begin(action: Action): void {
+    if (action.work === MOVE || action.work === FORGET) {
+      this.#home = action.choice;
+      this.#drop();
+      this.#world.ledger.moves++;
+      if (action.work === FORGET) this.#newSession();
+      return;
+    }
+    if (!this.#connected()) return;
+    const work = WORKS[action.work];
+    if (work === undefined) throw new Error(`no work ${action.work}`);
+    this.#world.ledger.actions++;
+    const script = this.#inSession(work.script(this.#desk(action)));
+    this.#running = { script, isPersistent: work.isPersistent === true };
+    this.#go(null, true);
+  }
+
+  /** Goes on with the session at another node; without it, it is another session. */
+  *#inSession(script: Script): Script {
+    if (this.#token !== null && !this.#isAttached) {
+      const reply = yield `CW.ATTACH ${this.#token} TIMEOUT ${ATTACH_MS}`;
+      if (reply === null || reply.startsWith('-LOADING')) return;
+      const { losses } = this.#world;
+      if (reply !== '+OK' || this.#dots.some(([origin, seq]) => losses.isLost(origin, seq))) this.#newSession();
+    }
+    this.#isAttached = true;
+    yield* script;
+  }
+
+  /** The connection ends. What the session saw on it since its token was taken is not in the token. */
+  #drop(): void {
+    this.#connection = null;
+    if (this.#hasSeenMore) this.#newSession();
+  }
+
+  #newSession(): void {
+    this.#hasSeenMore = false;
+    this.#sessions++;
+    this.#token = null;
+    this.#dots = [];
+    this.#world.ledger.newSessions++;
+  }
+
+  #connected(): boolean {
+    if (this.#connection !== null) return true;
+    const { cluster, seed } = this.#world;
+    const up = cluster.nodes.filter((node) => node.isRunning && !node.isPaused);
+    if (up.length === 0) return false;
+    const home = cluster.node(this.#home % cluster.nodes.length);
+    const random = streamOf(seed, 'connect', this.#index, this.#connects++);
+    const node = up.includes(home) ? home : random.pick(up);
+    this.#connection = this.#world.connect(node);
+    this.#isAttached = false;
+    return true;
+  }
+
+  #answered(reply: Reply): void {
+    this.#isAsking = false;
+    this.#go(reply, false);
+  }
+
+  #go(reply: Reply, isFirst: boolean): void {
+    for (let given = reply, begins = isFirst; ; begins = false) {
+      const running = this.#running;
+      if (running === null) return;
+      if (!begins) this.#tell(given);
+      const next = begins ? running.script.next() : running.script.next(given);
+      if (next.done === true || (given === null && !begins && !running.isPersistent)) {
+        running.script.return();
+        this.#end();
+        return;
+      }
+      if (!this.#connected() || this.#connection === null || this.#connection.server.node.isPaused) {
+        this.#drop();
+        given = null;
+        continue;
+      }
+      this.#world.ledger.requests++;
+      this.#world.saw(this.#connection.server.node, `${this.name} asks ${next.value}`);
+      this.#connection.begin(next.value);
+      const answer = this.#connection.answer;
+      if (answer === null) {
+        this.#isAsking = true;
+        return;
+      }
+      given = answer;
+    }
+  }
+
+  #tell(reply: Reply): void {
+    const { ledger, saw } = this.#world;
+    const node = this.#connection?.server.node;
+    if (node !== undefined && reply !== null) saw(node, `${this.name} is told ${reply}`);
+    if (reply === null || !isError(reply)) return;
+    ledger.noteError(reply);
+    if (reply.startsWith('-LOADING')) {
+      // as an application that goes elsewhere
+      this.#home++;
+      this.#waitUntilMs = this.#nowMs + 50;
+    }
+  }
+
+  #end(): void {
+    this.#running = null;
+    const connection = this.#connection;
+    if (this.#nowMs < this.#waitUntilMs) this.#drop();
+    else if (connection !== null && this.#isAttached && !isLost(connection) && !connection.server.node.isPaused)
+      this.#remember(connection);
+  }
+
+  #remember(connection: VirtualClient): void {
+    const { session } = connection;
+    if (session.queue !== null) return;
+    this.#hasSeenMore = false;
+    this.#dots = [...session.dots];
+    this.#token = connection.begin('CW.TOKEN').answer?.replace(/^"(.*)"$/, '$1') ?? null;
+  }
+
+  #desk(action: Action): Desk {
+    const { seed, ledger, cluster } = this.#world;
+    const nameOf = (): string => {
+      this.#hasSeenMore = true;
+      return this.name;
+    };
+    return {
+      id: action.id,
+      choice: action.choice,
+      random: streamOf(seed, 'work', action.id),
+      nowMs: () => cluster.timeMs,
+      wallMs: () => VIRTUAL_START_MS + Math.floor(cluster.timeMs),
+      note: (operation, isKnown = true) => {
+        const region = this.#connection?.server.node.member.region ?? '';
+        const endMs = isKnown ? cluster.timeMs : Infinity;
+        // of what nobody was told the session knows nothing
+        const client = isKnown ? nameOf() : `${nameOf()}?${action.id}`;
+        ledger.history.push({ ...operation, client, region, endMs });
+      },
+      counted: (key, amount) => ledger.counted.push({ key, amount, dot: this.#lastDot() }),
+      made: (key) => ledger.made(key),
+      removed: (key) => ledger.removed(key, this.#lastDot()),
+      once: ledger.onceNames,
+      sawOnce: (key, isThere) => ledger.sawOnce(nameOf(), key, isThere),
+      notes: ledger.notes,
+      seenCount: (key, count) => ledger.seenCount(nameOf(), key, count),
+      wrong: (what) => ledger.wrong.push(`at ${Math.round(cluster.timeMs)} ms, ${nameOf()}: ${what}`),
+    };
+  }
+
+  #lastDot(): readonly [Origin, number] {
+    const node = this.#connection?.server.node;
+    const dot = node?.core.lastDot();
+    if (dot === null || dot === undefined) return [originOf(0 as never, 0), 0];
+    return [dot.origin, dot.seq];
+  }
+}
+
+function isLost({ server }: VirtualClient): boolean {
+  return !server.node.isRunning || server.life !== server.node.life;
+}

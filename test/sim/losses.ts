@@ -1,0 +1,84 @@
+import { isGroupOrigin } from '../../src/groups/group-plan.ts';
+import { nodeOf, type Origin } from '../../src/clock/origin.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
+import { peerCodec } from '../../src/wire/peer-codec.ts';
+import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
+
+/** What a node's disk holds. */
+function onDisk({ disk }: VirtualNode): VersionVector {
+  return new VersionVector(disk.meta === null ? [] : peerCodec.decodeMeta(disk.meta).vector);
+}
+
+/**
+ * What may have been lost, as is promised (SPEC R1, D7): transactions that nobody else had when a node died without them on its disk, when its
+ * disk was lost, or when it was removed. It may name more than that, which only means that less is asked of it.
+ */
+export class Losses {
+  readonly #cluster: VirtualCluster;
+  /** By origin: from this sequence on. */
+  readonly #from: Map<Origin, number> = new Map();
+  /** Nodes that are out of the cluster: what they have will not come back. */
+  readonly #out: Set<VirtualNode> = new Set();
+  /** What the nodes that are down had when they died. */
+  readonly #had: Map<VirtualNode, VersionVector> = new Map();
+
+  constructor(cluster: VirtualCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** A node is about to die. */
+  dying(node: VirtualNode): void {
+    if (!node.isRunning) return;
+    const vector = node.vector();
+    this.#had.set(node, vector);
+    this.#note(vector, this.#elsewhere(node, true));
+  }
+
+  /** What is on the node's disk will not come back. */
+  withoutDisk(node: VirtualNode): void {
+    const had = this.#had.get(node) ?? new VersionVector();
+    this.#note(had, this.#elsewhere(node, false));
+    this.#note(onDisk(node), this.#elsewhere(node, false));
+  }
+
+  /** The node is removed from the cluster; whatever else it writes is gone with it. */
+  removed(node: VirtualNode): void {
+    this.#out.add(node);
+    this.withoutDisk(node);
+    if (node.isRunning) this.#note(node.vector(), this.#elsewhere(node, false));
+  }
+
+  joined(node: VirtualNode): void {
+    this.#out.delete(node);
+  }
+
+  /** The vectors of all that may bring something back. */
+  #elsewhere(but: VirtualNode, withItsDisk: boolean): readonly VersionVector[] {
+    return this.#cluster.nodes.flatMap((node) => {
+      if (this.#out.has(node)) return [];
+      if (node === but) return withItsDisk ? [onDisk(node)] : [];
+      return node.isRunning ? [node.vector()] : [onDisk(node)];
+    });
+  }
+
+  #note(had: VersionVector, others: readonly VersionVector[]): void {
+    for (const [origin, seq] of had.dots()) {
+      if (isGroupOrigin(origin)) continue;
+      const kept = Math.max(0, ...others.map((vector) => (vector.isRetired(origin) ? 0 : vector.get(origin))));
+      if (others.some((vector) => vector.isRetired(origin))) continue;
+      if (kept < seq) this.#from.set(origin, Math.min(kept + 1, this.#from.get(origin) ?? Infinity));
+    }
+  }
+
+  isLost(origin: Origin, seq: number): boolean {
+    return seq >= (this.#from.get(origin) ?? Infinity) || this.#isOut(origin);
+  }
+
+  #isOut(origin: Origin): boolean {
+    return [...this.#out].some((node) => node.member.nodeNumber === nodeOf(origin));
+  }
+
+  get count(): number {
+    return this.#from.size;
+  }
+}

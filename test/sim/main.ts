@@ -1,0 +1,98 @@
+import { fork } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { note, runSeed, Totals, type Failure } from './campaign.ts';
+import { scenarioOf } from './scenario-of-seed.ts';
+import { Simulation, type RunResult } from './simulation.ts';
+
+const USAGE = `npm run sim -- --seeds N [--first-seed S] [--jobs N]
+npm run sim -- --seed S [--trace]
+
+Runs whole clusters in virtual time, each by a seed: clients, faults, then peace, then the checks.`;
+
+const PROGRESS_EVERY = 50;
+
+/** What a worker tells of a seed; maps do not go over the pipe. */
+interface Told {
+  readonly seed: number;
+  readonly result: Failure | (Omit<RunResult, 'errors'> & { readonly errors: readonly (readonly [string, number])[] });
+}
+
+function work(first: number, count: number, every: number): void {
+  for (let seed = first; seed < first + count; seed += every) {
+    const result = runSeed(seed);
+    const told: Told = { seed, result: 'counts' in result ? { ...result, errors: [...result.errors] } : result };
+    process.send?.(told);
+  }
+  process.disconnect();
+}
+
+async function campaign(first: number, count: number, jobs: number): Promise<number> {
+  const totals = new Totals();
+  const done = new Set<number>();
+  const runOne = (at: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const worker = fork(import.meta.filename, ['--worker', `${first + at},${count - at},${jobs}`]);
+      worker.on('message', ({ seed, result }: Told) => {
+        done.add(seed);
+        note(totals, seed, 'counts' in result ? { ...result, errors: new Map(result.errors) } : result);
+        if (result.wrong.length > 0) console.log(`seed ${seed}: ${result.wrong.slice(0, 3).join('\n  ')}`);
+        if (done.size % PROGRESS_EVERY === 0) console.log(progressOf(done, first, count, totals));
+      });
+      worker.on('error', reject);
+      worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+    });
+  await Promise.all(Array.from({ length: Math.min(jobs, count) }, (_unused, at) => runOne(at)));
+  for (const line of totals.lines()) console.log(line);
+  const failed = totals.failures.map(({ seed }) => seed).toSorted((left, right) => left - right);
+  console.log(failed.length === 0 ? 'no violation' : `violations: npm run sim -- --seed ${failed.join(', ')}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** The seed below which all is done: where to go on after a stop. */
+function progressOf(done: ReadonlySet<number>, first: number, count: number, totals: Totals): string {
+  let next = first;
+  while (done.has(next)) next++;
+  const hours = (totals.virtualMs / 3_600_000).toFixed(1);
+  return `${done.size}/${count}, ${hours} simulated hours, ${totals.failures.length} violations; goes on with --first-seed ${next}`;
+}
+
+function showSeed(seed: number, isTraced: boolean): number {
+  const result = new Simulation(scenarioOf(seed), { isTraced }).run();
+  for (const line of result.trace) console.log(line);
+  const totals = new Totals();
+  totals.add(seed, result);
+  for (const line of totals.lines()) console.log(line);
+  console.log(`trace ${result.traceHash}`);
+  for (const line of result.wrong) console.log(line);
+  if (result.wrong.length === 0) console.log('no violation');
+  return result.wrong.length === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string' },
+      'first-seed': { type: 'string', default: '1' },
+      jobs: { type: 'string', default: '2' },
+      seed: { type: 'string' },
+      trace: { type: 'boolean', default: false },
+      worker: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.worker !== undefined) {
+    const [first = 0, count = 0, every = 1] = values.worker.split(',').map(Number);
+    work(first, count, every);
+    return 0;
+  }
+  const asked = [values.seeds ?? values.seed, values['first-seed'], values.jobs].map(Number);
+  const [number = 0, first = 0, jobs = 0] = asked;
+  if (values.help || !asked.every((each) => Number.isSafeInteger(each) && each > 0)) {
+    console.log(USAGE);
+    return values.help ? 0 : 2;
+  }
+  if (values.seeds === undefined) return showSeed(number, values.trace);
+  return campaign(first, number, jobs);
+}
+
+process.exitCode = await main();

@@ -1,0 +1,292 @@
+import { createHash } from 'node:crypto';
+import { VirtualServer, type VirtualClient } from '../support/virtual-client.ts';
+import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
+import { REGISTERS } from './causal-works.ts';
+import { SimClient } from './client.ts';
+import { Faults } from './faults.ts';
+import { judge, judgeGroups, lookAt } from './judge.ts';
+import { Ledger } from './ledger.ts';
+import { Losses } from './losses.ts';
+import { RaftWatch } from './raft-watch.ts';
+import type { FaultKind, Scenario } from './scenario.ts';
+import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
+import { clusterOptions } from './topology.ts';
+import { Weather } from './weather.ts';
+
+const STEP_MS = 5;
+/** Copies are looked at each so many steps. */
+const LOOK_EVERY = 5;
+/** Until all is led and ready at the begin. */
+const START_MS_MAX = 30_000;
+/** What may be under way when the faults are over ends in this time. */
+const FINISH_MS_MAX = 40_000;
+/** How long it may take until all are equal and have forgotten what they can. */
+const QUIET_MS_MAX = 120_000;
+
+/** What a run did, and what was wrong with it. */
+export interface RunResult {
+  readonly wrong: readonly string[];
+  /** Of every frame, request, reply and fault with its time. */
+  readonly traceHash: string;
+  readonly trace: readonly string[];
+  readonly virtualMs: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly faults: Readonly<Record<FaultKind, number>>;
+  readonly errors: ReadonlyMap<string, number>;
+}
+
+/** One run of a whole cluster by a scenario: clients and faults, then peace, then the checks. */
+export class Simulation {
+  readonly #scenario: Scenario;
+  readonly #cluster: VirtualCluster;
+  readonly #weather: Weather;
+  readonly #faults: Faults;
+  readonly #ledger: Ledger = new Ledger();
+  readonly #losses: Losses;
+  readonly #raft: RaftWatch;
+  readonly #clients: readonly SimClient[];
+  readonly #servers: Map<VirtualNode, VirtualServer> = new Map();
+  readonly #hash = createHash('sha256');
+  readonly #trace: string[] = [];
+  readonly #isTraced: boolean;
+  readonly #heard: Set<string> = new Set();
+  readonly #beganMs: number = 0;
+  readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, frames: 0, heard: 0 };
+
+  constructor(scenario: Scenario, options: { readonly isTraced?: boolean } = {}) {
+    this.#scenario = scenario;
+    this.#isTraced = options.isTraced ?? false;
+    const { seed } = scenario;
+    let nowMs = (): number => 0;
+    this.#weather = new Weather(seed, scenario.options.jitter, () => nowMs());
+    this.#cluster = new VirtualCluster({
+      ...clusterOptions(scenario),
+      delayMs: (from, to, kind) => this.#weather.delayMs(from, to, kind),
+      loses: (from, to, kind) => this.#weather.loses(from, to, kind),
+    });
+    nowMs = () => this.#cluster.timeMs;
+    this.#losses = new Losses(this.#cluster);
+    this.#raft = new RaftWatch(
+      (what) => this.#isWrong(what),
+      () => this.#faults.hasLostDisks,
+    );
+    const world = { cluster: this.#cluster, weather: this.#weather, losses: this.#losses, said: this.#say.bind(this) };
+    this.#faults = new Faults(world, scenario.faults);
+    this.#watch();
+    if (!this.#cluster.runUntil(() => this.#isLed(), START_MS_MAX)) throw new Error('the cluster does not begin');
+    this.#beganMs = this.#cluster.timeMs;
+    this.#faults.start();
+    this.#clients = Array.from({ length: scenario.options.clients }, (_unused, index) => this.#newClient(index));
+  }
+
+  #newClient(index: number): SimClient {
+    const actions = this.#scenario.actions
+      .filter(({ client }) => client === index)
+      .map((action) => ({ ...action, atMs: action.atMs + this.#beganMs }));
+    const world = {
+      seed: this.#scenario.seed,
+      cluster: this.#cluster,
+      ledger: this.#ledger,
+      losses: this.#losses,
+      connect: (node: VirtualNode) => this.#connect(node),
+      saw: (node: VirtualNode, what: string) => this.#say(`${node.id}: ${what}`),
+    };
+    return new SimClient(world, index, actions);
+  }
+
+  #connect(node: VirtualNode): VirtualClient {
+    let server = this.#servers.get(node);
+    if (server === undefined || server.life !== node.life) {
+      server = new VirtualServer(this.#cluster, node);
+      this.#servers.set(node, server);
+    }
+    return server.connect();
+  }
+
+  #isWrong(what: string): void {
+    this.#ledger.wrong.push(`at ${Math.round(this.#cluster.timeMs - this.#beganMs)} ms: ${what}`);
+    this.#say(`WRONG: ${what}`);
+  }
+
+  #say(what: string): void {
+    const line = `${(this.#cluster.timeMs - this.#beganMs).toFixed(3)} ${what}`;
+    this.#hash.update(line);
+    if (this.#isTraced) this.#trace.push(line);
+  }
+
+  #watch(): void {
+    this.#cluster.observer = {
+      carried: (from, to, kind, frame) => {
+        this.#counts.frames++;
+        this.#hash.update(`${this.#cluster.timeMs} ${from.id}>${to.id} ${kind}`);
+        this.#hash.update(frame);
+        this.#faults.carried(from, to, kind, frame);
+      },
+      storing: (node, tookMs) => this.#faults.storing(node, tookMs),
+      quorumCommitted: (node, batch) => this.#raft.committed(node, batch, this.#cluster.nodes),
+      dying: (node) => {
+        this.#losses.dying(node);
+        this.#countLife(node);
+      },
+      diskFailed: (node) => this.#faults.diskFailed(node),
+      restarted: () => {
+        this.#counts.restarts++;
+      },
+      heard: (node, message) => {
+        this.#counts.heard++;
+        const name = `${node.id} ${node.life} ${message}`;
+        if (this.#heard.has(name)) this.#isWrong(`${node.id} heard ${message} twice`);
+        this.#heard.add(name);
+      },
+    };
+  }
+
+  /** What a node counts is gone with its life. */
+  #countLife(node: VirtualNode): void {
+    if (node.isRunning) this.#counts.snapshots += node.core.telemetry(0).snapshotsReceivedTotal;
+  }
+
+  #isLed(): boolean {
+    return this.#cluster.areReady() && this.#cluster.running().every((node) => isLedAt(node));
+  }
+
+  run(): RunResult {
+    const { durationMs } = this.#scenario.options;
+    const untilMs = this.#beganMs + durationMs;
+    for (let steps = 0; this.#cluster.timeMs < untilMs; steps++) this.#step(steps);
+    this.#say('peace');
+    this.#faults.peace();
+    if (this.#finish()) {
+      for (const what of judgeGroups(this.#cluster)) this.#isWrong(what);
+      this.#readAll();
+      for (const what of judge({
+        cluster: this.#cluster,
+        ledger: this.#ledger,
+        losses: this.#losses,
+        withFlush: this.#scenario.options.withFlush,
+      }))
+        this.#isWrong(what);
+    }
+    for (const node of this.#cluster.nodes) this.#countLife(node);
+    return this.#result();
+  }
+
+  #step(steps: number): void {
+    this.#cluster.run(STEP_MS);
+    for (const server of this.#servers.values())
+      if (server.life === server.node.life && server.node.isRunning && !server.node.isPaused) server.turn();
+    for (const client of this.#clients) client.step();
+    this.#faults.step();
+    if (steps % LOOK_EVERY === 0) for (const node of this.#cluster.running()) this.#look(node);
+  }
+
+  #look(node: VirtualNode): void {
+    if (node.isPaused) return;
+    const hasAllCauses = this.#losses.count === 0 && !this.#scenario.options.withFlush;
+    for (const what of lookAt(node, hasAllCauses)) this.#isWrong(what);
+    this.#raft.look(node);
+    if (node.core.telemetry(0).holdBackTransactions > 0) this.#counts.heldBack++;
+  }
+
+  // ── the end ──
+
+  /** What is under way ends; then all is equal, and forgotten what can be. */
+  #finish(): boolean {
+    const finishMs = this.#cluster.timeMs + FINISH_MS_MAX;
+    for (let steps = 0; !this.#areClientsDone() && this.#cluster.timeMs < finishMs; steps++) this.#step(steps);
+    if (!this.#areClientsDone()) this.#isWrong('a request is never answered');
+    const quietMs = this.#cluster.timeMs + QUIET_MS_MAX;
+    for (let steps = 0; steps % 20 !== 0 || this.#unrest() !== ''; steps++) {
+      if (this.#cluster.timeMs > quietMs) {
+        this.#isWrong(`no rest: ${this.#unrest()}`);
+        return false;
+      }
+      this.#step(steps);
+    }
+    return true;
+  }
+
+  #areClientsDone(): boolean {
+    return this.#clients.every((client) => client.isIdle);
+  }
+
+  /** Why it is not at rest yet; empty when it is. */
+  #unrest(): string {
+    const { nodes } = this.#cluster;
+    if (!this.#faults.areMembersWhole) return 'a change of the members goes on';
+    const down = nodes.find((node) => !node.isRunning);
+    if (down !== undefined) return `${down.id} is down`;
+    const busy = nodes.flatMap((node) => {
+      const { holdBackBytes, logBytes, tombstones, recentChanges } = node.core.telemetry(0);
+      const vectorSize = node.vector().size;
+      const reasons = node.core.unreadyReasons(0);
+      const isDrained = holdBackBytes === 0 && logBytes === 0 && tombstones === 0 && vectorSize <= nodes.length * 2 + 2;
+      if (isDrained && reasons.length === 0 && isLedAt(node)) return [];
+      return [
+        `${node.id} ${JSON.stringify({ holdBackBytes, logBytes, tombstones, recentChanges, vectorSize, reasons, groups: node.core.strong.groups().map((group) => ({ ...group, members: undefined })) })}`,
+      ];
+    });
+    if (busy.length > 0) return busy.join('\n');
+    for (const { name } of nodes[0]?.core.strong.groups() ?? []) {
+      const all = nodes.flatMap((node) => node.core.strong.groups().filter((group) => group.name === name));
+      const last = Math.max(...all.map(({ lastIndex }) => lastIndex));
+      if (all.some(({ applied, visible }) => applied < last || visible < last))
+        return `${name} is not everywhere at ${last}`;
+    }
+    if (nodes.some((node) => node.quorumInFlight.length > 0 || node.batchInFlight !== null)) return 'disks are busy';
+    return this.#cluster.areEqual() ? '' : 'not all are equal';
+  }
+
+  /** The last word of each key, at each node, is part of the history. */
+  #readAll(): void {
+    for (const [at, node] of this.#cluster.nodes.entries()) {
+      const read = (key: string, level: string): string | null => {
+        const connection = this.#connect(node);
+        connection.run(`CW.LEVEL ${level}`);
+        const reply = connection.run(`GET ${key}`);
+        return reply === 'nil' ? null : reply.replaceAll('"', '');
+      };
+      const note = (key: string, isStrong: boolean): void => {
+        const startMs = this.#cluster.timeMs;
+        const value = read(key, isStrong ? 'strong' : 'causal');
+        const { region } = node.member;
+        const client = isStrong && at > 0 ? `last.${node.id}.strong` : `last.${node.id}`;
+        this.#ledger.history.push({
+          client,
+          region,
+          op: 'read',
+          key,
+          value,
+          startMs,
+          endMs: this.#cluster.timeMs,
+          isStrong,
+        });
+      };
+      for (const key of [...REGISTERS, ...STRONG_REGISTERS]) note(key, false);
+      if (at === 0) for (const key of [...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]) note(key, true);
+    }
+  }
+
+  #result(): RunResult {
+    const { requests, actions, moves, retries, newSessions, history } = this.#ledger;
+    const { entries, commits, elections, snapshots, truncations } = this.#raft.counts;
+    return {
+      wrong: this.#ledger.wrong,
+      traceHash: this.#hash.digest('hex'),
+      trace: this.#trace,
+      virtualMs: this.#cluster.timeMs,
+      faults: this.#faults.counts,
+      errors: this.#ledger.errors,
+      counts: {
+        ...{ requests, actions, moves, retries, newSessions, operations: history.length },
+        ...{ entries, commits, elections, groupSnapshots: snapshots, truncations },
+        ...this.#counts,
+        losses: this.#losses.count,
+        increments: this.#ledger.counted.length,
+        once: this.#ledger.once.size,
+      },
+    };
+  }
+}
+
+const isLedAt = (node: VirtualNode): boolean => node.core.strong.groups().every(({ leader }) => leader !== null);

@@ -1,0 +1,189 @@
+import { endingOf, isError, pick, textOf, type Desk, type Noted, type Reply, type Script, type Work } from './work.ts';
+
+/** Never removed, so that both tiers' history can be judged with them. */
+export const STRONG_REGISTERS = ['position:r0', 'risk:r1', 'plan:r0'] as const;
+/** Also removed: judged by themselves. */
+export const STRONG_LOOSE = ['position:d0', 'plan:d0'] as const;
+export const STRONG_COUNTERS = ['position:c0', 'risk:c1', 'plan:c0'] as const;
+/** Sums to nothing, always. */
+export const STRONG_PAIR = ['position:from', 'risk:to'] as const;
+/** Names a causal key that was written or read before it, `note:N` for a value N. */
+export const AFTER_NOTE = 'position:after';
+
+const ALL_REGISTERS = [...STRONG_REGISTERS, ...STRONG_LOOSE] as const;
+/** A leader's answer that came with a copy's age is of a time a little before that. */
+const AGE_SLACK_MS = 15;
+const ONCE_TRIES = 6;
+
+/** Notes what a request did, or may have done. One that did not happen is none. */
+function noted(desk: Desk, reply: Reply, operation: Omit<Noted, 'isStrong'>): void {
+  const ending = endingOf(reply);
+  if (ending !== 'nothing') desk.note({ ...operation, isStrong: true }, ending === 'done');
+}
+
+/** `reads: session` of plan:* would be answered from the copy. */
+function* readStrong(desk: Desk): Script {
+  const key = pick(ALL_REGISTERS, desk.choice);
+  const startMs = desk.nowMs();
+  yield 'CW.LEVEL strong';
+  const reply = yield `GET ${key}`;
+  yield 'CW.LEVEL class';
+  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), startMs });
+}
+
+function* write(desk: Desk): Script {
+  const key = pick(ALL_REGISTERS, desk.choice);
+  const value = `s${desk.id}`;
+  const startMs = desk.nowMs();
+  noted(desk, yield `SET ${key} ${value}`, { op: 'write', key, value, startMs });
+}
+
+function* remove(desk: Desk): Script {
+  const key = pick(STRONG_LOOSE, desk.choice);
+  const startMs = desk.nowMs();
+  noted(desk, yield `DEL ${key}`, { op: 'del', key, value: null, startMs });
+}
+
+function* compareAndSet(desk: Desk): Script {
+  const key = pick(ALL_REGISTERS, desk.choice);
+  const found = yield `GET ${key}`;
+  const expected = found === null || isError(found) ? null : textOf(found);
+  if (expected === null) return;
+  const value = `s${desk.id}`;
+  const startMs = desk.nowMs();
+  const reply = yield `CW.CAS ${key} ${expected} ${value}`;
+  const result = endingOf(reply) === 'done' ? { result: reply === ':1' } : {};
+  noted(desk, reply, { op: 'cas', key, value, expected, startMs, ...result });
+}
+
+function* watchAndSet(desk: Desk): Script {
+  const key = pick(ALL_REGISTERS, desk.choice);
+  if ((yield `WATCH ${key}`) !== '+OK') return;
+  // a read of the copy here is as good: the watch has raised the floor (SPEC T3)
+  if (desk.random.unit() < 0.5) yield 'CW.LEVEL causal';
+  const found = yield `GET ${key}`;
+  yield 'CW.LEVEL class';
+  if (found === null || isError(found)) {
+    yield 'UNWATCH';
+    return;
+  }
+  const value = `s${desk.id}`;
+  yield 'MULTI';
+  yield `SET ${key} ${value}`;
+  const startMs = desk.nowMs();
+  const reply = yield 'EXEC';
+  // another version does not tell of another value
+  if (reply === 'nil' || reply === 'nil[]') return;
+  const result = endingOf(reply) === 'done' ? { result: true } : {};
+  noted(desk, reply, { op: 'cas', key, value, expected: textOf(found), startMs, ...result });
+}
+
+/** A read of the copy here that says how old it can be: as old as that it is right. */
+function* readStale(desk: Desk): Script {
+  const key = pick(ALL_REGISTERS, desk.choice);
+  const askedMs = desk.nowMs();
+  const reply = yield `CW.GET ${key} MAXSTALE 1500`;
+  const match = /^\[(nil|"[^"]*") :(\d+) ".*"\]$/.exec(reply ?? '');
+  if (match === null) return;
+  const startMs = Math.min(askedMs, desk.nowMs() - Number(match[2])) - AGE_SLACK_MS;
+  noted(desk, reply, { op: 'read', key, value: textOf(match[1] ?? 'nil'), startMs });
+}
+
+/** What the copy on the node shows: no older than what the session has seen (SPEC T2), and part of the causal history. */
+function* readCopy(desk: Desk): Script {
+  const key = pick([...STRONG_REGISTERS, ...STRONG_COUNTERS], desk.choice);
+  yield 'CW.LEVEL causal';
+  const startMs = desk.nowMs();
+  const reply = yield `GET ${key}`;
+  yield 'CW.LEVEL class';
+  if (reply === null || isError(reply)) return;
+  const value = textOf(reply);
+  const isCounter = STRONG_COUNTERS.some((counter) => counter === key);
+  if (!isCounter) desk.note({ op: 'read', key, value, startMs, isStrong: false });
+  else if (Number(value ?? '0') < desk.seenCount(key, 0))
+    desk.wrong(`T2: a session that has seen ${desk.seenCount(key, 0)} of ${key} reads ${String(value)}`);
+}
+
+function* add(desk: Desk): Script {
+  const key = pick(STRONG_COUNTERS, desk.choice);
+  const value = String(1 + desk.random.below(3));
+  const startMs = desk.nowMs();
+  const reply = yield `INCRBY ${key} ${value}`;
+  if (reply?.startsWith(':') === true) desk.seenCount(key, Number(reply.slice(1)));
+  const result = endingOf(reply) === 'done' && reply !== null ? { result: reply.slice(1) } : {};
+  noted(desk, reply, { op: 'incr', key, value, startMs, ...result });
+}
+
+/** Asked under an id of its own again and again, over whatever connection, until it is known: it counts once. */
+function* addOnce(desk: Desk): Script {
+  const key = pick(STRONG_COUNTERS, desk.choice);
+  const issuedMs = desk.wallMs();
+  const startMs = desk.nowMs();
+  const operation = { op: 'incr', key, value: '1', startMs } as const;
+  for (let tries = 0; tries < ONCE_TRIES; tries++) {
+    const reply = yield `CW.ONCE id-${desk.id} ${issuedMs} INCRBY ${key} 1`;
+    if (reply?.startsWith(':') === true) return noted(desk, reply, { ...operation, result: reply.slice(1) });
+    if (tries === 0 && endingOf(reply) === 'nothing') return;
+  }
+  noted(desk, null, operation);
+}
+
+function* readCounter(desk: Desk): Script {
+  const key = pick(STRONG_COUNTERS, desk.choice);
+  const startMs = desk.nowMs();
+  yield 'CW.LEVEL strong';
+  const reply = yield `GET ${key}`;
+  yield 'CW.LEVEL class';
+  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), startMs });
+}
+
+function* move(desk: Desk): Script {
+  const [from, to] = STRONG_PAIR;
+  const amount = 1 + desk.random.below(5);
+  yield 'MULTI';
+  yield `DECRBY ${from} ${amount}`;
+  yield `INCRBY ${to} ${amount}`;
+  yield 'EXEC';
+}
+
+function* readPair(desk: Desk): Script {
+  const isCopy = desk.random.unit() < 0.5;
+  if (isCopy) yield 'CW.LEVEL causal';
+  const reply = yield `MGET ${STRONG_PAIR.join(' ')}`;
+  if (isCopy) yield 'CW.LEVEL class';
+  const match = /^\["(-?\d+)" "(-?\d+)"\]$/.exec(reply ?? '');
+  const isHalf = /^\[nil "|" nil\]$/.test(reply ?? '');
+  if (isHalf || (match !== null && Number(match[1]) + Number(match[2]) !== 0))
+    desk.wrong(`half of an EXEC shows: ${reply}`);
+}
+
+/** A strong key names a causal one that its writer wrote, or has read. */
+function* writeAfterNote(desk: Desk): Script {
+  let number = desk.id;
+  if (desk.random.unit() < 0.5 && desk.notes.length > 0) {
+    number = desk.notes.at(-1) ?? number;
+    const reply = yield `GET note:${number}`;
+    if (reply === null || isError(reply) || reply === 'nil') return;
+  } else {
+    if ((yield `SET note:${number} there`) !== '+OK') return;
+    desk.notes.push(number);
+  }
+  yield `SET ${AFTER_NOTE} ${number}`;
+}
+
+/** Work on strong keys. */
+export const strongWorks: Readonly<Record<string, Work>> = {
+  'strong-read': { script: readStrong, weight: 6 },
+  'strong-write': { script: write, weight: 6 },
+  'strong-remove': { script: remove, weight: 1 },
+  'strong-cas': { script: compareAndSet, weight: 3 },
+  'strong-watch': { script: watchAndSet, weight: 4 },
+  'strong-stale': { script: readStale, weight: 3 },
+  'strong-copy': { script: readCopy, weight: 4 },
+  'strong-add': { script: add, weight: 4 },
+  'strong-once': { script: addOnce, weight: 2, isPersistent: true },
+  'strong-counter': { script: readCounter, weight: 2 },
+  'strong-move': { script: move, weight: 2 },
+  'strong-pair': { script: readPair, weight: 2 },
+  'strong-note': { script: writeAfterNote, weight: 3 },
+};

@@ -1,0 +1,60 @@
+import type { SeededRandom } from '../support/seeded-random.ts';
+import type { SimOperation } from './history.ts';
+
+/** What became of a request: the reply as text, or null where the connection was lost before it came. */
+export type Reply = string | null;
+
+/** A client's work: gives requests, is told of each what came, and is ended by a lost connection unless it goes on over another one. */
+export type Script = Generator<string, void, Reply>;
+
+/** What an operation is noted with: its client, region and end are known where it is noted. */
+export type Noted = Omit<SimOperation, 'client' | 'region' | 'endMs'>;
+
+/** What works know, and tell of what happened. */
+export interface Desk {
+  /** The number of the action: written values are made of it, so that they are unique in a run. */
+  readonly id: number;
+  /** Which of the keys it is for. */
+  readonly choice: number;
+  readonly random: SeededRandom;
+  nowMs(): number;
+  wallMs(): number;
+  note(operation: Noted, isKnown?: boolean): void;
+  /** An increment of a causal counter was answered. */
+  counted(key: string, amount: number): void;
+  /** A key that is written once was made, or removed by one who saw it. */
+  made(key: string): void;
+  removed(key: string): void;
+  /** Keys that were made so far. */
+  readonly once: readonly string[];
+  /** Whether this session may no longer see the key: it saw it gone after it was there. */
+  sawOnce(key: string, isThere: boolean): void;
+  /** Numbers of notes written so far. */
+  readonly notes: number[];
+  /** What the session has read or written of a strong counter, which only grows. */
+  seenCount(key: string, count: number): number;
+  wrong(what: string): void;
+}
+
+/** A kind of work that clients do. */
+export interface Work {
+  readonly script: (desk: Desk) => Script;
+  /** How often, beside the others. */
+  readonly weight: number;
+  /** Goes on over another connection where one is lost. */
+  readonly isPersistent?: true;
+}
+
+export function pick<T>(list: readonly T[], choice: number): T {
+  return list[choice % list.length] as T;
+}
+
+export const textOf = (reply: string): string | null => (reply === 'nil' ? null : reply.replace(/^"(.*)"$/, '$1'));
+
+export const isError = (reply: Reply): boolean => reply?.startsWith('-') ?? false;
+
+/** What a reply says of whether the request happened. */
+export function endingOf(reply: Reply): 'done' | 'nothing' | 'unknown' {
+  if (reply === null || reply.startsWith('-UNCERTAIN')) return 'unknown';
+  return isError(reply) ? 'nothing' : 'done';
+}

@@ -1,0 +1,7 @@
+import { causalWorks } from './causal-works.ts';
+import { looseWorks } from './loose-works.ts';
+import { strongWorks } from './strong-works.ts';
+import type { Work } from './work.ts';
+
+/** All that clients do, by name. */
+export const WORKS: Readonly<Record<string, Work>> = { ...causalWorks, ...strongWorks, ...looseWorks };
