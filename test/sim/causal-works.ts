@@ -8,68 +8,68 @@ export const PAIR = ['pair:a', 'pair:b'] as const;
 
 const valueOf = ({ id }: Desk, part = 0): string => `v${id}.${part}`;
 
-function noteRead(desk: Desk, key: string, value: string | null, startMs: number): void {
-  desk.note({ op: 'read', key, value, startMs, isStrong: false });
+function noteRead(desk: Desk, key: string, value: string | null, start: number): void {
+  desk.note({ op: 'read', key, value, start, level: 'causal', ok: true });
 }
 
-function noteWrite(desk: Desk, key: string, value: string, startMs: number): void {
-  desk.note({ op: 'write', key, value, startMs, isStrong: false });
+function noteWrite(desk: Desk, key: string, value: string, start: number): void {
+  desk.note({ op: 'write', key, value, start, level: 'causal', ok: true });
 }
 
 function* read(desk: Desk): Script {
   const key = pick(REGISTERS, desk.choice);
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   const reply = yield `GET ${key}`;
-  if (reply !== null && !isError(reply)) noteRead(desk, key, textOf(reply), startMs);
+  if (reply !== null && !isError(reply)) noteRead(desk, key, textOf(reply), start);
 }
 
 function* write(desk: Desk): Script {
   const key = pick(REGISTERS, desk.choice);
-  const startMs = desk.nowMs();
-  if ((yield `SET ${key} ${valueOf(desk)}`) === '+OK') noteWrite(desk, key, valueOf(desk), startMs);
+  const start = desk.nowNs();
+  if ((yield `SET ${key} ${valueOf(desk)}`) === '+OK') noteWrite(desk, key, valueOf(desk), start);
 }
 
 function* readAndWrite(desk: Desk): Script {
   const key = pick(REGISTERS, desk.choice);
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   const reply = yield `SET ${key} ${valueOf(desk)} GET`;
   if (reply === null || isError(reply)) return;
-  noteRead(desk, key, textOf(reply), startMs);
-  noteWrite(desk, key, valueOf(desk), startMs);
+  noteRead(desk, key, textOf(reply), start);
+  noteWrite(desk, key, valueOf(desk), start);
 }
 
 function* readAll(desk: Desk): Script {
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   const reply = yield `MGET ${REGISTERS.join(' ')}`;
   const values = /^\[(.*)\]$/.exec(reply ?? '')?.[1]?.split(' ') ?? [];
-  for (const [at, value] of values.entries()) noteRead(desk, pick(REGISTERS, at), textOf(value), startMs);
+  for (const [at, value] of values.entries()) noteRead(desk, pick(REGISTERS, at), textOf(value), start);
 }
 
 function* transaction(desk: Desk): Script {
   const [one, other] = [pick(REGISTERS, desk.choice), pick(REGISTERS, desk.choice + 1)];
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   yield 'MULTI';
   yield `SET ${one} ${valueOf(desk)}`;
   yield `SET ${other} ${valueOf(desk, 1)}`;
   const reply = yield 'EXEC';
   if (reply !== '[+OK +OK]') return;
-  noteWrite(desk, one, valueOf(desk), startMs);
-  noteWrite(desk, other, valueOf(desk, 1), startMs);
+  noteWrite(desk, one, valueOf(desk), start);
+  noteWrite(desk, other, valueOf(desk, 1), start);
 }
 
 function* watched(desk: Desk): Script {
   const key = pick(REGISTERS, desk.choice);
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   if ((yield `WATCH ${key}`) !== '+OK') return;
   const found = yield `GET ${key}`;
   if (found === null || isError(found)) {
     yield 'UNWATCH';
     return;
   }
-  noteRead(desk, key, textOf(found), startMs);
+  noteRead(desk, key, textOf(found), start);
   yield 'MULTI';
   yield `SET ${key} ${valueOf(desk)}`;
-  if ((yield 'EXEC') === '[+OK]') noteWrite(desk, key, valueOf(desk), startMs);
+  if ((yield 'EXEC') === '[+OK]') noteWrite(desk, key, valueOf(desk), start);
 }
 
 /** At level `session` reads wait for what the session attached. */

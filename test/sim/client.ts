@@ -5,7 +5,7 @@ import { VIRTUAL_START_MS, type VirtualCluster, type VirtualNode } from '../supp
 import type { Ledger } from './ledger.ts';
 import type { Losses } from './losses.ts';
 import type { Action } from './scenario.ts';
-import { isError, type Desk, type Reply, type Script } from './work.ts';
+import { isError, NS_A_MS, type Desk, type Reply, type Script } from './work.ts';
 import { WORKS } from './works.ts';
 
 /** What clients are given. */
@@ -219,12 +219,10 @@ export class SimClient {
       random: streamOf(seed, 'work', action.id),
       nowMs: () => cluster.timeMs,
       wallMs: () => VIRTUAL_START_MS + Math.floor(cluster.timeMs),
-      note: (operation, isKnown = true) => {
+      nowNs: () => cluster.timeMs * NS_A_MS,
+      note: (operation) => {
         const region = this.#connection?.server.node.member.region ?? '';
-        const endMs = isKnown ? cluster.timeMs : Infinity;
-        // of what nobody was told the session knows nothing
-        const client = isKnown ? nameOf() : `${nameOf()}?${action.id}`;
-        ledger.history.push({ ...operation, client, region, endMs });
+        ledger.history.push({ ...operation, client: nameOf(), region, end: cluster.timeMs * NS_A_MS });
       },
       counted: (key, amount) => ledger.counted.push({ key, amount, dot: this.#lastDot() }),
       made: (key) => ledger.made(key),

@@ -1,12 +1,13 @@
-import { badPatterns } from '../support/causal-checker.ts';
+import { checkCausalConvergence } from '../../src/verify/causal-convergence.ts';
+import type { Operation } from '../../src/verify/history.ts';
+import { checkLinearizability } from '../../src/verify/linearizability.ts';
+import type { Verdict } from '../../src/verify/verdict.ts';
 import { stateOnDisk, textIn } from '../support/strong-disks.ts';
-import { isLinearizable, type KeyOperation } from '../support/strong-linearizability.ts';
 import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
 import { COUNTERS, PAIR, REGISTERS } from './causal-works.ts';
-import type { SimOperation } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Losses } from './losses.ts';
-import { AFTER_NOTE, STRONG_COUNTERS, STRONG_LOOSE, STRONG_PAIR, STRONG_REGISTERS } from './strong-works.ts';
+import { AFTER_NOTE, STRONG_COUNTERS, STRONG_PAIR, STRONG_REGISTERS } from './strong-works.ts';
 
 const CAUSAL_REGISTERS: ReadonlySet<string> = new Set(REGISTERS);
 const SHARED_REGISTERS: ReadonlySet<string> = new Set(STRONG_REGISTERS);
@@ -36,37 +37,20 @@ export function lookAt(node: VirtualNode, hasAllCauses: boolean): string[] {
   return wrong;
 }
 
-/** Causal convergence over both tiers. A compare and set that did is a read and a write. */
+/** Causal convergence over both tiers. What a session saw of counters and of keys that are removed is no part of it. */
 function judgeHistory({ ledger, withFlush }: Judged): string[] {
-  const isJudged = ({ key }: SimOperation): boolean =>
+  const isJudged = ({ key }: Operation): boolean =>
     SHARED_REGISTERS.has(key) || (!withFlush && CAUSAL_REGISTERS.has(key));
-  const operations = ledger.history.filter(isJudged).flatMap(({ client, op, key, value, expected, result, endMs }) => {
-    const session = client;
-    if (op === 'read') return [{ session, kind: 'read' as const, key, value }];
-    if (op === 'write') return [{ session, kind: 'write' as const, key, value }];
-    if (op !== 'cas' || result === false) return [];
-    const write = { session, kind: 'write' as const, key, value };
-    return endMs === Infinity ? [write] : [{ session, kind: 'read' as const, key, value: expected ?? null }, write];
-  });
-  return badPatterns(operations).map((pattern) => `the history is not causally convergent: ${pattern}`);
+  return brokenIn(checkCausalConvergence(ledger.history.filter(isJudged)));
 }
 
-const KINDS = { read: 'get', write: 'set', cas: 'swap', incr: 'add', del: 'delete' } as const;
-
 function judgeStrong({ ledger }: Judged): string[] {
-  const wrong: string[] = [];
-  for (const key of [...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]) {
-    const operations = ledger.history
-      .filter((each) => each.isStrong && each.key === key)
-      .map(({ op, value, expected, result, startMs, endMs }): KeyOperation => {
-        const times = { kind: KINDS[op], beganMs: startMs, endedMs: endMs };
-        if (op === 'read') return { ...times, value: '', result: value };
-        const known = result === undefined ? {} : { result };
-        return { ...times, value: value ?? '', ...(expected === undefined ? {} : { expected }), ...known };
-      });
-    if (!isLinearizable(operations)) wrong.push(`the history of ${key} is not linearizable`);
-  }
-  return wrong;
+  return brokenIn(checkLinearizability(ledger.history.toSorted((left, right) => left.end - right.end)));
+}
+
+/** A verdict that decides nothing breaks the run as well: it would show nothing. */
+function brokenIn({ promise, violations, undecided }: Verdict): string[] {
+  return [...violations.map(({ pattern, text }) => `${promise}: ${pattern}: ${text}`), ...undecided];
 }
 
 function judgeCounters({ cluster, ledger, losses, withFlush }: Judged): string[] {
@@ -80,9 +64,7 @@ function judgeCounters({ cluster, ledger, losses, withFlush }: Judged): string[]
   for (const key of STRONG_COUNTERS) {
     const increments = ledger.history.filter((each) => each.key === key && each.op === 'incr');
     const sum = (isKnown: boolean): number =>
-      increments
-        .filter(({ endMs }) => endMs < Infinity === isKnown)
-        .reduce((total, { value }) => total + Number(value), 0);
+      increments.filter(({ ok }) => (ok === true) === isKnown).reduce((total, { value }) => total + Number(value), 0);
     const found = Number(node?.get(key) ?? '0');
     const [least, most] = [sum(true), sum(true) + sum(false)];
     if (found < least || found > most) wrong.push(`${key} is ${found}, not from ${least} to ${most}`);

@@ -1,5 +1,5 @@
 import type { Origin } from '../../src/clock/origin.ts';
-import type { SimOperation } from './history.ts';
+import type { Operation } from '../../src/verify/history.ts';
 import type { Losses } from './losses.ts';
 
 type Dot = readonly [origin: Origin, seq: number];
@@ -13,7 +13,7 @@ interface Counted {
 
 /** All that clients were told, to be judged at the end. */
 export class Ledger {
-  readonly history: SimOperation[] = [];
+  readonly history: Operation[] = [];
   readonly wrong: string[] = [];
   readonly counted: Counted[] = [];
   /** Keys that are made once, with the dots of their acknowledged removals. */

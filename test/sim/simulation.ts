@@ -12,6 +12,7 @@ import type { FaultKind, Scenario } from './scenario.ts';
 import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
 import { Weather } from './weather.ts';
+import { NS_A_MS } from './work.ts';
 
 const STEP_MS = 5;
 /** Copies are looked at each so many steps. */
@@ -247,20 +248,13 @@ export class Simulation {
         return reply === 'nil' ? null : reply.replaceAll('"', '');
       };
       const note = (key: string, isStrong: boolean): void => {
-        const startMs = this.#cluster.timeMs;
+        const start = this.#cluster.timeMs * NS_A_MS;
         const value = read(key, isStrong ? 'strong' : 'causal');
         const { region } = node.member;
         const client = isStrong && at > 0 ? `last.${node.id}.strong` : `last.${node.id}`;
-        this.#ledger.history.push({
-          client,
-          region,
-          op: 'read',
-          key,
-          value,
-          startMs,
-          endMs: this.#cluster.timeMs,
-          isStrong,
-        });
+        const end = this.#cluster.timeMs * NS_A_MS;
+        const level = isStrong ? 'strong' : 'causal';
+        this.#ledger.history.push({ client, region, op: 'read', key, value, start, end, level, ok: true });
       };
       for (const key of [...REGISTERS, ...STRONG_REGISTERS]) note(key, false);
       if (at === 0) for (const key of [...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]) note(key, true);

@@ -1,4 +1,15 @@
-import { endingOf, isError, pick, textOf, type Desk, type Noted, type Reply, type Script, type Work } from './work.ts';
+import {
+  endingOf,
+  isError,
+  NS_A_MS,
+  pick,
+  textOf,
+  type Desk,
+  type Noted,
+  type Reply,
+  type Script,
+  type Work,
+} from './work.ts';
 
 /** Never removed, so that both tiers' history can be judged with them. */
 export const STRONG_REGISTERS = ['position:r0', 'risk:r1', 'plan:r0'] as const;
@@ -16,32 +27,35 @@ const AGE_SLACK_MS = 15;
 const ONCE_TRIES = 6;
 
 /** Notes what a request did, or may have done. One that did not happen is none. */
-function noted(desk: Desk, reply: Reply, operation: Omit<Noted, 'isStrong'>): void {
+function noted(desk: Desk, reply: Reply, operation: Omit<Noted, 'level' | 'ok'>, did = true): void {
   const ending = endingOf(reply);
-  if (ending !== 'nothing') desk.note({ ...operation, isStrong: true }, ending === 'done');
+  if (ending === 'nothing') return;
+  const { result, ...rest } = operation;
+  const known = result === undefined || ending === 'unknown' ? {} : { result };
+  desk.note({ ...rest, ...known, level: 'strong', ok: ending === 'unknown' ? null : did });
 }
 
 /** `reads: session` of plan:* would be answered from the copy. */
 function* readStrong(desk: Desk): Script {
   const key = pick(ALL_REGISTERS, desk.choice);
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   yield 'CW.LEVEL strong';
   const reply = yield `GET ${key}`;
   yield 'CW.LEVEL class';
-  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), startMs });
+  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), start });
 }
 
 function* write(desk: Desk): Script {
   const key = pick(ALL_REGISTERS, desk.choice);
   const value = `s${desk.id}`;
-  const startMs = desk.nowMs();
-  noted(desk, yield `SET ${key} ${value}`, { op: 'write', key, value, startMs });
+  const start = desk.nowNs();
+  noted(desk, yield `SET ${key} ${value}`, { op: 'write', key, value, start });
 }
 
 function* remove(desk: Desk): Script {
   const key = pick(STRONG_LOOSE, desk.choice);
-  const startMs = desk.nowMs();
-  noted(desk, yield `DEL ${key}`, { op: 'del', key, value: null, startMs });
+  const start = desk.nowNs();
+  noted(desk, yield `DEL ${key}`, { op: 'del', key, value: null, start });
 }
 
 function* compareAndSet(desk: Desk): Script {
@@ -50,10 +64,9 @@ function* compareAndSet(desk: Desk): Script {
   const expected = found === null || isError(found) ? null : textOf(found);
   if (expected === null) return;
   const value = `s${desk.id}`;
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   const reply = yield `CW.CAS ${key} ${expected} ${value}`;
-  const result = endingOf(reply) === 'done' ? { result: reply === ':1' } : {};
-  noted(desk, reply, { op: 'cas', key, value, expected, startMs, ...result });
+  noted(desk, reply, { op: 'cas', key, value, expected, start }, reply === ':1');
 }
 
 function* watchAndSet(desk: Desk): Script {
@@ -70,12 +83,11 @@ function* watchAndSet(desk: Desk): Script {
   const value = `s${desk.id}`;
   yield 'MULTI';
   yield `SET ${key} ${value}`;
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   const reply = yield 'EXEC';
   // another version does not tell of another value
   if (reply === 'nil' || reply === 'nil[]') return;
-  const result = endingOf(reply) === 'done' ? { result: true } : {};
-  noted(desk, reply, { op: 'cas', key, value, expected: textOf(found), startMs, ...result });
+  noted(desk, reply, { op: 'cas', key, value, expected: textOf(found), start });
 }
 
 /** A read of the copy here that says how old it can be: as old as that it is right. */
@@ -86,20 +98,20 @@ function* readStale(desk: Desk): Script {
   const match = /^\[(nil|"[^"]*") :(\d+) ".*"\]$/.exec(reply ?? '');
   if (match === null) return;
   const startMs = Math.min(askedMs, desk.nowMs() - Number(match[2])) - AGE_SLACK_MS;
-  noted(desk, reply, { op: 'read', key, value: textOf(match[1] ?? 'nil'), startMs });
+  noted(desk, reply, { op: 'read', key, value: textOf(match[1] ?? 'nil'), start: startMs * NS_A_MS });
 }
 
 /** What the copy on the node shows: no older than what the session has seen (SPEC T2), and part of the causal history. */
 function* readCopy(desk: Desk): Script {
   const key = pick([...STRONG_REGISTERS, ...STRONG_COUNTERS], desk.choice);
   yield 'CW.LEVEL causal';
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   const reply = yield `GET ${key}`;
   yield 'CW.LEVEL class';
   if (reply === null || isError(reply)) return;
   const value = textOf(reply);
   const isCounter = STRONG_COUNTERS.some((counter) => counter === key);
-  if (!isCounter) desk.note({ op: 'read', key, value, startMs, isStrong: false });
+  if (!isCounter) desk.note({ op: 'read', key, value, start, level: 'causal', ok: true });
   else if (Number(value ?? '0') < desk.seenCount(key, 0))
     desk.wrong(`T2: a session that has seen ${desk.seenCount(key, 0)} of ${key} reads ${String(value)}`);
 }
@@ -107,19 +119,18 @@ function* readCopy(desk: Desk): Script {
 function* add(desk: Desk): Script {
   const key = pick(STRONG_COUNTERS, desk.choice);
   const value = String(1 + desk.random.below(3));
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   const reply = yield `INCRBY ${key} ${value}`;
   if (reply?.startsWith(':') === true) desk.seenCount(key, Number(reply.slice(1)));
-  const result = endingOf(reply) === 'done' && reply !== null ? { result: reply.slice(1) } : {};
-  noted(desk, reply, { op: 'incr', key, value, startMs, ...result });
+  noted(desk, reply, { op: 'incr', key, value, start, result: reply?.slice(1) ?? '' });
 }
 
 /** Asked under an id of its own again and again, over whatever connection, until it is known: it counts once. */
 function* addOnce(desk: Desk): Script {
   const key = pick(STRONG_COUNTERS, desk.choice);
   const issuedMs = desk.wallMs();
-  const startMs = desk.nowMs();
-  const operation = { op: 'incr', key, value: '1', startMs } as const;
+  const start = desk.nowNs();
+  const operation = { op: 'incr', key, value: '1', start } as const;
   for (let tries = 0; tries < ONCE_TRIES; tries++) {
     const reply = yield `CW.ONCE id-${desk.id} ${issuedMs} INCRBY ${key} 1`;
     if (reply?.startsWith(':') === true) return noted(desk, reply, { ...operation, result: reply.slice(1) });
@@ -130,11 +141,11 @@ function* addOnce(desk: Desk): Script {
 
 function* readCounter(desk: Desk): Script {
   const key = pick(STRONG_COUNTERS, desk.choice);
-  const startMs = desk.nowMs();
+  const start = desk.nowNs();
   yield 'CW.LEVEL strong';
   const reply = yield `GET ${key}`;
   yield 'CW.LEVEL class';
-  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), startMs });
+  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), start });
 }
 
 function* move(desk: Desk): Script {

@@ -1,5 +1,7 @@
 import type { SeededRandom } from '../support/seeded-random.ts';
-import type { SimOperation } from './history.ts';
+import type { Operation } from '../../src/verify/history.ts';
+
+export const NS_A_MS = 1_000_000;
 
 /** What became of a request: the reply as text, or null where the connection was lost before it came. */
 export type Reply = string | null;
@@ -8,7 +10,7 @@ export type Reply = string | null;
 export type Script = Generator<string, void, Reply>;
 
 /** What an operation is noted with: its client, region and end are known where it is noted. */
-export type Noted = Omit<SimOperation, 'client' | 'region' | 'endMs'>;
+export type Noted = Omit<Operation, 'client' | 'region' | 'end' | 'dot' | 'error' | 'expires'>;
 
 /** What works know, and tell of what happened. */
 export interface Desk {
@@ -19,7 +21,8 @@ export interface Desk {
   readonly random: SeededRandom;
   nowMs(): number;
   wallMs(): number;
-  note(operation: Noted, isKnown?: boolean): void;
+  nowNs(): number;
+  note(operation: Noted): void;
   /** An increment of a causal counter was answered. */
   counted(key: string, amount: number): void;
   /** A key that is written once was made, or removed by one who saw it. */
