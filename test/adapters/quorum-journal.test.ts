@@ -264,6 +264,8 @@ describe('files that do not belong together', () => {
 
   test('a part that was put back from a copy of the same run is refused, or nothing of it is missing', async () => {
     const { folder, store } = await promised('entry 1');
+    // until its file grows no more: a shorter one would be refused for that
+    for (let at = 0; at < 10; at++) await saved(store, groupBatch({ state: stateChange(`${at}`) }));
     const older = copied(folder);
     await saved(store, groupBatch({ state: stateChange('one') }));
     await saved(store, promise(2));
@@ -277,9 +279,7 @@ describe('files that do not belong together', () => {
     for (const copy of [older, middle]) {
       const oldTree = copied(newest);
       cpSync(fileIn(copy, 'data.mdb'), fileIn(oldTree, 'data.mdb'));
-      expect(await foundAfterCrash(oldTree, 1)).toMatch(
-        /the tree is older than the journal|the tree in .* is cut short, damaged or an older one/,
-      );
+      expect(await foundAfterCrash(oldTree, 1)).toContain('the tree is older than the journal');
       const oldJournal = copied(newest);
       for (const name of JOURNALS) cpSync(fileIn(copy, name), fileIn(oldJournal, name));
       expect(await foundAfterCrash(oldJournal, 1)).toContain('the journal is older than the tree');
