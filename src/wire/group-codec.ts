@@ -49,6 +49,8 @@ const PART_VALUES_MAX = 65_536;
 const ROWS_MAX = 10_000_000;
 const SEED_MAX = 2 ** 32 - 1;
 const MARKS_MAX = 65_536;
+/** Lives of nodes that a group's log depends on, which are never forgotten: what a member stored it must be able to read. */
+const RUNNING_MAX = 1_000_000;
 const RULES_MAX = 1_024;
 
 /** Bytes of their own: they stay, and must not pin the receive buffer that they came in. */
@@ -354,7 +356,7 @@ function meta(value: unknown): GroupMeta {
   return {
     applied: count(applied, 'an index'),
     stamp: stamp(at),
-    running: vector(running),
+    running: vector(running, RUNNING_MAX),
     forwarders: earlierHeads ?? forwarders(heads),
     earlierRequests,
     audit: auditHead(audit),

@@ -104,8 +104,8 @@ export function numbers(value: unknown, lengthMax: number, what: string): readon
 /** A vector travels flat: origin, sequence, origin, sequence … */
 export const flat = (pairs: VectorEntries): number[] => pairs.flatMap(([from, seq]) => [from, seq]);
 
-export function vector(value: unknown): VectorEntries {
-  const parts = numbers(value, ORIGINS_MAX * 2, 'a vector');
+export function vector(value: unknown, originsMax: number = ORIGINS_MAX): VectorEntries {
+  const parts = numbers(value, originsMax * 2, 'a vector');
   if (parts.length % 2 !== 0) refuse('a vector is no list of pairs');
   const pairs: [Origin, number][] = [];
   for (let at = 0; at < parts.length; at += 2) {

@@ -231,3 +231,14 @@ describe('the state machine of a group', () => {
     expect(imageOf(state).entries.map(([name]) => name)).toEqual(['s1']);
   });
 });
+
+test('a log that depends on very many lives of nodes stays readable for who stored it', () => {
+  const state = newState();
+  const lives = Array.from({ length: 6_000 }, (_, at) => [originOf(nodeNumber(65), at + 1), 1] as const);
+  for (let at = 0; at < lives.length; at += 3_000) {
+    const entry = entryOf({ kind: 'commands', lines: ['SET s1 v'], waitMs: 0 }, at + 1, START_MS, 0);
+    if (entry?.kind === 'commands') state.apply(at + 1, { ...entry, deps: lives.slice(at, at + 3_000) });
+  }
+  expect(state.running.size).toBe(6_000);
+  expect(imageBytes(restored(state)).equals(imageBytes(state))).toBe(true);
+});
