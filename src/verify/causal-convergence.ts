@@ -2,7 +2,7 @@ import { CausalOrder } from './causal-order.ts';
 import { findConflictCycles } from './conflict-cycles.ts';
 import type { Operation } from './history.ts';
 import { NOBODY, Observations } from './observations.ts';
-import { effect, named, quoted, shown } from './told.ts';
+import { effect, named, quoted, shown, who } from './told.ts';
 import { Findings, type Verdict } from './verdict.ts';
 
 /** Violations whose shortest explanation is looked for: of more the clearest of the first are told, the others counted. */
@@ -88,7 +88,7 @@ class Check {
       if (!this.#isToBeTold('WriteCORead')) return;
       const operations = [...this.#order.path(source, write), ...this.#order.path(write, at).slice(1)];
       const writer = this.#seen.operation(write);
-      const replaced = writer.op === 'del' ? `deleted by ${writer.client}` : `replaced by ${effect(writer)}`;
+      const replaced = writer.op === 'del' ? `deleted by ${who(writer.client)}` : `replaced by ${effect(writer)}`;
       this.findings.add({
         pattern: 'WriteCORead',
         text: `${this.#what(at)}, although that was ${replaced} (${named(write)}), which ${this.#known(write, at)}`,
@@ -126,16 +126,16 @@ class Check {
 
   #known(write: number, at: number): string {
     const { client } = this.#seen.operation(at);
-    if (this.#seen.operation(write).client === client) return `${client} itself had done`;
+    if (this.#seen.operation(write).client === client) return `${who(client)} itself had done`;
     const isRead = this.#order.path(write, at).length <= 3;
-    return isRead ? `${client} had read` : `${client} had seen the effects of`;
+    return isRead ? `${who(client)} had read` : `${who(client)} had seen the effects of`;
   }
 
   #what(at: number): string {
     const { client, op, key, value, expected } = this.#seen.operation(at);
     const where = `${quoted(key)} (${named(at)})`;
-    if (op === 'read') return `${client} read ${shown(value)} from ${where}`;
-    if (op === 'cas') return `${client} swapped ${shown(expected ?? null)} for ${shown(value)} at ${where}`;
-    return op === 'del' ? `${client} deleted ${where}` : `${client} wrote ${shown(value)} to ${where}`;
+    if (op === 'read') return `${who(client)} read ${shown(value)} from ${where}`;
+    if (op === 'cas') return `${who(client)} swapped ${shown(expected ?? null)} for ${shown(value)} at ${where}`;
+    return op === 'del' ? `${who(client)} deleted ${where}` : `${who(client)} wrote ${shown(value)} to ${where}`;
   }
 }

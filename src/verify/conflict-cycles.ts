@@ -1,5 +1,5 @@
 import type { CausalOrder } from './causal-order.ts';
-import { effect, named, quoted } from './told.ts';
+import { effect, named, quoted, who } from './told.ts';
 import type { Violation } from './verdict.ts';
 
 /** Cycles of different origin that are told. */
@@ -146,7 +146,7 @@ class ConflictGraph {
       const { client } = seen.operation(reader);
       operations.push(reader);
       steps.push(
-        `${client}, which knew of ${effect(older)}, found ${effect(newer)} at ${quoted(newer.key)} (${named(reader)})`,
+        `${who(client)}, which knew of ${effect(older)}, found ${effect(newer)} at ${quoted(newer.key)} (${named(reader)})`,
       );
     }
     return {

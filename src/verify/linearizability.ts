@@ -3,7 +3,7 @@ import { stepsOf, strongOperations, withoutDoubt } from './key-steps.ts';
 import { type Answer, type Budget, searchLinearization, type Step } from './linearization-search.ts';
 import { needOf } from './pending-needs.ts';
 import { smallestBreak } from './smallest-break.ts';
-import { effect, named, quoted, shown } from './told.ts';
+import { effect, named, quoted, shown, who } from './told.ts';
 import { Findings, type Verdict } from './verdict.ts';
 
 /** Operations that are tried on one key before it counts as not decided, where nothing else is asked for. */
@@ -143,7 +143,7 @@ class Explanation {
     const other = this.#part.find((each) => each !== step && each.did === true && each.expected === step.expected);
     if (step.did !== true || other === undefined) return null;
     return {
-      text: `${this.#deed(step)}, and so did ${this.#operation(other).client} (${named(other.at)}), although ${shown(step.expected)} was written once`,
+      text: `${this.#deed(step)}, and so did ${who(this.#operation(other).client)} (${named(other.at)}), although ${shown(step.expected)} was written once`,
       operations: [step.at, other.at],
     };
   }
@@ -161,16 +161,16 @@ class Explanation {
     const place = `(${named(step.at)})`;
     switch (op) {
       case 'read':
-        return `${client} read ${shown(value)} ${place}`;
+        return `${who(client)} read ${shown(value)} ${place}`;
       case 'write':
-        return `${client} wrote ${shown(value)} ${place}`;
+        return `${who(client)} wrote ${shown(value)} ${place}`;
       case 'del':
-        return `${client} deleted it ${place}`;
+        return `${who(client)} deleted it ${place}`;
       case 'incr':
-        return `${client} added ${value ?? ''}${result === undefined ? '' : ` and was told ${result}`} ${place}`;
+        return `${who(client)} added ${value ?? ''}${result === undefined ? '' : ` and was told ${result}`} ${place}`;
       case 'cas': {
         const did = step.did === false ? 'found something else than' : 'swapped';
-        return `${client} ${did} ${shown(expected ?? null)}${step.did === false ? '' : ` for ${shown(value)}`} ${place}`;
+        return `${who(client)} ${did} ${shown(expected ?? null)}${step.did === false ? '' : ` for ${shown(value)}`} ${place}`;
       }
     }
   }

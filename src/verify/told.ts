@@ -1,8 +1,17 @@
 import type { Operation } from './history.ts';
 
+/** What would do something to a terminal beyond what JSON escapes: more controls, line ends, directions of writing. */
+const UNSEEN = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
 /** A value or a key as a violation shows it: short, and without what a terminal would take as more than text. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > 48 ? `${text.slice(0, 48)}…` : text);
+  const short = JSON.stringify(text.length > 48 ? `${text.slice(0, 48)}…` : text);
+  return short.replaceAll(UNSEEN, (unseen) => `\\u${unseen.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A client or a region: as it is where it is a plain word. */
+export function who(name: string): string {
+  return /^[\w.@:/#-]{1,64}$/.test(name) ? name : quoted(name);
 }
 
 /** What was found or written: `"a"`, or `nothing`. */

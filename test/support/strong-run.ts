@@ -1,4 +1,6 @@
 import { SeededRandom } from '../../src/groups/seeded-random.ts';
+import { checkAcknowledged } from '../../src/verify/acknowledged.ts';
+import { checkCounters } from '../../src/verify/counters.ts';
 import type { Operation } from '../../src/verify/history.ts';
 import { checkLinearizability } from '../../src/verify/linearizability.ts';
 import { Freight } from './freight.ts';
@@ -335,21 +337,21 @@ export class StrongRun {
   }
 
   #judge(): void {
-    const { violations, undecided } = checkLinearizability([...this.histories.values()].flat());
-    for (const { text } of violations) this.#isWrong(`not linearizable: ${text}`);
-    for (const text of undecided) this.#isWrong(text);
-    for (const key of COUNTERS) this.#judgeCounter(key, this.histories.get(key) ?? []);
+    const history = [...this.histories.values()].flat();
+    const finals = this.#nodes.map((node) => ({
+      node: node.id,
+      values: new Map([...this.histories.keys()].map((key) => [key, node.get(key)])),
+    }));
+    const verdicts = [
+      checkLinearizability(history),
+      checkCounters(history, finals),
+      checkAcknowledged(history, finals),
+    ];
+    for (const { promise, checked, violations, undecided } of verdicts) {
+      if (checked === 0) this.#isWrong(`${promise}: nothing was checked`);
+      for (const text of [...violations.map((each) => each.text), ...undecided]) this.#isWrong(`${promise}: ${text}`);
+    }
     for (const { name } of this.#nodes[0]?.core.strong.groups() ?? []) this.#judgeGroup(name);
-  }
-
-  #judgeCounter(key: string, history: readonly Operation[]): void {
-    const sum = (isKnown: boolean): number =>
-      history
-        .filter(({ op, ok }) => op === 'incr' && (ok === true) === isKnown)
-        .reduce((total, { value }) => total + Number(value), 0);
-    const final = Number(history.at(-1)?.value ?? 0);
-    const [least, most] = [sum(true), sum(true) + sum(false)];
-    if (final < least || final > most) this.#isWrong(`${key} is ${final}, not from ${least} to ${most}`);
   }
 
   /** Equal logs make equal states, whatever became of the nodes, and what nodes show of them is that. */

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { checkCausalConvergence } from '../../src/verify/causal-convergence.ts';
 import type { Operation } from '../../src/verify/history.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
-import { history, operation } from './operations.ts';
+import { histories } from './any-history.ts';
+import { history } from './operations.ts';
 import { slowBadPatterns } from './slow-causal-convergence.ts';
 
 const patternsOf = (made: readonly Operation[]): string[] => [
@@ -175,30 +176,6 @@ describe('what is told', () => {
     expect(verdict.violations).toHaveLength(3);
   });
 });
-
-const step = fc.record({
-  client: fc.constantFrom('p', 'q', 'r', 's'),
-  key: fc.constantFrom('x', 'y'),
-  op: fc.constantFrom('read', 'read', 'read', 'write', 'write', 'cas', 'del'),
-  pick: fc.nat(7),
-  ok: fc.constantFrom(true, true, true, true, true, null, false),
-});
-
-/** Values are those that writes of the history put there, nothing, or now and then one of nobody. */
-const histories = fc.array(step, { minLength: 2, maxLength: 14 }).map((steps) =>
-  steps.map(({ client, key, op, pick, ok }, at): Operation => {
-    const written = steps.flatMap((other, place) =>
-      other.key === key && (other.op === 'write' || other.op === 'cas') ? [`v${place}`] : [],
-    );
-    const value = pick === 7 ? 'stray' : ([null, ...written][pick % (written.length + 1)] ?? null);
-    const times = { start: at, end: at };
-    if (op === 'read') return operation({ client, key, op, value, ...times });
-    if (op === 'del') return operation({ client, key, op, ok, ...times });
-    const error = ok === false ? { error: 'ERR' } : {};
-    if (op === 'write') return operation({ client, key, op, value: `v${at}`, ok, ...error, ...times });
-    return operation({ client, key, op: 'cas', value: `v${at}`, expected: value, ok, ...error, ...times });
-  }),
-);
 
 describe('the fast checker', () => {
   it('judges as the definitions do', () => {

@@ -67,10 +67,16 @@ function found({ op, value, expected }: Operation): string | null | undefined {
   return op === 'read' ? value : op === 'cas' ? (expected ?? null) : undefined;
 }
 
-/** The definitions of the patterns as they stand, over relations of all pairs: a few dozen operations. */
-export function slowBadPatterns(all: readonly Operation[]): BadPattern[] {
+/** A history's causal order, as a relation of all pairs of what takes part. */
+export interface SlowOrder {
+  readonly history: readonly Operation[];
+  /** By operation the place of the write that it read; -1 for nobody's, undefined where it read nothing. */
+  readonly sourceOf: readonly (number | undefined)[];
+  readonly causal: Relation;
+}
+
+export function slowOrder(all: readonly Operation[]): SlowOrder {
   const history = judged(all);
-  const patterns = new Set<BadPattern>();
   const sourceOf = history.map((read) => {
     const value = found(read);
     return value === null || value === undefined
@@ -84,10 +90,16 @@ export function slowBadPatterns(all: readonly Operation[]): BadPattern[] {
     if (before !== undefined) causal.add(before, at);
     if (ok === true) last.set(client, at);
     const source = sourceOf[at];
-    if (source === -1) patterns.add('ThinAirRead');
-    else if (source !== undefined) causal.add(source, at);
+    if (source !== undefined && source >= 0) causal.add(source, at);
   }
-  causal.close();
+  return { history, sourceOf, causal: causal.close() };
+}
+
+/** The definitions of the patterns as they stand, over relations of all pairs: a few dozen operations. */
+export function slowBadPatterns(all: readonly Operation[]): BadPattern[] {
+  const { history, sourceOf, causal } = slowOrder(all);
+  const patterns = new Set<BadPattern>();
+  if (sourceOf.includes(-1)) patterns.add('ThinAirRead');
   if (causal.isCyclic) patterns.add('CyclicCO');
 
   const conflict = new Relation(history.length);
@@ -109,7 +121,7 @@ export function slowBadPatterns(all: readonly Operation[]): BadPattern[] {
 }
 
 /** Every del of the key is older than the write. */
-function cannotBeGone(
+export function cannotBeGone(
   all: readonly Operation[],
   history: readonly Operation[],
   causal: Relation,
