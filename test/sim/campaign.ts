@@ -3,7 +3,7 @@ import { scenarioOf } from './scenario-of-seed.ts';
 import { Simulation, type RunResult } from './simulation.ts';
 
 /** A seed whose run went wrong, and how. */
-export interface Failure {
+interface Failure {
   readonly seed: number;
   readonly wrong: readonly string[];
 }
@@ -56,23 +56,17 @@ function addTo(totals: Map<string, number>, counts: Iterable<readonly [string, n
   for (const [name, count] of counts) totals.set(name, (totals.get(name) ?? 0) + count);
 }
 
-/** Runs one seed. What breaks the run itself is wrong with it as well. */
-export function runSeed(seed: number): RunResult | Failure {
-  try {
-    return new Simulation(scenarioOf(seed)).run();
-  } catch (error) {
-    return { seed, wrong: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
-  }
+/** What is wrong, without what is particular to a run: a scenario that was made smaller is to fail in the same way. */
+export function kindOf(wrong: string): string {
+  return wrong
+    .replace(/^at -?\d+ ms: /, '')
+    .replaceAll(/"[^"]*"|[a-z]+-[a-z]+-\d\/[a-z]|\d+/g, '')
+    .slice(0, 30);
 }
 
 /** Runs seeds one after the other. */
 export function runSeeds(first: number, count: number): Totals {
   const totals = new Totals();
-  for (let seed = first; seed < first + count; seed++) note(totals, seed, runSeed(seed));
+  for (let seed = first; seed < first + count; seed++) totals.add(seed, new Simulation(scenarioOf(seed)).run());
   return totals;
-}
-
-export function note(totals: Totals, seed: number, result: RunResult | Failure): void {
-  if ('counts' in result) totals.add(seed, result);
-  else totals.failures.push(result);
 }

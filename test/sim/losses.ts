@@ -19,6 +19,7 @@ export class Losses {
   readonly #from: Map<Origin, number> = new Map();
   /** Nodes that are out of the cluster: what they have will not come back. */
   readonly #out: Set<VirtualNode> = new Set();
+  readonly #wasOut: Set<VirtualNode> = new Set();
   /** What the nodes that are down had when they died. */
   readonly #had: Map<VirtualNode, VersionVector> = new Map();
 
@@ -44,6 +45,7 @@ export class Losses {
   /** The node is removed from the cluster; whatever else it writes is gone with it. */
   removed(node: VirtualNode): void {
     this.#out.add(node);
+    this.#wasOut.add(node);
     this.withoutDisk(node);
     if (node.isRunning) this.#note(node.vector(), this.#elsewhere(node, false));
   }
@@ -71,11 +73,16 @@ export class Losses {
   }
 
   isLost(origin: Origin, seq: number): boolean {
-    return seq >= (this.#from.get(origin) ?? Infinity) || this.#isOut(origin);
+    return seq >= (this.#from.get(origin) ?? Infinity) || this.#isOfOut(origin);
   }
 
-  #isOut(origin: Origin): boolean {
+  #isOfOut(origin: Origin): boolean {
     return [...this.#out].some((node) => node.member.nodeNumber === nodeOf(origin));
+  }
+
+  /** Whether the node was never removed: one that joined again lacks for a while what became stable without it. */
+  hasStayed(node: VirtualNode): boolean {
+    return !this.#wasOut.has(node);
   }
 
   get count(): number {

@@ -1,4 +1,8 @@
 import { createHash } from 'node:crypto';
+import { originText } from '../../src/clock/dot.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
+import { DeliveryOracle } from '../properties/delivery/delivery-oracle.ts';
+import { WireTap } from '../properties/delivery/wire-tap.ts';
 import { VirtualServer, type VirtualClient } from '../support/virtual-client.ts';
 import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
 import { REGISTERS } from './causal-works.ts';
@@ -45,14 +49,19 @@ export class Simulation {
   readonly #ledger: Ledger = new Ledger();
   readonly #losses: Losses;
   readonly #raft: RaftWatch;
-  readonly #clients: readonly SimClient[];
+  #clients: readonly SimClient[] = [];
   readonly #servers: Map<VirtualNode, VirtualServer> = new Map();
   readonly #hash = createHash('sha256');
   readonly #trace: string[] = [];
   readonly #isTraced: boolean;
+  /** For the trace: what each node was shown to have. */
+  readonly #shown: Map<VirtualNode, VersionVector> = new Map();
+  /** Looks after each turn of a node that it shows nothing before its causes; throws. */
+  readonly #oracle: DeliveryOracle = new DeliveryOracle();
+  readonly #tap: WireTap = new WireTap();
   readonly #heard: Set<string> = new Set();
-  readonly #beganMs: number = 0;
-  readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, frames: 0, heard: 0 };
+  #beganMs = 0;
+  readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0 };
 
   constructor(scenario: Scenario, options: { readonly isTraced?: boolean } = {}) {
     this.#scenario = scenario;
@@ -67,6 +76,15 @@ export class Simulation {
     });
     nowMs = () => this.#cluster.timeMs;
     this.#losses = new Losses(this.#cluster);
+    this.#oracle.hasTallies = false;
+    this.#oracle.isMember = (node) => this.#losses.hasStayed(node);
+    this.#tap.onFrame = (from, _to, frame) => {
+      if (frame.type === 'snapshot-begin')
+        this.#oracle.checkStable(this.#cluster, `a snapshot of ${from.id}`, new VersionVector(frame.stable));
+      if (frame.type !== 'rows') return;
+      const own = frame.rows.find((row) => row.node === from.member.nodeNumber);
+      if (own !== undefined) this.#oracle.checkDurable(from, own.durable);
+    };
     this.#raft = new RaftWatch(
       (what) => this.#isWrong(what),
       () => this.#faults.hasLostDisks,
@@ -74,10 +92,6 @@ export class Simulation {
     const world = { cluster: this.#cluster, weather: this.#weather, losses: this.#losses, said: this.#say.bind(this) };
     this.#faults = new Faults(world, scenario.faults);
     this.#watch();
-    if (!this.#cluster.runUntil(() => this.#isLed(), START_MS_MAX)) throw new Error('the cluster does not begin');
-    this.#beganMs = this.#cluster.timeMs;
-    this.#faults.start();
-    this.#clients = Array.from({ length: scenario.options.clients }, (_unused, index) => this.#newClient(index));
   }
 
   #newClient(index: number): SimClient {
@@ -109,16 +123,38 @@ export class Simulation {
     this.#say(`WRONG: ${what}`);
   }
 
+  #sinceText(): string {
+    return (this.#cluster.timeMs - this.#beganMs).toFixed(3);
+  }
+
   #say(what: string): void {
-    const line = `${(this.#cluster.timeMs - this.#beganMs).toFixed(3)} ${what}`;
+    const line = `${this.#sinceText()} ${what}`;
     this.#hash.update(line);
     if (this.#isTraced) this.#trace.push(line);
   }
 
+  /** In a trace: what a node has from now on. */
+  #showChange(node: VirtualNode): void {
+    const vector = node.vector();
+    const known = this.#shown.get(node);
+    const news = [...vector.entries()].filter(([origin, seq]) => known?.get(origin) !== seq);
+    if (news.length === 0) return;
+    this.#shown.set(node, vector);
+    const names = (number: number): string | undefined =>
+      this.#cluster.members.find(({ nodeNumber }) => nodeNumber === number)?.id;
+    const text = news.map(([origin, seq]) => `${originText(origin, names)}:${seq}`).join(' ');
+    this.#trace.push(`${this.#sinceText()} ${node.id}: has ${text}`);
+  }
+
   #watch(): void {
     this.#cluster.observer = {
+      settled: (node) => {
+        this.#oracle.settled(node);
+        if (this.#isTraced) this.#showChange(node);
+      },
+      committed: (node, batch) => this.#oracle.committed(this.#cluster, node, batch),
       carried: (from, to, kind, frame) => {
-        this.#counts.frames++;
+        this.#tap.carried(from, to, frame);
         this.#hash.update(`${this.#cluster.timeMs} ${from.id}>${to.id} ${kind}`);
         this.#hash.update(frame);
         this.#faults.carried(from, to, kind, frame);
@@ -152,8 +188,26 @@ export class Simulation {
   }
 
   run(): RunResult {
-    const { durationMs } = this.#scenario.options;
-    const untilMs = this.#beganMs + durationMs;
+    try {
+      this.#run();
+    } catch (error) {
+      // what breaks the run itself is wrong with it as well
+      this.#isWrong(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+    return this.#result();
+  }
+
+  #begin(): void {
+    const { clients } = this.#scenario.options;
+    if (!this.#cluster.runUntil(() => this.#isLed(), START_MS_MAX)) throw new Error('the cluster does not begin');
+    this.#beganMs = this.#cluster.timeMs;
+    this.#faults.start();
+    this.#clients = Array.from({ length: clients }, (_unused, index) => this.#newClient(index));
+  }
+
+  #run(): void {
+    this.#begin();
+    const untilMs = this.#beganMs + this.#scenario.options.durationMs;
     for (let steps = 0; this.#cluster.timeMs < untilMs; steps++) this.#step(steps);
     this.#say('peace');
     this.#faults.peace();
@@ -169,7 +223,6 @@ export class Simulation {
         this.#isWrong(what);
     }
     for (const node of this.#cluster.nodes) this.#countLife(node);
-    return this.#result();
   }
 
   #step(steps: number): void {
@@ -275,6 +328,8 @@ export class Simulation {
         ...{ requests, actions, moves, retries, newSessions, operations: history.length },
         ...{ entries, commits, elections, groupSnapshots: snapshots, truncations },
         ...this.#counts,
+        ...this.#tap.counts,
+        turnsChecked: this.#oracle.checks,
         losses: this.#losses.count,
         increments: this.#ledger.counted.length,
         once: this.#ledger.once.size,
