@@ -1,7 +1,12 @@
 /** Bigger writes are worth a thread: the loop has other things to do meanwhile. */
 const SYNC_BYTES_MAX = 64 * 1024;
-/** A disk that is slower than this must not stop the loop. */
-const SLOW_MS = 2;
+/**
+ * A disk that is slower than this on the average must not stop the loop. A single slow write says nothing of the disk: the process may
+ * have waited for the processor.
+ */
+const SLOW_MS = 1;
+/** Of the newest write in the average. */
+const WEIGHT: number = 1 / 8;
 /** Writes on the thread before the loop is tried again. */
 const TRIES_OFF_LOOP = 256;
 
@@ -23,6 +28,8 @@ const TRIES_OFF_LOOP = 256;
  */
 export class CommitPace {
   readonly #syncBytesMax: number;
+  /** What writes on the loop took lately, in milliseconds. */
+  #meanMs = 0;
   #offLoop = 0;
 
   constructor(syncBytesMax: number = SYNC_BYTES_MAX) {
@@ -37,6 +44,10 @@ export class CommitPace {
   }
 
   tookOnLoop(milliseconds: number): void {
-    if (milliseconds > SLOW_MS) this.#offLoop = TRIES_OFF_LOOP;
+    this.#meanMs += (milliseconds - this.#meanMs) * WEIGHT;
+    if (this.#meanMs <= SLOW_MS) return;
+    this.#offLoop = TRIES_OFF_LOOP;
+    // one more that is slow is enough then
+    this.#meanMs = SLOW_MS * (1 - WEIGHT);
   }
 }

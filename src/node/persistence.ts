@@ -4,12 +4,15 @@ import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Codec, NodeMeta, VectorEntries } from '../causal/peer-frames.ts';
-import type { Replica } from '../causal/replica.ts';
+import type { Now, Replica } from '../causal/replica.ts';
 import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
 import type { KeyOwners } from './key-owners.ts';
 import { LostDesk, type CutKeyspace } from './lost-desk.ts';
+
+/** What nobody waits for is written this often, in milliseconds: each batch is a sync of the disk that promises of quorum groups go to. */
+const CALM_EVERY_MS = 1_000;
 
 /**
  * Write-behind: what changed since the batch before, as one cut of entries and vector. What a batch holds is durable when the
@@ -24,6 +27,7 @@ export class Persistence {
   /** Whether the next batch is the first of a keyspace that begins empty. */
   #beginsAnew = false;
   #inFlight: { readonly vector: VersionVector; readonly stampBound: Stamp; readonly members: number } | null = null;
+  #takenAtMs = -Infinity;
   /** The version of the members that is on disk. */
   #membersDurable = 0;
 
@@ -104,14 +108,20 @@ export class Persistence {
   }
 
   /** Whether there is something to write and no batch on its way. */
-  get isDue(): boolean {
+  isDue({ monotonicMs }: Now): boolean {
     if (this.#inFlight !== null) return false;
-    return (
-      !this.areMembersDurable ||
-      this.lost.isDirty ||
-      this.#keyspace.dirtyCount > 0 ||
-      !this.#replica.durable.includes(this.#replica.vector)
-    );
+    if (!this.areMembersDurable || this.lost.isDirty) return true;
+    const { durable, vector } = this.#replica;
+    if (this.#keyspace.dirtyCount === 0 && durable.includes(vector)) return false;
+    return monotonicMs - this.#takenAtMs >= CALM_EVERY_MS || this.#isUrgent();
+  }
+
+  /** Whether something changed that is nowhere else on this disk: what quorum groups wrote is in their own store. */
+  #isUrgent(): boolean {
+    const { durable, groupOrigins, vector } = this.#replica;
+    for (const [origin, seq] of vector.entries())
+      if (durable.get(origin) < seq && !groupOrigins.has(origin)) return true;
+    return false;
   }
 
   /** Whether the members as they are now are on disk. */
@@ -124,7 +134,8 @@ export class Persistence {
   }
 
   /** The next batch, with a bound that is durable once it is. Not while one is on its way. */
-  take(stampBound: Stamp): StoreBatch {
+  take(stampBound: Stamp, { monotonicMs }: Now): StoreBatch {
+    this.#takenAtMs = monotonicMs;
     const { clear, entries } = this.#keyspace.takeDirty();
     const { membership } = this.#replica;
     const aside = this.lost.isDirty ? { aside: this.#codec.encodeLost(this.lost.take()) } : {};

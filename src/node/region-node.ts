@@ -342,11 +342,11 @@ export class RegionNode implements Engine, NodeView {
   /** What is to be written behind, null for nothing; at most one batch is on its way. */
   takeStoreBatch(): StoreBatch | null {
     if (this.#own.isOpen || !this.isStoreBatchDue) return null;
-    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last, this.#now.wallMs));
+    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last, this.#now.wallMs), this.#now);
   }
 
   get isStoreBatchDue(): boolean {
-    return this.#persistence.isDue || (this.#own.isBoundLow(this.#now) && !this.#persistence.isInFlight);
+    return this.#persistence.isDue(this.#now) || (this.#own.isBoundLow(this.#now) && !this.#persistence.isInFlight);
   }
 
   /** The batch taken last is on disk. */

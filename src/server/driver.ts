@@ -202,7 +202,8 @@ export class NodeDriver implements TransportEvents {
   #quorumCommitted(batch: QuorumBatch, error: CausewayError | null): void {
     if (error === null) this.#guarded(() => this.#node.quorumCommitted(batch, this.#now()));
     else this.fail(error);
-    this.touch();
+    // at once: somebody waits for what could not be said before
+    this.#endTurn();
   }
 
   #commitIfDue(everyMs: number): void {

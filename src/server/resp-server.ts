@@ -88,10 +88,14 @@ export class RespServer {
     return bound;
   }
 
-  /** Acknowledgements of other regions have come in: those who wait for them are answered. */
+  /**
+   * A turn of the node is over: acknowledgements of other regions may have come in, and those who wait for them are answered, with all
+   * whose wait ended in this turn. It is before what the turn sends to peers leaves, so that a client never waits for that.
+   */
   progress(): void {
-    if (this.state.clients.blocked.size === 0) return;
-    this.#services.turns.run(() => this.state.waiting.progress());
+    const { turns } = this.#services;
+    if (this.state.clients.blocked.size === 0 && !turns.isWaitedFor) return;
+    turns.run(() => this.state.waiting.progress());
   }
 
   /** Commands a second, between the last two sweeps. */

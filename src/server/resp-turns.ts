@@ -57,6 +57,11 @@ export class RespTurns {
     this.#toFlush.clear();
   }
 
+  /** Whether anything was put off. */
+  get isWaitedFor(): boolean {
+    return this.#toContinue.size > 0 || this.#toFlush.size > 0;
+  }
+
   flushLater(participant: TurnParticipant): void {
     this.#toFlush.add(participant);
     this.#schedule();
