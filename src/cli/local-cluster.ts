@@ -5,6 +5,7 @@ import { dials } from '../server/topology.ts';
 import type { ServerPorts } from '../server/server-types.ts';
 import { askAdmin } from '../wan/admin-client.ts';
 import type { ForwardStatus } from '../wan/shaper.ts';
+import type { ChildConditions } from './child-conditions.ts';
 import { classesFileOf, LOOPBACK, loopback, type PlannedNode, type UpOptions } from './cluster-plan.ts';
 import { deferred } from './deferred.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -99,15 +100,18 @@ export class LocalCluster {
     };
   }
 
-  /** Does it to a node, after what was asked before; fulfilled with what to tell the user. Throws ERR or what the node said. */
-  async act(id: string, action: NodeAction): Promise<string> {
+  /**
+   * Does it to a node, after what was asked before; fulfilled with what to tell the user. Conditions are those of a node that is started,
+   * until it ends. Throws ERR or what the node said.
+   */
+  async act(id: string, action: NodeAction, conditions: ChildConditions = {}): Promise<string> {
     const node = this.#nodes.find((candidate) => candidate.id === id);
     if (node === undefined) {
       const known = this.#nodes.map((candidate) => candidate.id).join(', ');
       throw new CausewayError('CONFIG', `unknown node "${id}"; there are ${known}`);
     }
     const before = this.#actions.get(id) ?? Promise.resolve();
-    const done = before.then(async () => this.#act(node, action));
+    const done = before.then(async () => this.#act(node, action, conditions));
     this.#actions.set(
       id,
       done.catch(() => undefined),
@@ -137,11 +141,11 @@ export class LocalCluster {
     this.#shaper?.signal('SIGKILL');
   }
 
-  async #act(node: NodeProcess, action: NodeAction): Promise<string> {
+  async #act(node: NodeProcess, action: NodeAction, conditions: ChildConditions): Promise<string> {
     if (this.#isStopping) throw new CausewayError('ERR', 'the cluster is being stopped');
     switch (action) {
       case 'start':
-        return this.#startAgain(node);
+        return this.#startAgain(node, conditions);
       case 'kill':
         await node.kill();
         return `${node.id} is killed`;
@@ -162,14 +166,16 @@ export class LocalCluster {
     return `${node.id} is ${wanted}`;
   }
 
-  async #startAgain(node: NodeProcess): Promise<string> {
+  async #startAgain(node: NodeProcess, conditions: ChildConditions): Promise<string> {
     if (node.state === 'running') return `${node.id} is running`;
     if (node.state === 'paused') throw new CausewayError('ERR', `${node.id} is paused; resume it`);
     if (node.pid === null) {
-      await this.#relaunch(node);
+      await this.#relaunch(node, conditions);
       this.#options.onChange();
       await this.#connect();
     }
+    // Under conditions it may never be: who asked for them looks at it.
+    if (Object.keys(conditions).length > 0) return `${node.id} listens`;
     await untilReady(node);
     this.#options.onNotice(`${node.id} is ready again`);
     this.#options.onChange();
@@ -177,14 +183,14 @@ export class LocalCluster {
   }
 
   /** The same ports again; a peer port that was taken meanwhile is replaced, for nobody outside knows it. */
-  async #relaunch(node: NodeProcess): Promise<void> {
+  async #relaunch(node: NodeProcess, conditions: ChildConditions): Promise<void> {
     const { ports } = node;
     try {
-      await node.launch(this.#launchOf(node));
+      await node.launch({ ...this.#launchOf(node), conditions });
     } catch (error) {
       const isPeerPort = error instanceof CausewayError && error.code === 'PORTBUSY' && ports !== null;
       if (!isPeerPort || !error.message.includes(String(ports.peer))) throw error;
-      await node.launch(this.#launchOf(node, { ...ports, peer: 0 }));
+      await node.launch({ ...this.#launchOf(node, { ...ports, peer: 0 }), conditions });
     }
   }
 

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { CausewayError, type ErrorCode } from '../errors.ts';
+import { startUnder, type ChildConditions } from './child-conditions.ts';
 import { readChildMessage, type ChildMessage, type ParentMessage } from './ipc.ts';
 
 const LOG_LINES_SHOWN = 8;
@@ -12,6 +13,7 @@ export interface ManagedChildOptions {
   /** What the child prints is appended there. */
   readonly logFile: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly conditions?: ChildConditions;
   readonly onMessage: (message: ChildMessage) => void;
   /** Called once, after the last message. */
   readonly onExit: (how: string) => void;
@@ -28,10 +30,12 @@ export class ManagedChild {
   constructor(options: ManagedChildOptions) {
     this.#logFile = options.logFile;
     const log = openSync(options.logFile, 'a', 0o600);
+    const { execArgv, execPath } = startUnder(options.conditions ?? {});
     this.#process = fork(options.entry, options.args, {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...options.environment },
-      execArgv: process.execArgv,
+      execArgv: [...execArgv],
+      execPath,
     });
     closeSync(log);
     this.#process.on('message', (raw) => {

@@ -10,7 +10,7 @@ const LISTEN_WITHIN_MS = 30_000;
 const STOP_WITHIN_MS = 10_000;
 
 /** How a process of one node is started. */
-export type Launch = Pick<ManagedChildOptions, 'entry' | 'args' | 'logFile' | 'environment'>;
+export type Launch = Pick<ManagedChildOptions, 'entry' | 'args' | 'logFile' | 'environment' | 'conditions'>;
 
 /** One life of the process: what it has said so far. */
 interface Life {

@@ -19,10 +19,17 @@ import { EXIT_OK, UsageError, type Terminal } from './usage.ts';
 
 const LIVE_EVERY_MS = 1_000;
 const SECOND_SIGNAL_EXIT_CODE = 130;
+const DAY_MS = 86_400_000;
 
 const actionBody = z.strictObject({
   id: z.string().max(100),
   action: z.enum(Object.keys(NODE_ACTIONS) as [NodeAction, ...NodeAction[]]),
+  conditions: z
+    .strictObject({
+      clockAheadMs: z.int().min(-DAY_MS).max(DAY_MS).optional(),
+      fileBytesMax: z.int().min(0).optional(),
+    })
+    .default({}),
 });
 
 /** Runs a cluster until it is asked to stop, and leaves nothing running. `entry` is the script that children run. */
@@ -108,7 +115,8 @@ function routesOf(cluster: LocalCluster, admin: () => AdminServer | null): Admin
       async handle(body) {
         const parsed = actionBody.safeParse(body);
         if (!parsed.success) throw new CausewayError('CONFIG', explainZodError('body', parsed.error));
-        return { message: await cluster.act(parsed.data.id, parsed.data.action) };
+        const { action, conditions, id } = parsed.data;
+        return { message: await cluster.act(id, action, conditions) };
       },
     },
   ];
