@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import { CONSISTENCIES } from '../classes/key-class.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import { ENVIRONMENT_TABLE } from '../server/config-table.ts';
 import type { StartServer } from '../server/server-types.ts';
@@ -95,6 +96,7 @@ function buildProgram(exit: Exit, parts: ProgramParts): Command {
   addInspect(program, exit);
   addClasses(program, exit);
   addAudit(program, exit);
+  addVerify(program, exit);
   return program;
 }
 
@@ -390,6 +392,41 @@ function addAudit(program: Command, exit: Exit): void {
     .action(async (files, options) => {
       const { runAuditCheck } = await import('./audit-check.ts');
       exit.code = await runAuditCheck(files, options, terminalOf(program));
+    });
+}
+
+function addVerify(program: Command, exit: Exit): void {
+  program
+    .command('verify')
+    .description(
+      'check the promises on a running cluster: clients everywhere, faults where asked for, a verdict a promise',
+    )
+    .option('--ready-file <file>', READY_FILE_HELP)
+    .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .option('--compose <file>', 'a compose file whose containers run')
+    .option('--password <password>', PASSWORD_HELP)
+    .option('--minutes <minutes>', 'how long clients work, such as 0.5', numberOption(0.01, 100_000), 1)
+    .option('--seed <seed>', 'the same clients do the same things; by chance otherwise', integerOption(0, 2 ** 32 - 1))
+    .option(
+      '--faults <kinds>',
+      'none, all, or some of kill, pause, cut, slow, clock, disk: never on a cluster that others need',
+      listOption,
+      ['none'],
+    )
+    .addOption(
+      new Option(
+        '--level <level>',
+        'what clients ask of their reads; what the class of each key says otherwise',
+      ).choices([...CONSISTENCIES]),
+    )
+    .option('--history <file>', 'where what happened is written, as JSON lines; causeway-verify-TIME.jsonl otherwise')
+    .addHelpText(
+      'after',
+      '\nIt writes keys of its own only, whose names say causeway-verify, and removes them in the end.\nThe exit code is 0 where every promise held, 1 where one is broken, 2 where nothing could be asked.',
+    )
+    .action(async (options) => {
+      const { runVerify } = await import('./verify-command.ts');
+      exit.code = await runVerify(options, terminalOf(program));
     });
 }
 

@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { CausewayError } from '../errors.ts';
+import { printOperation, type OperationLevel } from '../verify/history.ts';
+import { withClient } from './cluster-nodes.ts';
+import { listenForStop } from './stop-request.ts';
+import { EXIT_FAILED, EXIT_OK, printable, UsageError, type Terminal } from './usage.ts';
+import { REQUESTS_PER_SECOND_MAX, runChapter, type ChapterOptions } from './verify-chapter.ts';
+import { FAULT_KINDS, openCluster, type FaultKind, type TargetOptions, type VerifyCluster } from './verify-cluster.ts';
+import { Draws } from './verify-draws.ts';
+import { findKeys, type VerifyKeys } from './verify-keys.ts';
+import { Progress } from './verify-progress.ts';
+import { Report } from './verify-report.ts';
+
+/** The options of `verify`, as commander gives them. */
+export interface VerifyOptions extends TargetOptions {
+  readonly minutes: number;
+  readonly seed?: number;
+  readonly faults: readonly string[];
+  /** What clients ask of their reads; what the class of each key says otherwise. */
+  readonly level?: OperationLevel;
+  readonly history?: string;
+}
+
+/** What is kept in memory and checked together. */
+const CHAPTER_MS = 60_000;
+const SECOND_SIGNAL_EXIT_CODE = 130;
+
+/**
+ * Has clients do things to a running cluster, with faults where asked for, and says of each promise whether what they saw keeps it. The exit
+ * code is 1 where one is broken. Throws a usage error where the cluster cannot be reached or has no keys to look at.
+ */
+export async function runVerify(options: VerifyOptions, terminal: Terminal): Promise<number> {
+  const progress = new Progress(terminal);
+  const cluster = await openCluster(options);
+  const kinds = kindsOf(options, cluster, progress);
+  const keys = await keysOf(options, cluster, progress);
+  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
+  const path = resolve(
+    options.history ?? `causeway-verify-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}.jsonl`,
+  );
+  const history = openHistory(path);
+  const report = new Report();
+  const stop = new AbortController();
+  const request = listenForStop(() => process.exit(SECOND_SIGNAL_EXIT_CODE));
+  void request.asked.then((why) => {
+    progress.say(`stopping (${why}): what was recorded is judged, a second time ends at once`);
+    stop.abort();
+  });
+  const loadMs = options.minutes * 60_000;
+  const regions = new Set(cluster.nodes.map(({ region }) => region));
+  progress.title(
+    `Verifying ${counted(cluster.nodes.length, 'node')} in ${counted(regions.size, 'region')} for ${options.minutes} min, seed ${seed}, ${kinds.length === 0 ? 'no faults' : `faults ${kinds.join(', ')}`}`,
+  );
+  progress.say(
+    `At most ${REQUESTS_PER_SECOND_MAX} requests a second; each minute is a chapter with keys of its own, which is checked and forgotten.`,
+  );
+  try {
+    const draws = new Draws(seed);
+    const startedMs = performance.now();
+    const chapters = Math.ceil(loadMs / CHAPTER_MS);
+    for (
+      let chapter = 0, leftMs = loadMs;
+      chapter < chapters && !stop.signal.aborted;
+      chapter++, leftMs -= CHAPTER_MS
+    ) {
+      const name = chapters === 1 ? '' : `, chapter ${chapter + 1} of ${chapters}`;
+      let fault = '';
+      const result = await runChapter({
+        ...{ cluster, keys, kinds, chapter, startedMs },
+        nodesOptions: options,
+        level: options.level ?? null,
+        draws: draws.branch(),
+        loadMs: Math.min(CHAPTER_MS, leftMs),
+        stop: stop.signal,
+        tell(text) {
+          fault = text;
+          if (!terminal.isTty) progress.say(`       ${printable(text)}`);
+        },
+        show(part, operations) {
+          const ofAll = (chapter + Math.min(1, part)) / chapters;
+          progress.show(
+            ofAll,
+            `${report.operations + operations} operations${name}${fault === '' ? '' : `  ${fault}`}`,
+          );
+        },
+      } satisfies ChapterOptions);
+      progress.show((chapter + 1) / chapters, 'judging');
+      for (const operation of result.operations) writeSync(history, `${printOperation(operation)}\n`);
+      report.add(result);
+    }
+  } finally {
+    request.release();
+    closeSync(history);
+    progress.clear();
+  }
+  progress.say(report.text(terminal, path));
+  return report.isBroken || report.isEmpty ? EXIT_FAILED : EXIT_OK;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** The faults that are asked for, as far as they can be made here. Says which cannot. */
+function kindsOf({ faults }: VerifyOptions, cluster: VerifyCluster, progress: Progress): FaultKind[] {
+  for (const note of cluster.notes) progress.say(note);
+  if (faults.includes('none')) {
+    if (faults.length > 1) throw new UsageError('--faults: none stands alone');
+    return [];
+  }
+  const isAll = faults.includes('all');
+  const unknown = faults.filter((each) => each !== 'all' && !FAULT_KINDS.some((kind) => kind === each));
+  if (unknown.length > 0) {
+    throw new UsageError(
+      `--faults: unknown fault "${unknown.join(', ')}"; there are none, all, ${FAULT_KINDS.join(', ')}`,
+    );
+  }
+  const asked = FAULT_KINDS.filter((kind) => isAll || faults.includes(kind));
+  const kinds = asked.filter((kind) => cluster.faults.has(kind));
+  const missing = asked.filter((kind) => !cluster.faults.has(kind));
+  if (missing.length > 0) {
+    const how = 'all of them take the --ready-file of `causeway up`, some a --compose file';
+    if (kinds.length === 0 && !isAll)
+      throw new UsageError(`--faults: ${missing.join(', ')} cannot be made here; ${how}`);
+    progress.say(`faults that cannot be made here: ${missing.join(', ')} (${how})`);
+  }
+  return kinds;
+}
+
+/** Names of keys of this run. Says which promises cannot be looked at. */
+async function keysOf(options: VerifyOptions, cluster: VerifyCluster, progress: Progress): Promise<VerifyKeys> {
+  const [node] = cluster.nodes;
+  if (node === undefined) throw new CausewayError('ERR', 'no node was reached');
+  const keys = await withClient(
+    node.address,
+    async (client) => findKeys(client, randomBytes(4).toString('hex')),
+    options,
+  );
+  const isStrong = keys.strong.length > 0;
+  if (keys.causal === null && !isStrong) {
+    throw new UsageError(
+      'no class of keys can be looked at: it takes strong ones, or causal ones with conflict lww and without a ttl',
+    );
+  }
+  if (!isStrong) progress.say('No class of keys is strong: nothing is said of what is linearizable.');
+  if (keys.causal === null) {
+    progress.say('No class is causal, with conflict lww and without a ttl: nothing is said of what is causal.');
+  }
+  if (keys.strong.some(({ isAudited }) => isAudited)) {
+    progress.say('The strong keys are audited: the records of what is written now stay.');
+  }
+  return keys;
+}
+
+/** An empty file for its owner's eyes. */
+function openHistory(path: string): number {
+  try {
+    return openSync(path, 'w', 0o600);
+  } catch (error) {
+    throw new UsageError(`--history: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

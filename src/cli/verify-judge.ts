@@ -1,0 +1,43 @@
+import { checkAcknowledged } from '../verify/acknowledged.ts';
+import { checkCausalConvergence } from '../verify/causal-convergence.ts';
+import { checkConvergence } from '../verify/convergence.ts';
+import { checkCounters } from '../verify/counters.ts';
+import type { Operation } from '../verify/history.ts';
+import { checkLinearizability } from '../verify/linearizability.ts';
+import { checkResurrection } from '../verify/resurrection.ts';
+import { checkSessions } from '../verify/sessions.ts';
+import type { Verdict } from '../verify/verdict.ts';
+import type { ChapterResult } from './verify-chapter.ts';
+import type { FaultKind } from './verify-cluster.ts';
+import { CLOCK_AHEAD_MS } from './verify-nemesis.ts';
+import type { Settled } from './verify-settle.ts';
+
+/** By how much the clocks of nodes may differ that nobody has shifted: twice what keeps them from serving writes (SPEC D3). */
+const CLOCK_SKEW_MS = 1_000;
+
+/** What the checkers say of a chapter: a verdict a promise. */
+export function judge({ faults, operations, settled }: ChapterResult): Verdict[] {
+  const { finals, finalsAt } = settled;
+  const clockSkew = clockSkewMs(faults) * 1e6;
+  return [
+    checkCausalConvergence(operations),
+    checkLinearizability(operations),
+    ...checkSessions(operations),
+    checkAcknowledged(operations, finals),
+    checkCounters(operations, finals),
+    checkResurrection(operations, { finals, finalsAt, clockSkew }),
+    checkSettled(operations, settled),
+  ];
+}
+
+/** Nodes that were left alone show the same, and all of it, in time. */
+function checkSettled(operations: readonly Operation[], { failures, finals }: Settled): Verdict {
+  const verdict = checkConvergence(operations, finals);
+  const late = failures.map((text) => ({ pattern: 'NotSettled', text, operations: [] }));
+  const found = verdict.found + late.length;
+  return { ...verdict, holds: found === 0, found, violations: [...late, ...verdict.violations] };
+}
+
+function clockSkewMs(faults: ReadonlyMap<FaultKind, number>): number {
+  return CLOCK_SKEW_MS + (faults.has('clock') ? Math.max(...CLOCK_AHEAD_MS.map(Math.abs)) : 0);
+}

@@ -1,0 +1,89 @@
+import type { Operation } from '../verify/history.ts';
+
+/** When a node's process was ended, as far as it can be told: the last moment at which it surely ran, and the first at which it did not. */
+export interface NodeEnd {
+  readonly node: string;
+  readonly fromNs: number;
+  readonly toNs: number;
+}
+
+/**
+ * What an ended node may have answered and taken with it: causal writes that were not on its disk and that no other node had (SPEC R1 says
+ * 100 ms; a disk that is busy takes longer).
+ */
+const LOST_WITHIN_NS = 1_000_000_000;
+
+/** What is recorded of one chapter of a run. */
+export class Recorder {
+  readonly #startedMs: number;
+  readonly #operations: { readonly node: string; operation: Operation }[] = [];
+  readonly #ends: NodeEnd[] = [];
+
+  /** Times are counted from `startedMs` of `performance.now()`. */
+  constructor(startedMs: number) {
+    this.#startedMs = startedMs;
+  }
+
+  nowNs(): number {
+    return Math.round((performance.now() - this.#startedMs) * 1e6);
+  }
+
+  get count(): number {
+    return this.#operations.length;
+  }
+
+  /** `node` is whom it was asked. */
+  add(node: string, operation: Operation): void {
+    this.#operations.push({ node, operation });
+  }
+
+  noteEnd(end: NodeEnd): void {
+    this.#ends.push(end);
+  }
+
+  /** Whether a node may have lost what it had at some time since. */
+  mayHaveLost(node: string, sinceNs: number): boolean {
+    return this.#ends.some((end) => end.node === node && end.toNs >= sinceNs - LOST_WITHIN_NS);
+  }
+
+  /** All operations sorted by their end, those that went with an ended node as of unknown outcome, and how many acknowledged writes these are. */
+  finish(): { readonly operations: Operation[]; readonly lostWrites: number } {
+    let lostWrites = 0;
+    const lost = this.#lostWrites();
+    const operations = this.#operations.map(({ node, operation }) => {
+      const { key, level, op, value } = operation;
+      if (operation.ok !== true || level === 'strong') return operation;
+      const isLost =
+        lost.has(`${key} ${value}`) || (op !== 'read' && op !== 'write' && this.#endOf(node, operation) !== null);
+      if (!isLost) return operation;
+      if (op !== 'read') lostWrites++;
+      const { result: _result, ...rest } = operation;
+      return { ...rest, ok: null };
+    });
+    return { operations: operations.toSorted((left, right) => left.end - right.end), lostWrites };
+  }
+
+  /** Values of registers that were answered just before their node ended, and that nobody saw after that or elsewhere. */
+  #lostWrites(): Set<string> {
+    const suspects = new Map<string, { readonly node: string; readonly end: NodeEnd }>();
+    for (const { node, operation } of this.#operations) {
+      if (operation.op !== 'write' || operation.ok !== true || operation.level === 'strong') continue;
+      const end = this.#endOf(node, operation);
+      if (end !== null) suspects.set(`${operation.key} ${operation.value}`, { node, end });
+    }
+    for (const { node, operation } of this.#operations) {
+      if (operation.op !== 'read' || operation.ok !== true) continue;
+      const name = `${operation.key} ${operation.value}`;
+      const suspect = suspects.get(name);
+      if (suspect !== undefined && (node !== suspect.node || operation.end > suspect.end.toNs)) suspects.delete(name);
+    }
+    return new Set(suspects.keys());
+  }
+
+  /** The end of its node that an operation may have gone with. */
+  #endOf(node: string, { end }: Operation): NodeEnd | null {
+    return (
+      this.#ends.find((each) => each.node === node && end >= each.fromNs - LOST_WITHIN_NS && end <= each.toNs) ?? null
+    );
+  }
+}
