@@ -175,7 +175,7 @@ export class RandomRun {
     this.cluster.kill(node, { keepBatch: value % 2 === 0 });
   }
 
-  /** A node dies and its disk is lost. What only it had is gone with it, so not while another is down that may have had it too. */
+  /** A node dies and its disk is lost. What only it had is gone with it, so not while another is down that may have had it too, or still lacks it. */
   #restartEmpty(node: VirtualNode): void {
     if (!this.#diesAlone(node)) return;
     this.amnesias++;
@@ -191,7 +191,8 @@ export class RandomRun {
   }
 
   #diesAlone(node: VirtualNode): boolean {
-    if (this.cluster.nodes.some((other) => other !== node && !other.isRunning)) return false;
+    const hasAll = (other: VirtualNode): boolean => other.isRunning && other.core.unreadyReasons(0).length === 0;
+    if (this.cluster.nodes.some((other) => other !== node && !hasAll(other))) return false;
     if (node.isRunning) this.#kill(node, 1);
     return true;
   }
