@@ -1,4 +1,4 @@
-import { isError, pick, textOf, type Desk, type Script, type Work } from './work.ts';
+import { isError, NS_A_MS, pick, textOf, type Desk, type Reply, type Script, type Work } from './work.ts';
 
 /** Registers of which the history is judged: each value is written once, and nothing removes them. */
 export const REGISTERS = ['reg:0', 'reg:1', 'reg:2', 'ses:0'] as const;
@@ -82,8 +82,18 @@ function* readAtSession(desk: Desk): Script {
 function* add(desk: Desk): Script {
   const key = pick(COUNTERS, desk.choice);
   const amount = 1 + desk.random.below(5);
+  const start = desk.nowNs();
   const reply = yield `INCRBY ${key} ${amount}`;
-  if (reply?.startsWith(':') === true) desk.counted(key, amount);
+  if (reply?.startsWith(':') !== true) return;
+  const result = reply.slice(1);
+  desk.note({ op: 'incr', key, value: String(amount), result, start, level: 'causal', ok: true });
+}
+
+function* readCounter(desk: Desk): Script {
+  const key = pick(COUNTERS, desk.choice);
+  const start = desk.nowNs();
+  const reply = yield `GET ${key}`;
+  if (reply !== null && !isError(reply)) noteRead(desk, key, textOf(reply), start);
 }
 
 function* writePair(desk: Desk): Script {
@@ -101,30 +111,43 @@ function* readPair(desk: Desk): Script {
 /** Keys that are made once and removed once by whoever saw them: they never come back. */
 function* makeOnce(desk: Desk): Script {
   const key = `once:${desk.id}`;
-  if ((yield `SET ${key} there`) === '+OK') desk.made(key);
+  const start = desk.nowNs();
+  if ((yield `SET ${key} there`) !== '+OK') return;
+  noteWrite(desk, key, 'there', start);
+  desk.once.push(key);
 }
 
-function* makeShort(desk: Desk): Script {
-  yield `SET passing:${desk.id} there PX ${200 + desk.random.below(1_500)}`;
+/** Keys that expire. */
+function* makePassing(desk: Desk): Script {
+  const key = `passing:${desk.id}`;
+  const livesMs = 200 + desk.random.below(1_500);
+  const start = desk.nowNs();
+  if ((yield `SET ${key} there PX ${livesMs}`) !== '+OK') return;
+  const expires = desk.nowNs() + livesMs * NS_A_MS;
+  desk.note({ op: 'write', key, value: 'there', expires, start, level: 'causal', ok: true });
+  desk.once.push(key);
 }
 
-function* removeOnce(desk: Desk): Script {
+function* sought(desk: Desk): Generator<string, string | null, Reply> {
   const key = desk.once.at(-1 - (desk.choice % 6));
-  if (key === undefined) return;
-  const found = yield `GET ${key}`;
-  if (found === null || isError(found)) return;
-  desk.sawOnce(key, found !== 'nil');
-  if (found !== 'nil' && (yield `DEL ${key}`) === ':1') {
-    desk.removed(key);
-    desk.sawOnce(key, false);
-  }
+  if (key === undefined) return null;
+  const start = desk.nowNs();
+  const reply = yield `GET ${key}`;
+  if (reply === null || isError(reply)) return null;
+  noteRead(desk, key, textOf(reply), start);
+  return reply === 'nil' || key.startsWith('passing') ? null : key;
 }
 
 function* lookForOnce(desk: Desk): Script {
-  const key = desk.once.at(-1 - (desk.choice % 6));
-  if (key === undefined) return;
-  const reply = yield `EXISTS ${key}`;
-  if (reply === ':0' || reply === ':1') desk.sawOnce(key, reply === ':1');
+  yield* sought(desk);
+}
+
+function* removeOnce(desk: Desk): Script {
+  const key = yield* sought(desk);
+  if (key === null) return;
+  const start = desk.nowNs();
+  if ((yield `DEL ${key}`) !== ':1') return;
+  desk.note({ op: 'del', key, value: null, start, level: 'causal', ok: true });
 }
 
 /** Work on causal keys of which something is known beyond that all nodes become equal. */
@@ -137,10 +160,11 @@ export const causalWorks: Readonly<Record<string, Work>> = {
   watched: { script: watched, weight: 2 },
   'read-at-session': { script: readAtSession, weight: 3 },
   add: { script: add, weight: 4 },
+  count: { script: readCounter, weight: 2 },
   'write-pair': { script: writePair, weight: 2 },
   'read-pair': { script: readPair, weight: 2 },
   'make-once': { script: makeOnce, weight: 2 },
-  'make-short': { script: makeShort, weight: 1 },
+  'make-passing': { script: makePassing, weight: 2 },
   'remove-once': { script: removeOnce, weight: 2 },
-  'look-for-once': { script: lookForOnce, weight: 2 },
+  'look-for-once': { script: lookForOnce, weight: 4 },
 };

@@ -1,4 +1,5 @@
-import { originOf, type Origin } from '../../src/clock/origin.ts';
+import type { Dot } from '../../src/clock/dot.ts';
+import type { Origin } from '../../src/clock/origin.ts';
 import { streamOf } from './streams.ts';
 import type { VirtualClient } from '../support/virtual-client.ts';
 import { VIRTUAL_START_MS, type VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
@@ -222,24 +223,19 @@ export class SimClient {
       nowNs: () => cluster.timeMs * NS_A_MS,
       note: (operation) => {
         const region = this.#connection?.server.node.member.region ?? '';
-        ledger.history.push({ ...operation, client: nameOf(), region, end: cluster.timeMs * NS_A_MS });
+        const done = { ...operation, client: nameOf(), region, end: cluster.timeMs * NS_A_MS };
+        ledger.note(done, done.op === 'read' || done.ok !== true ? null : this.#lastWrite());
       },
-      counted: (key, amount) => ledger.counted.push({ key, amount, dot: this.#lastDot() }),
-      made: (key) => ledger.made(key),
-      removed: (key) => ledger.removed(key, this.#lastDot()),
-      once: ledger.onceNames,
-      sawOnce: (key, isThere) => ledger.sawOnce(nameOf(), key, isThere),
+      once: ledger.once,
       notes: ledger.notes,
-      seenCount: (key, count) => ledger.seenCount(nameOf(), key, count),
       wrong: (what) => ledger.wrong.push(`at ${Math.round(cluster.timeMs)} ms, ${nameOf()}: ${what}`),
     };
   }
 
-  #lastDot(): readonly [Origin, number] {
-    const node = this.#connection?.server.node;
-    const dot = node?.core.lastDot();
-    if (dot === null || dot === undefined) return [originOf(0 as never, 0), 0];
-    return [dot.origin, dot.seq];
+  #lastWrite(): Dot | null {
+    const session = this.#connection?.session;
+    const origin = session?.lastWriteOrigin ?? null;
+    return origin === null || session === undefined ? null : { origin, seq: session.lastWriteSeq };
   }
 }
 

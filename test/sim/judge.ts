@@ -1,27 +1,42 @@
 import { checkCausalConvergence } from '../../src/verify/causal-convergence.ts';
+import { checkAcknowledged } from '../../src/verify/acknowledged.ts';
+import { checkCounters } from '../../src/verify/counters.ts';
+import { checkSessions } from '../../src/verify/sessions.ts';
 import type { Operation } from '../../src/verify/history.ts';
 import { checkLinearizability } from '../../src/verify/linearizability.ts';
 import type { Verdict } from '../../src/verify/verdict.ts';
 import { stateOnDisk, textIn } from '../support/strong-disks.ts';
 import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
 import { COUNTERS, PAIR, REGISTERS } from './causal-works.ts';
-import type { Ledger } from './ledger.ts';
-import type { Losses } from './losses.ts';
-import { AFTER_NOTE, STRONG_COUNTERS, STRONG_PAIR, STRONG_REGISTERS } from './strong-works.ts';
+import { AFTER_NOTE, STRONG_COUNTERS, STRONG_LOOSE, STRONG_PAIR, STRONG_REGISTERS } from './strong-works.ts';
 
-const CAUSAL_REGISTERS: ReadonlySet<string> = new Set(REGISTERS);
-const SHARED_REGISTERS: ReadonlySet<string> = new Set(STRONG_REGISTERS);
+/** Keys that FLUSHALL leaves, and weak nodes and times: all others are gone with it. */
+const STRONG: ReadonlySet<string> = new Set([...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]);
+const JUDGED = [...STRONG, ...REGISTERS, ...COUNTERS];
 
 export interface Judged {
   readonly cluster: VirtualCluster;
-  readonly ledger: Ledger;
-  readonly losses: Losses;
+  /** Sorted by end. */
+  readonly history: readonly Operation[];
+  readonly once: readonly string[];
   readonly withFlush: boolean;
 }
 
-/** What must hold of all that clients were told, and of what is there in the end; one line for each thing that does not. */
-export function judge(run: Judged): string[] {
-  return [...judgeHistory(run), ...judgeStrong(run), ...judgeCounters(run), ...judgeOnce(run)];
+/** What must hold of all that clients were told, and of what is there in the end: a verdict each. */
+export function judge({ cluster, history: all, once, withFlush }: Judged): Verdict[] {
+  const history = withFlush ? all.filter(({ key }) => STRONG.has(key)) : all;
+  const keys = withFlush ? [...STRONG] : [...JUDGED, ...once];
+  const finals = cluster.nodes.map((node) => ({
+    node: node.id,
+    values: new Map(keys.map((key) => [key, node.get(key)] as const)),
+  }));
+  return [
+    checkCausalConvergence(history),
+    ...checkSessions(history),
+    checkLinearizability(history),
+    checkCounters(history, finals),
+    checkAcknowledged(history, finals),
+  ];
 }
 
 /** What no node may ever show, however far it is. Where all causes are known to be there still, none of their effects without them (SPEC T1). */
@@ -34,52 +49,6 @@ export function lookAt(node: VirtualNode, hasAllCauses: boolean): string[] {
   const note = node.get(AFTER_NOTE);
   if (hasAllCauses && note !== null && node.get(`note:${note}`) === null)
     wrong.push(`T1: ${node.id} shows ${AFTER_NOTE} ${note} and not its cause`);
-  return wrong;
-}
-
-/** Causal convergence over both tiers. What a session saw of counters and of keys that are removed is no part of it. */
-function judgeHistory({ ledger, withFlush }: Judged): string[] {
-  const isJudged = ({ key }: Operation): boolean =>
-    SHARED_REGISTERS.has(key) || (!withFlush && CAUSAL_REGISTERS.has(key));
-  return brokenIn(checkCausalConvergence(ledger.history.filter(isJudged)));
-}
-
-function judgeStrong({ ledger }: Judged): string[] {
-  return brokenIn(checkLinearizability(ledger.history.toSorted((left, right) => left.end - right.end)));
-}
-
-/** A verdict that decides nothing breaks the run as well: it would show nothing. */
-function brokenIn({ promise, violations, undecided }: Verdict): string[] {
-  return [...violations.map(({ pattern, text }) => `${promise}: ${pattern}: ${text}`), ...undecided];
-}
-
-function judgeCounters({ cluster, ledger, losses, withFlush }: Judged): string[] {
-  const wrong: string[] = [];
-  const [node] = cluster.nodes;
-  for (const key of withFlush ? [] : COUNTERS) {
-    const found = Number(node?.get(key) ?? '0');
-    const [least, most] = ledger.boundsOf(key, losses);
-    if (found < least || found > most) wrong.push(`${key} is ${found}, not from ${least} to ${most}`);
-  }
-  for (const key of STRONG_COUNTERS) {
-    const increments = ledger.history.filter((each) => each.key === key && each.op === 'incr');
-    const sum = (isKnown: boolean): number =>
-      increments.filter(({ ok }) => (ok === true) === isKnown).reduce((total, { value }) => total + Number(value), 0);
-    const found = Number(node?.get(key) ?? '0');
-    const [least, most] = [sum(true), sum(true) + sum(false)];
-    if (found < least || found > most) wrong.push(`${key} is ${found}, not from ${least} to ${most}`);
-  }
-  return wrong;
-}
-
-/** A key that is made once and whose removal was acknowledged, and not lost, is nowhere; nor is one that has expired. */
-function judgeOnce({ cluster, ledger, losses }: Judged): string[] {
-  const wrong: string[] = [];
-  for (const node of cluster.nodes)
-    for (const [key, removals] of ledger.once) {
-      const isGone = removals.some((dot) => !losses.isLost(...dot));
-      if (isGone && node.get(key) !== null) wrong.push(`${node.id} shows ${key}, which was removed`);
-    }
   return wrong;
 }
 

@@ -1,29 +1,21 @@
-import type { Origin } from '../../src/clock/origin.ts';
+import { dotText, type Dot, type NodeNames } from '../../src/clock/dot.ts';
+import { isGroupOrigin } from '../../src/groups/group-plan.ts';
 import type { Operation } from '../../src/verify/history.ts';
 import type { Losses } from './losses.ts';
 
-type Dot = readonly [origin: Origin, seq: number];
-
-/** An acknowledged increment of a causal counter. */
-interface Counted {
-  readonly key: string;
-  readonly amount: number;
-  readonly dot: Dot;
+interface Noted {
+  readonly operation: Operation;
+  /** Of what was written. */
+  readonly dot: Dot | null;
 }
 
 /** All that clients were told, to be judged at the end. */
 export class Ledger {
-  readonly history: Operation[] = [];
+  readonly #noted: Noted[] = [];
   readonly wrong: string[] = [];
-  readonly counted: Counted[] = [];
-  /** Keys that are made once, with the dots of their acknowledged removals. */
-  readonly once: Map<string, Dot[]> = new Map();
-  readonly onceNames: string[] = [];
+  /** Keys that are made once. */
+  readonly once: string[] = [];
   readonly notes: number[] = [];
-  /** By session and key: `gone` once it saw a key gone that was there. */
-  readonly #sawOnce: Map<string, 'there' | 'gone'> = new Map();
-  /** By session and counter. */
-  readonly #seenCounts: Map<string, number> = new Map();
   readonly errors: Map<string, number> = new Map();
   requests = 0;
   actions = 0;
@@ -31,43 +23,28 @@ export class Ledger {
   retries = 0;
   newSessions = 0;
 
-  made(key: string): void {
-    this.once.set(key, []);
-    this.onceNames.push(key);
+  note(operation: Operation, dot: Dot | null): void {
+    this.#noted.push({ operation, dot });
   }
 
-  removed(key: string, dot: Dot): void {
-    this.once.get(key)?.push(dot);
+  /** In the order of their ends. Of what may be lost with its node, as is promised, nobody knows whether it is done. */
+  history(losses: Losses, names: NodeNames): Operation[] {
+    const noted = this.#noted.toSorted((left, right) => left.operation.end - right.operation.end);
+    return noted.map(({ operation, dot }) => {
+      // a retry of a strong write is answered with the place of the retry in the log
+      if (dot === null || isGroupOrigin(dot.origin)) return operation;
+      if (!losses.isLost(dot.origin, dot.seq)) return { ...operation, dot: dotText(dot.origin, dot.seq, names) };
+      const { result: _unknown, ...rest } = operation;
+      return { ...rest, ok: null };
+    });
   }
 
-  sawOnce(session: string, key: string, isThere: boolean): void {
-    const name = `${session} ${key}`;
-    const before = this.#sawOnce.get(name);
-    if (isThere && before === 'gone') this.wrong.push(`${session} sees ${key} again, which it saw gone`);
-    if (isThere) this.#sawOnce.set(name, 'there');
-    else if (before === 'there') this.#sawOnce.set(name, 'gone');
-  }
-
-  seenCount(session: string, key: string, count: number): number {
-    const name = `${session} ${key}`;
-    const most = Math.max(count, this.#seenCounts.get(name) ?? 0);
-    this.#seenCounts.set(name, most);
-    return most;
+  get operations(): number {
+    return this.#noted.length;
   }
 
   noteError(reply: string): void {
     const code = /^-(\S+)/.exec(reply)?.[1] ?? '';
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
-  }
-
-  /** The least and the most that a causal counter may be: what may be lost counts or does not. */
-  boundsOf(counter: string, losses: Losses): readonly [least: number, most: number] {
-    let [least, most] = [0, 0];
-    for (const { key, amount, dot } of this.counted) {
-      if (key !== counter) continue;
-      most += amount;
-      if (!losses.isLost(...dot)) least += amount;
-    }
-    return [least, most];
   }
 }

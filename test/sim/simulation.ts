@@ -61,6 +61,8 @@ export class Simulation {
   readonly #tap: WireTap = new WireTap();
   readonly #heard: Set<string> = new Set();
   #beganMs = 0;
+  /** How much each checker judged. */
+  readonly #checked: Record<string, number> = {};
   readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0 };
 
   constructor(scenario: Scenario, options: { readonly isTraced?: boolean } = {}) {
@@ -140,8 +142,7 @@ export class Simulation {
     const news = [...vector.entries()].filter(([origin, seq]) => known?.get(origin) !== seq);
     if (news.length === 0) return;
     this.#shown.set(node, vector);
-    const names = (number: number): string | undefined =>
-      this.#cluster.members.find(({ nodeNumber }) => nodeNumber === number)?.id;
+    const names = (number: number): string | undefined => this.#nameOf(number);
     const text = news.map(([origin, seq]) => `${originText(origin, names)}:${seq}`).join(' ');
     this.#trace.push(`${this.#sinceText()} ${node.id}: has ${text}`);
   }
@@ -214,15 +215,31 @@ export class Simulation {
     if (this.#finish()) {
       for (const what of judgeGroups(this.#cluster)) this.#isWrong(what);
       this.#readAll();
-      for (const what of judge({
-        cluster: this.#cluster,
-        ledger: this.#ledger,
-        losses: this.#losses,
-        withFlush: this.#scenario.options.withFlush,
-      }))
-        this.#isWrong(what);
+      this.#judge();
     }
     for (const node of this.#cluster.nodes) this.#countLife(node);
+  }
+
+  #judge(): void {
+    const { once } = this.#ledger;
+    const names = (number: number): string | undefined => this.#nameOf(number);
+    const history = this.#ledger.history(this.#losses, names);
+    const { withFlush } = this.#scenario.options;
+    for (const { promise, violations, undecided, checked } of judge({
+      cluster: this.#cluster,
+      history,
+      once,
+      withFlush,
+    })) {
+      for (const { pattern, text } of violations) this.#isWrong(`${promise}: ${pattern}: ${text}`);
+      // what decides nothing shows nothing
+      for (const text of undecided) this.#isWrong(`${promise}: ${text}`);
+      this.#checked[promise] = checked;
+    }
+  }
+
+  #nameOf(number: number): string | undefined {
+    return this.#cluster.members.find(({ nodeNumber }) => nodeNumber === number)?.id;
   }
 
   #step(steps: number): void {
@@ -307,7 +324,7 @@ export class Simulation {
         const client = isStrong && at > 0 ? `last.${node.id}.strong` : `last.${node.id}`;
         const end = this.#cluster.timeMs * NS_A_MS;
         const level = isStrong ? 'strong' : 'causal';
-        this.#ledger.history.push({ client, region, op: 'read', key, value, start, end, level, ok: true });
+        this.#ledger.note({ client, region, op: 'read', key, value, start, end, level, ok: true }, null);
       };
       for (const key of [...REGISTERS, ...STRONG_REGISTERS]) note(key, false);
       if (at === 0) for (const key of [...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]) note(key, true);
@@ -315,7 +332,7 @@ export class Simulation {
   }
 
   #result(): RunResult {
-    const { requests, actions, moves, retries, newSessions, history } = this.#ledger;
+    const { requests, actions, moves, retries, newSessions, operations } = this.#ledger;
     const { entries, commits, elections, snapshots, truncations } = this.#raft.counts;
     return {
       wrong: this.#ledger.wrong,
@@ -325,14 +342,13 @@ export class Simulation {
       faults: this.#faults.counts,
       errors: this.#ledger.errors,
       counts: {
-        ...{ requests, actions, moves, retries, newSessions, operations: history.length },
+        ...{ requests, actions, moves, retries, newSessions, operations },
         ...{ entries, commits, elections, groupSnapshots: snapshots, truncations },
         ...this.#counts,
         ...this.#tap.counts,
         turnsChecked: this.#oracle.checks,
         losses: this.#losses.count,
-        increments: this.#ledger.counted.length,
-        once: this.#ledger.once.size,
+        ...this.#checked,
       },
     };
   }

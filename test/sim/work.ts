@@ -10,7 +10,7 @@ export type Reply = string | null;
 export type Script = Generator<string, void, Reply>;
 
 /** What an operation is noted with: its client, region and end are known where it is noted. */
-export type Noted = Omit<Operation, 'client' | 'region' | 'end' | 'dot' | 'error' | 'expires'>;
+export type Noted = Omit<Operation, 'client' | 'region' | 'end' | 'dot' | 'error'>;
 
 /** What works know, and tell of what happened. */
 export interface Desk {
@@ -23,19 +23,10 @@ export interface Desk {
   wallMs(): number;
   nowNs(): number;
   note(operation: Noted): void;
-  /** An increment of a causal counter was answered. */
-  counted(key: string, amount: number): void;
-  /** A key that is written once was made, or removed by one who saw it. */
-  made(key: string): void;
-  removed(key: string): void;
-  /** Keys that were made so far. */
-  readonly once: readonly string[];
-  /** Whether this session may no longer see the key: it saw it gone after it was there. */
-  sawOnce(key: string, isThere: boolean): void;
+  /** Keys that are made once, in the order in which they were. */
+  readonly once: string[];
   /** Numbers of notes written so far. */
   readonly notes: number[];
-  /** What the session has read or written of a strong counter, which only grows. */
-  seenCount(key: string, count: number): number;
   wrong(what: string): void;
 }
 
