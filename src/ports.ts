@@ -47,6 +47,10 @@ export interface Store {
   load(): StoredImage;
   /** Raises the incarnation to at least `atLeast`, on disk before it returns. */
   nextIncarnation(atLeast: number): number;
+  /** The first incarnation on this disk, while an earlier one may have promised something to a quorum on a disk that was lost; 0 where that is known. */
+  votesSince(): number;
+  /** What was promised before this disk is settled: on disk before it returns. */
+  settleVotes(): void;
   /** On disk before it returns. */
   raiseStampBound(stampBound: number): void;
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void;

@@ -71,8 +71,6 @@ export interface LmdbQuorumStoreOptions {
  * the process ran that then crashed.
  */
 export class LmdbQuorumStore implements QuorumStore {
-  /** Whether this is the first start on this data folder. */
-  isNew = true;
   readonly #folder: string;
   readonly #witness: QuorumWitness;
   readonly #environment: RootDatabase<Uint8Array, Uint8Array>;
@@ -212,7 +210,6 @@ export class LmdbQuorumStore implements QuorumStore {
     if (journal === null && place !== null) throw this.#notTheFolder('there is no journal');
     const discord = journal === null ? null : discordOf(place, mark, journal);
     if (discord !== null) throw this.#notTheFolder(discord);
-    this.isNew = witnessed === 0;
     this.#identity = place?.identity ?? journal?.identity ?? randomBytes(IDENTITY_BYTES);
     this.#inTree = place?.sequence ?? 0;
     this.#turn = place?.turn ?? 0;

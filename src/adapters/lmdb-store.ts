@@ -13,6 +13,7 @@ const FORMAT = 'format';
 const OWNER = 'owner';
 const INCARNATION = 'incarnation';
 const STAMP_BOUND = 'stampBound';
+const VOTES_SINCE = 'votesSince';
 const QUORUM_MARK = 'quorumMark';
 const IMAGE = Buffer.from('image');
 const IMAGE_BOUND = Buffer.from('stampBound');
@@ -92,11 +93,21 @@ export class LmdbStore implements Store, QuorumWitness {
     return this.#guarded(() => {
       let incarnation = 0;
       this.#promises.transactionSync(() => {
-        incarnation = Math.max(numberOf(this.#promises.get(INCARNATION), this.#folder) + 1, atLeast);
+        const before = numberOf(this.#promises.get(INCARNATION), this.#folder);
+        incarnation = Math.max(before + 1, atLeast);
+        if (before === 0) this.#promises.putSync(VOTES_SINCE, incarnation);
         this.#promises.putSync(INCARNATION, incarnation);
       });
       return incarnation;
     });
+  }
+
+  votesSince(): number {
+    return this.#guarded(() => numberOf(this.#promises.get(VOTES_SINCE), this.#folder));
+  }
+
+  settleVotes(): void {
+    this.#guarded(() => this.#promises.transactionSync(() => this.#promises.putSync(VOTES_SINCE, 0)));
   }
 
   raiseStampBound(stampBound: number): void {

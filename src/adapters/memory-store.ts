@@ -6,6 +6,7 @@ import { MemoryCommits, type MemoryStoreOptions } from './memory-commits.ts';
 export class MemoryDisk {
   incarnation = 0;
   stampBound = 0;
+  votesSince = 0;
   quorumMark = 0;
   meta: Uint8Array | null = null;
   aside: Uint8Array | null = null;
@@ -38,8 +39,20 @@ export class MemoryStore extends MemoryCommits<StoreBatch> implements Store, Quo
 
   nextIncarnation(atLeast: number): number {
     this.refuseIfOver();
+    const isFirst = this.#disk.incarnation === 0;
     this.#disk.incarnation = Math.max(this.#disk.incarnation + 1, atLeast);
+    if (isFirst) this.#disk.votesSince = this.#disk.incarnation;
     return this.#disk.incarnation;
+  }
+
+  votesSince(): number {
+    this.refuseIfOver();
+    return this.#disk.votesSince;
+  }
+
+  settleVotes(): void {
+    this.refuseIfOver();
+    this.#disk.votesSince = 0;
   }
 
   raiseStampBound(stampBound: number): void {

@@ -12,6 +12,7 @@ import type {
 } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore } from '../ports.ts';
+import { ABSTAINS } from '../quorum/messages.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
 import { Raft } from '../quorum/raft.ts';
 import { AUDIT_KEPT_BYTES_MAX, auditPage } from './audit-pages.ts';
@@ -45,8 +46,10 @@ export interface StrongHost
     ClusterMembers {
   /** Which life of a node is connected, 0 for none that was ever heard of. */
   incarnationOf(node: number): number;
-  /** Whether a peer said in its hello that it knows an earlier life of this node. */
-  knowsEarlierLife(node: number): boolean;
+  /** Whether a peer said in its hello that it knows a life of this node from before the first one on this disk. */
+  readonly hasLostDisk: boolean;
+  /** All groups know on this disk that an earlier one was lost: nobody need look for that any more. */
+  settleVotes(): void;
   /** Puts transactions of a group into the causal order; says whether they go on where that is. */
   show(origin: Origin, chunk: GroupChunk): boolean;
   /** How far a group is shown here. */
@@ -77,8 +80,6 @@ export interface StrongTierOptions {
   readonly limits: RaftLimits;
   /** The group that decides who is a member; null where the cluster is too small for one. */
   readonly members: Pick<MembersGroupOptions, 'nodes' | 'codec' | 'timing'> | null;
-  /** Whether this is the first start on this disk, or nothing is kept: what an earlier life promised is not known then. */
-  readonly isDiskNew: boolean;
   /** What is on disk of a group; null where nothing is kept over a restart. */
   readonly load: ((group: string) => QuorumImage) | null;
   /** The audit on that disk. */
@@ -105,15 +106,16 @@ export class StrongTier implements StrongView {
   readonly #disk: GroupsDisk;
   /** Decides who is a member of the cluster (RULES D7). */
   readonly members: MembersGroup | null;
-  /** Whether an earlier life of this node, if there was one, left nothing here. */
-  #isBlank: boolean;
+  /** Whether the groups were told that what an earlier life promised is lost. */
+  #hasAbstained = false;
+  /** Groups that were, until that is on disk. */
+  readonly #abstaining: Set<string> = new Set();
   /** The life of each peer that was heard last. */
   readonly #lives: Map<number, number> = new Map();
 
   constructor(options: StrongTierOptions, host: StrongHost) {
     this.#options = options;
     this.#host = host;
-    this.#isBlank = options.isDiskNew;
     this.#lanes = new PeerLanes(
       {
         send: (to, frame) => host.send(to, frame),
@@ -205,15 +207,28 @@ export class StrongTier implements StrongView {
   }
 
   /** A peer knows of an earlier life of this node, of which nothing is here: what that promised is not known (see `Raft.abstain`). */
-  #abstain(): void {
-    this.#isBlank = false;
-    for (const { group } of this.#groups.values()) group.raft.abstain();
-    this.members?.raft.abstain();
+  #abstainWhereLost(): void {
+    if (this.#hasAbstained || !this.#host.hasLostDisk) return;
+    this.#hasAbstained = true;
+    for (const { group } of this.#groups.values()) {
+      group.raft.abstain();
+      this.#abstaining.add(group.plan.name);
+    }
+    if (this.members === null) return;
+    this.members.raft.abstain();
+    this.#abstaining.add(MEMBERS_GROUP);
+  }
+
+  /** Only when all groups have it on disk is it known in later lives without looking. */
+  #noteAbstentions({ groups }: QuorumBatch): void {
+    if (this.#abstaining.size === 0) return;
+    for (const { group, hardState } of groups) if (hardState?.votedFor === ABSTAINS) this.#abstaining.delete(group);
+    if (this.#abstaining.size === 0) this.#host.settleVotes();
   }
 
   /** Of a peer's new life the leader does not know what it has; and a peer may know of an earlier life of this node. */
   #noteLife(from: number): void {
-    if (this.#isBlank && this.#host.knowsEarlierLife(from)) this.#abstain();
+    this.#abstainWhereLost();
     const incarnation = this.#host.incarnationOf(from);
     if (this.#lives.get(from) === incarnation) return;
     this.#lives.set(from, incarnation);
@@ -351,6 +366,8 @@ export class StrongTier implements StrongView {
   /** Ends a turn: what the machines want is sent, applied and shown. Says whether anything was. */
   flush(now: Now): boolean {
     let isBusy = false;
+    // before anything is said to who came, or by it, and before what it knows is retired
+    this.#abstainWhereLost();
     // an answer may lead to another request, and that to a proposal of this turn
     for (let wasBusy = true; wasBusy;) {
       wasBusy = false;
@@ -411,6 +428,7 @@ export class StrongTier implements StrongView {
 
   committed(batch: QuorumBatch, now: Now): void {
     this.#disk.committed(batch, now);
+    this.#noteAbstentions(batch);
   }
 
   nextBatchMs(now: Now): number {

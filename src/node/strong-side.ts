@@ -15,8 +15,12 @@ import type { OwnStream } from './own-stream.ts';
 /** What a node with strong keys is given beside the rest. */
 export interface StrongOptions extends Pick<
   StrongTierOptions,
-  'plans' | 'commands' | 'newReply' | 'sha256' | 'codec' | 'timing' | 'limits' | 'isDiskNew' | 'load' | 'readAudit'
+  'plans' | 'commands' | 'newReply' | 'sha256' | 'codec' | 'timing' | 'limits' | 'load' | 'readAudit'
 > {
+  /** The first incarnation whose promises are on this disk, where an earlier one may have made some on a disk that was lost; else 0. */
+  readonly votesSince: number;
+  /** That there was such a one is noted by all groups, durably: it need not be looked for any more. */
+  readonly settleVotes: () => void;
   /** [0, 1) */
   readonly random: () => number;
   /** The time as it is, read anew: a client's request may be the first that is heard after the process stood still (RULES T4). */
@@ -43,7 +47,7 @@ export interface StrongSideOptions {
 /** Joins the strong tier to the causal one: each group is one more origin, whose transactions show in the order of their causes. */
 export function openStrongTier(options: StrongSideOptions): StrongTier {
   const { strong, ownRules, replica } = options;
-  const { plans, commands, newReply, sha256, codec, timing, limits, isDiskNew, load, readAudit, members } = strong;
+  const { plans, commands, newReply, sha256, codec, timing, limits, load, readAudit, members } = strong;
   for (const { origin } of plans) replica.groupOrigins.add(origin);
   return new StrongTier(
     {
@@ -58,7 +62,6 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
       codec,
       timing,
       limits,
-      isDiskNew,
       load,
       readAudit,
     },
@@ -71,6 +74,8 @@ const SHOWN_A_TURN = 2_000;
 
 class CausalSide implements StrongHost {
   readonly #options: StrongSideOptions;
+  /** What each peer's newest hello said, where it was looked through for lives on a lost disk and there were none. */
+  readonly #lookedAt: Map<number, VersionVector> = new Map();
   /** What a group's whole state cannot be shown before, by the group's origin: until it comes nothing need be looked at again. */
   readonly #barriers: Map<Origin, readonly [Origin, number]> = new Map();
 
@@ -95,15 +100,29 @@ class CausalSide implements StrongHost {
     return this.#options.replicator.incarnationOf(node);
   }
 
-  knowsEarlierLife(node: number): boolean {
-    const { origin: own, identity } = this.#options.replica;
-    const known = this.#options.replicator.sessions.get(node)?.helloApplied;
-    for (const [origin, seq] of known?.entries() ?? []) {
-      if (nodeOf(origin) !== identity.nodeNumber) continue;
-      // a floor at this life was raised by this life, one below it by another
-      if (incarnationOf(origin) === 0 ? seq < identity.incarnation : origin !== own) return true;
+  get hasLostDisk(): boolean {
+    for (const [node, { helloApplied }] of this.#options.replicator.sessions) {
+      if (helloApplied === null || this.#lookedAt.get(node) === helloApplied) continue;
+      if (this.#knowsLostLife(helloApplied)) return true;
+      this.#lookedAt.set(node, helloApplied);
     }
     return false;
+  }
+
+  /** Whether a vector tells of a life of this node before the first one on this disk. */
+  #knowsLostLife(known: VersionVector): boolean {
+    const { nodeNumber } = this.#options.replica.identity;
+    const since = this.#options.strong.votesSince;
+    for (const [origin, seq] of known.entries()) {
+      if (nodeOf(origin) !== nodeNumber) continue;
+      // a floor was raised by the life that it is at
+      if ((incarnationOf(origin) === 0 ? seq : incarnationOf(origin)) < since) return true;
+    }
+    return false;
+  }
+
+  settleVotes(): void {
+    this.#options.strong.settleVotes();
   }
 
   covers(deps: VectorEntries): boolean {

@@ -105,8 +105,12 @@ export class PeerServer {
         reason: message,
       });
     });
-    const isDiskNew = quorumStore === null || (quorumStore.isNew && (image === null || image.meta === null));
-    const strong = strongOptions(config, quorumStore, isDiskNew, this.entropy, systemClock);
+    // without a disk every life is the first on its own
+    const votes = {
+      votesSince: store === null || quorumStore === null ? incarnation : store.votesSince(),
+      settleVotes: () => store?.settleVotes(),
+    };
+    const strong = strongOptions(config, quorumStore, votes, this.entropy, systemClock);
     this.node = new RegionNode({
       identity: {
         clusterId: config.clusterId,

@@ -46,7 +46,7 @@ export function membersAgree({ members, dataDir }: Pick<NodeConfig, 'members' | 
 export function strongOptions(
   { groups = [], members, dataDir }: NodeConfig,
   store: QuorumStore | null,
-  isDiskNew: boolean,
+  { votesSince, settleVotes }: Pick<StrongOptions, 'votesSince' | 'settleVotes'>,
   entropy: Entropy,
   clock: Clock,
 ): StrongOptions | undefined {
@@ -63,7 +63,8 @@ export function strongOptions(
     codec: groupCodec,
     random: () => entropy.unit(),
     now: () => ({ wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }),
-    isDiskNew,
+    votesSince,
+    settleVotes,
     load: store === null ? null : (group) => store.load(group),
     readAudit: store === null ? null : (group, fromIndex) => store.audit(group, fromIndex),
   };

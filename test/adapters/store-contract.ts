@@ -162,6 +162,25 @@ export function describeStore(name: string, makeRig: () => StoreRig): void {
       expect(second.nextIncarnation(50)).toBe(101);
     });
 
+    test('the first incarnation on a disk is kept until what was promised before it is settled', async () => {
+      const rig = makeRig();
+      const first = rig.open();
+      expect(first.votesSince()).toBe(0);
+      first.nextIncarnation(7);
+      first.nextIncarnation(9);
+      expect(first.votesSince()).toBe(7);
+      await closed(first);
+      const second = opened(rig);
+      second.nextIncarnation(1);
+      expect(second.votesSince()).toBe(7);
+      second.settleVotes();
+      expect(second.votesSince()).toBe(0);
+      await closed(second);
+      const third = opened(rig);
+      third.nextIncarnation(1);
+      expect(third.votesSince()).toBe(0);
+    });
+
     test('the stamp bound only rises, whether raised alone or by a batch', async () => {
       const rig = makeRig();
       const first = rig.open();

@@ -49,6 +49,54 @@ describe('a voter whose disk was lost', () => {
     expect(regions.node(WEST).get('position:1')).toBe('101');
   });
 
+  test('also where its first life on the new disk ends before anybody tells it of an earlier one', () => {
+    const regions = new StrongRegions();
+    const [east, west, asia] = [EAST, WEST, ASIA].map((region) => regions.node(region));
+    if (east === undefined || west === undefined || asia === undefined) throw new Error('there are three regions');
+    regions.cluster.kill(asia);
+    expect(regions.connect(EAST).run('SET position:1 100')).toBe('+OK');
+    // the write is on two disks, and one of them is lost; nobody is there to say so
+    regions.cluster.kill(west);
+    regions.cluster.kill(east);
+    for (const options of [{ emptyDisk: true }, {}]) {
+      regions.cluster.restart(west, options);
+      regions.cluster.run(5_000);
+      regions.cluster.kill(west);
+    }
+    regions.cluster.restart(west);
+    regions.cluster.restart(asia);
+    regions.cluster.run(10_000);
+    expect(abstains(regions, WEST)).toBe(true);
+    for (const node of [asia, west]) for (const { role } of node.core.strong.groups()) expect(role).not.toBe('leader');
+    regions.cluster.restart(east);
+    expect(regions.cluster.runUntil(() => east.isWritable)).toBe(true);
+    expect(regions.connect(EAST).run('GET position:1')).toBe('"100"');
+  });
+
+  test('votes again once the others decided so, whatever a peer that comes back later knows of', () => {
+    const regions = new StrongRegions({ nodesPerRegion: 2 });
+    const [west, learner] = [regions.node(WEST), regions.node(`${ASIA}/b`)];
+    regions.connect(WEST).run('SET known there');
+    regions.sync();
+    regions.cluster.kill(learner);
+    regions.cluster.kill(west);
+    regions.cluster.restart(west, { emptyDisk: true });
+    expect(regions.cluster.runUntil(() => abstains(regions, WEST), 10_000)).toBe(true);
+    const isAbstaining = (): boolean | undefined => west.core.strong.groups()[0]?.abstains;
+    const order = (text: string): string => regions.connect(EAST).run(`CW.GROUP ${text}`);
+    expect(order('REMOVE us-east-1/region eu-west-1/a FORCE')).toBe('+OK');
+    expect(order('ADD us-east-1/region eu-west-1/a LEARNER')).toBe('+OK');
+    regions.cluster.run(2_000);
+    expect(order('ADD us-east-1/region eu-west-1/a VOTER')).toBe('+OK');
+    expect(isAbstaining()).toBe(false);
+    expect(regions.connect(EAST).run('SET position:1 7')).toBe('+OK');
+    regions.cluster.run(3_000);
+    regions.restart(WEST);
+    regions.cluster.restart(learner);
+    regions.sync();
+    expect(isAbstaining()).toBe(false);
+  });
+
   test('a disk that was only started again, and a first start, lose no vote', () => {
     const regions = new StrongRegions();
     for (const region of [EAST, WEST, ASIA]) expect(abstains(regions, region)).toBe(false);

@@ -90,8 +90,8 @@ export class Disk {
   aside: Uint8Array | null = null;
   stampBound = 0;
   incarnation = 0;
-  /** Starts of a node on it. */
-  starts = 0;
+  /** The first incarnation on it, while there may have been one before on another. */
+  votesSince: number | null = null;
   quorum: MemoryQuorumStore = new MemoryQuorumStore(new MemoryQuorumDisk(), { defer: (run) => run() });
 
   commit(batch: StoreBatch): void {
@@ -142,7 +142,7 @@ export class Disk {
     copy.aside = this.aside;
     copy.stampBound = this.stampBound;
     copy.incarnation = this.incarnation;
-    copy.starts = this.starts;
+    copy.votesSince = this.votesSince;
     return copy;
   }
 }
@@ -191,7 +191,7 @@ export class VirtualNode {
     const { world, member } = this;
     const classes = this.classes ?? world.classes;
     this.disk.incarnation++;
-    this.disk.starts++;
+    this.disk.votesSince ??= this.disk.incarnation;
     const core = new RegionNode({
       identity: {
         clusterId: 'virtual',
@@ -235,7 +235,10 @@ export class VirtualNode {
       newReply: keptReplies(),
       sha256: plainSha256,
       codec: groupCodec,
-      isDiskNew: this.disk.starts === 1,
+      votesSince: this.disk.votesSince ?? 0,
+      settleVotes: () => {
+        this.disk.votesSince = 0;
+      },
       load: (group) => this.disk.quorum.load(group),
       readAudit: (group, fromIndex) => this.disk.quorum.audit(group, fromIndex),
     };
