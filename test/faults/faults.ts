@@ -183,8 +183,8 @@ export const FAULTS: readonly Fault[] = [
     rule: 'T5',
     about: 'what may have happened is said not to have happened',
     file: 'src/groups/forwarder.ts',
-    find: 'pending.openAttempts++;',
-    replace: '',
+    find: "if (answer.kind !== 'lost' && attempt >= 0) pending.open.splice(attempt, 1);",
+    replace: 'if (attempt >= 0) pending.open.splice(attempt, 1);',
   },
   // ── Raft ──
   {

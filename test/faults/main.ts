@@ -1,0 +1,35 @@
+import { parseArgs } from 'node:util';
+import { FAULTS } from './faults.ts';
+import { huntAll } from './hunt.ts';
+import { faultOf } from './planting.ts';
+
+const USAGE = `npm run faults [-- ID …] [--first-seed S] [--seeds N] [--jobs N]
+
+Puts each fault into the sources by itself and runs the simulator's seeds until a check finds it.`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    'first-seed': { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '200' },
+    jobs: { type: 'string', default: '2' },
+    help: { type: 'boolean', default: false },
+  },
+});
+const asked = [values['first-seed'], values.seeds, values.jobs].map(Number);
+const [first = 0, seeds = 0, jobs = 0] = asked;
+if (values.help || !asked.every((each) => Number.isSafeInteger(each) && each > 0)) {
+  console.log(USAGE);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  const faults = positionals.length === 0 ? FAULTS : positionals.map(faultOf);
+  let missed = 0;
+  console.log('| fault | rule | seeds | found as |\n| --- | --- | --- | --- |');
+  await huntAll(faults, first, seeds, jobs, ({ id, rule }, found) => {
+    if (found.seed === null) missed++;
+    const after = found.seed === null ? `not in ${found.seeds}` : String(found.seeds);
+    console.log(`| ${id} | ${rule} | ${after} | ${found.wrong.slice(0, 120).replaceAll('|', '/')} |`);
+  });
+  console.log(missed === 0 ? `all ${faults.length} found` : `${missed} of ${faults.length} not found`);
+  process.exitCode = missed === 0 ? 0 : 1;
+}
