@@ -154,7 +154,7 @@ class KeyCheck {
   /** An acknowledged write that began when every del was over. */
   #lostToNothing(): Step | undefined {
     const doneBy = this.#steps.reduce((time, { op, end }) => (op === 'del' ? Math.max(time, end) : time), -Infinity);
-    return this.#steps.find((step) => isAcknowledged(step) && step.op !== 'del' && step.start > doneBy);
+    return this.#steps.find((step) => isAcknowledged(step) && step.start > doneBy);
   }
 
   #saw(step: Step): string {

@@ -83,7 +83,7 @@ class Check {
   /** WriteCORead: a write that the reader knew of replaced what it read. */
   #replaced(at: number, source: number): void {
     for (const write of this.#order.lastWrites(at)) {
-      if (write === source || !this.#order.isBefore(source, write)) continue;
+      if (!this.#order.isBefore(source, write)) continue;
       this.#readLate.add(source);
       if (!this.#isToBeTold('WriteCORead')) return;
       const operations = [...this.#order.path(source, write), ...this.#order.path(write, at).slice(1)];
@@ -103,8 +103,8 @@ class Check {
     const { mayVanish, deletions } = this.#seen.key(at);
     if (mayVanish) return;
     for (const write of this.#order.lastWrites(at)) {
-      const { op } = this.#seen.operation(write);
-      if (op === 'del' || !deletions.every((del) => this.#order.isBefore(del, write))) continue;
+      // of a del too: it is not before itself
+      if (!deletions.every((del) => this.#order.isBefore(del, write))) continue;
       if (!this.#isToBeTold('WriteCOInitRead')) return;
       this.findings.add({
         pattern: 'WriteCOInitRead',

@@ -206,13 +206,12 @@ class Check {
   #isOlder(read: number, write: number): boolean {
     const source = this.#order.source(read);
     if (source >= 0) return this.#isBefore(source, write);
-    if (!this.#seen.sawNothing(read) || this.#seen.operation(write).op === 'del') return false;
+    if (!this.#seen.sawNothing(read)) return false;
     const { mayVanish, deletions } = this.#seen.key(read);
     return !mayVanish && deletions.every((del) => this.#isBefore(del, write));
   }
 
   #isBefore(older: number, newer: number): boolean {
-    if (older === newer) return false;
     return this.#order.isBefore(older, newer) || dotOrder(this.#seen.operation(older), this.#seen.operation(newer)) < 0;
   }
 

@@ -20,6 +20,7 @@ describe('the checker of acknowledged strong writes', () => {
     ['a write of unknown end in the end', 'p: w x=1, w x=2?, w x=3', ['2']],
     ['reads of one value after the other', 'p: w x=1 | q: r x=1, r x=1 | p: w x=2 | q: r x=2', ['2']],
     ['a swap that failed', 'p: w x=1, c x=1>2 | q: c x=1>3!', ['2']],
+    ['two swaps of nothing', 'p: c x=->1, d x, c x=->2', ['2']],
     ['a refused write that was written again', 'p: w x=1!, w x=1, r x=1', ['1']],
     ['nothing, written by nobody', 'p: r x=-', [null]],
   ])('takes %s', (_what, text, finals) => {

@@ -46,7 +46,7 @@ describe('the checker of causal convergence', () => {
     [
       'CyclicCF',
       'orders of two variables that do not fit',
-      'p: w x=1, w y=1 | q: w y=2, w x=2 | r: r y=1, r y=2, r x=2, r x=1',
+      'p: w x=1, w y=1 | q: w y=2, w x=2 | r: r y=1, r y=2 | s: r x=2, r x=1',
     ],
   ] as const)('finds %s: %s', (pattern, _what, text) => {
     expect(patternsOf(history(text))).toEqual([pattern]);
@@ -70,6 +70,7 @@ describe('cas, del and what nobody knows', () => {
     ['a cas that found something else', 'p: w x=1, w x=2, c x=1>3!, r x=2'],
     ['a cas from nothing', 'p: c x=->1, r x=1'],
     ['a write that failed and was not seen', 'p: w x=1, w x=2!, r x=1'],
+    ['what was written, and refused when it was tried again', 'p: w x=1, w x=1!, r x=1'],
     ['a write of unknown end that was not seen', 'p: w x=1, w x=2?, r x=1'],
     ['a write of unknown end that came later', 'p: w x=1, w x=2?, r x=1, w y=3 | q: r y=3, r x=1, r x=2'],
     ['a swap of unknown end to what is written later', 'p: c x=1>2?, w y=1 | q: r y=1, w x=1, r x=2'],
@@ -158,6 +159,12 @@ describe('what is told', () => {
       'p: w x=1 | q: w x=2 | r: r x=1, r x=2 | s: r x=2, r x=1',
       'no order of the writes fits what was read: r, which knew of "1", found "2" at "x" (operation 4); s, which knew of "2", found "1" at "x" (operation 6)',
       [0, 3, 1, 5],
+    ],
+    [
+      'a cycle along sessions, without what lies between',
+      'p: w x=1, r z=-, r z=-, w y=1 | q: w y=2, r z=-, r z=-, w x=2 | r: r y=1, r y=2 | s: r x=2, r x=1',
+      'no order of the writes fits what was read: r, which knew of "1", found "2" at "y" (operation 10); s, which knew of "2", found "1" at "x" (operation 12)',
+      [0, 3, 9, 4, 7, 11],
     ],
     [
       'the future',

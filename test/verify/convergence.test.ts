@@ -15,6 +15,7 @@ describe('the checker of convergence', () => {
     ['what the history does not name', 'p: w x=1', [{ z: 'v' }, { z: 'v' }]],
     ['a sum, which nobody wrote', 'p: i n=1, i n=1', [{ n: '2' }, { n: '2' }]],
     ['a write of unknown end', 'p: w x=1?', [{ x: '1' }, { x: '1' }]],
+    ['what was written, and refused when it was tried again', 'p: w x=1, w x=1!', [{ x: '1' }, { x: '1' }]],
     ['a refused write that was written again', 'p: w x=1!, w x=1', [{ x: '1' }, { x: '1' }]],
   ])('takes %s', (_what, text, states) => {
     expect(checkConvergence(history(text), finals(...states))).toMatchObject({ holds: true, found: 0 });

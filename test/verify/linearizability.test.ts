@@ -41,6 +41,11 @@ describe('the checker of linearizability', () => {
       'one of two swaps wins',
       [write(0, 1, 'a'), cas(2, 9, 'a', 'b', false), cas(2, 9, 'a', 'c', true), read(10, 11, 'c')],
     ],
+    ['sums that rise and fall', [incr(0, 1, '3', '3'), incr(2, 3, '-1', '2'), read(4, 5, '2')]],
+    [
+      'a read that was not answered',
+      [write(0, 1, 'a'), { ...read(2, 3, null), ok: null }, { ...read(2, 3, null), ok: false }],
+    ],
     ['a swap of an absent key', [cas(0, 1, null, 'a', true), cas(2, 3, null, 'b', false)]],
     ['a swap that nobody was told of', [write(0, 1, 'a'), cas(2, 2, 'a', 'b', null), read(3, 4, 'a'), read(5, 6, 'b')]],
     [
@@ -165,6 +170,28 @@ describe('what is told', () => {
       [write(0, 1, 'a'), cas(2, 9, 'a', 'b', true), cas(3, 9, 'a', 'c', true)],
       '"k": c2 swapped "a" for "b" (operation 2), and so did c3 (operation 3), although "a" was written once',
       [1, 2],
+    ],
+    [
+      'two orders of two writes, among others',
+      [
+        write(0, 1, 'z'),
+        read(2, 3, 'z'),
+        write(10, 50, 'a'),
+        write(11, 50, 'b'),
+        read(12, 13, 'a'),
+        read(14, 15, 'b'),
+        read(16, 17, 'b'),
+        read(18, 19, 'a'),
+        read(60, 61, 'b'),
+      ],
+      '"k": no order of these, each at some moment between its begin and its end, gives what was answered, the last that c18 read "a" (operation 8)',
+      [2, 3, 4, 6, 7],
+    ],
+    [
+      'what was gone beside a del, there again and gone again',
+      [write(0, 1, 'a'), del(2, 9), read(3, 4, null), read(5, 6, 'a'), read(7, 8, null)],
+      '"k": no order of these, each at some moment between its begin and its end, gives what was answered, the last that c5 read "a" (operation 4)',
+      [0, 1, 2, 3],
     ],
     [
       'increments',

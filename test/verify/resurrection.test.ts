@@ -22,6 +22,7 @@ describe('the checker of removed values', () => {
     ['an old value where the del is not known', 'p: w x=1, d x | q: r x=1, r x=-', [null]],
     ['a value that is concurrent with the del', 'p: w x=1 | q: d x | r: r x=-, r x=1', ['1']],
     ['nothing, then a new value', 'p: w x=1, r x=1, d x?, r x=-, w x=2, r x=2', ['2']],
+    ['a value of nobody between, which tells nothing of a removal', 'p: w x=1, d x? | q: r x=1, r x=9, r x=1', []],
     ['a del that was refused', 'p: w x=1, d x!, r x=1', ['1']],
     ['a del of unknown end', 'p: w x=1, d x?, r x=1', ['1']],
   ])('takes %s', (_what, text, finals) => {
