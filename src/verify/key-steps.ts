@@ -20,7 +20,7 @@ export function strongOperations(history: readonly Operation[]): Map<string, num
 export function stepsOf(history: readonly Operation[], places: readonly number[]): Step[] {
   return places.flatMap((at): Step[] => {
     const { op, value, expected, result, start, end, ok, error } = history[at] as Operation;
-    if (op === 'read' && ok !== true) return [];
+    if (op === 'read' && ok === null) return [];
     if (ok === false && (op !== 'cas' || error !== undefined)) return [];
     return [
       {

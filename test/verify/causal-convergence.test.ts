@@ -176,6 +176,12 @@ describe('what is told', () => {
     expect(violationOf(text)).toMatchObject({ text: told, operations });
   });
 
+  it('is of the fewest operations first, however late they are', () => {
+    const late = 'p: w x=1, w x=2, w y=1 | q: r y=1, r x=1, r x=1, r x=1 | s: w z=1, w z=2, r z=1';
+    const { violations } = checkCausalConvergence(history(late));
+    expect(violations.map(({ operations }) => operations.length)).toEqual([3, 5, 5]);
+  });
+
   it('is little, however much there is', () => {
     const many = history(`p: w x=1, w x=2, ${Array.from({ length: 300 }, () => 'r x=1').join(', ')}`);
     const verdict = checkCausalConvergence(many);

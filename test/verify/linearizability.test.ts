@@ -109,6 +109,11 @@ describe('the checker of linearizability', () => {
     expect(() => checkLinearizability([write(0, 1, 'a'), write(2, 3, 'a')])).toThrow('values are unique');
   });
 
+  test('does not count reads that were not answered', () => {
+    const made = [write(0, 1, 'a'), { ...read(2, 3, null), ok: null }, { ...read(2, 3, null), ok: false }];
+    expect(checkLinearizability(made)).toMatchObject({ holds: true, checked: 1 });
+  });
+
   test('looks at strong keys alone, and at strong reads alone of what was read', () => {
     const stale = [write(0, 1, 'a'), write(2, 3, 'b'), read(4, 5, 'a')];
     const weaker = (index: number): Operation[] =>
