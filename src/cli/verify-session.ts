@@ -4,12 +4,15 @@ import type { VerifyNode } from './verify-cluster.ts';
 import type { Recorder } from './verify-recorder.ts';
 import { RespError, type RespClient, type RespValue } from './resp-client.ts';
 
+/** What a session needs of a connection. */
+export type Connection = Pick<RespClient, 'send' | 'close'>;
+
 /** What sessions of a run share. */
 export interface SessionHost {
   readonly recorder: Recorder;
   /** Asked for all connections; null for what the class of each key says. */
   readonly level: OperationLevel | null;
-  connect(node: VerifyNode): Promise<RespClient>;
+  connect(node: VerifyNode): Promise<Connection>;
   /** A name that no client had. */
   nextClient(): string;
 }
@@ -51,7 +54,7 @@ const ONCE_AGAIN_MS = 500;
 export class VerifySession {
   readonly #host: SessionHost;
   #node: VerifyNode;
-  #client: RespClient | null = null;
+  #client: Connection | null = null;
   #name = '';
   /** What `readTogether` found last. */
   #seen: ReadonlyMap<string, string | null> = new Map();
@@ -194,9 +197,9 @@ export class VerifySession {
     this.#client = null;
   }
 
-  async #connected(): Promise<RespClient | null> {
+  async #connected(): Promise<Connection | null> {
     if (this.#client !== null) return this.#client;
-    let client: RespClient | null = null;
+    let client: Connection | null = null;
     try {
       client = await this.#host.connect(this.#node);
       if (this.#host.level !== null) await client.send('CW.LEVEL', this.#host.level);

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FinalState } from '../verify/final-states.ts';
 import type { Operation } from '../verify/history.ts';
-import { RespError, type RespClient, type RespValue } from './resp-client.ts';
+import { RespError, type RespValue } from './resp-client.ts';
 import type { VerifyCluster, VerifyNode } from './verify-cluster.ts';
 import type { VerifyKeys } from './verify-keys.ts';
-import type { SessionHost } from './verify-session.ts';
+import type { Connection, SessionHost } from './verify-session.ts';
 import { firstOf, TTL_MS, type UsedKey } from './verify-workload.ts';
 
 const AGAIN_MS = 200;
@@ -43,7 +43,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   const { cluster, host } = options;
   const marks: string[] = [];
   const failures: string[] = [];
-  const clients = new Map<VerifyNode, RespClient>();
+  const clients = new Map<VerifyNode, Connection>();
   try {
     for (const [at, node] of cluster.nodes.entries()) {
       const result = await untilDone(options, async () => markNode(options, node, at, marks));
@@ -84,7 +84,7 @@ async function untilDone<T>({ deadlineMs }: SettleOptions, attempt: () => Promis
 }
 
 /** A connection whose session has a write of its own at the node, after all that was written there. */
-async function markNode(options: SettleOptions, node: VerifyNode, at: number, marks: string[]): Promise<RespClient> {
+async function markNode(options: SettleOptions, node: VerifyNode, at: number, marks: string[]): Promise<Connection> {
   const { chapter, host, keys } = options;
   const client = await host.connect(node);
   try {
@@ -105,7 +105,7 @@ async function markNode(options: SettleOptions, node: VerifyNode, at: number, ma
 async function attach(
   options: SettleOptions,
   from: VerifyNode,
-  client: RespClient,
+  client: Connection,
   to: VerifyNode,
 ): Promise<string | null> {
   const { deadlineMs, host } = options;
@@ -123,7 +123,7 @@ async function attach(
   return result === null ? null : `${to.id} does not show all that ${from.id} has: ${result}`;
 }
 
-async function readAll(options: SettleOptions, node: VerifyNode, client: RespClient): Promise<FinalState | string> {
+async function readAll(options: SettleOptions, node: VerifyNode, client: Connection): Promise<FinalState | string> {
   const { host, used } = options;
   const name = host.nextClient();
   const values = new Map<string, string | null>();
@@ -176,7 +176,7 @@ export async function removeKeys(
   let why = '';
   for (const node of cluster.nodes) {
     if (left.length === 0) return null;
-    let client: RespClient | null = null;
+    let client: Connection | null = null;
     try {
       client = await host.connect(node);
       const connection = client;
