@@ -91,18 +91,31 @@ export class Workload {
     const draw = draws.below(100);
     const isStrongToo = this.#keys.strong.length > 0;
     if (draw < 3) {
-      const others = this.#nodes.filter((node) => node !== session.node);
-      if (others.length > 0) await session.move(draws.pick(others), draw > 0 && this.#carriesReads);
+      await this.#move(session, draws, draw > 0 && this.#carriesReads);
     } else if (draw < 9 && isStrongToo) await session.perform(this.#strongWrite(draws, 'm'));
     else if (draw < 18 && isStrongToo) await session.perform(this.#strongRead(draws, 'm', draws.isOneIn(2)));
-    else if (draw < 50) {
-      const key = this.#causalKey('register', `r${draws.below(REGISTERS)}`);
-      const value = this.#unique('v');
-      await session.perform({ op: 'write', key, value, level: WRITTEN, args: ['SET', key, value] });
-    } else {
-      const keys = Array.from({ length: REGISTERS }, (_, at) => this.#causalKey('register', `r${at}`));
-      await session.readTogether(keys, this.#causalLevel);
-    }
+    else if (draw < 50) await this.#writeRegister(session, draws);
+    else await this.#readRegisters(session);
+  }
+
+  /** With something written at the last moment, and looked for at once. */
+  async #move(session: VerifySession, draws: Draws, hasToken: boolean): Promise<void> {
+    const others = this.#nodes.filter((node) => node !== session.node);
+    if (others.length === 0) return;
+    await this.#writeRegister(session, draws);
+    await session.move(draws.pick(others), hasToken);
+    await this.#readRegisters(session);
+  }
+
+  async #writeRegister(session: VerifySession, draws: Draws): Promise<void> {
+    const key = this.#causalKey('register', `r${draws.below(REGISTERS)}`);
+    const value = this.#unique('v');
+    await session.perform({ op: 'write', key, value, level: WRITTEN, args: ['SET', key, value] });
+  }
+
+  async #readRegisters(session: VerifySession): Promise<void> {
+    const keys = Array.from({ length: REGISTERS }, (_, at) => this.#causalKey('register', `r${at}`));
+    await session.readTogether(keys, this.#causalLevel);
   }
 
   async #strongStep(session: VerifySession, draws: Draws): Promise<void> {

@@ -10,7 +10,7 @@ export type Lie =
   | 'causes after effects'
   /** Every fifth increment is answered and forgotten. */
   | 'lost increments'
-  /** A named request that is asked is run twice. */
+  /** A request that is asked again under its id is run again. */
   | 'doubled requests'
   /** Members that were removed are there again at the end. */
   | 'removed members come back'
@@ -35,6 +35,8 @@ export class LyingCluster {
   readonly #lie: Lie;
   readonly #keys: Map<string, Stored> = new Map();
   readonly #removed: Map<string, Set<string>> = new Map();
+  /** By the ids of requests that have one. */
+  readonly #answered: Map<string, Reply> = new Map();
   readonly #servers: Server[] = [];
   readonly #sockets: Set<Socket> = new Set();
   #increments = 0;
@@ -104,8 +106,7 @@ export class LyingCluster {
       case 'CW.TOKEN':
         return 'token';
       case 'CW.ONCE':
-        if (this.#lie === 'doubled requests') this.#answer(at, region, rest.slice(1));
-        return this.#answer(at, region, rest.slice(1));
+        return this.#once(key, () => this.#answer(at, region, rest.slice(1)));
       case 'GET':
         return this.#shown(key, at);
       case 'MGET':
@@ -131,6 +132,15 @@ export class LyingCluster {
       default:
         return this.#answerOfSets(word.toUpperCase(), key, rest[0] ?? '');
     }
+  }
+
+  /** What was answered the first time. */
+  #once(id: string, run: () => Reply): Reply {
+    const before = this.#answered.get(id);
+    if (before !== undefined && this.#lie !== 'doubled requests') return before;
+    const reply = run();
+    this.#answered.set(id, reply);
+    return reply;
   }
 
   #answerOfSets(word: string, key: string, member: string): Reply {

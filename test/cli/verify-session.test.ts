@@ -70,6 +70,19 @@ describe('a session that moves', () => {
   });
 });
 
+test('at level session one that is behind goes on as the same: it is answered nothing older', async () => {
+  host = { ...host, level: 'session' };
+  const session = new VerifySession(host, EAST);
+  answers.set('CW.ATTACH', [new RespError('BEHIND west does not have it')]);
+  await session.perform(WRITE);
+  await session.move(WEST, true);
+  await session.perform(WRITE);
+  expect(outcomes()).toEqual([
+    ['c1', 'east', true],
+    ['c1', 'west', true],
+  ]);
+});
+
 describe('what an answer says', () => {
   const outcomeOf = async (error: Error, request: Request = WRITE): Promise<unknown> => {
     answers.set(String(request.args[0]), [error]);
@@ -110,8 +123,9 @@ describe('under an id of its own', () => {
     const [operation, ...others] = recorder.finish().operations;
     expect(operation).toMatchObject({ op: 'incr', value: '2', result: '7', ok: true });
     expect(others).toEqual([]);
+    // and once more, as who has missed the answer
     const questions = asked.filter((each) => each.includes('CW.ONCE'));
-    expect(questions).toHaveLength(3);
+    expect(questions).toHaveLength(4);
     expect(new Set(questions).size).toBe(1);
   });
 
