@@ -4,7 +4,7 @@ import { peerCodec } from '../../src/wire/peer-codec.ts';
 import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
 import type { Losses } from './losses.ts';
 import { MemberChange } from './member-change.ts';
-import { FAULT_KINDS, type Fault, type FaultKind } from './scenario.ts';
+import { CLOCK_FAULTS, FAULT_KINDS, type Fault, type FaultKind } from './scenario.ts';
 import type { Trouble, Weather } from './weather.ts';
 
 /** Frames kept of each way, to be sent once more. */
@@ -188,15 +188,15 @@ export class Faults {
         return node.drift(1 + (amount - 0.5) * 0.1);
       case 'step':
         this.#hit(fault, node.id);
-        node.clockOffsetMs += Math.floor((amount - 0.5) * 1_600);
+        node.clockOffsetMs = Math.floor((amount - 0.5) * 1_600);
         return;
       case 'minute-ahead':
         this.#hit(fault, node.id);
-        node.clockOffsetMs += 60_000;
+        node.clockOffsetMs = 60_000;
         return;
       case 'backwards':
         this.#hit(fault, node.id);
-        node.clockOffsetMs -= 1_000 + Math.floor(amount * 3_600_000);
+        node.clockOffsetMs = -1_000 - Math.floor(amount * 3_600_000);
         return;
       case 'slow-disk':
         this.#hit(fault, node.id);
@@ -326,8 +326,7 @@ export class Faults {
       this.#world.cluster.resume(node);
     }
     if (fault.kind === 'replay') this.#replay(fault, this.#pair(fault));
-    if (fault.kind === 'drift') node.drift(1);
-    if (fault.kind === 'step' || fault.kind === 'minute-ahead' || fault.kind === 'backwards') node.clockOffsetMs = 0;
+    if (CLOCK_FAULTS.has(fault.kind)) node.setClockRight();
     if (fault.kind === 'slow-disk') node.slowDiskMs = 0;
     if (fault.kind === 'full-disk' || fault.kind === 'failed-sync') node.diskFault = null;
     if (fault.kind === 'remove') for (const removal of this.#removals) if (removal.node === node) removal.takeBackIn();
@@ -374,10 +373,9 @@ export class Faults {
     for (const pair of deaf) cluster.reset(...pair);
     this.#armed.clear();
     for (const node of cluster.nodes) {
-      node.clockOffsetMs = 0;
+      node.setClockRight();
       node.slowDiskMs = 0;
       node.diskFault = null;
-      node.drift(1);
       if (node.isPaused) cluster.resume(node);
     }
     this.#pausedBy.clear();

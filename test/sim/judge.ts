@@ -1,6 +1,9 @@
+import { checkBounds, type BoundSample } from '../../src/verify/bounds.ts';
 import { checkCausalConvergence } from '../../src/verify/causal-convergence.ts';
 import { checkAcknowledged } from '../../src/verify/acknowledged.ts';
+import { checkConvergence } from '../../src/verify/convergence.ts';
 import { checkCounters } from '../../src/verify/counters.ts';
+import { checkResurrection } from '../../src/verify/resurrection.ts';
 import { checkSessions } from '../../src/verify/sessions.ts';
 import type { Operation } from '../../src/verify/history.ts';
 import { checkLinearizability } from '../../src/verify/linearizability.ts';
@@ -9,6 +12,7 @@ import { stateOnDisk, textIn } from '../support/strong-disks.ts';
 import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
 import { COUNTERS, PAIR, REGISTERS } from './causal-works.ts';
 import { AFTER_NOTE, STRONG_COUNTERS, STRONG_LOOSE, STRONG_PAIR, STRONG_REGISTERS } from './strong-works.ts';
+import { NS_A_MS } from './work.ts';
 
 /** Keys that FLUSHALL leaves, and weak nodes and times: all others are gone with it. */
 const STRONG: ReadonlySet<string> = new Set([...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]);
@@ -20,10 +24,14 @@ export interface Judged {
   readonly history: readonly Operation[];
   readonly once: readonly string[];
   readonly withFlush: boolean;
+  /** By how much a clock may have been wrong. */
+  readonly skewMs: number;
+  /** The most that nodes had of what is bounded. */
+  readonly samples: readonly BoundSample[];
 }
 
 /** What must hold of all that clients were told, and of what is there in the end: a verdict each. */
-export function judge({ cluster, history: all, once, withFlush }: Judged): Verdict[] {
+export function judge({ cluster, history: all, once, withFlush, skewMs, samples }: Judged): Verdict[] {
   const history = withFlush ? all.filter(({ key }) => STRONG.has(key)) : all;
   const keys = withFlush ? [...STRONG] : [...JUDGED, ...once];
   const finals = cluster.nodes.map((node) => ({
@@ -36,6 +44,9 @@ export function judge({ cluster, history: all, once, withFlush }: Judged): Verdi
     checkLinearizability(history),
     checkCounters(history, finals),
     checkAcknowledged(history, finals),
+    checkResurrection(history, { finals, finalsAt: (cluster.timeMs - skewMs) * NS_A_MS, clockSkew: skewMs * NS_A_MS }),
+    checkConvergence(history, finals),
+    checkBounds(samples),
   ];
 }
 

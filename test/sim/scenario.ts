@@ -32,6 +32,9 @@ export const FAULT_KINDS = [
   'damage',
 ] as const;
 
+/** What makes a node's clock wrong. */
+export const CLOCK_FAULTS: ReadonlySet<string> = new Set(['drift', 'step', 'minute-ahead', 'backwards']);
+
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** Something that goes wrong for a time. It ends by itself, so that it can be left out as a whole. */

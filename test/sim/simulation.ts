@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { originText } from '../../src/clock/dot.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
+import type { BoundSample } from '../../src/verify/bounds.ts';
 import { DeliveryOracle } from '../properties/delivery/delivery-oracle.ts';
 import { WireTap } from '../properties/delivery/wire-tap.ts';
 import { VirtualServer, type VirtualClient } from '../support/virtual-client.ts';
@@ -12,7 +13,7 @@ import { judge, judgeGroups, lookAt } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
 import { RaftWatch } from './raft-watch.ts';
-import type { FaultKind, Scenario } from './scenario.ts';
+import { CLOCK_FAULTS, type FaultKind, type Scenario } from './scenario.ts';
 import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
 import { Weather } from './weather.ts';
@@ -27,6 +28,12 @@ const START_MS_MAX = 30_000;
 const FINISH_MS_MAX = 40_000;
 /** How long it may take until all are equal and have forgotten what they can. */
 const QUIET_MS_MAX = 120_000;
+
+/** By how much clocks may be wrong where something is wrong with them, and else. */
+const SKEWED_MS = 70_000;
+const SKEW_MS = 1_000;
+/** Of what is asked for, and of the one chunk that is never refused, there may be more than the bound of what is held. */
+const SLACK_BYTES = 16 * 1024;
 
 /** What a run did, and what was wrong with it. */
 export interface RunResult {
@@ -61,6 +68,7 @@ export class Simulation {
   readonly #tap: WireTap = new WireTap();
   readonly #heard: Set<string> = new Set();
   #beganMs = 0;
+  readonly #most: Map<string, BoundSample> = new Map();
   /** How much each checker judged. */
   readonly #checked: Record<string, number> = {};
   readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0 };
@@ -225,12 +233,10 @@ export class Simulation {
     const names = (number: number): string | undefined => this.#nameOf(number);
     const history = this.#ledger.history(this.#losses, names);
     const { withFlush } = this.#scenario.options;
-    for (const { promise, violations, undecided, checked } of judge({
-      cluster: this.#cluster,
-      history,
-      once,
-      withFlush,
-    })) {
+    const skewMs = this.#scenario.faults.some(({ kind }) => CLOCK_FAULTS.has(kind)) ? SKEWED_MS : SKEW_MS;
+    const samples = [...this.#most.values()];
+    const run = { cluster: this.#cluster, history, once, withFlush, skewMs, samples };
+    for (const { promise, violations, undecided, checked } of judge(run)) {
       for (const { pattern, text } of violations) this.#isWrong(`${promise}: ${pattern}: ${text}`);
       // what decides nothing shows nothing
       for (const text of undecided) this.#isWrong(`${promise}: ${text}`);
@@ -256,7 +262,17 @@ export class Simulation {
     const hasAllCauses = this.#losses.count === 0 && !this.#scenario.options.withFlush;
     for (const what of lookAt(node, hasAllCauses)) this.#isWrong(what);
     this.#raft.look(node);
-    if (node.core.telemetry(0).holdBackTransactions > 0) this.#counts.heldBack++;
+    const { holdBackTransactions, holdBackBytes, logBytes } = node.core.telemetry(0);
+    if (holdBackTransactions > 0) this.#counts.heldBack++;
+    const { holdBackBytesMax, logBytesMax } = this.#scenario.options;
+    const origins = this.#cluster.nodes.length * 2;
+    this.#measure(node, 'held bytes', holdBackBytes, holdBackBytesMax + SLACK_BYTES);
+    this.#measure(node, 'log bytes', logBytes, (logBytesMax + SLACK_BYTES) * origins);
+  }
+
+  #measure({ id }: VirtualNode, what: string, value: number, limit: number): void {
+    const name = `${id} ${what}`;
+    if (value > (this.#most.get(name)?.value ?? -1)) this.#most.set(name, { node: id, what, value, limit });
   }
 
   // ── the end ──

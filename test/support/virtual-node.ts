@@ -250,6 +250,12 @@ export class VirtualNode {
     this.#clockRate = rate;
   }
 
+  /** Its wall clock shows the time again, however its clocks ran before; they run right from now on. */
+  setClockRight(): void {
+    this.drift(1);
+    this.clockOffsetMs = this.world.timeMs - this.now().monotonicMs;
+  }
+
   now(): Now {
     const { virtualMs, monotonicMs: sinceMs } = this.#rateSince;
     const monotonicMs = sinceMs + (this.world.timeMs - virtualMs) * this.#clockRate;
