@@ -137,9 +137,9 @@ const MEANINGS: ReadonlyMap<string, string> = new Map([
 function unitOfBoth(one: string, other: string): string {
   const counts = [...one.matchAll(/\d+/g)].map(([count]) => Number(count));
   let at = 0;
-  return other.replace(/\d+(?= (\w+))?/g, (count, what: string | undefined) => {
+  return other.replace(/(\d+)( \w+)?/g, (_, count: string, what = '') => {
     const before = counts[at++] ?? 0;
-    return String(what === 'nodes' ? Math.max(before, Number(count)) : before + Number(count));
+    return `${what === ' nodes' ? Math.max(before, Number(count)) : before + Number(count)}${String(what)}`;
   });
 }
 

@@ -151,6 +151,17 @@ describe('the report', () => {
     expect(text).toMatch(/Broken: .*linearizable/);
   });
 
+  test('adds up what each chapter has of its own, and not the nodes, which are the same', () => {
+    const report = new Report();
+    const finals = ['a', 'b', 'c'].map((node) => ({ node, values: new Map([['k', null]]) }));
+    for (const at of [1, 2]) {
+      const { settled, ...rest } = chapter([strong(`k${at}`, at, 'write', 'v')]);
+      report.add({ ...rest, settled: { ...settled, finals } });
+    }
+    expect(report.text(terminal, 'file')).toMatch(/convergence: .*; 2 keys on 3 nodes$/m);
+    expect(report.text(terminal, 'file')).toMatch(/linearizable: .*; 2 strong operations on 2 keys$/m);
+  });
+
   test('says so where nothing tells anything, or nodes did not come back', () => {
     const report = new Report();
     report.add(chapter([]));
