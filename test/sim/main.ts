@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { kindOf, Totals } from './campaign.ts';
 import { readScenario } from './pinned.ts';
@@ -23,10 +24,13 @@ interface Told {
   readonly errors: readonly (readonly [string, number])[];
 }
 
-function work(first: number, count: number, every: number): void {
+/** Ends early where nobody listens any more. */
+async function work(first: number, count: number, every: number): Promise<void> {
   for (let seed = first; seed < first + count; seed += every) {
     const { errors, ...result } = new Simulation(scenarioOf(seed)).run();
     const told: Told = { seed, result, errors: [...errors] };
+    await setImmediate();
+    if (!process.connected) return;
     process.send?.(told);
   }
   process.disconnect();
@@ -132,7 +136,7 @@ async function main(): Promise<number> {
   });
   if (values.worker !== undefined) {
     const [first = 0, count = 0, every = 1] = values.worker.split(',').map(Number);
-    work(first, count, every);
+    await work(first, count, every);
     return 0;
   }
   if (values.scenario !== undefined) return showOne(readScenario(values.scenario), values);
