@@ -22,7 +22,8 @@ type Way = readonly [from: VirtualNode, to: VirtualNode];
 
 interface KeptFrame {
   readonly kind: 'bulk' | 'control';
-  readonly life: number;
+  /** Of both ends: no connection carries what another life said. */
+  readonly lives: readonly [number, number];
   readonly frame: Uint8Array;
 }
 
@@ -94,7 +95,7 @@ export class Faults {
     const way = `${from.id}>${to.id}`;
     let kept = this.#kept.get(way);
     if (kept === undefined) this.#kept.set(way, (kept = []));
-    kept.push({ kind, life: to.life, frame });
+    kept.push({ kind, lives: [from.life, to.life], frame });
     if (kept.length > KEPT_FRAMES) kept.shift();
   }
 
@@ -276,10 +277,11 @@ export class Faults {
     const { cluster } = this.#world;
     if (!from.isRunning || !to.isRunning) return;
     let count = 0;
-    for (const { kind, life, frame } of this.#kept.get(`${from.id}>${to.id}`) ?? []) {
+    for (const { kind, lives, frame } of this.#kept.get(`${from.id}>${to.id}`) ?? []) {
       const connection = [...to.links.values()].find((each) => each.kind === kind && each.ends.includes(from));
-      if (connection === undefined || life !== to.life || !mayRepeat(frame)) continue;
-      cluster.arrive(connection, to, life, frame);
+      const isOfNow = lives[0] === from.life && lives[1] === to.life;
+      if (connection === undefined || !isOfNow || !mayRepeat(frame)) continue;
+      cluster.arrive(connection, to, to.life, frame);
       count++;
     }
     if (count > 0) this.#hit(fault, `${count} frames ${from.id}>${to.id}`);
