@@ -68,8 +68,9 @@ export const FAULTS: readonly Fault[] = [
     rule: 'D5',
     about: 'what is applied here is forgotten as if all had it',
     file: 'src/keyspace/map-keyspace.ts',
-    find: 'const settled = entry.settle(stable, this.#flush);',
-    replace: 'const settled = entry.settle(vector, this.#flush);',
+    find: 'forgetStable(vector: VersionVector, stable: VersionVector, budget: number): void {',
+    replace:
+      'forgetStable(stable: VersionVector, _stable: VersionVector, budget: number): void { const vector = stable;',
   },
   {
     id: 'snapshot-keeps-removed',
@@ -133,9 +134,9 @@ export const FAULTS: readonly Fault[] = [
     id: 'token-forgotten',
     rule: 'S1',
     about: 'a session that moves does not wait for what it has seen',
-    file: 'src/commands/dispatch.ts',
-    find: 'if (refusal === null && route === null && session.floor !== null) {',
-    replace: 'if (refusal === null && route === null && session.floor !== null && session.closing) {',
+    file: 'src/commands/causeway-session.ts',
+    find: 'const dots = node.sessions.read(args.text(1));\n  if (node.sessions.covers(dots)) {',
+    replace: 'const dots = node.sessions.read(args.text(1));\n  if (timeoutMs >= 0) {',
   },
   // ── both tiers ──
   {

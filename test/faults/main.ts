@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { FAULTS } from './faults.ts';
-import { huntAll } from './hunt.ts';
+import { huntAll, placeOf } from './hunt.ts';
 import { faultOf } from './planting.ts';
 
 const USAGE = `npm run faults [-- ID …] [--first-seed S] [--seeds N] [--jobs N]
@@ -24,11 +24,13 @@ if (values.help || !asked.every((each) => Number.isSafeInteger(each) && each > 0
 } else {
   const faults = positionals.length === 0 ? FAULTS : positionals.map(faultOf);
   let missed = 0;
-  console.log('| fault | rule | seeds | found as |\n| --- | --- | --- | --- |');
-  await huntAll(faults, first, seeds, jobs, ({ id, rule }, found) => {
-    if (found.seed === null) missed++;
+  console.log('| fault | rule | in | seeds | found as |\n| --- | --- | --- | --- | --- |');
+  await huntAll(faults, first, seeds, jobs, (fault, found) => {
+    const { id, rule } = fault;
+    if (found.seed === null && found.schedule === null) missed++;
     const after = found.seed === null ? `not in ${found.seeds}` : String(found.seeds);
-    console.log(`| ${id} | ${rule} | ${after} | ${found.wrong.slice(0, 120).replaceAll('|', '/')} |`);
+    const by = found.schedule === null ? after : `${after}, but in ${found.schedule}`;
+    console.log(`| ${id} | ${rule} | ${placeOf(fault)} | ${by} | ${found.wrong.slice(0, 120).replaceAll('|', '/')} |`);
   });
   console.log(missed === 0 ? `all ${faults.length} found` : `${missed} of ${faults.length} not found`);
   process.exitCode = missed === 0 ? 0 : 1;

@@ -1,3 +1,4 @@
+import { raceWorks } from './race-works.ts';
 import { FAULT_KINDS, type Action, type Fault, type FaultKind, type Scenario, type SimOptions } from './scenario.ts';
 import { streamOf } from './streams.ts';
 import { WORKS } from './works.ts';
@@ -35,11 +36,14 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [number, number]>> = {
 /** At most one of these in a run, once: more than that no quorum of three outlives, and nothing of it is promised. */
 const LOSES_A_NODE: readonly FaultKind[] = ['amnesia', 'damage', 'remove'];
 const KINDS_MOST = 9;
+/** Where clients meet on the same few keys: in so many of the runs, and so much of their work is that. */
+const RACING_SEEDS = 0.5;
+const RACES = 0.7;
 
 /** A scenario that follows from the seed. Each has some of the kinds of faults and not all, so that each kind is looked at without the others too. */
-export function scenarioOf(seed: number): Scenario {
+export function scenarioOf(seed: number, mayRace = false): Scenario {
   const options = optionsOf(seed);
-  return { seed, options, actions: actionsOf(seed, options), faults: faultsOf(seed, options) };
+  return { seed, options, actions: actionsOf(seed, options, mayRace), faults: faultsOf(seed, options) };
 }
 
 function optionsOf(seed: number): SimOptions {
@@ -69,15 +73,19 @@ function optionsOf(seed: number): SimOptions {
   };
 }
 
-function actionsOf(seed: number, options: SimOptions): Action[] {
+function actionsOf(seed: number, options: SimOptions, mayRace: boolean): Action[] {
   const random = streamOf(seed, 'actions');
   const names = Object.entries(WORKS).flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
   const meanMs = random.pick([60, 100, 200]);
+  const hot = streamOf(seed, 'hot');
+  const races = mayRace && hot.unit() < RACING_SEEDS ? Object.keys(raceWorks) : [];
   const actions: Action[] = [];
   for (let client = 0; client < options.clients; client++) {
     for (let atMs = random.unit() * meanMs; atMs < options.durationMs; atMs += -Math.log(1 - random.unit()) * meanMs) {
       const drawn = random.unit();
-      const work = drawn < 0.04 ? 'move' : drawn < 0.05 ? 'forget' : random.pick(names);
+      const usual = random.pick(names);
+      const isRace = races.length > 0 && hot.unit() < RACES;
+      const work = drawn < 0.04 ? 'move' : drawn < 0.05 ? 'forget' : isRace ? hot.pick(races) : usual;
       const isFlush = options.withFlush && random.unit() < 0.01;
       actions.push({
         id: actions.length + 1,

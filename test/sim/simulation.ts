@@ -6,6 +6,7 @@ import { DeliveryOracle } from '../properties/delivery/delivery-oracle.ts';
 import { WireTap } from '../properties/delivery/wire-tap.ts';
 import { VirtualServer, type VirtualClient } from '../support/virtual-client.ts';
 import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
+import { takenTooEarly } from './admission-watch.ts';
 import { REGISTERS } from './causal-works.ts';
 import { SimClient } from './client.ts';
 import { Faults } from './faults.ts';
@@ -14,6 +15,7 @@ import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
 import { RaftWatch } from './raft-watch.ts';
 import { CLOCK_FAULTS, type FaultKind, type Scenario } from './scenario.ts';
+import { lookAtEquals } from './same-view.ts';
 import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
 import { Weather } from './weather.ts';
@@ -169,7 +171,10 @@ export class Simulation {
         this.#faults.carried(from, to, kind, frame);
       },
       storing: (node, tookMs) => this.#faults.storing(node, tookMs),
-      quorumCommitted: (node, batch) => this.#raft.committed(node, batch, this.#cluster.nodes),
+      quorumCommitted: (node, batch) => {
+        this.#raft.committed(node, batch, this.#cluster.nodes);
+        if (this.#losses.count === 0) for (const what of takenTooEarly(node, batch)) this.#isWrong(what);
+      },
       dying: (node) => {
         this.#losses.dying(node);
         this.#countLife(node);
@@ -254,7 +259,12 @@ export class Simulation {
       if (server.life === server.node.life && server.node.isRunning && !server.node.isPaused) server.turn();
     for (const client of this.#clients) client.step();
     this.#faults.step();
-    if (steps % LOOK_EVERY === 0) for (const node of this.#cluster.running()) this.#look(node);
+    if (steps % LOOK_EVERY === 0) this.#lookAround();
+  }
+
+  #lookAround(): void {
+    for (const node of this.#cluster.running()) this.#look(node);
+    for (const what of lookAtEquals(this.#cluster.running())) this.#isWrong(what);
   }
 
   #look(node: VirtualNode): void {

@@ -27,7 +27,7 @@ const AGE_SLACK_MS = 15;
 const ONCE_TRIES = 6;
 
 /** Notes what a request did, or may have done. One that did not happen is none. */
-function noted(desk: Desk, reply: Reply, operation: Omit<Noted, 'level' | 'ok'>, did = true): void {
+export function noted(desk: Desk, reply: Reply, operation: Omit<Noted, 'level' | 'ok'>, did = true): void {
   const ending = endingOf(reply);
   if (ending === 'nothing') return;
   const { result, ...rest } = operation;
