@@ -108,12 +108,18 @@ export class Persistence {
   }
 
   /** Whether there is something to write and no batch on its way. */
-  isDue({ monotonicMs }: Now): boolean {
+  get isWaiting(): boolean {
     if (this.#inFlight !== null) return false;
     if (!this.areMembersDurable || this.lost.isDirty) return true;
     const { durable, vector } = this.#replica;
-    if (this.#keyspace.dirtyCount === 0 && durable.includes(vector)) return false;
-    return monotonicMs - this.#takenAtMs >= CALM_EVERY_MS || this.#isUrgent();
+    return this.#keyspace.dirtyCount > 0 || !durable.includes(vector);
+  }
+
+  /** Whether it is to be written now: what is not urgent is gathered for a while. */
+  isDue({ monotonicMs }: Now): boolean {
+    if (!this.isWaiting) return false;
+    const isCalm = this.areMembersDurable && !this.lost.isDirty && !this.#isUrgent();
+    return !isCalm || monotonicMs - this.#takenAtMs >= CALM_EVERY_MS;
   }
 
   /** Whether something changed that is nowhere else on this disk: what quorum groups wrote is in their own store. */

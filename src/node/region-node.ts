@@ -341,7 +341,7 @@ export class RegionNode implements Engine, NodeView {
 
   /** What is to be written behind, null for nothing; at most one batch is on its way. */
   takeStoreBatch(): StoreBatch | null {
-    if (this.#own.isOpen || !this.isStoreBatchDue) return null;
+    if (this.#own.isOpen || !(this.#persistence.isWaiting || this.isStoreBatchDue)) return null;
     return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last, this.#now.wallMs), this.#now);
   }
 

@@ -208,7 +208,9 @@ export class NodeDriver implements TransportEvents {
 
   #commitIfDue(everyMs: number): void {
     const store = this.#options.store;
-    if (this.#isOver || store === null || this.#isCommitting || !this.#node.isStoreBatchDue) return;
+    if (this.#isOver || store === null || this.#isCommitting) return;
+    // at a stop what could wait does not
+    if (everyMs > -Infinity && !this.#node.isStoreBatchDue) return;
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#storedAtMs < everyMs) return;
     this.#guarded(() => {

@@ -50,9 +50,9 @@ test('a state that is not all in its place is not said to be stored, and is once
   ]);
   persistence.committed();
   expect(replica.durable?.get(arriving)).toBe(3);
-  expect(persistence.isDue(NOW)).toBe(true);
+  expect(persistence.isWaiting).toBe(true);
   keyspace.arrivals.settleAll();
   expect(stored().get(arriving)).toBe(9);
   persistence.committed();
-  expect(persistence.isDue(NOW)).toBe(false);
+  expect(persistence.isWaiting).toBe(false);
 });
