@@ -195,7 +195,7 @@ export class VirtualCluster implements VirtualWorld {
   }
 
   #storeBehind(node: VirtualNode): void {
-    const batch = node.core.takeStoreBatch();
+    const batch = node.core.isStoreBatchDue ? node.core.takeStoreBatch() : null;
     if (batch === null) return;
     const { life } = node;
     node.batchInFlight = batch;
