@@ -48,7 +48,10 @@ describe('causeway verify on real processes', () => {
     cluster = await startCluster({
       environment: { CAUSEWAY_FAULT: 'last-delivered-wins', NODE_OPTIONS: `--import ${plant}` },
     });
-    const { code, output } = await verify('--minutes', '0.2', '--seed', '1');
+    // real time makes the moment that shows it in most runs of twelve seconds, and not in each
+    let { code, output } = await verify('--minutes', '0.2', '--seed', '1');
+    for (let seed = 2; code === 0 && seed <= 6; seed++)
+      ({ code, output } = await verify('--minutes', '0.2', '--seed', String(seed)));
     expect(output).toMatch(/^ {2}BROKEN +causal: \d+ violations? in /m);
     expect(output).toMatch(/^ {2}holds +linearizable: /m);
     expect(code).toBe(1);
