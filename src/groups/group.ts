@@ -272,12 +272,12 @@ export class Group {
     this.raft.readIndex(id, now.monotonicMs);
   }
 
-  /** How old what a node that shows the log up to `visible` shows can be; null for not known. */
   /** A client of this node reads the copy by its age. */
   wantAge({ monotonicMs }: Now): void {
     this.#age.want(monotonicMs);
   }
 
+  /** How old what a node that shows the log up to `visible` shows can be; null for not known. */
   ageMs(visible: number, { monotonicMs }: Now): number | null {
     return this.#age.ageMs(visible, monotonicMs);
   }

@@ -11,7 +11,7 @@ import { VirtualRegions } from '../support/virtual-regions.ts';
 import { Agreeing, agreementOf, changeAt, REQUESTER, stateAt } from './agreeing.ts';
 
 describe('the members’ group at its nodes', () => {
-  it('is seen as any other group, by who leads it best', () => {
+  it('is seen as the other groups are, by who leads it best', () => {
     const run = new Agreeing();
     const { cluster } = run;
     const isBehind = (node: VirtualNode): boolean => node.core.strong.membersGroup()?.applied === 0;

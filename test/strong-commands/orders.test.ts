@@ -40,7 +40,7 @@ interface Trader {
   running: Generator<string, Told, string> | null;
 }
 
-/** Lets a trader go on where its last request is answered. Says whether it has anything left to do. */
+/** Lets a trader go on where its last request is answered. Says whether something is left for it to do. */
 function goOn(trader: Trader, price: number, random: SeededRandom): boolean {
   const { client } = trader;
   const { timeMs } = client.server.cluster;

@@ -38,7 +38,18 @@ function carry(from: End, to: End, as: number): StrongFrame[] {
   return from.sent.splice(0).flatMap((bytes) => to.lanes.received(as, bytes) ?? []);
 }
 
-/** Both ends say what they have until nobody has anything more to say. */
+/** Four requests that together are more than the window. */
+function askForLarge(end: End): void {
+  for (let serial = 1; serial < 5; serial++)
+    end.lanes.request(
+      PEER,
+      7 * MEBIBYTE,
+      () => request(serial, 7 * MEBIBYTE),
+      () => undefined,
+    );
+}
+
+/** Both ends say what they have until neither has more to say. */
 function talk(left: End, right: End): { readonly atLeft: StrongFrame[]; readonly atRight: StrongFrame[] } {
   const heard = { atLeft: [] as StrongFrame[], atRight: [] as StrongFrame[] };
   while (left.sent.length + right.sent.length > 0) {
@@ -130,13 +141,7 @@ describe('heartbeats', () => {
 
   test('and votes do not wait for a full window', () => {
     const left = new End();
-    for (let serial = 1; serial < 5; serial++)
-      left.lanes.request(
-        PEER,
-        7 * MEBIBYTE,
-        () => request(serial, 7 * MEBIBYTE),
-        () => undefined,
-      );
+    askForLarge(left);
     left.frames();
     left.lanes.quorum(PEER, GROUP, append(2, null, 8));
     left.lanes.quorum(PEER, GROUP, { type: 'timeout-now', from: SELF, to: PEER, term: 3 });
@@ -246,13 +251,7 @@ describe('requests', () => {
 
   test('a connection that is new begins anew at both ends', () => {
     const [left, right] = [new End(), new End()];
-    for (let serial = 1; serial < 5; serial++)
-      left.lanes.request(
-        PEER,
-        7 * MEBIBYTE,
-        () => request(serial, 7 * MEBIBYTE),
-        () => undefined,
-      );
+    askForLarge(left);
     carry(left, right, SELF);
     left.control = 2;
     right.control = 2;

@@ -101,6 +101,7 @@ describe('the project', () => {
 });
 
 describe('every rule finds what it looks for', () => {
+  // Texts that the rules are shown, in strings: each rule must refuse what hides something. Nothing here is switched off.
   const cases: readonly (readonly [keyof typeof RULES, string, string, RegExp | undefined])[] = [
     ['importsGoOneWay', 'src/base/x.ts', "import { a } from '../clock/dot.ts';", /base must not import clock/],
     ['importsGoOneWay', 'src/base/x.ts', "export type { A } from '../errors.ts';", /base must not import errors/],
