@@ -4,11 +4,13 @@ import { parseArgs } from 'node:util';
 import { documents } from './documents.ts';
 import { overwrites } from './overwrites.ts';
 import { regions } from './regions.ts';
+import { scale } from './scale.ts';
 import { strong } from './strong.ts';
 import type { Bench } from './support/bench.ts';
+import { types } from './types.ts';
 import { wan } from './wan.ts';
 
-const BENCHES: readonly Bench[] = [regions, overwrites, documents, strong, wan];
+const BENCHES: readonly Bench[] = [regions, overwrites, documents, types, scale, strong, wan];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -36,6 +36,22 @@ describe('benches', () => {
     expect(output).toContain('12 of 12 appended elements kept, digests equal');
   });
 
+  it('types finds all states equal and the document small once its history is dropped', async () => {
+    const { code, output } = await run('types', '--small');
+    expect(output).toMatch(/counter INCR +\d+\.\d\d/);
+    expect(output).toMatch(/bare Yjs +\d+\.\d\d/);
+    expect(output).toContain('states equal');
+    expect(code).toBe(0);
+  });
+
+  it('scale measures each size of a cluster and finds all nodes equal', async () => {
+    const { code, output } = await run('scale', '--small', '--port-base', '0');
+    expect(output).toMatch(/^1 +1 +1000 +\d+\.\d\d/m);
+    expect(output).toMatch(/^3 +1 +1000 +\d+\.\d\d +\d+\.\d\d/m);
+    expect(output).toContain('digests equal');
+    expect(code).toBe(0);
+  });
+
   it('strong measures each kind of operation and reads back what was acknowledged', async () => {
     const { output } = await run('strong', '--small', '--port-base', '0');
     expect(output).toMatch(/write from eu-west-1, survive region +141\.01 +\d+\.\d\d/);

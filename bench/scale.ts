@@ -1,0 +1,234 @@
+import { cpuSeconds, residentBytes } from './support/processes.ts';
+import { startCluster, type BenchCluster } from './support/cluster.ts';
+import { mean, table } from './support/figures.ts';
+import { encode, LoadConnection } from './support/load-connection.ts';
+import type { Bench, BenchOptions, BenchResult } from './support/bench.ts';
+
+/** Regions of `regions/topology.yaml`, in the order in which a cluster grows here. */
+const REGIONS = [
+  'us-east-1',
+  'eu-west-1',
+  'ap-southeast-1',
+  'us-west-2',
+  'sa-east-1',
+  'eu-central-1',
+  'ap-northeast-1',
+  'ap-south-1',
+  'ca-central-1',
+  'ap-southeast-2',
+];
+const VALUE_BYTES = 64;
+const PIPELINE = 16;
+const KEYS_AT_ONCE = 1_000;
+const IDLE_MS = 2_000;
+const SETTLED_MS_MAX = 120_000;
+const LOOK_MS = 50;
+/** A seed of the keys that are written, so that two runs write the same. */
+const SEED = 2_463_534_242;
+
+interface Size {
+  readonly regions: number;
+  readonly nodes: number;
+  readonly keys: number;
+}
+
+interface SizeFigures extends Size {
+  /** Of the node that is written to, for each write. */
+  readonly writerMicros: number;
+  /** Of every other node, for each write that it applies; the mean of them. */
+  readonly applierMicros: number;
+  /** Share of a core that a node takes with nothing to do, the mean of all. */
+  readonly idleShare: number;
+  /** Of the node that is written to, as it was before the first key. */
+  readonly bytesAKey: number;
+  readonly isEqual: boolean;
+}
+
+const SMALL: readonly Size[] = [
+  { regions: 1, nodes: 1, keys: 1_000 },
+  { regions: 3, nodes: 1, keys: 1_000 },
+];
+const SIZES: readonly Size[] = [
+  { regions: 1, nodes: 1, keys: 10_000 },
+  { regions: 3, nodes: 1, keys: 10_000 },
+  { regions: 5, nodes: 1, keys: 10_000 },
+  { regions: 10, nodes: 1, keys: 10_000 },
+  { regions: 3, nodes: 3, keys: 10_000 },
+  { regions: 3, nodes: 9, keys: 10_000 },
+  { regions: 3, nodes: 1, keys: 100_000 },
+  { regions: 3, nodes: 1, keys: 1_000_000 },
+  { regions: 3, nodes: 1, keys: 10_000_000 },
+];
+const OVERWRITES = 60_000;
+
+/**
+ * What a write costs as a cluster grows: overwrites of random keys in pipelines of 16 on one connection to one node, under `up` without the
+ * delays of the regions. Processor time is user and system of whole processes, from the first write until all nodes show the same, less what
+ * they take when idle.
+ */
+export const scale: Bench = {
+  name: 'scale',
+  summary: 'processor time a write with 1 to 10 regions, 1 to 9 nodes a region, 10 k to 10 M keys',
+  run: async (options: BenchOptions) => {
+    const figures: SizeFigures[] = [];
+    for (const size of options.small ? SMALL : SIZES) {
+      if (!options.small) console.log(`${size.regions} × ${size.nodes}, ${size.keys} keys …`);
+      figures.push(await measure(size, options.small ? 2_000 : OVERWRITES, options.portBase));
+    }
+    return resultOf(figures);
+  },
+};
+
+function resultOf(figures: readonly SizeFigures[]): BenchResult {
+  const passed = figures.every(({ isEqual }) => isEqual);
+  const rows = figures.map((each) => [
+    String(each.regions),
+    String(each.nodes),
+    String(each.keys),
+    each.writerMicros,
+    each.applierMicros,
+    each.idleShare * 100,
+    each.bytesAKey,
+  ]);
+  return {
+    text: [
+      `SET of ${VALUE_BYTES} B at one node, pipelines of ${PIPELINE}, one connection; no delays between the regions`,
+      table(['regions', 'nodes', 'keys', 'writer µs', 'applier µs', 'idle % of a core', 'bytes a key'], rows),
+      `key counts and digests ${passed ? 'equal' : 'DIFFER'}; memory a key is what resident memory grew by, at few keys mostly the process itself; no bar`,
+    ].join('\n'),
+    json: { figures },
+    passed,
+  };
+}
+
+async function measure(size: Size, overwrites: number, portBase: number): Promise<SizeFigures> {
+  const cluster = await startCluster([
+    ...['--port-base', String(portBase), '--wan-scale', '0'],
+    ...['--regions', REGIONS.slice(0, size.regions).join(), '--nodes-per-region', String(size.nodes)],
+  ]);
+  try {
+    return await measureOn(cluster, size, overwrites);
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function measureOn(cluster: BenchCluster, size: Size, overwrites: number): Promise<SizeFigures> {
+  const [writer] = cluster.nodes;
+  if (writer === undefined) throw new Error('up started no node');
+  const asker = await Asker.open(cluster);
+  const connection = await LoadConnection.open(writer.resp);
+  const pipeline = new Pipeline(connection);
+  const bytesBefore = residentBytes(writer.pid);
+  for (let key = 0; key < size.keys; key += KEYS_AT_ONCE)
+    await pipeline.run(Math.min(KEYS_AT_ONCE, size.keys - key), (each) => set(key + each));
+  await settled(asker);
+  const bytesAKey = (residentBytes(writer.pid) - bytesBefore) / size.keys;
+
+  const cpu = (): number[] => cluster.nodes.map(({ pid }) => cpuSeconds(pid));
+  const idleFrom = cpu();
+  await new Promise((resolve) => void setTimeout(resolve, IDLE_MS));
+  const idleShares = cpu().map((seconds, at) => (seconds - (idleFrom[at] ?? 0)) / (IDLE_MS / 1000));
+
+  const startMs = performance.now();
+  const from = cpu();
+  let random = SEED;
+  for (let written = 0; written < overwrites; written += PIPELINE) {
+    await pipeline.run(PIPELINE, () => {
+      random = nextRandom(random);
+      return set(random % size.keys);
+    });
+  }
+  await settled(asker);
+  const seconds = (performance.now() - startMs) / 1000;
+  const micros = cpu().map((total, at) => {
+    const busySeconds = total - (from[at] ?? 0) - (idleShares[at] ?? 0) * seconds;
+    return (busySeconds / overwrites) * 1e6;
+  });
+  const [counts, digests] = [await asker.ask('DBSIZE'), await asker.ask('CW.DIGEST')];
+  asker.close();
+  connection.close();
+  return {
+    ...size,
+    writerMicros: micros[0] ?? NaN,
+    applierMicros: mean(micros.slice(1)),
+    idleShare: mean(idleShares),
+    bytesAKey,
+    isEqual: counts.size === 1 && counts.has(`:${size.keys}\r\n`) && digests.size === 1,
+  };
+}
+
+function set(key: number): string {
+  return encode(['SET', `key:${String(key).padStart(8, '0')}`, String(key).padEnd(VALUE_BYTES, 'v')]);
+}
+
+/** xorshift32 (Marsaglia 2003). */
+function nextRandom(state: number): number {
+  let next = state;
+  next ^= next << 13;
+  next ^= next >>> 17;
+  next ^= next << 5;
+  return next >>> 0;
+}
+
+/** Sends commands in pipelines and waits for all their replies, each one line. */
+class Pipeline {
+  readonly #connection: LoadConnection;
+  #owed = 0;
+  #answered: () => void = () => {};
+  #failed: (error: Error) => void = () => {};
+
+  constructor(connection: LoadConnection) {
+    this.#connection = connection;
+    connection.onData((bytes) => {
+      if (bytes.includes('-')) this.#failed(new Error(`refused: ${bytes.toString('latin1').slice(0, 200)}`));
+      for (const byte of bytes) if (byte === 10) this.#owed--;
+      if (this.#owed === 0) this.#answered();
+    });
+  }
+
+  async run(count: number, command: (each: number) => string): Promise<void> {
+    let commands = '';
+    for (let each = 0; each < count; each++) commands += command(each);
+    this.#owed += count;
+    const answered = new Promise<void>((resolve, reject) => {
+      this.#answered = resolve;
+      this.#failed = reject;
+    });
+    this.#connection.send(commands);
+    await answered;
+  }
+}
+
+/** Waits until all nodes have applied the same. */
+async function settled(asker: Asker): Promise<void> {
+  const untilMs = performance.now() + SETTLED_MS_MAX;
+  while ((await asker.ask('CW.VECTOR')).size > 1) {
+    if (performance.now() > untilMs) throw new Error(`the nodes are not equal after ${SETTLED_MS_MAX} ms`);
+    await new Promise((resolve) => void setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** Asks every node of a cluster the same. */
+class Asker {
+  readonly #connections: readonly LoadConnection[];
+
+  private constructor(connections: readonly LoadConnection[]) {
+    this.#connections = connections;
+  }
+
+  static async open({ nodes }: BenchCluster): Promise<Asker> {
+    return new Asker(await Promise.all(nodes.map(async ({ resp }) => await LoadConnection.open(resp))));
+  }
+
+  /** The different answers. */
+  async ask(...command: string[]): Promise<Set<string>> {
+    return new Set(
+      await Promise.all(this.#connections.map(async (connection) => await connection.command(...command))),
+    );
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}
