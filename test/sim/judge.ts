@@ -50,7 +50,10 @@ export function judge({ cluster, history: all, once, withFlush, skewMs, samples 
   ];
 }
 
-/** What no node may ever show, however far it is. Where all causes are known to be there still, none of their effects without them (SPEC T1). */
+/**
+ * What no node may ever show, however far it is. Where it answers reads and all causes are known to be there still, none of their effects
+ * without them (SPEC T1): a node in LOADING has what groups wrote before it has what they were admitted after.
+ */
 export function lookAt(node: VirtualNode, hasAllCauses: boolean): string[] {
   const wrong: string[] = [];
   const [one, other] = PAIR.map((key) => node.get(key));

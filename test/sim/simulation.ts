@@ -269,7 +269,8 @@ export class Simulation {
 
   #look(node: VirtualNode): void {
     if (node.isPaused) return;
-    const hasAllCauses = this.#losses.count === 0 && !this.#scenario.options.withFlush;
+    const isAnswering = node.core.refusal(false, false) === null;
+    const hasAllCauses = isAnswering && this.#losses.count === 0 && !this.#scenario.options.withFlush;
     for (const what of lookAt(node, hasAllCauses)) this.#isWrong(what);
     this.#raft.look(node);
     const { holdBackTransactions, holdBackBytes, logBytes } = node.core.telemetry(0);
