@@ -24,7 +24,7 @@ function groupWrong(seed: number): string | undefined {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const clusterWrong = (seed: number): string | undefined => new Simulation(scenarioOf(seed, true)).run().wrong[0];
+const clusterWrong = (seed: number): string | undefined => new Simulation(scenarioOf(seed)).run().wrong[0];
 
 /** What a schedule written by hand says that it does not say otherwise; undefined for nothing. */
 function scheduleWrong(file: string): string | undefined {

@@ -44,6 +44,8 @@ export class Invariants {
   /** The highest term in which a member promised anything. */
   readonly #promised: Map<number, number> = new Map();
   readonly #didNotHappen: ProposalPlace[] = [];
+  /** No members come or go, so that who may be elected by whom is known of those that are down too. */
+  isConfigFixed = false;
   /** What was done, so that a run can prove that it did something. */
   readonly counts = { elections: 0, commits: 0, reads: 0, truncations: 0, installs: 0, overwritten: 0, leaseSteps: 0 };
 
@@ -191,6 +193,26 @@ export class Invariants {
       }
     }
     for (const member of members) this.#checkLease(member, members);
+    if (this.isConfigFixed) this.#checkElectable();
+  }
+
+  /** If all stopped now and began again from their disks, nobody could be elected who lacks what is committed (Raft paper, 5.4). */
+  #checkElectable(): void {
+    const upTo = this.committedUpTo;
+    const term = this.#committed[upTo - 1]?.term;
+    if (term === undefined) return;
+    const disks = this.#world.config.voters.map((id) => ({ id, disk: this.#world.member(id).disk }));
+    for (const { id, disk } of disks) {
+      if ((disk.snapshotMeta?.index ?? 0) >= upTo || disk.termAt(upTo) === term) continue;
+      const voters = disks.filter(
+        ({ disk: { lastTerm, lastIndex } }) =>
+          disk.lastTerm > lastTerm || (disk.lastTerm === lastTerm && disk.lastIndex >= lastIndex),
+      );
+      if (voters.length >= majorityOf(disks.length))
+        this.#fail(
+          `${voters.map((voter) => voter.id).join(' ')} may elect ${id}, which lacks the committed entry ${upTo}`,
+        );
+    }
   }
 
   /** QuorumLogInv: every quorum of a member's configuration has somebody whose disk has all that it knows as committed. */
@@ -229,7 +251,10 @@ export class Invariants {
     }
   }
 
-  /** MoreUpToDateCorrectInv: a log that is at least as up to date has what the other knows as committed. */
+  /**
+   * MoreUpToDateCorrectInv: a log that is at least as up to date has what the other knows as committed, where that goes on into the
+   * term it was committed in. Who is behind may know of a commit by a later term than its log has come to (five members, figure 8).
+   */
   #checkUpToDate(member: Member, other: Member): void {
     if (member === other || member.raft === null || other.raft === null) return;
     const [mine, its] = [member.raft, other.raft];
@@ -237,6 +262,7 @@ export class Invariants {
     const itsLastTerm = its.termAt(its.lastIndex) ?? 0;
     const isUpToDate = myLastTerm > itsLastTerm || (myLastTerm === itsLastTerm && mine.lastIndex >= its.lastIndex);
     if (!isUpToDate || its.commit === 0 || logBase(member) >= its.commit) return;
+    if (itsLastTerm < (this.#committed[its.commit - 1]?.knownInTerm ?? 0)) return;
     if (mine.termAt(its.commit) !== this.#committed[its.commit - 1]?.term) {
       this.#fail(`${member.id} is up to date with ${other.id} and lacks its committed entry ${its.commit}`);
     }

@@ -83,8 +83,10 @@ export class Member {
     this.timerMs = Infinity;
   }
 
-  resume(): void {
+  /** What came in meanwhile is there at once; `first` is what it hears before all else. */
+  resume(first: () => void = () => {}): void {
     this.isPaused = false;
+    first();
     for (const turn of this.#backlog.splice(0)) turn();
     this.tick();
   }

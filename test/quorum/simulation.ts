@@ -1,7 +1,9 @@
 import type { ConfigChange } from '../../src/quorum/group-config.ts';
+import type { Message } from '../../src/quorum/messages.ts';
+import type { RaftTiming } from '../../src/quorum/options.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import type { Member } from './member.ts';
-import { World } from './world.ts';
+import { TIMING, World } from './world.ts';
 
 /** What a run does to its members: all of it comes from the seed. */
 export interface Plan {
@@ -24,6 +26,10 @@ export interface Plan {
   readonly electionMs: number;
   readonly changesMembers: boolean;
   readonly clockDrift: number;
+  /** Little: entries travel one by one. */
+  readonly appendBytesMax: number;
+  /** So many leaders are hit shortly after they begin to lead, when what they have is on some disks and not on others. */
+  readonly deposeRate: number;
 }
 
 export function planOf(seed: number, durationMs: number): Plan {
@@ -47,6 +53,20 @@ export function planOf(seed: number, durationMs: number): Plan {
     electionMs,
     changesMembers: random.unit() < 0.4,
     clockDrift: sometimes(0.04),
+    appendBytesMax: random.pick([1, 4096]),
+    deposeRate: sometimes(1),
+  };
+}
+
+/** As long to each other as usual. */
+function timingOf(electionMs: number): RaftTiming {
+  const times = (part: number): number => Math.round((electionMs * part) / TIMING.electionMs);
+  return {
+    electionMs,
+    electionSpreadMs: times(TIMING.electionSpreadMs),
+    heartbeatMs: times(TIMING.heartbeatMs),
+    leaseMs: times(TIMING.leaseMs),
+    pauseMs: times(TIMING.pauseMs),
   };
 }
 
@@ -57,6 +77,7 @@ export class Simulation {
   readonly #random: SeededRandom;
   #serial = 0;
   #nextId = 100;
+  #lastTerm = 0;
   #isHealing = false;
 
   constructor(plan: Plan) {
@@ -68,9 +89,12 @@ export class Simulation {
       voters,
       learners,
       seed: plan.seed,
-      limits: { slackBytesMax: this.#random.pick([1, 500]) },
+      timing: timingOf(plan.electionMs),
+      limits: { slackBytesMax: this.#random.pick([1, 500]), appendBytesMax: plan.appendBytesMax },
     });
+    this.world.invariants.isConfigFixed = !plan.changesMembers;
     this.world.fate = () => this.#fate();
+    this.world.tap = (message) => this.#sees(message);
     for (const member of this.world.all) this.#furnish(member);
   }
 
@@ -123,6 +147,38 @@ export class Simulation {
     else if (what < 0.91) member.campaign();
     else if (this.plan.changesMembers) this.#changeMembers(leader);
     world.at(world.nowMs + this.#exponential(this.plan.askMs), () => this.#ask());
+  }
+
+  /** The first append of a term tells of a new leader. */
+  #sees({ type, term, from }: Message): void {
+    if (type !== 'append' || term <= this.#lastTerm) return;
+    this.#lastTerm = term;
+    if (this.#isHealing || this.#random.unit() >= this.plan.deposeRate) return;
+    const { world } = this;
+    world.at(world.nowMs + this.#exponential(this.plan.delayMs), () => {
+      const leader = world.member(from);
+      if (this.#isHealing || leader.raft === null) return;
+      const others = [...world.members.keys()].filter((id) => id !== from);
+      world.part(
+        [from],
+        others.filter(() => this.#random.unit() < 0.9),
+      );
+      world.at(world.nowMs + this.#exponential(2 * this.plan.electionMs), () => world.heal());
+      if (this.#random.unit() < 0.7)
+        this.#crash(
+          leader,
+          [0.5, 2, 4].map((times) => times * this.plan.electionMs),
+        );
+    });
+  }
+
+  #crash(member: Member, meansMs: readonly number[]): void {
+    const { world } = this;
+    if (member.raft === null) return;
+    member.crash(this.#random.unit() < 0.5);
+    world.at(world.nowMs + this.#exponential(this.#random.pick(meansMs)), () => {
+      if (member.raft === null) member.start();
+    });
   }
 
   #changeMembers(leader: Member): void {
@@ -198,16 +254,15 @@ export class Simulation {
         return;
       }
       case 4: {
-        if (target.raft === null) return;
-        target.crash(random.unit() < 0.5);
-        world.at(world.nowMs + this.#exponential(random.pick([1, 500, 3000])), () => {
-          if (target.raft === null) target.start();
-        });
+        this.#crash(target, [1, 500, 3000]);
         return;
       }
       case 5:
         target.pause();
-        world.at(world.nowMs + this.#exponential(2 * this.plan.electionMs), () => target.resume());
+        // who asks it first, before it has heard of what happened meanwhile, is told nothing old
+        world.at(world.nowMs + this.#exponential(2 * this.plan.electionMs), () =>
+          target.resume(() => target.read((this.#serial += 1))),
+        );
         return;
       default:
         world.heal();

@@ -49,12 +49,15 @@ export class SimClient {
   #dots: readonly (readonly [Origin, number])[] = [];
   #home: number;
   #waitUntilMs = 0;
+  /** What it asks next is there as soon as it is answered, as where requests are sent without waiting for replies. */
+  readonly #isEager: boolean;
 
   constructor(world: ClientWorld, index: number, actions: readonly Action[]) {
     this.#world = world;
     this.#index = index;
     this.#actions = actions;
     this.#home = index;
+    this.#isEager = streamOf(world.seed, 'eager', index).unit() < 0.5;
   }
 
   get name(): string {
@@ -141,9 +144,18 @@ export class SimClient {
     const home = cluster.node(this.#home % cluster.nodes.length);
     const random = streamOf(seed, 'connect', this.#index, this.#connects++);
     const node = up.includes(home) ? home : random.pick(up);
-    this.#connection = this.#world.connect(node);
+    const connection = this.#world.connect(node);
+    this.#connection = connection;
+    if (this.#isEager) connection.onAnswer = () => cluster.at(0, () => this.#hear(connection));
     this.#isAttached = false;
     return true;
+  }
+
+  #hear(connection: VirtualClient): void {
+    if (connection !== this.#connection || !this.#isAsking || isLost(connection) || connection.server.node.isPaused)
+      return;
+    const { answer } = connection;
+    if (answer !== null) this.#answered(answer);
   }
 
   #answered(reply: Reply): void {

@@ -150,6 +150,7 @@ export class Faults {
       case 'lag':
         return this.#trouble(fault, pair, {
           slowMs: 30 + fault.amount * 500,
+          isClogged: fault.amount > 0.7,
           kind: fault.node % 2 === 0 ? 'bulk' : 'control',
         });
       case 'reset':

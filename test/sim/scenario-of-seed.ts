@@ -1,4 +1,4 @@
-import { raceWorks } from './race-works.ts';
+import { RACING_WORK } from './race-works.ts';
 import { FAULT_KINDS, type Action, type Fault, type FaultKind, type Scenario, type SimOptions } from './scenario.ts';
 import { streamOf } from './streams.ts';
 import { WORKS } from './works.ts';
@@ -39,11 +39,17 @@ const KINDS_MOST = 9;
 /** Where clients meet on the same few keys: in so many of the runs, and so much of their work is that. */
 const RACING_SEEDS = 0.5;
 const RACES = 0.7;
+const FLUSHES = 0.02;
+/** Where clients work at the same time and then rest, so that nodes become equal in between: how long both take, and the working part of it. */
+const WAVES_MS = [0, 0, 600, 1_000] as const;
+const WAVE = 0.2;
+/** So many faults are followed by another one of the same node: trouble seldom comes alone. */
+const FOLLOWED = 0.3;
 
 /** A scenario that follows from the seed. Each has some of the kinds of faults and not all, so that each kind is looked at without the others too. */
-export function scenarioOf(seed: number, mayRace = false): Scenario {
+export function scenarioOf(seed: number): Scenario {
   const options = optionsOf(seed);
-  return { seed, options, actions: actionsOf(seed, options, mayRace), faults: faultsOf(seed, options) };
+  return { seed, options, actions: actionsOf(seed, options), faults: faultsOf(seed, options) };
 }
 
 function optionsOf(seed: number): SimOptions {
@@ -63,36 +69,39 @@ function optionsOf(seed: number): SimOptions {
     clients: random.pick([3, 4, 6]),
     jitter: random.pick([0.02, 0.25, 1]),
     diskMs: random.pick([0.5, 2, 10]),
+    clockSpreadMs: random.pick([0, 100, 400]),
     survive: nodesPerRegion > 1 && random.unit() < 0.3 ? 'zone' : 'region',
     withFlush: random.unit() < 0.15,
     logBytesMax: random.pick([2 * kib, 8 * kib, 256 * kib]),
-    holdBackBytesMax: random.pick([2 * kib, 64 * kib, 1_024 * kib]),
+    holdBackBytesMax: random.pick([300, 2 * kib, 1_024 * kib]),
     chunkBytesMax: random.pick([256, 4 * kib, 64 * kib]),
     slackBytesMax: random.pick([1, 2 * kib, 1_024 * kib]),
     snapshotChunkBytes: random.pick([200, 2 * kib, 64 * kib]),
   };
 }
 
-function actionsOf(seed: number, options: SimOptions, mayRace: boolean): Action[] {
+function actionsOf(seed: number, options: SimOptions): Action[] {
   const random = streamOf(seed, 'actions');
   const names = Object.entries(WORKS).flatMap(([name, { weight }]) => Array.from({ length: weight }, () => name));
-  const meanMs = random.pick([60, 100, 200]);
+  const usualMs = random.pick([60, 100, 200]);
   const hot = streamOf(seed, 'hot');
-  const races = mayRace && hot.unit() < RACING_SEEDS ? Object.keys(raceWorks) : [];
+  const isRacing = hot.unit() < RACING_SEEDS;
+  const waveMs = hot.pick(WAVES_MS);
   const actions: Action[] = [];
   for (let client = 0; client < options.clients; client++) {
+    const meanMs = usualMs * hot.pick([1, 1, 1, 4]);
     for (let atMs = random.unit() * meanMs; atMs < options.durationMs; atMs += -Math.log(1 - random.unit()) * meanMs) {
       const drawn = random.unit();
       const usual = random.pick(names);
-      const isRace = races.length > 0 && hot.unit() < RACES;
-      const work = drawn < 0.04 ? 'move' : drawn < 0.05 ? 'forget' : isRace ? hot.pick(races) : usual;
-      const isFlush = options.withFlush && random.unit() < 0.01;
+      const isRace = isRacing && hot.unit() < RACES;
+      const work = drawn < 0.04 ? 'move' : drawn < 0.05 ? 'forget' : isRace ? hot.pick(RACING_WORK) : usual;
+      const isFlush = options.withFlush && random.unit() < FLUSHES;
       actions.push({
         id: actions.length + 1,
         client,
-        atMs: Math.floor(atMs),
+        atMs: Math.floor(waveMs === 0 ? atMs : atMs - (atMs % waveMs) * (1 - WAVE)),
         work: isFlush ? 'flush' : work,
-        choice: random.below(10_000),
+        choice: isRace && work !== 'move' && work !== 'forget' ? hot.below(2) : random.below(10_000),
       });
     }
   }
@@ -109,16 +118,23 @@ function faultsOf(seed: number, { durationMs, survive }: SimOptions): Fault[] {
   const kinds = Array.from({ length: 1 + random.below(KINDS_MOST) }, () => random.pick(others));
   const count = random.below(3) === 0 ? 3 : 5 + random.below(12);
   const chosen = [...losing, ...Array.from({ length: count }, () => random.pick(kinds))];
-  return chosen.map((kind, at): Fault => {
+  const faults: Fault[] = [];
+  for (const kind of chosen) {
     const [leastMs, mostMs] = LASTS_MS[kind];
-    return {
-      id: at + 1,
+    const before = random.unit() < FOLLOWED ? faults.at(-1) : undefined;
+    const atMs = before === undefined ? random.unit() * durationMs * 0.9 : before.atMs + before.forMs;
+    const [one, other] = [random.below(1_000), random.below(1_000)];
+    // of what is between two nodes, either of them may be the one before
+    const [node, to] = before === undefined ? [one, other] : one % 2 === 0 ? [before.node, other] : [one, before.node];
+    faults.push({
+      id: faults.length + 1,
       kind,
-      atMs: Math.floor(random.unit() * durationMs * 0.9 * 1_000) / 1_000,
+      atMs: Math.floor(Math.min(atMs, durationMs) * 1_000) / 1_000,
       forMs: Math.floor(leastMs + random.unit() ** 2 * (mostMs - leastMs)),
-      node: random.below(1_000),
-      other: random.below(1_000),
+      node,
+      other: to,
       amount: random.unit(),
-    };
-  });
+    });
+  }
+  return faults;
 }

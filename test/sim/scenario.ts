@@ -70,6 +70,8 @@ export interface SimOptions {
   /** Delays are up to so much longer than the distance, as a part of it. */
   readonly jitter: number;
   readonly diskMs: number;
+  /** Clocks that nothing is wrong with are apart by up to so much. */
+  readonly clockSpreadMs: number;
   readonly survive: 'zone' | 'region';
   /** FLUSHALL is among the writes. It takes all causal keys, so that less can be said of those. */
   readonly withFlush: boolean;

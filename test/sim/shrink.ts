@@ -31,6 +31,7 @@ const SIMPLER: readonly Partial<SimOptions>[] = [
   { withFlush: false },
   { jitter: 0 },
   { diskMs: 1 },
+  { clockSpreadMs: 0 },
   { logBytesMax: 1024 * 1024 },
   { holdBackBytesMax: 1024 * 1024 },
   { chunkBytesMax: 64 * 1024 },

@@ -15,7 +15,8 @@ import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
 import { RaftWatch } from './raft-watch.ts';
 import { CLOCK_FAULTS, type FaultKind, type Scenario } from './scenario.ts';
-import { lookAtEquals } from './same-view.ts';
+import { SameView } from './same-view.ts';
+import { streamOf } from './streams.ts';
 import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
 import { Weather } from './weather.ts';
@@ -69,6 +70,7 @@ export class Simulation {
   readonly #oracle: DeliveryOracle = new DeliveryOracle();
   readonly #tap: WireTap = new WireTap();
   readonly #heard: Set<string> = new Set();
+  readonly #sameView: SameView = new SameView();
   #beganMs = 0;
   readonly #most: Map<string, BoundSample> = new Map();
   /** How much each checker judged. */
@@ -87,6 +89,8 @@ export class Simulation {
       loses: (from, to, kind) => this.#weather.loses(from, to, kind),
     });
     nowMs = () => this.#cluster.timeMs;
+    for (const node of this.#cluster.nodes)
+      node.clockErrorMs = Math.floor(streamOf(seed, 'clock', node.id).unit() * scenario.options.clockSpreadMs);
     this.#losses = new Losses(this.#cluster);
     this.#oracle.hasTallies = false;
     this.#oracle.isMember = (node) => this.#losses.hasStayed(node);
@@ -264,7 +268,7 @@ export class Simulation {
 
   #lookAround(): void {
     for (const node of this.#cluster.running()) this.#look(node);
-    for (const what of lookAtEquals(this.#cluster.running())) this.#isWrong(what);
+    for (const what of this.#sameView.look(this.#cluster.running())) this.#isWrong(what);
   }
 
   #look(node: VirtualNode): void {
@@ -374,6 +378,7 @@ export class Simulation {
         ...this.#counts,
         ...this.#tap.counts,
         turnsChecked: this.#oracle.checks,
+        equals: this.#sameView.checks,
         losses: this.#losses.count,
         ...this.#checked,
       },

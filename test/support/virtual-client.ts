@@ -69,6 +69,8 @@ export class VirtualClient {
   #words: readonly string[] = [];
   #isAnswered = true;
   #isDeferred = false;
+  /** Called when what waited is answered; what comes next is not to be asked in the same turn. */
+  onAnswer: () => void = () => {};
 
   constructor(server: VirtualServer) {
     this.server = server;
@@ -96,6 +98,7 @@ export class VirtualClient {
   #resume(): void {
     if (this.#isDeferred) this.#execute();
     else this.#isAnswered = true;
+    if (this.#isAnswered) this.onAnswer();
   }
 
   #execute(): void {

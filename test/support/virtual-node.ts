@@ -156,6 +156,8 @@ export class VirtualNode {
   classes: ActiveClasses | null = null;
   /** Added to the virtual wall clock. */
   clockOffsetMs = 0;
+  /** By how much its wall clock is ahead at its best. */
+  clockErrorMs = 0;
   /** How fast its clocks run: milliseconds of theirs in one of virtual time. */
   #clockRate = 1;
   #rateSince = { virtualMs: 0, monotonicMs: 0 };
@@ -250,7 +252,7 @@ export class VirtualNode {
     this.#clockRate = rate;
   }
 
-  /** Its wall clock shows the time again, however its clocks ran before; they run right from now on. */
+  /** Its wall clock shows the time again as well as it can, however its clocks ran before; they run right from now on. */
   setClockRight(): void {
     this.drift(1);
     this.clockOffsetMs = this.world.timeMs - this.now().monotonicMs;
@@ -259,7 +261,8 @@ export class VirtualNode {
   now(): Now {
     const { virtualMs, monotonicMs: sinceMs } = this.#rateSince;
     const monotonicMs = sinceMs + (this.world.timeMs - virtualMs) * this.#clockRate;
-    return { wallMs: Math.floor(VIRTUAL_START_MS + monotonicMs + this.clockOffsetMs), monotonicMs };
+    const wallMs = Math.floor(VIRTUAL_START_MS + monotonicMs + this.clockOffsetMs + this.clockErrorMs);
+    return { wallMs, monotonicMs };
   }
 
   /** Whether commands that write would be taken now. */
