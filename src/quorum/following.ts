@@ -37,8 +37,19 @@ export function onAppend(state: RaftState, message: AppendRequest): void {
   const lastOfMessage = message.previousIndex + message.entries.length;
   // Only up to what this message showed to match: the own log may go on with what another leader wrote.
   state.commitUpTo(Math.min(message.commit, lastOfMessage));
-  if (state.partial !== null && state.partial.meta.index <= state.commit) state.partial = null;
+  endNeedlessSnapshot(state);
   if (message.round > 0 || message.entries.length > 0) accept(state, message, Math.max(lastOfMessage, state.commit));
+}
+
+/**
+ * A snapshot on its way of which the log has come to have the last entry is not installed: it would take away what follows that entry
+ * here, which is said to be accepted as soon as the same batch is on disk (Raft paper, figure 13, 6).
+ */
+function endNeedlessSnapshot(state: RaftState): void {
+  if (state.partial === null) return;
+  const { index, term } = state.partial.meta;
+  if (state.log.termAt(index) === term) state.commitUpTo(index);
+  if (index <= state.commit) state.partial = null;
 }
 
 /**

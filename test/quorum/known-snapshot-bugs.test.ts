@@ -73,6 +73,20 @@ describe('a bug seen in the wild', () => {
       expect(lone.installs).toHaveLength(1);
     });
 
+    // found by the simulator: the leader counted entries as on this disk that the snapshot had taken away
+    it('one that waits for the disk takes nothing away that the leader appended meanwhile, and is said to be accepted', () => {
+      const lone = new Lone().step(append(1, [0, 0], entriesOf([1, 1])));
+      lone.isDiskHeld = true;
+      lone.step(append(1, [1, 1], entriesOf([2, 1])), chunk(1, 4, 1));
+      lone.step(append(1, [2, 1], entriesOf([3, 1], [4, 1], [5, 1], [6, 1])));
+      lone.take('append-response');
+      lone.save().save();
+      expect(lone.take('append-response').at(-1)).toMatchObject({ isAccepted: true, index: 6 });
+      expect(lone.disk.entries.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(lone.installs).toEqual([]);
+      expect(lone.raft).toMatchObject({ commit: 4, lastIndex: 6 });
+    });
+
     it('one that another leader began is begun anew: its bytes may be others', () => {
       const bytes = new Uint8Array([1, 2]);
       const lone = new Lone().step(chunk(1, 5, 1, { bytes, isLast: false }));
