@@ -9,8 +9,7 @@ const DURATION_MS = 30_000;
 const LIMIT_MS = runs(240_000);
 
 describe('groups in a world that fails', () => {
-  const name = `${RUNS} runs keep every invariant, and work again when it is over`;
-  it(name, { timeout: LIMIT_MS }, () => {
+  it(`${RUNS} runs keep every invariant, and work again when it is over`, { timeout: LIMIT_MS }, () => {
     const total: Record<string, number> = {};
     for (let seed = FIRST; seed < FIRST + RUNS; seed++) {
       const simulation = new Simulation(planOf(seed, DURATION_MS));
