@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { documents } from './documents.ts';
 import { overwrites } from './overwrites.ts';
+import { besideRedis } from './redis.ts';
 import { regions } from './regions.ts';
 import { scale } from './scale.ts';
 import { strong } from './strong.ts';
@@ -10,7 +11,7 @@ import type { Bench } from './support/bench.ts';
 import { types } from './types.ts';
 import { wan } from './wan.ts';
 
-const BENCHES: readonly Bench[] = [regions, overwrites, documents, types, scale, strong, wan];
+const BENCHES: readonly Bench[] = [besideRedis, regions, overwrites, documents, types, scale, strong, wan];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,6 +20,11 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '30' },
     rate: { type: 'string', default: '2000' },
     operations: { type: 'string', default: '10000000' },
+    requests: { type: 'string', default: '200000' },
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
+    pipeline: { type: 'string' },
+    peers: { type: 'string' },
     'port-base': { type: 'string', default: '7400' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -28,11 +34,15 @@ const { values, positionals } = parseArgs({
 const chosen = BENCHES.filter((bench) => positionals.includes(bench.name));
 if (values.help || chosen.length !== positionals.length || chosen.length === 0) {
   console.log(
-    `npm run bench -- NAME … [--small] [--seconds 30] [--rate 2000] [--operations 10000000] [--port-base 7400] [--json FOLDER]\n`,
+    `npm run bench -- NAME … [--small] [--seconds 30] [--rate 2000] [--operations 10000000] [--port-base 7400] [--json FOLDER]
+                  redis: [--requests 200000] [--runs 5] [--only GET,SET] [--pipeline 1,16,64] [--peers 2,0]
+--json writes NAME.json, and NAME.svg for benches that draw\n`,
   );
   for (const bench of BENCHES) console.log(`  ${bench.name.padEnd(12)} ${bench.summary}`);
   process.exit(values.help ? 0 : 2);
 }
+
+const numbers = (text: string | undefined): number[] | undefined => text?.split(',').map(Number);
 
 let passed = true;
 for (const bench of chosen) {
@@ -44,12 +54,18 @@ for (const bench of chosen) {
     seconds: Number(values.seconds),
     rate: Number(values.rate),
     operations: Number(values.operations),
+    requests: Number(values.requests),
+    runs: Number(values.runs),
+    only: values.only.split(',').filter(Boolean),
+    pipeline: numbers(values.pipeline),
+    peers: numbers(values.peers),
     portBase: Number(values['port-base']),
   });
   console.log(result.text);
   if (values.json !== undefined) {
     mkdirSync(values.json, { recursive: true });
     writeFileSync(`${values.json}/${bench.name}.json`, `${JSON.stringify(result.json, null, 2)}\n`);
+    if (result.svg !== undefined) writeFileSync(`${values.json}/${bench.name}.svg`, result.svg);
   }
   passed &&= result.passed;
 }

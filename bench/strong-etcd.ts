@@ -1,10 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writer } from './strong-writers.ts';
+import { freePorts } from './support/pinned.ts';
 
 const MEMBERS = ['a', 'b', 'c'] as const;
 const POLL_MS = 50;
@@ -99,14 +100,6 @@ export async function readEtcd(address: string, prefix: string): Promise<Map<str
     kvs?: { key: string; value: string }[];
   };
   return new Map(kvs.map(({ key, value }) => [text(key), text(value)]));
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(servers.map(async (server) => await once(server.listen(0, '127.0.0.1'), 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map(async (server) => await once(server.close(), 'close')));
-  return ports;
 }
 
 // ── HTTP/2 (RFC 9113), as little of it as KV.Put over gRPC takes ──

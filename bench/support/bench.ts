@@ -8,12 +8,23 @@ export interface BenchOptions {
   readonly portBase: number;
   /** Operations in all, for benches that are counted by operations. */
   readonly operations: number;
+  /** Requests of one run, for benches that repeat runs. */
+  readonly requests: number;
+  readonly runs: number;
+  /** The loads to run, by their names; all where none is named. */
+  readonly only: readonly string[];
+  /** Requests sent together; the bench's own where it is not said. */
+  readonly pipeline: readonly number[] | undefined;
+  /** Numbers of peers to measure with; the bench's own where it is not said. */
+  readonly peers: readonly number[] | undefined;
 }
 
 /** What a bench found. `passed` is its bar, checked results included. */
 export interface BenchResult {
   readonly text: string;
   readonly json: unknown;
+  /** A drawing of it, for benches that make one. */
+  readonly svg?: string;
   readonly passed: boolean;
 }
 

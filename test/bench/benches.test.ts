@@ -1,7 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { barChart } from '../../bench/support/bar-chart.ts';
 import { quantile, table } from '../../bench/support/figures.ts';
 
 const ENTRY = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
@@ -63,10 +67,52 @@ describe('benches', () => {
     expect(output).toMatch(/× etcd|etcd is not installed/);
   });
 
+  it('redis asks both servers the same, and finds nothing missing at them or at their replicas', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'causeway-test-bench-'));
+    try {
+      const { output } = await run('redis', '--small', '--peers', '2', '--json', folder);
+      if (output.includes('redis-benchmark are not installed')) return;
+      expect(output).toContain('checks: all held');
+      const { rows, faults } = JSON.parse(readFileSync(join(folder, 'redis.json'), 'utf8')) as {
+        rows: { command: string; pipeline: number; own: { cpuUsec: number }; redis: { cpuUsec: number } }[];
+        faults: string[];
+      };
+      expect(faults).toEqual([]);
+      expect(rows.map(({ command, pipeline }) => `${command} ${pipeline}`)).toEqual(
+        ['GET', 'MGET', 'SET', 'INCR', 'HSET', 'SADD'].map((command) => `${command} 16`),
+      );
+      for (const { own, redis } of rows) for (const { cpuUsec } of [own, redis]) expect(cpuUsec).toBeGreaterThan(0);
+      expect(readFileSync(join(folder, 'redis.svg'), 'utf8')).toContain('SADD P16');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('an unknown name is a usage error that lists the benches', async () => {
     const { code, output } = await run('nonsense');
     expect(code).toBe(2);
     expect(output).toContain('overwrites');
+  });
+});
+
+describe('bar chart', () => {
+  const bars = (svg: string): number[] =>
+    [...svg.matchAll(/<rect x="190" y="\d+" width="([\d.]+)" height="11" fill/g)].map(([, width]) => Number(width));
+
+  it('has a bar a value, as long as the value is beside the others', () => {
+    const svg = barChart({ title: 'a < b', series: ['x', 'y'], groups: [{ label: 'one & two', values: [2, 1] }] });
+    const [long = 0, short = 0, ...more] = bars(svg);
+    expect(long).toBeCloseTo(short * 2);
+    expect(more).toEqual([]);
+    expect(svg).toContain('a &lt; b');
+    expect(svg).toContain('one &amp; two');
+  });
+
+  it('leaves out what is no number, and draws the line where its value is', () => {
+    const svg = barChart({ title: 't', series: ['x', 'y'], groups: [{ label: 'l', values: [NaN, 0.5] }], line: 0.5 });
+    const [width = 0, ...more] = bars(svg);
+    expect(more).toEqual([]);
+    expect(Number(/<line x1="([\d.]+)"/.exec(svg)?.[1])).toBeCloseTo(190 + width);
   });
 });
 
