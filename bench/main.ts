@@ -24,6 +24,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
     pipeline: { type: 'string' },
+    bytes: { type: 'string' },
     peers: { type: 'string' },
     'port-base': { type: 'string', default: '7400' },
     json: { type: 'string' },
@@ -35,7 +36,7 @@ const chosen = BENCHES.filter((bench) => positionals.includes(bench.name));
 if (values.help || chosen.length !== positionals.length || chosen.length === 0) {
   console.log(
     `npm run bench -- NAME … [--small] [--seconds 30] [--rate 2000] [--operations 10000000] [--port-base 7400] [--json FOLDER]
-                  redis: [--requests 200000] [--runs 5] [--only GET,SET] [--pipeline 1,16,64] [--peers 2,0]
+                  redis: [--requests 200000] [--runs 5] [--only GET,SET] [--pipeline 1,16,64] [--bytes 64,1024] [--peers 2,0]
 --json writes NAME.json, and NAME.svg for benches that draw\n`,
   );
   for (const bench of BENCHES) console.log(`  ${bench.name.padEnd(12)} ${bench.summary}`);
@@ -58,6 +59,7 @@ for (const bench of chosen) {
     runs: Number(values.runs),
     only: values.only.split(',').filter(Boolean),
     pipeline: numbers(values.pipeline),
+    bytes: numbers(values.bytes),
     peers: numbers(values.peers),
     portBase: Number(values['port-base']),
   });

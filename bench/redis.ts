@@ -69,7 +69,7 @@ export const besideRedis: Bench = {
   },
 };
 
-function planOf({ small, requests, runs, only, pipeline, peers }: BenchOptions): Plan {
+function planOf({ small, requests, runs, only, pipeline, bytes, peers }: BenchOptions): Plan {
   const unknown = only.filter((command) => !LOADS.some((load) => load.command === command));
   if (unknown.length > 0)
     throw new Error(`no load ${unknown.join(', ')}; there are ${LOADS.map((load) => load.command).join(', ')}`);
@@ -79,7 +79,7 @@ function planOf({ small, requests, runs, only, pipeline, peers }: BenchOptions):
     keyspace: small ? 1_000 : 100_000,
     loads: LOADS.filter(({ command }) => only.length === 0 || only.includes(command)),
     pipelines: pipeline ?? (small ? [16] : PIPELINES),
-    sizes: small ? SIZES.slice(0, 1) : SIZES,
+    sizes: bytes ?? (small ? SIZES.slice(0, 1) : SIZES),
     replicas: peers ?? [2, 0],
   };
 }
@@ -140,7 +140,7 @@ async function measureLoad(
       }
     }
     const [own, redis] = found.map(mediansOf) as [Figures, Figures];
-    rows.push({
+    const row = {
       command: load.command,
       bytes: load.isSized ? bytes : null,
       pipeline,
@@ -150,7 +150,9 @@ async function measureLoad(
       cpuRatio: redis.cpuUsec / own.cpuUsec,
       opsRatio: own.opsPerSecond / redis.opsPerSecond,
       bar: barOf(load, bytes, pipeline, replicas),
-    });
+    };
+    console.error(`  ${labelOf(row)}, ${replicas} replicas: ${row.cpuRatio.toFixed(2)}`);
+    rows.push(row);
   }
   for (const [at, server] of servers.entries()) {
     for (const client of [server.client, ...server.replicas]) {

@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly only: readonly string[];
   /** Requests sent together; the bench's own where it is not said. */
   readonly pipeline: readonly number[] | undefined;
+  /** Sizes of values; the bench's own where it is not said. */
+  readonly bytes: readonly number[] | undefined;
   /** Numbers of peers to measure with; the bench's own where it is not said. */
   readonly peers: readonly number[] | undefined;
 }

@@ -12,6 +12,7 @@ test('the bench of the shaper runs: every frame arrives, in order, none early', 
     runs: 1,
     only: [],
     pipeline: undefined,
+    bytes: undefined,
     peers: undefined,
   });
   const [row] = json as { frames: number }[];
