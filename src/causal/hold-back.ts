@@ -220,12 +220,13 @@ export class HoldBack {
     }
   }
 
-  /** Whether anything is held of an incarnation of the node below this one. */
-  holdsBelow(node: number, incarnation: number): boolean {
+  /** The lowest incarnation of a node of which something is held; Infinity for none. */
+  lowestHeld(node: number): number {
+    let lowest = Infinity;
     for (const origin of this.#queues.keys()) {
-      if (nodeOf(origin) === node && incarnationOf(origin) < incarnation) return true;
+      if (nodeOf(origin) === node) lowest = Math.min(lowest, incarnationOf(origin));
     }
-    return false;
+    return lowest;
   }
 }
 

@@ -22,8 +22,24 @@ export interface Row {
   readonly applied: VersionVector;
   /** What of it survives a kill -9 there; stability counts this (RULES D5). */
   readonly durable: VersionVector;
-  /** Newest incarnation it knows of each node, flat: node, incarnation. From older ones it takes nothing more. */
+  /** Of each node it knows, flat: node, incarnation. From older ones it takes nothing more, and holds nothing of them back. */
   readonly incarnations: readonly number[];
+  /** The newest incarnation heard of, where something of an older one is held back: from that one it takes nothing more, either. */
+  readonly heard: readonly number[];
+  /** Its own incarnations below this one are closed, by what it had applied when it said so; 0 for none. */
+  readonly closedBelow: number;
+  /** The epoch of the members as it knew them. */
+  readonly epoch: number;
+}
+
+/** What is known here, for rows to be held against. */
+export interface Known {
+  /** What is applied here. */
+  readonly local: VersionVector;
+  /** Floors of what is closed here. */
+  readonly closed: VersionVector;
+  /** Of the members. */
+  readonly epoch: number;
 }
 
 interface MemberState {
@@ -103,13 +119,13 @@ export class Members {
    * Raises `stable` to what every member is known to have. A row of member j counts only when everything j had made when it
    * said so is here (RULES D5), and all that is left of its earlier lives. Returns whether it rose.
    */
-  raiseStable(stable: VersionVector, local: VersionVector): boolean {
+  raiseStable(stable: VersionVector, known: Known): boolean {
     // from this node's own row on: another's no longer names the origins that are retired there already
     const own = this.#counting.get(this.#self);
-    const least = own === undefined ? undefined : this.#countable(own, local)?.durable.clone();
+    const least = own === undefined ? undefined : this.#countable(own, known)?.durable.clone();
     if (least === undefined) return false;
     for (const state of this.#counting.values()) {
-      const row = this.#countable(state, local);
+      const row = this.#countable(state, known);
       if (row === null) return false;
       least.lowerTo(row.durable);
     }
@@ -118,30 +134,58 @@ export class Members {
     return rose;
   }
 
-  #countable(state: MemberState, local: VersionVector): Row | null {
+  #countable(state: MemberState, known: Known): Row | null {
     if (state.next === null && state.row !== state.counted) state.next = state.row;
-    while (state.next !== null && coversOwn(local, state.next) && this.#isSettled(state, state.next, local)) {
+    while (state.next !== null && coversOwn(known.local, state.next) && this.#isSettled(state, state.next, known)) {
       state.counted = state.next;
       state.next = state.row === state.counted ? null : state.row;
     }
     return state.counted;
   }
 
-  /**
-   * Whether all that the member made in earlier lives is here, as far as somebody has it: what a kill -9 or a lost disk took from
-   * itself too, which its row cannot tell of. Everybody knows the new life, so nobody takes anything more from an older one.
-   */
-  #isSettled(state: MemberState, row: Row, local: VersionVector): boolean {
+  /** Whether all that the member made in earlier lives is here, as far as somebody has it: what it lost of them itself its row cannot tell of. */
+  #isSettled(state: MemberState, row: Row, known: Known): boolean {
     if (state.settled >= row.incarnation) return true;
-    for (const other of this.#counting.values()) {
-      if (other.row === null || !knowsIncarnation(other.row, row.node, row.incarnation)) return false;
-      for (const [origin, seq] of other.row.applied.dots()) {
-        const isOlder = nodeOf(origin) === row.node && incarnationOf(origin) < row.incarnation;
-        if (isOlder && local.get(origin) < seq) return false;
-      }
-    }
+    if (!this.isAllHere(row.node, row.incarnation, known)) return false;
     state.settled = row.incarnation;
     return true;
+  }
+
+  /**
+   * Whether nobody has, or will ever have, more of a node's incarnations below this one than is here (RULES D8). Everybody has said that it
+   * takes no more of them from the node itself and holds nothing of them back. What one member passes on to another, that one has
+   * applied; and none can have said less than it passed on and then ended, for the others' words are from after they parted from that life
+   * of it, or of a node that was removed meanwhile. Of what is retired at another, the row does not tell how much it is: it is here once
+   * it is closed here as well.
+   */
+  isAllHere(node: NodeNumber, below: number, { local, closed, epoch }: Known): boolean {
+    const closedBelow = Math.max(local.floor(node), closed.floor(node));
+    for (const { row } of this.#counting.values()) {
+      if (row === null || row.epoch < epoch || lifeIn(row.incarnations, node) < below) return false;
+      if (row.applied.floor(node) > closedBelow || !this.#hasHeardAll(row)) return false;
+      for (const [origin, seq] of row.applied.dots()) {
+        if (nodeOf(origin) === node && incarnationOf(origin) < below && local.get(origin) < seq) return false;
+      }
+    }
+    return true;
+  }
+
+  /** Whether it was said by a member that had parted from all earlier lives of the others. */
+  #hasHeardAll(row: Row): boolean {
+    for (const { row: other } of this.#counting.values()) {
+      if (other === null) return false;
+      const heard = Math.max(lifeIn(row.incarnations, other.node), lifeIn(row.heard, other.node));
+      if (other !== row && heard < other.incarnation) return false;
+    }
+    return true;
+  }
+
+  /** The lowest incarnation of a node that any member says something may still come of; 0 where one has not heard of it. */
+  lowestAwaited(node: NodeNumber): number {
+    let lowest = Infinity;
+    for (const { row } of this.#counting.values())
+      lowest = Math.min(lowest, row === null ? 0 : lifeIn(row.incarnations, node));
+    return lowest;
   }
 
   /** The stamp that every member's clock has passed, with all that it made before here; 0 until each has said something. */
@@ -161,26 +205,6 @@ export class Members {
     }
     return [...regions.values()].filter(Boolean).length;
   }
-
-  /** The highest sequence that any member says it has, of each open origin of a node. */
-  highestOf(node: NodeNumber): Map<Origin, number> {
-    const highest = new Map<Origin, number>();
-    for (const state of this.#counting.values()) {
-      for (const [origin, seq] of state.row?.applied.dots() ?? []) {
-        if (nodeOf(origin) === node) highest.set(origin, Math.max(seq, highest.get(origin) ?? 0));
-      }
-    }
-    return highest;
-  }
-
-  /** Whether every other member has said something while it knew this node's incarnation. */
-  allKnowIncarnation(node: NodeNumber, incarnation: number): boolean {
-    for (const state of this.#counting.values()) {
-      if (state.member.nodeNumber === this.#self) continue;
-      if (state.row === null || !knowsIncarnation(state.row, node, incarnation)) return false;
-    }
-    return true;
-  }
 }
 
 function unheard(member: Member): MemberState {
@@ -191,11 +215,17 @@ function isNewer(row: Row, than: Row): boolean {
   return row.incarnation !== than.incarnation ? row.incarnation > than.incarnation : row.stamp > than.stamp;
 }
 
-function knowsIncarnation(row: Row, node: NodeNumber, incarnation: number): boolean {
-  for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
-    if (row.incarnations[at] === node && (row.incarnations[at + 1] as number) >= incarnation) return true;
-  }
-  return false;
+/** All lives of nodes that a row tells of. */
+export function* livesIn({ node, incarnation, incarnations, heard }: Row): Generator<readonly [number, number]> {
+  yield [node, incarnation];
+  for (const list of [incarnations, heard])
+    for (let at = 0; at + 1 < list.length; at += 2) yield [list[at] as number, list[at + 1] as number];
+}
+
+/** What a flat list says of a node, 0 for nothing. */
+function lifeIn(list: readonly number[], node: NodeNumber): number {
+  for (let at = 0; at + 1 < list.length; at += 2) if (list[at] === node) return list[at + 1] as number;
+  return 0;
 }
 
 /** Whether all that the member had made when it said so, in this life and earlier ones, is here (RULES D5). */

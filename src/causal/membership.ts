@@ -314,10 +314,13 @@ export class Membership {
     let retired = false;
     for (const { node, incarnation, cut } of this.#removals.values()) {
       if (node === identity.nodeNumber || this.isHeld(node)) continue;
-      if (cut.every(([origin, seq]) => vector.contains(origin, seq))) members.letGo(node);
+      if (cut.every(([origin, seq]) => vector.contains(origin, seq))) {
+        members.letGo(node);
+        // what is beyond the cut is nobody's, whether or not others are known to have all up to it: what waits for it must not, for that
+        if (incarnation > 0) this.#replica.closedHere.raise(originOf(node, 0), incarnation + 1);
+      }
       const isDue = incarnation > 0 && vector.floor(node) <= incarnation;
       if (!isDue || !cut.every(([origin, seq]) => stable.contains(origin, seq))) continue;
-      this.#replica.closedHere.raise(originOf(node, 0), incarnation + 1);
       this.#replica.retireBelow(node, incarnation + 1);
       retired = true;
     }

@@ -4,7 +4,7 @@ import type { HybridClock } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { HoldBack } from './hold-back.ts';
 import type { ReplicationLimits } from './limits.ts';
-import { Members, type Member } from './members.ts';
+import { Members, type Known, type Member } from './members.ts';
 import { Membership } from './membership.ts';
 import { OpLog } from './op-log.ts';
 
@@ -79,6 +79,11 @@ export class Replica {
       this.#running.set(origin, deps);
     }
     return deps;
+  }
+
+  /** What members' rows are held against. */
+  get known(): Known {
+    return { local: this.vector, closed: this.closedHere, epoch: this.membership.epoch };
   }
 
   runningEntries(): IterableIterator<[Origin, VersionVector]> {

@@ -17,6 +17,7 @@ import type {
   TransactionsFrame,
   WantFrame,
 } from './peer-frames.ts';
+import { livesIn } from './members.ts';
 import { PeerSession } from './peer-session.ts';
 import type { Now, Replica } from './replica.ts';
 import type { ReplicatorHost } from './replicator-host.ts';
@@ -347,10 +348,8 @@ export class Replicator {
       if (row.node === this.#replica.identity.nodeNumber) continue;
       if (row.node === session.member.nodeNumber)
         session.clockBaseMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.monotonicMs;
-      for (let at = 0; at + 1 < row.incarnations.length; at += 2) {
-        const node = row.incarnations[at] as number;
-        if (node !== this.#replica.identity.nodeNumber) this.#sawIncarnation(node, row.incarnations[at + 1] as number);
-      }
+      for (const [node, incarnation] of livesIn(row))
+        if (node !== this.#replica.identity.nodeNumber) this.#sawIncarnation(node, incarnation);
       const { members, membership } = this.#replica;
       if (membership.takesRow(row.node, row.incarnation)) members.take(row, now.monotonicMs);
     }

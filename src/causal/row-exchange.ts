@@ -21,7 +21,7 @@ export class RowExchange {
 
   /** The row as of now, also taken in among the members'. */
   refresh(now: Now): Row {
-    const { identity, vector, durable, members } = this.#replica;
+    const { identity, vector, durable, members, membership, closedHere } = this.#replica;
     if (this.#row !== null && this.#row.wallMs === now.wallMs) return this.#row;
     this.#row = {
       node: identity.nodeNumber,
@@ -30,19 +30,29 @@ export class RowExchange {
       wallMs: now.wallMs,
       applied: vector.clone(),
       durable: durable.clone(),
-      incarnations: this.#settledIncarnations(),
+      ...this.#lives(),
+      closedBelow: closedHere.floor(identity.nodeNumber),
+      epoch: membership.epoch,
     };
     members.take(this.#row, now.monotonicMs);
     return this.#row;
   }
 
   /**
-   * The newest incarnation known of each node. It is said only once nothing of an older one is held back here: what is held
-   * may still be applied, and the node closes its older incarnations at what everybody then says to have applied (RULES D8).
+   * Of each node, the lowest incarnation of which something may still be applied here that is nobody's yet: the newest that is known, or
+   * an older one of which something is held back. What is held may wait for a cause that is lost with a still older life: lives are
+   * closed one by one for that, the oldest first (RULES D8).
    */
-  #settledIncarnations(): number[] {
+  #lives(): Pick<Row, 'incarnations' | 'heard'> {
     const { holdBack } = this.#replica;
-    return [...this.#incarnations].filter(([node, incarnation]) => !holdBack.holdsBelow(node, incarnation)).flat();
+    const incarnations: number[] = [];
+    const heard: number[] = [];
+    for (const [node, newest] of this.#incarnations) {
+      const lowest = Math.min(newest, holdBack.lowestHeld(node));
+      incarnations.push(node, lowest);
+      if (lowest < newest) heard.push(node, newest);
+    }
+    return { incarnations, heard };
   }
 
   /** The rows that a peer was not sent yet, with the echo that measures the round trip and what opens its window. */

@@ -45,7 +45,8 @@ export class Readiness {
   #isStarted = false;
   /** What the keyspace that is being filled began with. */
   #beganAtEpoch = 0;
-  readonly #targets: Map<number, VersionVector> = new Map();
+  /** What each peer had when it said hello first, in its newest life: what it lost with an earlier one nobody can be waited for to give. */
+  readonly #targets: Map<number, { readonly incarnation: number; readonly applied: VersionVector }> = new Map();
 
   constructor(replica: Replica, replicator: Replicator) {
     this.#replica = replica;
@@ -71,8 +72,9 @@ export class Readiness {
       this.begin(now);
     }
     for (const [node, session] of this.#replicator.sessions) {
-      if (session.isUp && session.helloApplied !== null && !this.#targets.has(node))
-        this.#targets.set(node, session.helloApplied);
+      const { isUp, incarnation, helloApplied: applied } = session;
+      if (isUp && applied !== null && (this.#targets.get(node)?.incarnation ?? 0) < incarnation)
+        this.#targets.set(node, { incarnation, applied });
     }
     this.#isStarted = this.#startReasons(now).length === 0;
     if (this.#isStarted) membership.noteFilled();
@@ -82,17 +84,25 @@ export class Readiness {
     const reasons: string[] = [];
     const graceMs = this.#replica.limits.startGraceMs - (now.monotonicMs - this.#beganMs);
     if (this.#replicator.isReceivingSnapshot) reasons.push('syncing: a snapshot is on its way');
-    const { membership, vector } = this.#replica;
-    if (!membership.began.isFilled && ![...this.#targets.values()].some((target) => vector.covers(target)))
+    const { membership } = this.#replica;
+    if (!membership.began.isFilled && ![...this.#targets.values()].some(({ applied }) => this.#hasAll(applied)))
       reasons.push('joining: nothing of the cluster is here yet');
     for (const member of this.#replica.members.others()) {
       const target = this.#targets.get(member.nodeNumber);
       if (target === undefined && graceMs > 0)
         reasons.push(`starting: waiting up to ${Math.ceil(graceMs / 1000)} s to hear from ${member.id}`);
-      else if (target !== undefined && !this.#replica.vector.covers(target))
+      else if (target !== undefined && !this.#hasAll(target.applied))
         reasons.push(`syncing: catching up with ${member.id}`);
     }
     return reasons;
+  }
+
+  /** Of what is closed here there is no more than is here (RULES D8). */
+  #hasAll(target: VersionVector): boolean {
+    const { vector, closedHere } = this.#replica;
+    for (const [origin, seq] of target.dots())
+      if (!vector.contains(origin, seq) && !closedHere.isRetired(origin)) return false;
+    return true;
   }
 
   /** Whether this node's clock is ahead of most of its peers' (RULES D3). */

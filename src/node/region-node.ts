@@ -292,7 +292,7 @@ export class RegionNode implements Engine, NodeView {
     this.#own.seal(this.#now);
     this.#replicator.refreshAlone(now);
     this.#replicator.tick(now);
-    members.raiseStable(stable, vector);
+    members.raiseStable(stable, this.#replica.known);
     if (this.#closed.retire()) this.#own.noteVectorChanged();
     log.truncate(stable, now.monotonicMs);
     const nowMs = this.#keyTimeMs(now.wallMs);

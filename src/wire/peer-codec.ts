@@ -75,8 +75,22 @@ const flatRow = (of: Row): unknown[] => [
   of.incarnations,
 ];
 
-function row(value: unknown): Row {
+/** What a row says beside, in a list of its own behind the frame's other parts: who does not know it leaves it out, and does not look there. */
+const flatBeside = (rows: readonly Row[]): unknown[] =>
+  rows.every(({ heard, closedBelow, epoch }) => heard.length === 0 && closedBelow === 0 && epoch === 0)
+    ? []
+    : [rows.map(({ heard, closedBelow, epoch }) => [heard, closedBelow, epoch])];
+
+function rowsOf(values: unknown, beside: unknown): Row[] {
+  const more = array(beside, NODES_MAX, 'what rows say beside');
+  const rows = array(values, NODES_MAX, 'rows');
+  if (more.length > 0 && more.length !== rows.length) refuse('what rows say beside is not of these rows');
+  return rows.map((value, at) => row(value, more[at] ?? [[], 0, 0]));
+}
+
+function row(value: unknown, beside: unknown): Row {
   const [of, life, at, wallMs, applied, durable, incarnations] = array(value, 7, 'a row');
+  const [heard, closedBelow, epoch] = array(beside, 3, 'what a row says beside');
   return {
     node: node(of),
     incarnation: incarnation(life),
@@ -85,6 +99,9 @@ function row(value: unknown): Row {
     applied: new VersionVector(vector(applied)),
     durable: new VersionVector(vector(durable)),
     incarnations: knownIncarnations(incarnations),
+    heard: knownIncarnations(heard),
+    closedBelow: closedBelow === 0 ? 0 : incarnation(closedBelow),
+    epoch: count(epoch, 'an epoch'),
   };
 }
 
@@ -205,7 +222,14 @@ function parts(frame: PeerFrame): unknown[] {
     case 'fetch':
       return [frame.origin, frame.after, frame.upTo];
     case 'rows':
-      return [frame.rows.map(flatRow), frame.sentMs, frame.echoMs, frame.echoHeldMs, frame.receivedBytes];
+      return [
+        frame.rows.map(flatRow),
+        frame.sentMs,
+        frame.echoMs,
+        frame.echoHeldMs,
+        frame.receivedBytes,
+        ...flatBeside(frame.rows),
+      ];
     case 'truncated':
     case 'snapshot-request':
       return [];
@@ -254,7 +278,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
     case FrameType.rows:
       return {
         type: 'rows',
-        rows: array(a, NODES_MAX, 'rows').map(row),
+        rows: rowsOf(a, f ?? []),
         sentMs: finite(b, 'a time'),
         echoMs: finite(c, 'a time'),
         echoHeldMs: finite(d, 'a time'),

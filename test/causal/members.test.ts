@@ -22,8 +22,12 @@ const row = (name: Name, at: number, applied: Seqs, durable: Seqs = applied): Ro
   applied: vectorOf(applied),
   durable: vectorOf(durable),
   incarnations: NAMES.flatMap((each) => [numberOf(each), 1]),
+  heard: [],
+  closedBelow: 0,
+  epoch: 0,
 });
 
+const closed = new VersionVector();
 const seqs = fc.tuple(fc.nat(4), fc.nat(4), fc.nat(4));
 
 describe('stability against the definition', () => {
@@ -53,7 +57,7 @@ describe('stability against the definition', () => {
             all.take(said, at);
             (counting[step.by] as Row[]).push(said);
             local.merge(vectorOf(step.local));
-            all.raiseStable(stable, local);
+            all.raiseStable(stable, { local, closed, epoch: 0 });
             // the definition: for each member, the best row of which all that the member had made is here
             for (const [origin, seq] of stable.dots()) {
               const isEverywhere = NAMES.every((_name, index) =>
@@ -70,7 +74,7 @@ describe('stability against the definition', () => {
           const everything: Seqs = [9, 9, 9];
           local.merge(vectorOf(everything));
           for (const [at, name] of NAMES.entries()) all.take(row(name, 1_000 + at, everything), 0);
-          all.raiseStable(stable, local);
+          all.raiseStable(stable, { local, closed, epoch: 0 });
           expect(stable.equals(vectorOf(everything))).toBe(true);
         },
       ),
@@ -92,7 +96,7 @@ describe('stability against the definition', () => {
     const all = new Members(members, numberOf('A'));
     const stable = new VersionVector();
     const floorWith = (local: Seqs): number => {
-      all.raiseStable(stable, vectorOf(local));
+      all.raiseStable(stable, { local: vectorOf(local), closed, epoch: 0 });
       return all.clockFloor();
     };
     all.take(row('A', 50, [1, 0, 0]), 0);

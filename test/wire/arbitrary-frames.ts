@@ -38,6 +38,9 @@ const row: fc.Arbitrary<Row> = fc.record({
   applied: vector.map((entries) => new VersionVector(entries)),
   durable: vector.map((entries) => new VersionVector(entries)),
   incarnations: fc.array(fc.tuple(node, incarnation), { maxLength: 3 }).map((pairs) => pairs.flat()),
+  heard: fc.array(fc.tuple(node, incarnation), { maxLength: 2 }).map((pairs) => pairs.flat()),
+  closedBelow: fc.oneof(fc.constant(0), incarnation),
+  epoch: fc.nat(3),
 });
 
 /** Text of bytes. */

@@ -116,12 +116,14 @@ describe('hostile bytes', () => {
     if (hello.type !== 'hello' || rows.type !== 'rows') throw new Error('samples have other types');
     const row = { ...rows.rows[0], incarnation } as (typeof rows.rows)[0];
     const knowing = { ...rows.rows[0], incarnations: [64, incarnation] } as (typeof rows.rows)[0];
+    const hearing = { ...rows.rows[0], heard: [64, incarnation] } as (typeof rows.rows)[0];
     const floor = originOf(nodeNumber(64), 0);
     for (const hostile of [
       { ...hello, incarnation },
       { ...hello, applied: [[floor, incarnation] as const] },
       { ...rows, rows: [row] },
       { ...rows, rows: [knowing] },
+      { ...rows, rows: [hearing] },
     ]) {
       expect(decodeAsAll(peerCodec.encodeFrame(hostile))).toBe(0);
     }

@@ -46,3 +46,52 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.record({ kind, node: fc.nat(14), other: fc.nat(14), value: fc.nat(100_000) }),
   { minLength: 10, maxLength: 90, size: 'max' },
 );
+
+const step = (what: Step['kind'], node: number, other = 0, value = 0): Step => ({ kind: what, node, other, value });
+
+/**
+ * A node lives some lives alone, each knowing what the one before left on the disk; then others hear of the last one for a moment, and it ends,
+ * mostly with its disk. So effects are left, some of them held back, whose causes nobody has.
+ */
+const lonelyLives = (nodes: number): fc.Arbitrary<Step[]> =>
+  fc
+    .record({
+      node: fc.nat(nodes - 1),
+      lives: fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 130 })), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      meets: fc.array(fc.nat(nodes - 2), { minLength: 1, maxLength: 2 }),
+      metMs: fc.nat(260),
+      keepsDisk: fc.boolean(),
+      /** Another node ends as well, or not. */
+      another: fc.nat(nodes * 2),
+      restMs: fc.nat(399),
+      rests: fc.nat(6),
+    })
+    .map(({ node, lives, meets, metMs, keepsDisk, another, restMs, rests }) => {
+      const others = Array.from({ length: nodes - 1 }, (_unused, at) => (node + 1 + at) % nodes);
+      return [
+        ...others.map((other) => step('cutNodes', node, other)),
+        ...lives.flatMap(([writes, ms]) => [
+          ...Array.from({ length: writes }, (_unused, at) => step('write', node, 0, at * 7 + ms)),
+          step('run', node, 0, ms),
+          step('kill', node),
+          step('restart', node),
+          ...Array.from({ length: 3 }, () => step('run', node, 0, 399)),
+        ]),
+        step('write', node, 0, metMs),
+        ...meets.map((at) => step('heal', node, others[at] ?? 0)),
+        step('run', node, 0, metMs),
+        step(keepsDisk ? 'kill' : 'restartEmpty', node),
+        ...(another < nodes ? [step('kill', another), step('restart', another)] : []),
+        step('restart', node),
+        ...others.map((other) => step('heal', node, other)),
+        ...Array.from({ length: rests }, () => step('run', node, 0, restMs)),
+      ];
+    });
+
+/** Nodes that end one after the other with what only they had. */
+export const losingSteps: fc.Arbitrary<Step[]> = fc
+  .array(lonelyLives(3), { minLength: 1, maxLength: 4 })
+  .map((rounds) => rounds.flat());

@@ -23,6 +23,8 @@ export interface Network {
   readonly limits: Partial<ReplicationLimits>;
   /** FLUSHALL is among the writes, which takes the tallies with it. */
   readonly withFlush?: boolean;
+  /** All disks but the first node's are lost and put back whatever else is wrong: what was written may be lost for good. */
+  readonly losesMore?: boolean;
 }
 
 /** One step. `node`, `other` and `value` are taken modulo what there is. */
@@ -192,7 +194,11 @@ export class RandomRun {
 
   #diesAlone(node: VirtualNode): boolean {
     const hasAll = (other: VirtualNode): boolean => other.isRunning && other.core.unreadyReasons(0).length === 0;
-    if (this.cluster.nodes.some((other) => other !== node && !hasAll(other))) return false;
+    if (this.#network.losesMore === true) {
+      if (node === this.cluster.nodes[0]) return false;
+    } else if (this.cluster.nodes.some((other) => other !== node && !hasAll(other))) {
+      return false;
+    }
     if (node.isRunning) this.#kill(node, 1);
     return true;
   }

@@ -16,6 +16,8 @@ export interface WireCounts {
   rewinds: number;
   /** Another want on connections that stayed up: a stream that is taken another way. */
   reroutes: number;
+  /** Rows of nodes that hold back what an older life of some node made. */
+  heldOfOlderLives: number;
 }
 
 export const noCounts = (): WireCounts => ({
@@ -28,6 +30,7 @@ export const noCounts = (): WireCounts => ({
   asked: 0,
   rewinds: 0,
   reroutes: 0,
+  heldOfOlderLives: 0,
 });
 
 /** Reads every frame on its way. */
@@ -66,6 +69,9 @@ export class WireTap {
       case 'transactions':
         if (Math.floor(frame.origin / 2 ** 32) !== from.member.nodeNumber) counts.relayed++;
         if (frame.asked) counts.asked++;
+        break;
+      case 'rows':
+        if (frame.rows.some(({ heard }) => heard.length > 0)) counts.heldOfOlderLives++;
         break;
       default:
         break;
