@@ -2,10 +2,10 @@ import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import type { LinkKind, PeerConnection } from '../ports.ts';
 
-/** The subprotocol both ends must name; a change of the frames that older nodes cannot read changes it. */
-export const PEER_PROTOCOL = 'causeway.1';
+/** The subprotocol both ends must name, with the version of the frames (`causal/peer-frames.ts`): of another one none is sent. */
+export const PEER_PROTOCOL = 'causeway.2';
 /** The same behind a handshake (`peer-secret.ts`): each end says by it whether it has a secret. */
-export const SECRET_PEER_PROTOCOL = 'causeway.1.secret';
+export const SECRET_PEER_PROTOCOL = 'causeway.2.secret';
 
 /** Path of a kind of connection under the peer port. */
 export const PEER_PATHS: Readonly<Record<LinkKind, string>> = { bulk: '/peer/bulk', control: '/peer/control' };

@@ -9,6 +9,8 @@ import { PEER_PATHS, PEER_PROTOCOL, SECRET_PEER_PROTOCOL } from './ws-connection
 /** Sockets on the peer port at once, whatever they are. */
 const SOCKETS_MAX = 1024;
 const HEADER_BYTES_MAX = 8192;
+/** A node of another version says so in these words. */
+const OTHER_VERSION = /^causeway\.\d{1,9}(\.secret)?$/;
 const NO_SECRET_HERE = 'peer secret: the node that dials has one, the node that is dialled has none';
 const NO_SECRET_THERE = 'peer secret: the node that is dialled has one, the node that dials has none';
 
@@ -20,7 +22,7 @@ export interface ListenerOptions {
   readonly headersMsMax: number;
   /** The subprotocol that is spoken. */
   readonly protocol: string;
-  /** Told of whoever speaks it without the secret that this end has, or the other way round. */
+  /** Told of whoever speaks another version of it, or without the secret that this end has, or the other way round. */
   readonly refused: (kind: LinkKind, reason: string) => void;
   readonly accepted: (webSocket: WebSocket, socket: Socket, kind: LinkKind) => void;
 }
@@ -76,7 +78,11 @@ export class WsListener {
     const { protocol } = this.#options;
     if (!offered.includes(protocol)) {
       const isOurs = offered.includes(PEER_PROTOCOL) || offered.includes(SECRET_PEER_PROTOCOL);
-      if (!isOurs) return refuse(socket, 400, `this node speaks ${protocol}`);
+      if (!isOurs) {
+        const other = offered.find((name) => OTHER_VERSION.test(name));
+        if (other !== undefined) this.#options.refused(kind, otherVersion(other, protocol));
+        return refuse(socket, 400, `this node speaks ${protocol}`);
+      }
       const reason = protocol === PEER_PROTOCOL ? NO_SECRET_HERE : NO_SECRET_THERE;
       this.#options.refused(kind, reason);
       return refuse(socket, 403, reason);
@@ -87,6 +93,9 @@ export class WsListener {
     });
   }
 }
+
+const otherVersion = (theirs: string, ours: string): string =>
+  `peer protocol: the node that dials speaks ${theirs}, this node ${ours}`;
 
 function kindOf(url: string | undefined): LinkKind | null {
   if (url === PEER_PATHS.bulk) return 'bulk';

@@ -1,32 +1,37 @@
-import { ByteWriter, latin1Of } from '../base/bytes.ts';
+import { ByteWriter } from '../base/bytes.ts';
+import { VarintCursor, writeVarint } from '../base/varint.ts';
 import type { Origin } from '../clock/origin.ts';
-import { incarnationOf, INCARNATION_MAX, isOrigin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
-import type { VersionVector } from '../clock/version-vector.ts';
-import { parseCommand } from '../crdt/document-edits.ts';
-import { parseJson } from '../crdt/document-json.ts';
-import { isDocumentUpdate } from '../crdt/document.ts';
 import { UPDATE_KIND_MAX, UpdateKind, type Update } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 
 /**
- * Consecutive transactions of one origin as columns: what the log keeps (encoded), what a frame carries and what is applied
- * from. `lengths`, `numbers` and `blob` hold, update by update, just the parts that the update's kind has.
+ * Consecutive transactions of one origin as columns: what the log keeps, what a frame carries and what is applied from, one run of
+ * bytes that is never unpacked. Numbers are varints; each column is read by a cursor of its own.
+ *
+ *     updates, bytes of each column but the last ‖ stamps ‖ deps ‖ counts ‖ kinds ‖ lengths ‖ numbers ‖ content
+ *
+ *     stamps   the first is absolute, the rest are differences to the one before; a transaction each
+ *     deps     changes of the origin's running deps: transactions on from the change before, origin, sequence
+ *     counts   updates of each transaction; empty where each has one
+ *     kinds    runs: kind (with `TIMELESS`, where there is no time), how many updates of it follow each other
+ *     lengths  of those parts that an update's kind has: key, field, value
+ *     numbers  times and bases of the kinds that have them
+ *     content  keys, fields and values, one after the other
  */
 export interface Columns {
-  /** The first is absolute, the rest are differences to the one before; a transaction each. */
-  readonly stamps: readonly number[];
-  /** Changes of the origin's running deps, flat: index of the transaction, origin, sequence. */
-  readonly deps: readonly number[];
-  /** Updates of each transaction. */
-  readonly counts: readonly number[];
-  readonly kinds: Uint8Array;
-  readonly lengths: readonly number[];
-  readonly numbers: readonly number[];
-  readonly blob: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly updates: number;
+  readonly stampsAt: number;
+  readonly depsAt: number;
+  readonly countsAt: number;
+  readonly kindsAt: number;
+  readonly lengthsAt: number;
+  readonly numbersAt: number;
+  readonly contentAt: number;
 }
 
-/** Which parts an update of a kind has. `at` is one number (−1 for Infinity), `base` two. */
+/** Which parts an update of a kind has. `at` is one number, `base` two. */
 interface Parts {
   readonly key: boolean;
   readonly field: boolean;
@@ -43,271 +48,200 @@ const parts = (key: boolean, field: boolean, value: boolean, at: boolean, base: 
   base,
 });
 
-const PARTS: readonly (Parts | null)[] = (() => {
-  const table: (Parts | null)[] = Array.from({ length: UPDATE_KIND_MAX + 1 }, () => null);
-  table[UpdateKind.Set] = parts(true, false, true, true, false);
-  table[UpdateKind.Delete] = parts(true, false, false, false, false);
-  table[UpdateKind.DeleteString] = parts(true, false, false, false, false);
-  table[UpdateKind.Increment] = parts(true, false, true, false, true);
-  table[UpdateKind.Expire] = parts(true, false, false, true, true);
-  table[UpdateKind.HashSet] = parts(true, true, true, false, false);
-  table[UpdateKind.HashDelete] = parts(true, true, false, false, false);
-  table[UpdateKind.HashIncrement] = parts(true, true, true, false, false);
-  table[UpdateKind.SetAdd] = parts(true, true, false, false, false);
-  table[UpdateKind.SetRemove] = parts(true, true, false, false, false);
-  table[UpdateKind.FlushAll] = parts(false, false, false, false, false);
-  table[UpdateKind.Publish] = parts(false, true, true, false, false);
-  table[UpdateKind.CloseIncarnations] = parts(false, false, false, true, false);
-  table[UpdateKind.DocumentSet] = parts(true, false, true, false, false);
-  table[UpdateKind.DocumentEdit] = parts(true, true, true, false, true);
-  table[UpdateKind.DeleteDocument] = parts(true, false, false, false, false);
-  table[UpdateKind.DocumentGeneration] = parts(true, false, true, false, true);
-  return table;
-})();
+const table: (Parts | null)[] = Array.from({ length: UPDATE_KIND_MAX + 1 }, () => null);
+table[UpdateKind.Set] = parts(true, false, true, true, false);
+table[UpdateKind.Delete] = parts(true, false, false, false, false);
+table[UpdateKind.DeleteString] = parts(true, false, false, false, false);
+table[UpdateKind.Increment] = parts(true, false, true, false, true);
+table[UpdateKind.Expire] = parts(true, false, false, true, true);
+table[UpdateKind.HashSet] = parts(true, true, true, false, false);
+table[UpdateKind.HashDelete] = parts(true, true, false, false, false);
+table[UpdateKind.HashIncrement] = parts(true, true, true, false, false);
+table[UpdateKind.SetAdd] = parts(true, true, false, false, false);
+table[UpdateKind.SetRemove] = parts(true, true, false, false, false);
+table[UpdateKind.FlushAll] = parts(false, false, false, false, false);
+table[UpdateKind.Publish] = parts(false, true, true, false, false);
+table[UpdateKind.CloseIncarnations] = parts(false, false, false, true, false);
+table[UpdateKind.DocumentSet] = parts(true, false, true, false, false);
+table[UpdateKind.DocumentEdit] = parts(true, true, true, false, true);
+table[UpdateKind.DeleteDocument] = parts(true, false, false, false, false);
+table[UpdateKind.DocumentGeneration] = parts(true, false, true, false, true);
 
-/** Collects an origin's transactions of one turn. */
+/** By kind; null for numbers that no kind has. */
+export const PARTS: readonly (Parts | null)[] = table;
+
+/** Added to the kind of updates whose time is Infinity, which is then not sent: most of all writes. */
+export const TIMELESS = 0x80;
+
+/** Times that are near the one before go as the difference, above this; 0 says that the time itself follows. */
+const NEAR_TIME_BASE = 1;
+const NEAR_TIME_MS_MAX = 2 ** 30;
+
+/** Collects an origin's transactions of one turn, encoded as they come. */
 export class ColumnsBuilder {
-  #stamps: number[] = [];
-  #deps: number[] = [];
-  #counts: number[] = [];
-  #kinds: number[] = [];
-  #lengths: number[] = [];
-  #numbers: number[] = [];
-  readonly #blob: ByteWriter = new ByteWriter(4096);
+  readonly #stamps: ByteWriter = new ByteWriter(256);
+  readonly #deps: ByteWriter = new ByteWriter(256);
+  readonly #counts: ByteWriter = new ByteWriter(256);
+  readonly #kinds: ByteWriter = new ByteWriter(64);
+  readonly #lengths: ByteWriter = new ByteWriter(512);
+  readonly #numbers: ByteWriter = new ByteWriter(256);
+  readonly #content: ByteWriter = new ByteWriter(4096);
+  readonly #head: ByteWriter = new ByteWriter(64);
+  #transactions = 0;
+  #updates = 0;
+  /** Updates of the transaction begun last. */
+  #count = 0;
+  /** Whether each transaction before the one begun last has one update: as long as that is so their counts are not kept. */
+  #areSingle = true;
   #lastStamp = 0;
+  #lastDepsIndex = 0;
+  #kind = 0;
+  #kindCount = 0;
+  #lastTimeMs = 0;
 
   /** Transactions begun. */
   get transactionCount(): number {
-    return this.#counts.length;
+    return this.#transactions;
   }
 
-  get blobBytes(): number {
-    return this.#blob.length;
+  get contentBytes(): number {
+    return this.#content.length;
   }
 
   /** Begins a transaction. */
   begin(stamp: Stamp, depsChanges: readonly (readonly [Origin, number])[]): void {
-    for (const [origin, seq] of depsChanges) this.#deps.push(this.#counts.length, origin, seq);
-    this.#stamps.push(this.#counts.length === 0 ? stamp : stamp - this.#lastStamp);
+    if (this.#transactions > 0) this.#endTransaction();
+    for (const [origin, seq] of depsChanges) {
+      writeVarint(this.#deps, this.#transactions - this.#lastDepsIndex);
+      this.#lastDepsIndex = this.#transactions;
+      writeVarint(this.#deps, origin);
+      writeVarint(this.#deps, seq);
+    }
+    writeVarint(this.#stamps, stamp - this.#lastStamp);
     this.#lastStamp = stamp;
-    this.#counts.push(0);
+    this.#transactions++;
+    this.#count = 0;
+  }
+
+  #endTransaction(): void {
+    if (this.#areSingle) {
+      if (this.#count === 1) return;
+      this.#areSingle = false;
+      for (let before = 1; before < this.#transactions; before++) writeVarint(this.#counts, 1);
+    }
+    writeVarint(this.#counts, this.#count);
   }
 
   /** Adds an update to the transaction begun last, copying it. */
   add(update: Update): void {
     const has = PARTS[update.kind] as Parts;
-    this.#counts[this.#counts.length - 1] = (this.#counts[this.#counts.length - 1] as number) + 1;
-    this.#kinds.push(update.kind);
-    for (const [wanted, range] of [
-      [has.key, update.key] as const,
-      [has.field, update.field] as const,
-      [has.value, update.value] as const,
-    ]) {
-      if (!wanted) continue;
-      this.#lengths.push(range.length);
-      this.#blob.range(range);
+    this.#count++;
+    this.#updates++;
+    const isTimeless = has.at && update.atMs === Infinity;
+    const kind = isTimeless ? update.kind | TIMELESS : update.kind;
+    if (kind !== this.#kind || !isRepeatable(has)) {
+      this.#endRun();
+      this.#kind = kind;
     }
-    if (has.at) this.#numbers.push(update.atMs === Infinity ? -1 : update.atMs);
-    if (has.base) this.#numbers.push(update.baseOrigin, update.baseSeq);
-  }
-
-  /** The columns collected, and begins anew. */
-  take(): Columns {
-    const columns = {
-      stamps: this.#stamps,
-      deps: this.#deps,
-      counts: this.#counts,
-      kinds: Uint8Array.from(this.#kinds),
-      lengths: this.#lengths,
-      numbers: this.#numbers,
-      blob: this.#blob.toBytes(),
-    };
-    this.#stamps = [];
-    this.#deps = [];
-    this.#counts = [];
-    this.#kinds = [];
-    this.#lengths = [];
-    this.#numbers = [];
-    this.#blob.clear();
-    return columns;
-  }
-}
-
-const refuse = (what: string): never => {
-  throw new CausewayError('PROTOCOL', `transactions refused: ${what}`);
-};
-
-/** Checks columns from outside whole before anything of them is applied; throws PROTOCOL. */
-export function checkColumns(columns: Columns, transactions: number): void {
-  if (columns.stamps.length !== transactions || columns.counts.length !== transactions)
-    refuse('the count of transactions differs');
-  let stamp = 0;
-  for (const step of columns.stamps) {
-    if (!Number.isSafeInteger(step) || step <= 0) refuse('a stamp does not rise');
-    stamp += step;
-  }
-  if (!Number.isSafeInteger(stamp)) refuse('a stamp is beyond a safe integer');
-  checkDeps(columns.deps, transactions);
-  let updates = 0;
-  for (const count of columns.counts) {
-    if (!Number.isInteger(count) || count < 0) refuse('a count of updates is not a number');
-    updates += count;
-  }
-  if (updates !== columns.kinds.length) refuse('the count of updates differs');
-  checkUpdates(columns);
-}
-
-function checkDeps(deps: readonly number[], transactions: number): void {
-  if (deps.length % 3 !== 0) refuse('deps are not triples');
-  let index = 0;
-  for (let at = 0; at < deps.length; at += 3) {
-    const next = deps[at] as number;
-    if (!Number.isInteger(next) || next < index || next >= transactions) refuse('deps are out of order');
-    index = next;
-    const origin = deps[at + 1];
-    if (!isOrigin(origin)) return refuse('deps name no origin');
-    const seq = deps[at + 2] as number;
-    if (!Number.isSafeInteger(seq) || seq < 1) refuse('deps have no sequence');
-    if (incarnationOf(origin) === 0 && seq > INCARNATION_MAX) refuse('deps name a floor that no incarnation has');
-  }
-}
-
-function checkUpdates(columns: Columns): void {
-  let lengths = 0;
-  let numbers = 0;
-  let bytes = 0;
-  const text = (from: number, to: number): string => latin1Of(columns.blob, from, to);
-  const number = (): number => columns.numbers[numbers++] ?? NaN;
-  for (const kind of columns.kinds) {
-    const has = PARTS[kind] ?? refuse(`unknown update kind ${kind}`);
-    const starts: number[] = [];
-    const wanted = (has.key ? 1 : 0) + (has.field ? 1 : 0) + (has.value ? 1 : 0);
-    for (let part = 0; part < wanted; part++) {
-      const length = columns.lengths[lengths++];
-      if (length === undefined || !Number.isInteger(length) || length < 0) refuse('a length is missing');
-      starts.push(bytes);
-      bytes += length as number;
-    }
-    if (has.at) {
-      const atMs = number();
-      if (!Number.isSafeInteger(atMs) || atMs < -1) refuse('a time is not a number');
-      if (kind === UpdateKind.CloseIncarnations && (atMs < 1 || atMs > INCARNATION_MAX))
-        refuse('a closing of no incarnation');
-    }
-    if (isDocument(kind) && bytes <= columns.blob.length) {
-      const [, second = 0, third = 0] = starts;
-      if (kind !== UpdateKind.DocumentEdit && parseJson(text(second, bytes)) === null) refuse('a document is no JSON');
-      if (kind === UpdateKind.DocumentEdit) {
-        if (parseCommand(text(second, third)) === null) refuse('an edit has no command');
-        if (!isDocumentUpdate(columns.blob.subarray(third, bytes))) refuse('an edit has no update');
-      }
-    }
+    this.#kindCount++;
+    if (has.key) this.#range(update.key);
+    if (has.field) this.#range(update.field);
+    if (has.value) this.#range(update.value);
+    if (has.at && !isTimeless) this.#time(update.atMs);
     if (has.base) {
-      const origin = number();
-      const seq = number();
-      if (origin !== 0 && !isOrigin(origin)) refuse('a base names no origin');
-      if (!Number.isSafeInteger(seq) || seq < 0) refuse('a base has no sequence');
+      writeVarint(this.#numbers, update.baseOrigin);
+      writeVarint(this.#numbers, update.baseSeq);
     }
   }
-  if (lengths !== columns.lengths.length || numbers !== columns.numbers.length)
-    refuse('there are parts that no update has');
-  if (bytes !== columns.blob.length) refuse('the lengths do not add up to the bytes');
+
+  #range(range: Update['key']): void {
+    writeVarint(this.#lengths, range.end - range.start);
+    this.#content.bytes(range.buf, range.start, range.end);
+  }
+
+  #time(atMs: number): void {
+    const step = atMs - this.#lastTimeMs;
+    if (Math.abs(step) < NEAR_TIME_MS_MAX) {
+      writeVarint(this.#numbers, NEAR_TIME_BASE + (step < 0 ? -step * 2 - 1 : step * 2));
+    } else {
+      writeVarint(this.#numbers, 0);
+      writeVarint(this.#numbers, atMs);
+    }
+    this.#lastTimeMs = atMs;
+  }
+
+  #endRun(): void {
+    if (this.#kindCount === 0) return;
+    this.#kinds.byte(this.#kind);
+    writeVarint(this.#kinds, this.#kindCount);
+    this.#kindCount = 0;
+  }
+
+  /** The bytes of what was collected, for the caller to keep; begins anew. */
+  take(): Uint8Array {
+    this.#endTransaction();
+    this.#endRun();
+    const columns = [this.#stamps, this.#deps, this.#counts, this.#kinds, this.#lengths, this.#numbers];
+    writeVarint(this.#head, this.#updates);
+    for (const { length } of columns) writeVarint(this.#head, length);
+    columns.unshift(this.#head);
+    columns.push(this.#content);
+    let length = 0;
+    for (const column of columns) length += column.length;
+    const bytes = new Uint8Array(length);
+    let at = 0;
+    for (const column of columns) {
+      bytes.set(column.buf.subarray(0, column.length), at);
+      at += column.length;
+      column.clear();
+    }
+    this.#clear();
+    return bytes;
+  }
+
+  #clear(): void {
+    this.#transactions = 0;
+    this.#updates = 0;
+    this.#count = 0;
+    this.#areSingle = true;
+    this.#lastStamp = 0;
+    this.#lastDepsIndex = 0;
+    this.#kind = 0;
+    this.#lastTimeMs = 0;
+  }
 }
 
-function isDocument(kind: number): boolean {
-  return kind === UpdateKind.DocumentSet || kind === UpdateKind.DocumentEdit || kind === UpdateKind.DocumentGeneration;
+/** Whether updates of a kind may follow each other in one run: each takes bytes then, so that a run is no longer than they are. */
+export function isRepeatable(has: Parts): boolean {
+  return has.key || has.field || has.at;
 }
 
-/** Walks checked columns transaction by transaction. */
-export class ColumnsReader {
-  readonly #columns: Columns;
-  #transaction = 0;
-  #stamp = 0;
-  #depsAt = 0;
-  #updateAt = 0;
-  #lengthAt = 0;
-  #numberAt = 0;
-  #blobAt = 0;
+/** Where the columns begin. Throws PROTOCOL where they cannot be there; what is in them is checked by `checkColumns`. */
+export function columnsOf(bytes: Uint8Array): Columns {
+  const head = new VarintCursor(bytes, 0);
+  const updates = head.next();
+  const stamps = head.next();
+  const deps = head.next();
+  const counts = head.next();
+  const kinds = head.next();
+  const lengths = head.next();
+  const numbers = head.next();
+  const stampsAt = head.at;
+  const contentAt = stampsAt + stamps + deps + counts + kinds + lengths + numbers;
+  if (Math.min(updates, stamps, deps, counts, kinds, lengths, numbers) < 0 || contentAt > bytes.length)
+    throw new CausewayError('PROTOCOL', 'transactions refused: the columns are longer than their bytes');
+  const depsAt = stampsAt + stamps;
+  const countsAt = depsAt + deps;
+  const kindsAt = countsAt + counts;
+  const lengthsAt = kindsAt + kinds;
+  const numbersAt = lengthsAt + lengths;
+  return { bytes, updates, stampsAt, depsAt, countsAt, kindsAt, lengthsAt, numbersAt, contentAt };
+}
 
-  constructor(columns: Columns) {
-    this.#columns = columns;
-    this.#stamp = columns.stamps[0] ?? 0;
-  }
-
-  /** Another one at the same transaction. */
-  fork(): ColumnsReader {
-    const fork = new ColumnsReader(this.#columns);
-    fork.#transaction = this.#transaction;
-    fork.#stamp = this.#stamp;
-    fork.#depsAt = this.#depsAt;
-    fork.#updateAt = this.#updateAt;
-    fork.#lengthAt = this.#lengthAt;
-    fork.#numberAt = this.#numberAt;
-    fork.#blobAt = this.#blobAt;
-    return fork;
-  }
-
-  /** The stamp of the next transaction. */
-  get stamp(): Stamp {
-    return this.#stamp as Stamp;
-  }
-
-  /** Raises `running` by the next transaction's deps changes. Idempotent. */
-  raiseDeps(running: VersionVector): void {
-    const { deps } = this.#columns;
-    for (let at = this.#depsAt; at < deps.length && deps[at] === this.#transaction; at += 3) {
-      running.raise(deps[at + 1] as Origin, deps[at + 2] as number);
-    }
-  }
-
-  /**
-   * The first of the next transaction's deps that `vector` lacks. Only what changed is looked at: the rest was met when the
-   * transaction before was applied. `own` is the stream itself, which is in order anyway; a floor is never waited for, nor what
-   * `closed` says to be closed here.
-   */
-  missingDep(vector: VersionVector, closed: VersionVector, own: Origin): readonly [Origin, number] | null {
-    const { deps } = this.#columns;
-    for (let at = this.#depsAt; at < deps.length && deps[at] === this.#transaction; at += 3) {
-      const origin = deps[at + 1] as Origin;
-      const seq = deps[at + 2] as number;
-      if (origin === own || incarnationOf(origin) === 0 || vector.get(origin) >= seq) continue;
-      if (!closed.isRetired(origin)) return [origin, seq];
-    }
-    return null;
-  }
-
-  /** Reads the next transaction's updates through one reused record, then moves on. */
-  next(update: Update, visit: (update: Update) => void): void {
-    const { counts, kinds, stamps, deps } = this.#columns;
-    const end = this.#updateAt + (counts[this.#transaction] ?? 0);
-    while (this.#updateAt < end) {
-      this.#read(kinds[this.#updateAt++] as UpdateKind, update);
-      visit(update);
-    }
-    while (this.#depsAt < deps.length && deps[this.#depsAt] === this.#transaction) this.#depsAt += 3;
-    this.#transaction++;
-    this.#stamp += stamps[this.#transaction] ?? 0;
-  }
-
-  #read(kind: UpdateKind, update: Update): void {
-    const has = PARTS[kind] as Parts;
-    update.kind = kind;
-    this.#range(has.key, update.key);
-    this.#range(has.field, update.field);
-    this.#range(has.value, update.value);
-    const { numbers } = this.#columns;
-    update.atMs = Infinity;
-    if (has.at) {
-      const atMs = numbers[this.#numberAt++] as number;
-      if (atMs >= 0) update.atMs = atMs;
-    }
-    update.baseOrigin = has.base ? (numbers[this.#numberAt++] as number) : 0;
-    update.baseSeq = has.base ? (numbers[this.#numberAt++] as number) : 0;
-  }
-
-  #range(wanted: boolean, range: Update['key']): void {
-    const length = wanted ? (this.#columns.lengths[this.#lengthAt++] as number) : 0;
-    range.set(this.#columns.blob, this.#blobAt, this.#blobAt + length);
-    this.#blobAt += length;
-  }
+/** A time as `ColumnsBuilder` writes it, after `lastMs`; below 0 for what is none. */
+export function nextTime(numbers: VarintCursor, lastMs: number): number {
+  const near = numbers.next() - NEAR_TIME_BASE;
+  if (near === -NEAR_TIME_BASE) return numbers.next();
+  if (near < 0) return -1;
+  return near % 2 === 0 ? lastMs + near / 2 : lastMs - (near + 1) / 2;
 }

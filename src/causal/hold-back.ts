@@ -1,10 +1,11 @@
 import type { Origin } from '../clock/origin.ts';
 import { incarnationOf, nodeOf } from '../clock/origin.ts';
-import { stampOfMs } from '../clock/stamp.ts';
+import { stampOfMs, type Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Update } from '../crdt/update.ts';
-import type { ColumnsReader } from './columns.ts';
+import type { ColumnsReader } from './columns-reader.ts';
 import type { Chunk } from './op-log.ts';
+import type { Now } from './replica.ts';
 
 /** A chunk that came in, with how far it was applied. */
 export interface HeldChunk {
@@ -27,12 +28,41 @@ export interface Wait {
   readonly sinceMs: number;
 }
 
-interface Queue {
-  readonly chunks: HeldChunk[];
+/** An origin's chunks in their order. Those at its front go one by one, so what went is only cut off now and then. */
+class Queue {
+  #chunks: HeldChunk[] = [];
+  #head = 0;
   /** The highest sequence held. */
   last: number;
   waitingSinceMs: number;
+
+  constructor(last: number, waitingSinceMs: number) {
+    this.last = last;
+    this.waitingSinceMs = waitingSinceMs;
+  }
+
+  get first(): HeldChunk | undefined {
+    return this.#chunks[this.#head];
+  }
+
+  get chunks(): readonly HeldChunk[] {
+    return this.#chunks.slice(this.#head);
+  }
+
+  push(held: HeldChunk): void {
+    this.#chunks.push(held);
+    this.last = held.chunk.last;
+  }
+
+  shift(): void {
+    this.#head++;
+    if (this.#head < this.#chunks.length && this.#head < QUEUE_HEAD_MAX) return;
+    this.#chunks = this.#chunks.slice(this.#head);
+    this.#head = 0;
+  }
 }
+
+const QUEUE_HEAD_MAX = 1_024;
 
 /** What became of a chunk. */
 export type Taken = 'held' | 'duplicate' | 'gap' | 'full';
@@ -45,6 +75,18 @@ export interface Reach {
    * cannot be said: it waits for its stamp's time, or for what waits for it.
    */
   barrier(origin: Origin): readonly [Origin, number] | null;
+}
+
+/** Where transactions are delivered. */
+export interface DeliveryTarget {
+  /** An origin's deps at its last applied transaction. */
+  running(origin: Origin): VersionVector;
+  /** Applies the next transaction of the chunk; returns what it cost of the budget, 1 at least. */
+  deliverNext(held: HeldChunk, deps: VersionVector): number;
+  /** So many transactions of an origin in a row were applied, the last of them with this stamp: raises the vector. Nobody looks before. */
+  delivered(origin: Origin, last: number, count: number, stamp: Stamp): void;
+  /** The last transaction of a chunk was applied. */
+  done(chunk: Chunk): void;
 }
 
 export interface HoldBackOptions {
@@ -99,50 +141,73 @@ export class HoldBack {
     const passes = asked || queue === undefined;
     if (!passes && this.#bytes + chunk.bytes.length > this.#options.bytesMax) return 'full';
     if (queue === undefined) {
-      queue = { chunks: [], last: applied, waitingSinceMs: monotonicMs };
+      queue = new Queue(applied, monotonicMs);
       this.#queues.set(chunk.origin, queue);
     }
-    queue.chunks.push(held);
-    queue.last = chunk.last;
+    queue.push(held);
     this.#bytes += chunk.bytes.length;
     return 'held';
   }
 
   /**
-   * Delivers all that can be, in causal order. `running` gives an origin's deps at its last applied transaction; `deliver` applies the
-   * next transaction of the chunk and raises the vector; `done` gets a chunk whose last transaction was applied.
+   * Delivers what can be, in causal order, and stops where `budget` is spent; says whether it stopped for that. Each origin has its
+   * share of the budget, so that none waits for another one's thousands.
    */
-  drain(
-    vector: VersionVector,
-    closed: VersionVector,
-    wallMs: number,
-    monotonicMs: number,
-    running: (origin: Origin) => VersionVector,
-    deliver: (held: HeldChunk, deps: VersionVector) => void,
-    done: (chunk: Chunk) => void,
-  ): void {
-    const latestStamp = stampOfMs(wallMs + this.#options.skewMsMax);
+  drain(vector: VersionVector, closed: VersionVector, now: Now, budget: number, target: DeliveryTarget): boolean {
+    const latestStamp = stampOfMs(now.wallMs + this.#options.skewMsMax);
+    const share = Math.ceil(budget / Math.max(1, this.#queues.size));
+    let left = budget;
     for (let progress = true; progress;) {
       progress = false;
       for (const [origin, queue] of this.#queues) {
-        const deps = running(origin);
-        for (let held = queue.chunks[0]; held !== undefined; held = queue.chunks[0]) {
-          while (held.nextSeq <= held.chunk.last && held.nextSeq <= vector.get(origin)) this.#skip(held, deps);
-          if (held.nextSeq > held.chunk.last) {
-            this.#finish(queue, done);
-            continue;
-          }
-          if (held.reader.stamp > latestStamp || held.reader.missingDep(vector, closed, origin) !== null) break;
-          // only now: the running deps are those of what is applied, never of a head that waits (RULES D1)
-          held.reader.raiseDeps(deps);
-          deliver(held, deps);
-          held.nextSeq++;
-          queue.waitingSinceMs = monotonicMs;
-          progress = true;
-        }
-        if (queue.chunks.length === 0) this.#queues.delete(origin);
+        if (left <= 0) return true;
+        const spent = this.#drainOrigin(origin, queue, vector, closed, latestStamp, Math.min(share, left), target);
+        if (queue.first === undefined) this.#queues.delete(origin);
+        if (spent === 0) continue;
+        left -= spent;
+        queue.waitingSinceMs = now.monotonicMs;
+        progress = true;
       }
     }
+    return false;
+  }
+
+  /** Returns what of the budget was spent; 0 where nothing could be delivered. */
+  #drainOrigin(
+    origin: Origin,
+    queue: Queue,
+    vector: VersionVector,
+    closed: VersionVector,
+    latestStamp: number,
+    budget: number,
+    target: DeliveryTarget,
+  ): number {
+    const deps = target.running(origin);
+    const before = vector.get(origin);
+    let applied = before;
+    let stamp = 0;
+    let spent = 0;
+    for (let held = queue.first; held !== undefined; held = queue.first) {
+      const { reader } = held;
+      const { last } = held.chunk;
+      while (held.nextSeq <= last && held.nextSeq <= applied) this.#skip(held, deps);
+      let isStopped = false;
+      while (held.nextSeq <= last) {
+        isStopped = spent >= budget || reader.stamp > latestStamp || reader.missingDep(vector, closed, origin) !== null;
+        if (isStopped) break;
+        // only now: the running deps are those of what is applied, never of a head that waits (RULES D1)
+        reader.raiseDeps(deps);
+        stamp = reader.stamp;
+        spent += target.deliverNext(held, deps);
+        applied = held.nextSeq++;
+      }
+      if (isStopped) break;
+      queue.shift();
+      this.#bytes -= held.chunk.bytes.length;
+      target.done(held.chunk);
+    }
+    if (applied > before) target.delivered(origin, applied, applied - before, stamp as Stamp);
+    return spent;
   }
 
   /** How far all would be if `vector` were there and then all were delivered that can be. Delivers nothing. */
@@ -192,18 +257,11 @@ export class HoldBack {
     held.nextSeq++;
   }
 
-  #finish(queue: Queue, done: (chunk: Chunk) => void): void {
-    const finished = queue.chunks.shift();
-    if (finished === undefined) return;
-    this.#bytes -= finished.chunk.bytes.length;
-    done(finished.chunk);
-  }
-
   /** What each waiting origin waits for. */
   waits(vector: VersionVector, closed: VersionVector): Wait[] {
     const waits: Wait[] = [];
     for (const [origin, queue] of this.#queues) {
-      const head = queue.chunks[0];
+      const head = queue.first;
       if (head === undefined) continue;
       const missing = head.reader.missingDep(vector, closed, origin);
       waits.push({ origin, seq: head.nextSeq, sender: head.sender, missing, sinceMs: queue.waitingSinceMs });

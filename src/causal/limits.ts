@@ -28,6 +28,10 @@ export interface ReplicationLimits {
   readonly startGraceMs: number;
   /** Entries of one frame of a snapshot. */
   readonly snapshotEntriesPerFrame: number;
+  /** Bytes that are sent to a peer in a turn, about; past it the rest waits for the next turn. */
+  readonly sentPerTurnBytes: number;
+  /** Updates of peers that are applied in a turn, about; past it the rest waits for the next turn, and requests go before it. */
+  readonly appliedPerTurn: number;
 }
 
 const KIB = 1024;
@@ -48,4 +52,6 @@ export const REPLICATION_LIMITS: ReplicationLimits = {
   liveMs: 5_000,
   startGraceMs: 3_000,
   snapshotEntriesPerFrame: 512,
+  sentPerTurnBytes: 512 * KIB,
+  appliedPerTurn: 4_000,
 };

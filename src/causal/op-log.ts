@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import { joinColumns } from './columns-join.ts';
 
 /** Consecutive transactions of one origin, encoded once and shared by all that are sent them. */
 export interface Chunk {
@@ -18,6 +19,9 @@ export interface LogLimits {
   readonly logBytesMax: number;
   readonly logAgeMsMax: number;
 }
+
+/** Fewer chunks than these are sent as they are: in a calm turn there is one. */
+const JOINED_MIN = 4;
 
 /** The log of one origin: the chunks from `base` (exclusive) to `last`. */
 class OriginLog {
@@ -45,6 +49,29 @@ class OriginLog {
     this.base = base;
     this.last = Math.max(base, this.last);
     this.bytes = 0;
+  }
+
+  join(seq: number, bytesMax: number): Chunk | undefined {
+    const from = this.find(seq + 1);
+    const first = this.chunks[from];
+    if (first === undefined || this.chunks.length - from < JOINED_MIN) return first;
+    let bytes = 0;
+    let next = first.first;
+    let to = from;
+    for (; to < this.chunks.length; to++) {
+      const chunk = this.chunks[to] as Chunk;
+      bytes += chunk.bytes.length;
+      // what came by two ways may overlap
+      if (bytes > bytesMax || chunk.first !== next) break;
+      next = chunk.last + 1;
+    }
+    if (to - from < JOINED_MIN) return first;
+    const parts = this.chunks.slice(from, to);
+    const joined: Chunk = { ...first, last: next - 1, bytes: joinColumns(parts) };
+    for (const part of parts) this.bytes -= part.bytes.length;
+    this.bytes += joined.bytes.length;
+    this.chunks.splice(from, parts.length, joined);
+    return joined;
   }
 
   dropWhile(gone: (chunk: Chunk) => boolean): void {
@@ -119,6 +146,14 @@ export class OpLog {
   after(origin: Origin, seq: number): Chunk | undefined {
     const log = this.#logs.get(origin);
     return log?.chunks[log.find(seq + 1)];
+  }
+
+  /**
+   * As `after`; where many small chunks follow each other, as after a cut, they become one of at most so many bytes, here too: for whoever
+   * comes next, and because each takes memory beside its bytes. Cursors are sequences, so nobody minds.
+   */
+  afterJoined(origin: Origin, seq: number, bytesMax: number): Chunk | undefined {
+    return this.#logs.get(origin)?.join(seq, bytesMax);
   }
 
   /** Bytes, transactions and the time of the oldest chunk after `seq`. */

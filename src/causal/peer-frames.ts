@@ -135,8 +135,7 @@ export interface NodeMeta {
 export interface Codec {
   encodeFrame(frame: PeerFrame): Uint8Array;
   decodeFrame(bytes: Uint8Array): PeerFrame;
-  encodeColumns(columns: Columns): Uint8Array;
-  /** Checked columns of `transactions` transactions. */
+  /** Checked columns of `transactions` transactions, in these bytes. */
   decodeColumns(bytes: Uint8Array, transactions: number): Columns;
   encodeState(state: EntryState): Uint8Array;
   decodeState(bytes: Uint8Array): EntryState;
@@ -147,5 +146,10 @@ export interface Codec {
   readonly tokens: TokenCodec;
 }
 
-/** Versions of the peer protocol: 1, the first. */
-export const PEER_PROTOCOL = 1;
+/**
+ * Versions of the peer protocol. A hello of another one is refused, and says which this node speaks.
+ *
+ *     1  the first
+ *     2  columns are bytes of their own (`columns.ts`) in place of lists of numbers
+ */
+export const PEER_PROTOCOL = 2;

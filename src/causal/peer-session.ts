@@ -42,6 +42,8 @@ export class PeerSession {
 
   // what comes in
   receivedBytes: number = 0;
+  /** How many of them were taken in when last all were: what is said to the peer. */
+  takenInBytes: number = 0;
   /** What we asked it for last, to say it again only when it changes. */
   ourWant: string | null = null;
   /** The nodes whose streams we asked it for last. */
@@ -84,6 +86,7 @@ export class PeerSession {
     this.sentBytes = 0;
     this.takenBytes = 0;
     this.receivedBytes = 0;
+    this.takenInBytes = 0;
     this.ourWant = null;
   }
 

@@ -1,7 +1,7 @@
-import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
+import { incarnationOf, nodeOf } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { CausewayError } from '../errors.ts';
-import { ColumnsReader } from './columns.ts';
+import { ColumnsReader } from './columns-reader.ts';
 import { DroppedStreams } from './dropped-streams.ts';
 import { MissingCauses } from './missing-causes.ts';
 import { RowExchange } from './row-exchange.ts';
@@ -52,6 +52,7 @@ export class Replicator {
   readonly #incarnations: Map<number, number> = new Map();
   readonly #missing: MissingCauses;
   #rowsDue = false;
+  #isBehind = false;
   readonly #rowExchange: RowExchange;
   readonly #dropped: DroppedStreams;
 
@@ -180,7 +181,7 @@ export class Replicator {
     session.ourWant = null;
     this.#sayMembers(session);
     this.#chooseSources();
-    this.#sendRows(session, now);
+    this.#sendControl(session, this.#rowExchange.frameFor(session, now));
   }
 
   /** What a refused one says of the members is no news; anything else, and that it has removed this node as well, ends the connection. */
@@ -377,15 +378,7 @@ export class Replicator {
   }
 
   #fetch(session: PeerSession, frame: FetchFrame): void {
-    if (!this.#replica.isMemberOrigin(frame.origin) || session.asked.length >= 64) return;
-    const { log, vector } = this.#replica;
-    if (!log.reaches(frame.origin, frame.after) || vector.isRetired(frame.origin)) {
-      this.#sayTruncated(session);
-      return;
-    }
-    const pending = session.asked.find((range) => range.origin === frame.origin);
-    if (pending === undefined) session.asked.push({ origin: frame.origin, after: frame.after, upTo: frame.upTo });
-    else pending.upTo = Math.max(pending.upTo, frame.upTo);
+    if (this.#replica.isMemberOrigin(frame.origin) && !this.#sender.ask(session, frame)) this.#sayTruncated(session);
   }
 
   /** The request takes the connection that the snapshot comes on: they are lost together, and then offered and asked for anew. */
@@ -420,7 +413,7 @@ export class Replicator {
 
   /** Asks each peer for the streams that are to come from it; says so only where it changed. */
   #chooseSources(): void {
-    const { members, vector, holdBack } = this.#replica;
+    const { members } = this.#replica;
     const nodesFrom = new Map<number, number[]>();
     for (const member of members.others()) {
       const peer = this.#sources.choose(member, this.#sessions);
@@ -436,17 +429,25 @@ export class Replicator {
       if (session.ourWant === key) continue;
       session.ourWant = key;
       session.ourNodes = nodes;
-      const after: [Origin, number][] = [];
-      for (const [origin] of vector.dots())
-        if (nodes.includes(nodeOf(origin))) after.push([origin, holdBack.tail(origin, vector.get(origin))]);
-      for (const [origin, seq] of vector.entries()) if (incarnationOf(origin) === 0) after.push([origin, seq]);
-      this.#sendControl(session, { type: 'want', nodes, after });
+      this.#sendControl(session, { type: 'want', nodes, after: this.#sources.hereOf(nodes) });
     }
   }
 
   /** Sends what the peers' cursors and windows allow: at the end of each turn. */
   pump(): void {
-    for (const session of this.#sessions.values()) if (session.isUp) this.#sender.pump(session);
+    this.#isBehind = false;
+    for (const session of this.#sessions.values())
+      if (session.isUp && this.#sender.pump(session)) this.#isBehind = true;
+  }
+
+  /** Whether more could be sent than one turn is to send. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  /** All that came is taken in: their senders may send as much again. While it is not, their windows hold them back. */
+  tookAll(): void {
+    for (const session of this.#sessions.values()) session.takenInBytes = session.receivedBytes;
   }
 
   /** Heartbeats, acknowledgements, asking for what is missing, watching the ways. */
@@ -468,7 +469,7 @@ export class Replicator {
       if (!session.isUp) continue;
       const sinceMs = now.monotonicMs - session.rowsAtMs;
       if (sinceMs >= limits.heartbeatMs || (this.#rowsDue && sinceMs >= limits.rowsEveryMs - 1))
-        this.#sendRows(session, now);
+        this.#sendControl(session, this.#rowExchange.frameFor(session, now));
       else isOwed = true;
     }
     this.#rowsDue &&= isOwed;
@@ -486,10 +487,6 @@ export class Replicator {
       this.#host.closeLink(link, `nothing heard for ${Math.round(silentMs)} ms`);
       this.linkClosed(link);
     }
-  }
-
-  #sendRows(session: PeerSession, now: Now): void {
-    this.#sendControl(session, this.#rowExchange.frameFor(session, now));
   }
 
   /** Keeps this node's own row fresh where there is nobody to send it to. */

@@ -71,7 +71,7 @@ export class RowExchange {
       sentMs: now.monotonicMs,
       echoMs: session.echoMs,
       echoHeldMs: session.echoMs < 0 ? 0 : now.monotonicMs - session.echoAtMs,
-      receivedBytes: session.receivedBytes,
+      receivedBytes: session.takenInBytes,
     };
   }
 }

@@ -3,9 +3,12 @@ import { VersionVector } from '../clock/version-vector.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import type { SnapshotCursor } from '../keyspace/snapshot-cursor.ts';
 import type { Chunk } from './op-log.ts';
-import type { PeerFrame } from './peer-frames.ts';
+import type { FetchFrame, PeerFrame } from './peer-frames.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { Replica } from './replica.ts';
+
+/** Ranges that a peer may have asked for and not been sent yet. */
+const ASKED_MAX = 64;
 
 /** The store that snapshots are cut from. */
 export interface SnapshotStore {
@@ -27,22 +30,26 @@ export class Sender {
     this.#send = send;
   }
 
-  pump(session: PeerSession): void {
-    const windowBytes = this.replica.limits.windowBytes;
-    this.#pumpAsked(session, windowBytes);
-    while (session.snapshot !== null && session.inFlightBytes < windowBytes) this.#pumpSnapshot(session);
-    for (let sent = true; sent && session.inFlightBytes < windowBytes;) sent = this.#pumpRound(session);
+  /** Sends as much as a turn and the window allow; says whether it stopped for the turn's sake. */
+  pump(session: PeerSession): boolean {
+    const { windowBytes, sentPerTurnBytes } = this.replica.limits;
+    const untilBytes = session.sentBytes + sentPerTurnBytes;
+    const hasRoom = (): boolean => session.inFlightBytes < windowBytes && session.sentBytes < untilBytes;
+    this.#pumpAsked(session, hasRoom);
+    while (session.snapshot !== null && hasRoom()) this.#pumpSnapshot(session);
+    for (let sent = true; sent && hasRoom();) sent = this.#pumpRound(session);
+    return session.sentBytes >= untilBytes && session.inFlightBytes < windowBytes;
   }
 
   /** One chunk of each wanted origin; says whether it sent one. */
   #pumpRound(session: PeerSession): boolean {
-    const { log } = this.replica;
+    const { limits, log } = this.replica;
     let sent = false;
     for (const origin of log.origins()) {
       if (!session.wanted.has(nodeOf(origin)) || origin === this.#currentOriginOf(session)) continue;
       const known = this.#known(session, origin);
       if (known >= log.last(origin) || !log.reaches(origin, known)) continue;
-      const chunk = log.after(origin, known);
+      const chunk = log.afterJoined(origin, known, limits.chunkBytesMax);
       if (chunk === undefined) continue;
       session.cursors.set(origin, chunk.last);
       this.#sendChunk(session, chunk, false);
@@ -63,10 +70,21 @@ export class Sender {
     return session.member.nodeNumber * 2 ** 32 + session.incarnation;
   }
 
-  #pumpAsked(session: PeerSession, windowBytes: number): void {
+  /** Takes a peer's request for what something held back there waits for; false where the log no longer has it. */
+  ask(session: PeerSession, { origin, after, upTo }: FetchFrame): boolean {
+    if (session.asked.length >= ASKED_MAX) return true;
+    const { log, vector } = this.replica;
+    if (!log.reaches(origin, after) || vector.isRetired(origin)) return false;
+    const pending = session.asked.find((range) => range.origin === origin);
+    if (pending === undefined) session.asked.push({ origin, after, upTo });
+    else pending.upTo = Math.max(pending.upTo, upTo);
+    return true;
+  }
+
+  #pumpAsked(session: PeerSession, hasRoom: () => boolean): void {
     for (let range = session.asked[0]; range !== undefined; range = session.asked[0]) {
       while (range.after < range.upTo) {
-        if (session.inFlightBytes >= windowBytes) return;
+        if (!hasRoom()) return;
         const chunk = this.replica.log.after(range.origin, range.after);
         if (chunk === undefined) break;
         range.after = chunk.last;

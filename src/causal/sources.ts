@@ -1,5 +1,5 @@
 import type { Origin } from '../clock/origin.ts';
-import { nodeOf } from '../clock/origin.ts';
+import { incarnationOf, nodeOf } from '../clock/origin.ts';
 import type { Member } from './members.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { Replica } from './replica.ts';
@@ -93,6 +93,15 @@ export class Sources {
       if (nodeOf(origin) === node && origin > newest[0]) newest = [origin, seq];
     }
     return newest;
+  }
+
+  /** How far the streams of the nodes came here, held back or applied, and the floors: from there on they are wanted. */
+  hereOf(nodes: readonly number[]): [Origin, number][] {
+    const { vector } = this.#replica;
+    const here: [Origin, number][] = [];
+    for (const [origin] of vector.dots()) if (nodes.includes(nodeOf(origin))) here.push([origin, this.#has(origin)]);
+    for (const [origin, seq] of vector.entries()) if (incarnationOf(origin) === 0) here.push([origin, seq]);
+    return here;
   }
 
   /** Looks for streams that lag behind what another peer has, and for usual ways that are good again. Says whether anything changed. */

@@ -1,5 +1,5 @@
 import { latin1Range } from '../base/bytes.ts';
-import { ColumnsBuilder, type Columns } from '../causal/columns.ts';
+import { ColumnsBuilder } from '../causal/columns.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
@@ -62,7 +62,8 @@ export interface GroupImage {
 export interface GroupChunk {
   readonly first: number;
   readonly last: number;
-  readonly columns: Columns;
+  /** Encoded columns. */
+  readonly bytes: Uint8Array;
 }
 
 export interface GroupStateOptions {
@@ -294,7 +295,7 @@ export class GroupState {
   /** The transactions since the last call, for the keyspace that shows them once their causes are there; null for none. */
   takeChunk(): GroupChunk | null {
     if (this.#builder.transactionCount === 0) return null;
-    return { first: this.#builtFrom, last: this.#applied, columns: this.#builder.take() };
+    return { first: this.#builtFrom, last: this.#applied, bytes: this.#builder.take() };
   }
 
   // ── on disk and in snapshots ──

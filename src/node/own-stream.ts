@@ -1,7 +1,6 @@
 import { present } from '../base/assert.ts';
 import { ColumnsBuilder } from '../causal/columns.ts';
 import type { ReplicationLimits } from '../causal/limits.ts';
-import type { Codec } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Origin } from '../clock/origin.ts';
 import { stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
@@ -10,7 +9,6 @@ import type { Update, UpdateContext } from '../crdt/update.ts';
 
 export interface OwnStreamOptions {
   readonly replica: Replica;
-  readonly codec: Codec;
   readonly limits: ReplicationLimits;
   /** Above every stamp ever given out by this node in earlier lives; 0 for none. */
   readonly stampBound: number;
@@ -93,7 +91,7 @@ export class OwnStream {
     this.#writtenSeq = context.seq;
     this.#replica.vector.raise(context.origin, context.seq);
     this.#options.made();
-    return this.#builder.blobBytes >= this.#options.limits.chunkBytesMax;
+    return this.#builder.contentBytes >= this.#options.limits.chunkBytesMax;
   }
 
   /** The sequence of the transaction that was closed since the last call, 0 for none. */
@@ -130,7 +128,7 @@ export class OwnStream {
   /** The transactions since the last call become one chunk of the log, encoded once for all peers. */
   seal({ monotonicMs }: Now): void {
     if (this.#builder.transactionCount === 0) return;
-    const bytes = this.#options.codec.encodeColumns(this.#builder.take());
+    const bytes = this.#builder.take();
     const { origin } = this.#replica;
     const [first, last] = [this.#builtFrom, this.#lastSeq];
     this.#replica.log.append({ origin, first, last, bytes, atMs: monotonicMs });

@@ -1,8 +1,6 @@
 import { latin1Range, type ByteRange } from '../base/bytes.ts';
-import type { HeldChunk } from '../causal/hold-back.ts';
 import type { ReplicationLimits } from '../causal/limits.ts';
 import type { Member } from '../causal/members.ts';
-import type { Chunk } from '../causal/op-log.ts';
 import type { Codec, PeerFrame } from '../causal/peer-frames.ts';
 import { clockSkew } from '../causal/clock-skew.ts';
 import { Replica, type Identity, type Now } from '../causal/replica.ts';
@@ -19,7 +17,7 @@ import type { Engine, EngineEvents } from '../commands/engine.ts';
 import type { NodeView, PeerStatus } from '../commands/node-view.ts';
 import { carriesReads } from '../commands/session-level.ts';
 import type { StrongView } from '../commands/strong-view.ts';
-import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
+import { UpdateKind, type Update } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
@@ -29,9 +27,10 @@ import type { StrongTier } from '../groups/strong-tier.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';
 import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { QuorumBatch, StoreBatch, StoredImage } from '../ports.ts';
-import { EXPIRED, eventOf, isExpiry } from './change-events.ts';
+import { EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { conflictHost } from './conflict-host.ts';
+import { Delivery } from './delivery.ts';
 import { explainKey } from './explain.ts';
 import { MembershipDesk } from './membership-desk.ts';
 import { siblingKeys } from './sibling-keys.ts';
@@ -83,7 +82,6 @@ export class RegionNode implements Engine, NodeView {
   readonly #readiness: Readiness;
   readonly #options: RegionNodeOptions;
   readonly #transaction: LocalTransaction;
-  readonly #update: Update = new Update();
   readonly #nodeNames: Map<number, string>;
   readonly names: NodeNames;
   readonly sessions: SessionHorizon;
@@ -93,7 +91,6 @@ export class RegionNode implements Engine, NodeView {
   readonly conflicts: MapKeyspace['conflicts'] = this.#keyspace.conflicts;
   readonly #own: OwnStream;
   #events: EngineEvents | null = null;
-  #applying: 'own' | 'remote' | 'expiry' = 'own';
   #now: Now = { wallMs: 0, monotonicMs: 0 };
   #nowMs = 0;
   #expiredKeys = 0;
@@ -101,6 +98,7 @@ export class RegionNode implements Engine, NodeView {
   readonly #report: NodeReport;
   readonly #outbox: Outbox;
   readonly #closed: ClosedIncarnations;
+  readonly #delivery: Delivery;
 
   constructor(options: RegionNodeOptions) {
     this.#options = options;
@@ -109,9 +107,13 @@ export class RegionNode implements Engine, NodeView {
     this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
     const { stampBound, raiseStampBound } = options;
     const made = (): void => this.#replicator.noteProgress();
-    this.#own = new OwnStream({ replica: this.#replica, codec, limits, stampBound, raiseStampBound, made });
+    this.#own = new OwnStream({ replica: this.#replica, limits, stampBound, raiseStampBound, made });
     this.#outbox = new Outbox(codec);
     this.#closed = new ClosedIncarnations(this.#replica);
+    this.#delivery = new Delivery(this.#replica, this.#keyspace, this.#closed, {
+      applied: (count) => this.#applied(count),
+      message: (channel, message) => this.#events?.message(channel, message),
+    });
     this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
     for (const { origin, name } of options.strong?.plans ?? []) this.#nodeNames.set(nodeOf(origin), name);
     this.names = (node) => (node === NOBODY ? 'here' : this.#nodeNames.get(node));
@@ -120,7 +122,7 @@ export class RegionNode implements Engine, NodeView {
     this.#replicator = new Replicator(this.#replica, codec, this.#sender, {
       send: (link, frame) => void this.#send(link, frame),
       closeLink: (link, reason) => this.#outbox.close(link, reason),
-      deliver: (now) => this.#deliver(now),
+      deliver: (now) => this.#delivery.deliver(now),
       mergeSnapshot: (snapshot) => this.#mergeSnapshot(snapshot),
       nextStamp: (wallMs) => this.#own.nextStamp(wallMs),
       strong: (from, bytes) => this.#strong?.frame(from, bytes),
@@ -151,7 +153,7 @@ export class RegionNode implements Engine, NodeView {
     });
   }
 
-  #openStrong({ strong, codec }: RegionNodeOptions): StrongTier | null {
+  #openStrong({ strong }: RegionNodeOptions): StrongTier | null {
     if (strong === undefined || (strong.plans.length === 0 && strong.members === undefined)) return null;
     return openStrongTier({
       strong,
@@ -160,10 +162,9 @@ export class RegionNode implements Engine, NodeView {
       replicator: this.#replicator,
       keyspace: this.#keyspace,
       own: this.#own,
-      codec,
       send: (link, frame) => void this.#send(link, frame),
       nodeId: (node) => this.names(node) ?? String(node),
-      deliver: () => this.#deliver(this.#now),
+      deliver: () => this.#delivery.deliver(this.#now),
       now: () => this.#now,
     });
   }
@@ -277,7 +278,14 @@ export class RegionNode implements Engine, NodeView {
     this.#at(now);
     this.#own.seal(this.#now);
     this.#flushStrong(now);
+    this.#delivery.endTurn(now);
+    if (!this.#delivery.isBehind) this.#replicator.tookAll();
     this.#replicator.pump();
+  }
+
+  /** Whether more of what came, or is to be sent, is to be done in a turn of its own, at once: requests that wait go before it. */
+  get isBehind(): boolean {
+    return this.#delivery.isBehind || this.#replicator.isBehind;
   }
 
   /** Time passes: acknowledgements, expiry, forgetting. To be called after `nextTickMs`. */
@@ -285,7 +293,7 @@ export class RegionNode implements Engine, NodeView {
     this.#at(now);
     const { vector, stable, log, members } = this.#replica;
     if (!this.#options.hasStore) this.#replica.durable = vector.clone();
-    this.#deliver(now);
+    this.#delivery.deliver(now);
     this.#readiness.tick(now);
     this.#closeEarlierIncarnations();
     this.#strong?.tick(now);
@@ -304,9 +312,10 @@ export class RegionNode implements Engine, NodeView {
 
   /** What groups decided is applied and shown; what that lets in is decided in the same turn. */
   #flushStrong(now: Now): void {
-    while (this.#strong?.flush(now) === true) this.#deliver(now);
+    while (this.#strong?.flush(now) === true) this.#delivery.deliver(now);
     // what was agreed on is done, and what is done reported, in the same turn
-    if (this.membership.agreement?.follow() === true) while (this.#strong?.flush(now) === true) this.#deliver(now);
+    if (this.membership.agreement?.follow() === true)
+      while (this.#strong?.flush(now) === true) this.#delivery.deliver(now);
   }
 
   /** What is to be on disk before quorum groups go on, null for nothing more. To be stored at once, in the order of the calls. */
@@ -366,48 +375,19 @@ export class RegionNode implements Engine, NodeView {
     return this.#outbox.send(link, frame);
   }
 
-  // ── delivery ──
-
-  #deliver(now: Now): void {
-    const { holdBack, vector, closedHere } = this.#replica;
-    if (holdBack.bytes === 0) return;
-    holdBack.drain(
-      vector,
-      closedHere,
-      now.wallMs,
-      now.monotonicMs,
-      (origin) => this.#replica.running(origin),
-      (held, deps) => this.#applyNext(held, deps),
-      (chunk: Chunk) => this.#replica.log.append(chunk),
-    );
-  }
-
-  #applyNext(held: HeldChunk, deps: VersionVector): void {
-    const { origin } = held.chunk;
-    const { stamp } = held.reader;
-    const context = { origin, seq: held.nextSeq, stamp, deps };
-    held.reader.next(this.#update, (update) => this.#applyUpdate(update, context));
-    this.#applying = 'own';
-    this.#replica.vector.raise(origin, held.nextSeq);
-    this.#replica.clock.see(stamp);
+  #applied(count: number): void {
     this.#own.noteVectorChanged();
-    this.#counters.applied++;
+    this.#counters.applied += count;
     this.#replicator.noteProgress();
-  }
-
-  #applyUpdate(update: Update, context: UpdateContext): void {
-    if (update.kind === UpdateKind.CloseIncarnations) this.#closed.note(update.atMs, context);
-    this.#applying = isExpiry(update, context, this.#keyspace) ? 'expiry' : 'remote';
-    this.#keyspace.apply(update, context);
-    if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
   }
 
   /** The keyspace says that what a key shows may have changed; null is all of them. */
   #changed(key: string | null, update: Update | null): void {
     if (this.#events === null) return;
     if (key === null) this.#events.flushed();
-    else if (update === null || this.#applying === 'expiry') this.#events.keyChanged(latin1Range(key), EXPIRED);
-    else this.#events.keyChanged(update.key, this.#applying === 'remote' ? eventOf(update) : null);
+    else if (update === null || this.#delivery.applying === 'expiry')
+      this.#events.keyChanged(latin1Range(key), EXPIRED);
+    else this.#events.keyChanged(update.key, this.#delivery.applying === 'remote' ? eventOf(update) : null);
   }
 
   #mergeSnapshot(snapshot: Snapshot): void {

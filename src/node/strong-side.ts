@@ -1,6 +1,7 @@
 import { isAheadOfPeers } from '../causal/clock-skew.ts';
-import { ColumnsReader } from '../causal/columns.ts';
-import type { Codec, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
+import { columnsOf } from '../causal/columns.ts';
+import { ColumnsReader } from '../causal/columns-reader.ts';
+import type { PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
@@ -36,7 +37,6 @@ export interface StrongSideOptions {
   readonly replicator: Replicator;
   readonly keyspace: MapKeyspace;
   readonly own: OwnStream;
-  readonly codec: Codec;
   readonly send: (link: number, frame: PeerFrame) => void;
   readonly nodeId: (node: number) => string;
   /** Delivers what can be of what is held back. */
@@ -156,13 +156,12 @@ class CausalSide implements StrongHost {
   }
 
   /** They wait in hold-back for what they depend on, as everybody's do (RULES T1). */
-  show(origin: Origin, { first, last, columns }: GroupChunk): boolean {
-    const { replica, codec } = this.#options;
+  show(origin: Origin, { first, last, bytes }: GroupChunk): boolean {
+    const { replica } = this.#options;
     const { monotonicMs } = this.#options.now();
-    const bytes = codec.encodeColumns(columns);
     const chunk = { origin, first, last, bytes, atMs: monotonicMs };
     // who has the causes is whoever is asked: the leader has them all
-    const held = { chunk, reader: new ColumnsReader(columns), sender: 0, nextSeq: first };
+    const held = { chunk, reader: new ColumnsReader(columnsOf(bytes)), sender: 0, nextSeq: first };
     return replica.holdBack.take(held, replica.vector.get(origin), true, monotonicMs) !== 'gap';
   }
 

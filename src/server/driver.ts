@@ -15,6 +15,7 @@ export type DrivenNode = Pick<
   | 'flush'
   | 'tick'
   | 'nextTickMs'
+  | 'isBehind'
   | 'takeOutputs'
   | 'takeStoreBatch'
   | 'isStoreBatchDue'
@@ -154,6 +155,7 @@ export class NodeDriver implements TransportEvents {
     this.#guarded(() => this.#options.turnEnded());
     this.#commitIfDue(STORE_EVERY_MS);
     this.#arm();
+    if (this.#node.isBehind) this.touch();
   }
 
   #tick(): void {

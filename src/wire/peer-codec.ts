@@ -1,4 +1,5 @@
-import { checkColumns, type Columns } from '../causal/columns.ts';
+import { checkColumns } from '../causal/columns-check.ts';
+import { columnsOf } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
 import { LOST_KINDS, type LostKind, type LostList, type LostWrite } from '../causal/lost-list.ts';
 import type { MembershipState, PendingChange } from '../causal/membership-record.ts';
@@ -254,6 +255,11 @@ function parts(frame: PeerFrame): unknown[] {
   }
 }
 
+/** Bytes that stay in the log: they must not pin a receive buffer of which they are a small part. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.length * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
+}
+
 function frameOf(list: readonly unknown[]): PeerFrame {
   const [type, a, b, c, d, e, f, g, h, i, j] = list;
   switch (type) {
@@ -291,14 +297,13 @@ function frameOf(list: readonly unknown[]): PeerFrame {
     case FrameType['snapshot-request']:
       return { type: 'snapshot-request' };
     case FrameType.transactions:
-      // the bytes stay in the log, so they must not pin the receive buffer that they came in
       return {
         type: 'transactions',
         origin: origin(a),
         first: count(b, 'a sequence'),
         last: count(c, 'a sequence'),
         asked: flag(d, 'asked'),
-        bytes: new Uint8Array(blob(e, 'transactions')),
+        bytes: ownBytes(blob(e, 'transactions')),
       };
     case FrameType['snapshot-begin']:
       return {
@@ -325,20 +330,9 @@ export const peerCodec: Codec = {
   tokens: tokenCodec,
   encodeFrame: (frame) => packr.pack([FrameType[frame.type], ...parts(frame)]),
   decodeFrame: (bytes) => frameOf(unpack(bytes)),
-  encodeColumns: ({ stamps, deps, counts, kinds, lengths, numbers: parted, blob: bytes }) =>
-    packr.pack([stamps, deps, counts, kinds, lengths, parted, bytes]),
   decodeColumns: (bytes, transactions) => {
     if (transactions > TRANSACTIONS_MAX) refuse(`${transactions} transactions in a frame, at most ${TRANSACTIONS_MAX}`);
-    const [stamps, deps, counts, kinds, lengths, parted, content] = unpack(bytes);
-    const columns: Columns = {
-      stamps: numbers(stamps, transactions, 'stamps'),
-      deps: numbers(deps, Infinity, 'deps'),
-      counts: numbers(counts, transactions, 'counts'),
-      kinds: blob(kinds, 'kinds'),
-      lengths: numbers(lengths, Infinity, 'lengths'),
-      numbers: numbers(parted, Infinity, 'numbers'),
-      blob: blob(content, 'content'),
-    };
+    const columns = columnsOf(bytes);
     checkColumns(columns, transactions);
     return columns;
   },

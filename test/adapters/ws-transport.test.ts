@@ -213,7 +213,7 @@ describe('hostile and broken peers', () => {
   ): Promise<WebSocket> {
     const webSocket = new WebSocket(
       `ws://127.0.0.1:${port}${path}`,
-      options.protocol ?? 'causeway.1',
+      options.protocol ?? 'causeway.2',
       options.origin === undefined ? {} : { origin: options.origin },
     );
     onTestFinished(() => webSocket.terminate());
@@ -269,7 +269,7 @@ describe('hostile and broken peers', () => {
       const key = 'dGhlIHNhbXBsZSBub25jZQ==';
       socket.write(
         `GET /peer/bulk HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\n` +
-          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: causeway.1\r\n\r\n',
+          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: causeway.2\r\n\r\n',
       );
       await once(socket, 'data');
       socket.end(Buffer.from(garbage, 'latin1'));
@@ -285,7 +285,12 @@ describe('hostile and broken peers', () => {
     const accepter = await new Recorder({ limits }).listen();
     await expect(dialRaw(accepter.port, '/peer/other')).rejects.toThrow('404');
     await expect(dialRaw(accepter.port, '/peer/bulk?x=1')).rejects.toThrow('404');
-    await expect(dialRaw(accepter.port, '/peer/bulk', { protocol: 'causeway.2' })).rejects.toThrow('400');
+    await expect(dialRaw(accepter.port, '/peer/bulk', { protocol: 'causeway.0' })).rejects.toThrow('400');
+    await expect(dialRaw(accepter.port, '/peer/bulk', { protocol: 'elsewhere' })).rejects.toThrow('400');
+    // of another version, and so a node: whoever runs this one is told
+    expect(accepter.refusals).toEqual([
+      'bulk: peer protocol: the node that dials speaks causeway.0, this node causeway.2',
+    ]);
     await expect(dialRaw(accepter.port, '/peer/bulk', { origin: 'http://evil.example' })).rejects.toThrow('403');
     const plain = await fetch(`http://127.0.0.1:${accepter.port}/`);
     expect(plain.status).toBe(426);

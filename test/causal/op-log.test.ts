@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ColumnsReader } from '../../src/causal/columns-reader.ts';
 import { OpLog, type Chunk } from '../../src/causal/op-log.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
-import { originFor } from '../support/scripted-node.ts';
+import { Update } from '../../src/crdt/update.ts';
+import { peerCodec } from '../../src/wire/peer-codec.ts';
+import { originFor, PlayedStream, type Effect } from '../support/scripted-node.ts';
 
 const ORIGIN = originFor('A');
 const LIMITS = { logBytesMax: 100, logAgeMsMax: 1_000 };
@@ -93,6 +96,63 @@ describe('the log against a plain list', () => {
       }),
       runOptions(300, 5_000),
     );
+  });
+
+  it('makes one chunk of many small ones for who is far behind: the same transactions, for every cursor', () => {
+    const log = new OpLog({ logBytesMax: 2 ** 20, logAgeMsMax: 1_000 });
+    const stream = new PlayedStream('A');
+    const told: string[] = [];
+    const read = (chunk: Chunk): void => {
+      const reader = new ColumnsReader(peerCodec.decodeColumns(chunk.bytes, chunk.last - chunk.first + 1));
+      const running = new VersionVector();
+      for (let seq = chunk.first; seq <= chunk.last; seq++) {
+        const deps = JSON.stringify(reader.depsChanges());
+        const { stamp } = reader;
+        reader.raiseDeps(running);
+        reader.next(new Update(), ({ kind, key, value, atMs }) =>
+          told.push(`${seq} ${stamp} ${deps} ${kind} ${key.toLatin1()} ${value.toLatin1()} ${atMs}`),
+        );
+      }
+    };
+    const made = Array.from({ length: 9 }, (_unused, at): Chunk => {
+      const effects: Effect[] = [
+        ['set', `key${at}`, 'v'],
+        ['close', '', '7'],
+        ['incr', 'n'],
+      ];
+      const { first, last, bytes } = stream.next(effects.slice(0, 1 + (at % 3)), [[originFor('B'), at + 1]]);
+      return { origin: ORIGIN, first, last, bytes, atMs: at };
+    });
+    for (const chunk of made) log.append(chunk);
+    const lengthOf = (chunks: readonly Chunk[]): number => chunks.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    for (const chunk of made) read(chunk);
+    const apart = told.splice(0);
+    // the last three are too few to be joined, and the last of seven is beyond the bytes
+    expect(log.afterJoined(ORIGIN, made[5]?.last ?? 0, 2 ** 20)).toBe(made[6]);
+    const joined = log.afterJoined(ORIGIN, 0, lengthOf(made.slice(0, 6)));
+    expect([joined?.first, joined?.last]).toEqual([1, made[5]?.last]);
+    expect(log.after(ORIGIN, 3)).toBe(joined);
+    expect(log.after(ORIGIN, made[5]?.last ?? 0)).toBe(made[6]);
+    expect(log.bytesOf(ORIGIN)).toBe(lengthOf([joined as Chunk, ...made.slice(6)]));
+    for (const chunk of [joined as Chunk, ...made.slice(6)]) read(chunk);
+    expect(told).toEqual(apart);
+  });
+
+  it('joins no chunks that overlap', () => {
+    const log = new OpLog({ logBytesMax: 2 ** 20, logAgeMsMax: 1_000 });
+    const [a, again] = [new PlayedStream('A'), new PlayedStream('A')];
+    const chunkOf = ({ first, last, bytes }: { first: number; last: number; bytes: Uint8Array }): Chunk => ({
+      origin: ORIGIN,
+      first,
+      last,
+      bytes,
+      atMs: 0,
+    });
+    const set: Effect = ['set', 'k', 'v'];
+    for (let at = 0; at < 5; at++) log.append(chunkOf(a.next([set])));
+    log.append(chunkOf(again.next(Array.from({ length: 7 }, () => set))));
+    expect(log.afterJoined(ORIGIN, 0, 2 ** 20)).toMatchObject({ first: 1, last: 5 });
+    expect(log.after(ORIGIN, 5)).toMatchObject({ first: 1, last: 7 });
   });
 
   it('takes a chunk once, and one that overlaps a snapshot whole', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { checkColumns, ColumnsBuilder } from '../../src/causal/columns.ts';
+import { checkColumns } from '../../src/causal/columns-check.ts';
+import { columnsOf, ColumnsBuilder } from '../../src/causal/columns.ts';
 import { nodeNumber, originOf, type Origin } from '../../src/clock/origin.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { formatCommand } from '../../src/crdt/document-edits.ts';
@@ -144,7 +145,7 @@ function columns(kind: UpdateKind, field: string, value: Uint8Array): Parameters
   const builder = new ColumnsBuilder();
   builder.begin(stampAt(1), []);
   builder.add(documentUpdate(kind, field, value));
-  return builder.take();
+  return columnsOf(builder.take());
 }
 
 describe('a peer that sends documents', () => {

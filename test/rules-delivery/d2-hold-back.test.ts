@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { originFor, PlayedStream, ScriptedNode } from '../support/scripted-node.ts';
+import { originFor, PlayedStream, ScriptedNode, type Effect } from '../support/scripted-node.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
 
 const BOUND_BYTES = 1_000;
@@ -32,6 +32,19 @@ describe('D2: a link is never stopped being read', () => {
     expect(want?.frame.after).toContainEqual([originFor('A'), held.holdBackTransactions]);
     for (const frame of effects) node.give('A', frame);
     expect([node.has(originFor('A')), node.core.telemetry(0).holdBackBytes]).toEqual([40, 0]);
+  });
+
+  it('a turn applies so much and no more, each origin its share, and the next turns go on with the rest', () => {
+    const node = new ScriptedNode({ limits: { appliedPerTurn: 10 } }).connect('A', 'B', 'C');
+    const [a, b] = [new PlayedStream('A'), new PlayedStream('B')];
+    // a transaction with its update counts for two
+    node.give('A', a.next(Array.from({ length: 40 }, (): Effect => ['sadd', 'a', 'x'])));
+    expect([node.has(a.origin), node.core.isBehind]).toEqual([5, true]);
+    node.give('B', b.next([['sadd', 'b', 'x']]));
+    expect([node.has(a.origin), node.has(b.origin), node.core.isBehind]).toEqual([9, 1, true]);
+    for (let turn = 0; turn < 7; turn++) node.turn();
+    expect([node.has(a.origin), node.core.isBehind]).toEqual([40, false]);
+    expect(node.core.telemetry(0).holdBackBytes).toBe(0);
   });
 
   it('what was asked for passes the bound, though it is not the next of its origin to be delivered', () => {

@@ -119,7 +119,7 @@ describe('who takes nothing of what it is sent', () => {
 
 const upgrade = (kind: string, extensions = ''): string =>
   `GET /peer/${kind} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
-  `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: causeway.1\r\n${extensions}\r\n`;
+  `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: causeway.2\r\n${extensions}\r\n`;
 
 describe('the peer port', () => {
   test('whoever asks for nothing, or never ends asking, is cut', async () => {

@@ -171,7 +171,7 @@ describe('links behind a secret', () => {
 
   test('nothing that a stranger sends before its proof reaches the node', async () => {
     const accepter = await accepting(ACCEPTER_SECRET);
-    const stranger = new WebSocket(`${accepter.url}/peer/bulk`, 'causeway.1.secret');
+    const stranger = new WebSocket(`${accepter.url}/peer/bulk`, 'causeway.2.secret');
     onTestFinished(() => stranger.terminate());
     stranger.on('open', () => stranger.send(latin1Bytes('a frame of the protocol')));
     const [, reason] = (await once(stranger, 'close')) as [number, Buffer];
@@ -212,10 +212,10 @@ describe('links behind a secret', () => {
   test('whoever does not go on is given up on, on both sides', async () => {
     const limits = { unprovenMs: 500 };
     const accepter = await accepting(ACCEPTER_SECRET, { limits });
-    const silent = new WebSocket(`${accepter.url}/peer/control`, 'causeway.1.secret');
+    const silent = new WebSocket(`${accepter.url}/peer/control`, 'causeway.2.secret');
     const [, reason] = (await once(silent, 'close')) as [number, Buffer];
     expect(reason.toString()).toBe('did not say who it is within 500 ms');
-    const mute = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'causeway.1.secret' });
+    const mute = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'causeway.2.secret' });
     onTestFinished(() => {
       for (const client of mute.clients) client.terminate();
       mute.close();
@@ -232,7 +232,7 @@ describe('links behind a secret', () => {
     const accepter = await accepting(ACCEPTER_SECRET, { limits: { unprovenMs } });
     let openedAtMs = 0;
     accepter.onOpened = () => void (openedAtMs = performance.now());
-    const slow = new WebSocket(`${accepter.url}/peer/bulk`, 'causeway.1.secret');
+    const slow = new WebSocket(`${accepter.url}/peer/bulk`, 'causeway.2.secret');
     const handshake = dialling();
     slow.on('message', (challenge: Buffer) => {
       const step = handshake.receive(new Uint8Array(challenge));
@@ -246,7 +246,7 @@ describe('links behind a secret', () => {
   });
 
   test('whoever was dialled and pours out bytes instead of a proof is cut', async () => {
-    const flood = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'causeway.1.secret' });
+    const flood = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'causeway.2.secret' });
     flood.on('connection', (socket) => {
       socket.on('error', () => undefined);
       // The head of a frame of 512 MiB and then its bytes, which never end.

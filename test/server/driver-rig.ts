@@ -15,6 +15,8 @@ class ScriptedNode implements DrivenNode {
   /** Calls to be made at the next take. */
   outputs: NodeOutputs = { sends: [], closes: [] };
   tickEveryMs = 60_000;
+  /** Turns that it asks for after this one. */
+  turnsWanted = 0;
   dirty = 0;
   batches = 0;
   statuses: PeerStatus[] = [];
@@ -35,6 +37,10 @@ class ScriptedNode implements DrivenNode {
   }
   flush(): void {
     this.#called('flush');
+    this.turnsWanted = Math.max(0, this.turnsWanted - 1);
+  }
+  get isBehind(): boolean {
+    return this.turnsWanted > 0;
   }
   tick(): void {
     this.#called('tick');

@@ -60,6 +60,19 @@ describe('turns', () => {
     expect(node.count('flush')).toBe(node.count('tick'));
   });
 
+  test('a node that has more to do than a turn is long gets the next turns at once, and requests come between', async () => {
+    const { node, driver } = drivenNode();
+    driver.start();
+    node.turnsWanted = 4;
+    driver.touch();
+    await NEXT_TURN();
+    expect([node.count('flush'), node.turnsWanted]).toEqual([1, 3]);
+    await until(() => node.turnsWanted === 0, 'the last turn');
+    await NEXT_TURN();
+    expect(node.count('flush')).toBe(4);
+    expect(node.count('tick')).toBe(0);
+  });
+
   test('a node that wants time sooner than it said before gets it', async () => {
     const { node, driver } = drivenNode();
     driver.start();

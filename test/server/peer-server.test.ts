@@ -163,7 +163,7 @@ describe('who is let in', () => {
       Buffer.from('ÿþ'),
     ];
     for (const frame of frames) {
-      const stranger = new WebSocket(`ws://127.0.0.1:${rigs[0].port}/peer/bulk`, 'causeway.1');
+      const stranger = new WebSocket(`ws://127.0.0.1:${rigs[0].port}/peer/bulk`, 'causeway.2');
       onTestFinished(() => stranger.terminate());
       await once(stranger, 'open');
       stranger.send(frame);

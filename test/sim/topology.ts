@@ -53,6 +53,8 @@ export function clusterOptions({ seed, options }: Scenario): VirtualOptions {
       holdBackBytesMax: options.holdBackBytesMax,
       chunkBytesMax: options.chunkBytesMax,
       silentMsMax: SILENT_MS_MAX,
+      appliedPerTurn: 50,
+      sentPerTurnBytes: 4_000,
     },
     strong: {
       plans: [

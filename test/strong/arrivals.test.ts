@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { latin1Range } from '../../src/base/bytes.ts';
-import { ColumnsReader } from '../../src/causal/columns.ts';
+import { columnsOf } from '../../src/causal/columns.ts';
+import { ColumnsReader } from '../../src/causal/columns-reader.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { stampOfMs } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
@@ -47,13 +48,13 @@ class Log {
       requester: { user: '', address: '', region: '' },
     };
     this.state.apply(index, entry);
-    const columns = this.state.takeChunk()?.columns;
+    const bytes = this.state.takeChunk()?.bytes;
     const { stamp } = this.state;
     this.shown.push((keyspace) => {
-      if (columns === undefined) return;
+      if (bytes === undefined) return;
       const deps = new VersionVector([[ORIGIN, index]]);
       const context = { origin: ORIGIN, seq: index, stamp, deps };
-      new ColumnsReader(columns).next(new Update(), (update) => keyspace.apply(update, context));
+      new ColumnsReader(columnsOf(bytes)).next(new Update(), (update) => keyspace.apply(update, context));
       keyspace.forgetStable(deps, new VersionVector(), 10);
     });
   }

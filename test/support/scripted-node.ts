@@ -2,7 +2,12 @@ import { latin1Range, ByteRange } from '../../src/base/bytes.ts';
 import { ColumnsBuilder } from '../../src/causal/columns.ts';
 import { REPLICATION_LIMITS, type ReplicationLimits } from '../../src/causal/limits.ts';
 import type { Row } from '../../src/causal/members.ts';
-import type { PeerFrame, TransactionsFrame, VectorEntries } from '../../src/causal/peer-frames.ts';
+import {
+  PEER_PROTOCOL,
+  type PeerFrame,
+  type TransactionsFrame,
+  type VectorEntries,
+} from '../../src/causal/peer-frames.ts';
 import { nodeNumber, originOf, type NodeNumber, type Origin } from '../../src/clock/origin.ts';
 import { stampOfMs, type Stamp } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
@@ -67,7 +72,7 @@ export class PlayedStream {
       first,
       last: this.#seq,
       asked: false,
-      bytes: peerCodec.encodeColumns(builder.take()),
+      bytes: builder.take(),
     };
   }
 
@@ -165,7 +170,7 @@ export class ScriptedNode {
   #hello(name: Name, kind: 'bulk' | 'control', hello: HelloOptions = {}): PeerFrame {
     return {
       type: 'hello',
-      protocol: 1,
+      protocol: PEER_PROTOCOL,
       clusterId: 'scripted',
       kind,
       nodeId: `${name}/a`,
@@ -230,6 +235,11 @@ export class ScriptedNode {
       echoHeldMs: 0,
       receivedBytes: 2 ** 40,
     });
+  }
+
+  /** One more turn, in which nothing comes in. */
+  turn(): void {
+    this.#settle();
   }
 
   /** Lets time pass, with a tick every 20 ms. */

@@ -66,6 +66,7 @@ export interface VirtualWorld {
   everyNode(): readonly VirtualNode[];
   /** A turn of the node ended. */
   settled(node: VirtualNode): void;
+  at(delayMs: number, run: () => void): void;
   /** A PUBLISH was applied at the node. */
   heard(node: VirtualNode, message: string): void;
 }
@@ -151,6 +152,7 @@ export class Disk {
 export class VirtualNode {
   readonly member: Member;
   readonly world: VirtualWorld;
+  #isSettling = false;
   disk: Disk = new Disk();
   /** Its own classes file; without it that of the cluster. */
   classes: ActiveClasses | null = null;
@@ -340,5 +342,19 @@ export class VirtualNode {
       if (connection !== undefined) this.world.disconnect(connection);
     }
     this.world.settled(this);
+    if (this.core.isBehind) this.#settleSoon();
+  }
+
+  /** As the driver: what is left for another turn goes on after what else is due now. */
+  #settleSoon(): void {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    const { life } = this;
+    this.world.at(0, () => {
+      this.#isSettling = false;
+      if (this.life !== life) return;
+      if (this.isPaused) this.waiting.push(() => this.settle());
+      else this.settle();
+    });
   }
 }

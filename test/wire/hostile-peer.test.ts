@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ColumnsBuilder } from '../../src/causal/columns.ts';
 import { REPLICATION_LIMITS } from '../../src/causal/limits.ts';
-import type { PeerFrame } from '../../src/causal/peer-frames.ts';
+import { PEER_PROTOCOL, type PeerFrame } from '../../src/causal/peer-frames.ts';
 import { latin1Range } from '../../src/base/bytes.ts';
 import { nodeNumber, nodeOf, originOf } from '../../src/clock/origin.ts';
 import { stampOfMs, type Stamp } from '../../src/clock/stamp.ts';
@@ -62,7 +62,7 @@ class Victim {
       this.node.linkOpened(link, kind, this.#now());
       this.frame(link, {
         type: 'hello',
-        protocol: 1,
+        protocol: PEER_PROTOCOL,
         clusterId: 'virtual',
         kind,
         nodeId: 'eu/a',
@@ -113,7 +113,7 @@ function columns(count: number, deps: number): Uint8Array {
     update.field.setFrom(latin1Range(`m${at}`));
     builder.add(update);
   }
-  return peerCodec.encodeColumns(builder.take());
+  return builder.take();
 }
 
 const bytes = fc.oneof(

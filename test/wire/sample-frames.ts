@@ -1,12 +1,11 @@
-import { ColumnsBuilder, type Columns } from '../../src/causal/columns.ts';
-import type { NodeMeta, PeerFrame } from '../../src/causal/peer-frames.ts';
+import { ColumnsBuilder } from '../../src/causal/columns.ts';
+import { PEER_PROTOCOL, type NodeMeta, type PeerFrame } from '../../src/causal/peer-frames.ts';
 import { latin1Range } from '../../src/base/bytes.ts';
 import { originOf, nodeNumber, type Origin } from '../../src/clock/origin.ts';
 import type { Stamp } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import type { EntryState } from '../../src/crdt/entry.ts';
 import { Update, UpdateKind } from '../../src/crdt/update.ts';
-import { peerCodec } from '../../src/wire/peer-codec.ts';
 
 const A: Origin = originOf(nodeNumber(64), 7);
 const B: Origin = originOf(nodeNumber(128), 221_000_000);
@@ -31,7 +30,7 @@ const KINDS = [
 ] as const;
 
 /** Two transactions with every kind of update. */
-export function sampleColumns(): Columns {
+export function sampleColumns(): Uint8Array {
   const builder = new ColumnsBuilder();
   const update = new Update();
   builder.begin(STAMP, [
@@ -84,7 +83,7 @@ export const sampleMeta: NodeMeta = {
 export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
   hello: {
     type: 'hello',
-    protocol: 1,
+    protocol: PEER_PROTOCOL,
     clusterId: 'causeway',
     kind: 'control',
     nodeId: 'us-east-1/a',
@@ -139,7 +138,7 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
     first: 3,
     last: 4,
     asked: true,
-    bytes: peerCodec.encodeColumns(sampleColumns()),
+    bytes: sampleColumns(),
   },
   'snapshot-begin': {
     type: 'snapshot-begin',

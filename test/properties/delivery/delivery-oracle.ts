@@ -2,7 +2,7 @@ import type { Origin } from '../../../src/clock/origin.ts';
 import { nodeOf } from '../../../src/clock/origin.ts';
 import { VersionVector } from '../../../src/clock/version-vector.ts';
 import type { TransactionsFrame } from '../../../src/causal/peer-frames.ts';
-import { ColumnsReader } from '../../../src/causal/columns.ts';
+import { ColumnsReader } from '../../../src/causal/columns-reader.ts';
 import { Update } from '../../../src/crdt/update.ts';
 import { isGroupOrigin } from '../../../src/groups/group-plan.ts';
 import type { StoreBatch } from '../../../src/ports.ts';

@@ -1,0 +1,25 @@
+import { Update } from '../crdt/update.ts';
+import { ColumnsReader } from './columns-reader.ts';
+import { columnsOf, ColumnsBuilder } from './columns.ts';
+
+/** Encoded columns of so many transactions. */
+export interface EncodedColumns {
+  readonly bytes: Uint8Array;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Checked columns that follow each other without a gap or an overlap, as one. */
+export function joinColumns(parts: readonly EncodedColumns[]): Uint8Array {
+  const builder = new ColumnsBuilder();
+  const update = new Update();
+  const add = (each: Update): void => builder.add(each);
+  for (const { bytes, first, last } of parts) {
+    const reader = new ColumnsReader(columnsOf(bytes));
+    for (let seq = first; seq <= last; seq++) {
+      builder.begin(reader.stamp, reader.depsChanges());
+      reader.next(update, add);
+    }
+  }
+  return builder.take();
+}

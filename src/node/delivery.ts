@@ -1,0 +1,113 @@
+import type { DeliveryTarget, HeldChunk } from '../causal/hold-back.ts';
+import type { Chunk } from '../causal/op-log.ts';
+import type { Now, Replica } from '../causal/replica.ts';
+import type { Origin } from '../clock/origin.ts';
+import type { Stamp } from '../clock/stamp.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
+import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import { isExpiry } from './change-events.ts';
+import type { ClosedIncarnations } from './closed-incarnations.ts';
+
+/** What an update of a document counts for: Yjs merges it. */
+const DOCUMENT_COST = 50;
+
+export interface DeliveryEvents {
+  /** So many transactions of others were applied. */
+  applied(count: number): void;
+  /** A message was published elsewhere. */
+  message(channel: Update['field'], message: Update['value']): void;
+}
+
+/** The transaction that is being applied: one record for all of them, good while it is. */
+class AppliedTransaction implements UpdateContext {
+  origin: Origin = 0 as Origin;
+  seq = 0;
+  stamp: Stamp = 0 as Stamp;
+  deps: VersionVector;
+
+  constructor(deps: VersionVector) {
+    this.deps = deps;
+  }
+}
+
+/** Applies others' transactions to the keyspace as their causes come, so many updates a turn: the rest goes on in the next one. */
+export class Delivery implements DeliveryTarget {
+  readonly #replica: Replica;
+  readonly #keyspace: MapKeyspace;
+  readonly #closed: ClosedIncarnations;
+  readonly #events: DeliveryEvents;
+  readonly #update: Update = new Update();
+  readonly #transaction: AppliedTransaction;
+  readonly #apply = (update: Update): void => this.#applyUpdate(update);
+  #left: number;
+  #cost = 0;
+  #isBehind = false;
+  /** What changes the keyspace at the moment: notifications differ. */
+  applying: 'own' | 'remote' | 'expiry' = 'own';
+
+  constructor(replica: Replica, keyspace: MapKeyspace, closed: ClosedIncarnations, events: DeliveryEvents) {
+    this.#replica = replica;
+    this.#keyspace = keyspace;
+    this.#closed = closed;
+    this.#events = events;
+    this.#transaction = new AppliedTransaction(replica.vector);
+    this.#left = replica.limits.appliedPerTurn;
+  }
+
+  /** Whether something could be applied that was left for the next turn. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  /** Delivers what can be, as far as this turn goes. */
+  deliver(now: Now): void {
+    const { holdBack, vector, closedHere } = this.#replica;
+    if (holdBack.bytes === 0) return;
+    this.#isBehind = this.#left <= 0 || holdBack.drain(vector, closedHere, now, this.#left, this);
+    this.applying = 'own';
+  }
+
+  /** The turn is over: what was left in it is gone on with, and the next one has its own budget. */
+  endTurn(now: Now): void {
+    if (this.#isBehind) this.deliver(now);
+    this.#left = this.#replica.limits.appliedPerTurn;
+  }
+
+  // ── DeliveryTarget ──
+
+  running(origin: Origin): VersionVector {
+    return this.#replica.running(origin);
+  }
+
+  deliverNext(held: HeldChunk, deps: VersionVector): number {
+    const transaction = this.#transaction;
+    transaction.origin = held.chunk.origin;
+    transaction.seq = held.nextSeq;
+    transaction.stamp = held.reader.stamp;
+    transaction.deps = deps;
+    this.#cost = 1;
+    held.reader.next(this.#update, this.#apply);
+    this.#left -= this.#cost;
+    return this.#cost;
+  }
+
+  delivered(origin: Origin, last: number, count: number, stamp: Stamp): void {
+    this.#replica.vector.raise(origin, last);
+    this.#replica.clock.see(stamp);
+    this.#events.applied(count);
+  }
+
+  done(chunk: Chunk): void {
+    this.#replica.log.append(chunk);
+  }
+
+  #applyUpdate(update: Update): void {
+    const { kind } = update;
+    this.#cost += kind >= UpdateKind.DocumentSet ? DOCUMENT_COST : 1;
+    if (kind === UpdateKind.CloseIncarnations) this.#closed.note(update.atMs, this.#transaction);
+    this.applying = isExpiry(update, this.#transaction, this.#keyspace) ? 'expiry' : 'remote';
+    this.#keyspace.apply(update, this.#transaction);
+    if (kind === UpdateKind.Publish) this.#events.message(update.field, update.value);
+  }
+}
