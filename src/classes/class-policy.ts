@@ -34,6 +34,8 @@ export class ClassPolicy {
   readonly #fallback: ClassRule;
   readonly #byFirstByte: readonly (readonly ClassRule[])[];
   readonly #ofEmptyKey: ClassRule;
+  /** By the first byte of a key: 1 where a strong class may begin with it. */
+  readonly #mayBeginStrong: Uint8Array;
   #scratch: Uint8Array = new Uint8Array(256);
 
   constructor(definitions: readonly ClassDefinition[], version = 0) {
@@ -60,6 +62,9 @@ export class ClassPolicy {
     this.#byFirstByte = Array.from({ length: BYTES }, (_, byte) =>
       rules.filter(({ pattern }) => pattern.mayBeginWith(byte)),
     );
+    this.#mayBeginStrong = Uint8Array.from(this.#byFirstByte, (candidates) =>
+      candidates.some(({ keyClass }) => keyClass.strong !== undefined) ? 1 : 0,
+    );
     this.#ofEmptyKey = rules.find(({ pattern }) => pattern.matches(this.#scratch, 0, 0)) ?? this.#fallback;
   }
 
@@ -69,6 +74,11 @@ export class ClassPolicy {
     return [
       ...new Set(conflicts.flatMap((rule) => (rule.kind === 'resolver' && rule.module !== null ? rule.module : []))),
     ];
+  }
+
+  /** Whether the key may be of a strong class, by its first byte: nearly all that are not are told apart without a comparison. */
+  mayBeStrong(key: ByteRange): boolean {
+    return key.start === key.end || this.#mayBeginStrong[key.buf[key.start] as number] === 1;
   }
 
   classOf(key: ByteRange): KeyClass {

@@ -2,7 +2,12 @@ import { assert } from '../base/assert.ts';
 import type { ByteRange } from '../base/bytes.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import type { Args } from './context.ts';
-import type { CommandFlag, CommandSpec } from './command-spec.ts';
+import type { CommandFlag, CommandGroup, CommandSpec } from './command-spec.ts';
+
+/** Families whose commands work on keys alone. */
+const PLAIN_GROUPS: ReadonlySet<CommandGroup> = new Set(['string', 'hash', 'set', 'generic']);
+/** What is not a command of Redis looks at more. */
+const OWN_PREFIX = 'cw.';
 
 /** A row of the command table made ready: flags as booleans, its figures beside it. One object a command, made once. */
 export class CommandEntry {
@@ -19,12 +24,16 @@ export class CommandEntry {
   readonly monitored: boolean;
   readonly slowlogged: boolean;
   readonly subcommands: CommandIndex | null;
+  /** Whether it is short, runs at once and looks at nothing but its keys: what a `PlainRun` takes. */
+  readonly isPlain: boolean;
 
   /** Requests run, those of them that ended in an error, and those that were refused before they ran. */
   calls = 0;
   failedCalls = 0;
   rejectedCalls = 0;
   readonly latency: LatencyHistogram = new LatencyHistogram();
+  /** Calls that wait to be counted with the others that they are timed with. */
+  untimedCalls = 0;
 
   constructor(spec: CommandSpec) {
     this.spec = spec;
@@ -39,6 +48,20 @@ export class CommandEntry {
     this.slowlogged = !this.flags.has('skip_slowlog');
     this.subcommands =
       spec.subcommands === undefined || spec.subcommands.length === 0 ? null : new CommandIndex(spec.subcommands);
+    this.isPlain =
+      PLAIN_GROUPS.has(spec.group) &&
+      spec.keys !== undefined &&
+      (this.writes || this.readonly) &&
+      (this.flags.has('fast') || spec.name === 'set') &&
+      !this.flags.has('blocking') &&
+      !spec.name.startsWith(OWN_PREFIX);
+  }
+
+  /** Counts the untimed calls, each of which took so long. */
+  count(usec: number): void {
+    this.calls += this.untimedCalls;
+    this.latency.add(usec, this.untimedCalls);
+    this.untimedCalls = 0;
   }
 
   /** Whether a request of `count` arguments has the right number of them. */

@@ -11,6 +11,7 @@ import { feedMonitors } from './monitor-feed.ts';
 import { NewKeyWriter } from './new-key-writer.ts';
 import { notificationBit } from './notification-classes.ts';
 import { withoutSecrets } from './redacted-args.ts';
+import { PlainRun } from './plain-run.ts';
 import { refuse, wrongArity } from './refusals.ts';
 import { isForeignProtocol, onlyPubsubAllowed, unknownCommand } from './request-errors.ts';
 import type { ServerState } from './server-state.ts';
@@ -27,6 +28,8 @@ import {
   strongWatch,
   type StrongRoute,
 } from './strong-gate.ts';
+
+import { TurnClock } from './turn-clock.ts';
 
 /** What became of a request. */
 export const Outcome = {
@@ -70,34 +73,44 @@ export class Dispatcher {
   /** The command that `transact` runs: fields instead of a closure for each request. */
   #running: CommandEntry | null = null;
   #queue: readonly QueuedCommand[] = [];
-  #turnWallMs = 0;
-  #turnMonotonicMs = 0;
-  /** When the command before ended, and so the next one begins. */
-  #lastMonotonicMs = 0;
+  readonly #clock: TurnClock;
+  readonly #plainRun: PlainRun;
 
   constructor(server: ServerState, unit: () => number) {
     this.#server = server;
     this.#engine = server.engine;
     this.#context = new ExecutionContext(server, unit);
     this.#exec = server.commands.findFullName('exec');
+    this.#clock = new TurnClock(server.time);
+    this.#plainRun = new PlainRun({
+      server,
+      context: this.#context,
+      clock: this.#clock,
+      failed: (session, entry, thrown) => this.#failed(session, entry, thrown),
+      trim: (session) => this.#trim(session),
+      logSlow: (session, entry, args, usec) => this.#logSlow(session, entry, args, usec),
+    });
   }
 
-  /** Reads the clocks: to be called before the requests of one readable event. */
+  /** Reads the clocks: to be called before the requests of one readable event, and `endTurn` after them. */
   beginTurn(): void {
-    this.#turnWallMs = this.#server.time.wallMs();
-    this.#turnMonotonicMs = this.#server.time.monotonicMs();
-    this.#lastMonotonicMs = this.#turnMonotonicMs;
+    this.#clock.begin();
   }
 
-  /** Wall-clock milliseconds now, without a look at the clock. */
-  #wallMs(): number {
-    return this.#turnWallMs + Math.floor(this.#lastMonotonicMs - this.#turnMonotonicMs);
+  /** Ends what the requests of one readable event have in common; their figures are right after it. */
+  endTurn(): void {
+    this.#plainRun.end();
   }
 
   /** Runs one request. Throws only when an invariant of ours is broken. */
   execute(session: Session, args: Args): Outcome {
     const entry = this.#server.commands.findRequest(args);
-    if (entry === undefined) return this.#unknown(session, args);
+    if (entry !== undefined && this.#plainRun.take(session, entry, args)) return Outcome.Done;
+    this.#plainRun.end();
+    return entry === undefined ? this.#unknown(session, args) : this.#executeAny(session, entry, args);
+  }
+
+  #executeAny(session: Session, entry: CommandEntry, args: Args): Outcome {
     const { reply } = session.connection;
     const mark = reply.mark();
     let refusal = this.#refusalOf(session, entry, args);
@@ -114,7 +127,7 @@ export class Dispatcher {
       if (verdict !== 'run') refusal = verdict;
     }
     session.lastCommand = entry.fullName;
-    session.lastActiveAtMs = this.#wallMs();
+    session.lastActiveAtMs = this.#clock.wallMs;
     if (refusal !== null) {
       entry.rejectedCalls++;
       this.#reject(session, entry === this.#exec ? this.#aborted(session, refusal) : refusal);
@@ -238,7 +251,7 @@ export class Dispatcher {
   }
 
   #run(session: Session, entry: CommandEntry, args: Args): void {
-    const nowMs = this.#engine.nowMs(this.#wallMs());
+    const nowMs = this.#engine.nowMs(this.#clock.wallMs);
     const context = this.#context;
     context.begin(session, nowMs);
     const { reply } = session.connection;
@@ -261,7 +274,7 @@ export class Dispatcher {
       session.running = false;
       this.#engine.readFor(null, false);
     }
-    if (session.dots.size > session.dotsMax) this.#forgetStableDots(session);
+    this.#trim(session);
     this.#account(session, entry, args);
   }
 
@@ -273,7 +286,8 @@ export class Dispatcher {
   }
 
   /** Keeps what a session has seen small however long it lives. */
-  #forgetStableDots(session: Session): void {
+  #trim(session: Session): void {
+    if (session.dots.size <= session.dotsMax) return;
     const needed = this.#engine.node.sessions.needed(session.dots);
     session.dots.clear();
     session.dots.raiseAll(needed);
@@ -314,20 +328,22 @@ export class Dispatcher {
   /** Figures, SLOWLOG and MONITOR of a command that has run. */
   #account(session: Session, entry: CommandEntry, args: Args): void {
     const server = this.#server;
-    const endMs = server.time.monotonicMs();
-    const usec = (endMs - this.#lastMonotonicMs) * 1000;
-    this.#lastMonotonicMs = endMs;
+    const usec = this.#clock.lapUsec();
     entry.calls++;
     entry.latency.add(usec);
     server.stats.commandsProcessed++;
-    const { slowlogSlowerThanUsec, slowlogLengthMax } = server.settings;
-    if (slowlogSlowerThanUsec >= 0 && usec >= slowlogSlowerThanUsec && entry.slowlogged) {
-      const client = { address: session.connection.address, name: session.name };
-      server.slowlog.add(withoutSecrets(entry, args), this.#wallMs(), usec, client, slowlogLengthMax);
-    }
+    this.#logSlow(session, entry, args, usec);
     if (server.clients.monitors.size > 0 && entry.monitored) {
-      feedMonitors(server, session, withoutSecrets(entry, args), this.#wallMs());
+      feedMonitors(server, session, withoutSecrets(entry, args), this.#clock.wallMs);
     }
+  }
+
+  #logSlow(session: Session, entry: CommandEntry, args: Args, usec: number): void {
+    const { slowlog, settings } = this.#server;
+    const { slowlogSlowerThanUsec, slowlogLengthMax } = settings;
+    if (slowlogSlowerThanUsec < 0 || usec < slowlogSlowerThanUsec || !entry.slowlogged) return;
+    const client = { address: session.connection.address, name: session.name };
+    slowlog.add(withoutSecrets(entry, args), this.#clock.wallMs, usec, client, slowlogLengthMax);
   }
 
   /** EXEC of an open MULTI: all of its requests at one time and in one transaction, or none. */

@@ -9,11 +9,12 @@ export class LatencyHistogram {
   #count = 0;
   #sumUsec = 0;
 
-  add(usec: number): void {
+  /** Adds a duration, as often as there were requests that took it. */
+  add(usec: number, times = 1): void {
     const bucket = usec < 1 ? 0 : Math.min(BUCKETS - 1, 32 - Math.clz32(Math.min(usec, 0x7fffffff)));
-    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
-    this.#count++;
-    this.#sumUsec += usec;
+    this.#counts[bucket] = (this.#counts[bucket] as number) + times;
+    this.#count += times;
+    this.#sumUsec += usec * times;
   }
 
   get count(): number {

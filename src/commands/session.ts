@@ -136,6 +136,19 @@ export class Session {
     return this.channels.size > 0 || this.patterns.size > 0;
   }
 
+  /** Whether its requests are run and answered one after the other, and nothing else is to be done about them. */
+  get isPlain(): boolean {
+    return (
+      this.authenticated &&
+      this.queue === null &&
+      this.floor === null &&
+      this.blocked === null &&
+      this.replyMode === 'on' &&
+      !this.subscribed &&
+      !this.monitoring
+    );
+  }
+
   /** CLIENT TYPE of this session. */
   get type(): 'normal' | 'pubsub' {
     return this.subscribed ? 'pubsub' : 'normal';

@@ -97,6 +97,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
       ran++;
       this.#ranRequest(dispatcher.execute(session, args));
     }
+    dispatcher.endTurn();
     this.#parser.shrink();
     if (ran > 0) touched();
   }

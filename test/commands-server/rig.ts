@@ -11,7 +11,7 @@ import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { RawClient } from './raw-client.ts';
 
 /** A node of one region, without peers, a store or timers: what commands run on. */
-function loneNode(): RegionNode {
+export function loneNode(): RegionNode {
   const number = nodeNumber(64);
   const node = new RegionNode({
     identity: {

@@ -106,6 +106,7 @@ export class VirtualClient {
     dispatcher.beginTurn();
     const args = new WordArgs(this.#words);
     const outcome = dispatcher.execute(this.session, args);
+    dispatcher.endTurn();
     args.spoil();
     this.#isAnswered = outcome === Outcome.Done;
     this.#isDeferred = outcome === Outcome.Deferred;

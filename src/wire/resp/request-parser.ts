@@ -33,7 +33,14 @@ const MINUS = 45;
 /** The first byte of a TLS handshake: whoever sends it would wait for an answer for ever. */
 const TLS_HANDSHAKE = 0x16;
 
-const OFFSETS_INITIAL = 16;
+const ZERO = 48;
+/** `*1 CR LF $0 CR LF CR LF` */
+const SMALLEST_BYTES = 10;
+/** Arguments that are read without steps: within every limit, that of clients which have not authenticated too. */
+const SMALL_BYTES_MAX: number = UNAUTHENTICATED_BULK_BYTES_MAX;
+
+/** Room for the arguments of a request that is read without steps. */
+const OFFSETS_INITIAL = 32;
 /** Positions that are kept for the next request. */
 const OFFSETS_KEPT = 2048;
 
@@ -95,6 +102,57 @@ export class RequestParser {
 
   /** Points `args` at the next request. They are good until the next call of `next`, `keep` or `feed`. */
   next(args: RequestArgs): Parsed {
+    if (this.#at === 0 && this.#searched === 0) {
+      const length = this.#wholeLength();
+      if (length > 0) {
+        const received = this.#received;
+        args.point(received.buf, received.start, this.#offsets, this.#found);
+        received.start += length;
+        this.#lastLength = length;
+        this.#found = 0;
+        return Parsed.Request;
+      }
+    }
+    return this.#nextInSteps(args);
+  }
+
+  /**
+   * The length of a small request that is there whole, with its arguments in `#offsets` and their number in `#found`; 0 for any other,
+   * of which nothing is remembered. Nearly all requests are small and whole, and this is most of what reading them costs.
+   */
+  #wholeLength(): number {
+    const { buf, start, end } = this.#received;
+    const offsets = this.#offsets;
+    const count = (buf[start + 1] as number) - ZERO;
+    // `*` and a digit from 1 to 9
+    if (end - start < SMALLEST_BYTES || buf[start] !== STAR || !(count >= 1 && count <= 9) || buf[start + 2] !== CR)
+      return 0;
+    let at = start + 4;
+    for (let place = 0; place < count * 2; place += 2) {
+      // the shortest argument that there can be: `$0 CR LF CR LF`
+      if (at + 6 > end || buf[at] !== DOLLAR) return 0;
+      let length = (buf[at + 1] as number) - ZERO;
+      if (!(length >= 0 && length <= 9)) return 0;
+      at += 2;
+      for (let byte = buf[at] as number; byte !== CR; byte = buf[at] as number) {
+        const digit = byte - ZERO;
+        // no leading zero; what is left for the long way cannot be more than a few digits
+        if (!(digit >= 0 && digit <= 9) || length === 0 || length > SMALL_BYTES_MAX) return 0;
+        length = length * 10 + digit;
+        at++;
+      }
+      at += 2;
+      const argumentEnd = at + length;
+      if (length > SMALL_BYTES_MAX || argumentEnd + 2 > end) return 0;
+      offsets[place] = at - start;
+      offsets[place + 1] = argumentEnd - start;
+      at = argumentEnd + 2;
+    }
+    this.#found = count;
+    return at - start;
+  }
+
+  #nextInSteps(args: RequestArgs): Parsed {
     const received = this.#received;
     for (;;) {
       if (this.#expected === 0) {
