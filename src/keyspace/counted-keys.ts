@@ -1,17 +1,20 @@
-import { ExpiryWheel } from './expiry-wheel.ts';
+import { ExpiryQueue } from './expiry-queue.ts';
 import type { Slot } from './keyspace.ts';
-import { SlotFlag, type SlotRecords } from './slab/slot-records.ts';
+
+/** Records of the queue that may be outdated beside those that are not. */
+const OUTDATED_MIN = 64;
+const OUTDATED_FACTOR = 4;
 
 /** Keys that show something and were not yet found to be expired (DBSIZE), and when those of them that have an expiry are due. */
 export class CountedKeys {
-  readonly #records: SlotRecords;
-  readonly #wheel: ExpiryWheel;
+  readonly #counted: boolean[] = [];
+  readonly #expiring: Set<Slot> = new Set();
+  readonly #queue: ExpiryQueue = new ExpiryQueue();
+  readonly #recordOf: (slot: Slot) => [atMs: number, key: string];
   #count = 0;
-  #expiringCount = 0;
 
-  constructor(records: SlotRecords) {
-    this.#records = records;
-    this.#wheel = new ExpiryWheel((slot) => records.expiryMs(slot));
+  constructor(recordOf: (slot: Slot) => [atMs: number, key: string]) {
+    this.#recordOf = recordOf;
   }
 
   get count(): number {
@@ -19,42 +22,38 @@ export class CountedKeys {
   }
 
   get expiringCount(): number {
-    return this.#expiringCount;
+    return this.#expiring.size;
   }
 
-  /** Whether time takes a counted slot away. */
-  #expires(slot: Slot): boolean {
-    return this.#records.expiryMs(slot) !== Infinity && this.#records.has(slot, SlotFlag.Pinned) === 0;
+  has(slot: Slot): boolean {
+    return this.#counted[slot] === true;
   }
 
-  /** Takes a slot in as its record has it now: `remove` before that changes. */
-  add(slot: Slot): void {
-    this.#records.mark(slot, SlotFlag.Counted);
+  add(slot: Slot, key: string, expiryMs: number): void {
+    this.#counted[slot] = true;
     this.#count++;
-    if (!this.#expires(slot)) return;
-    this.#expiringCount++;
-    this.#wheel.add(slot);
+    if (expiryMs === Infinity) return;
+    this.#expiring.add(slot);
+    this.#queue.push(expiryMs, key);
+    if (this.#queue.size > OUTDATED_MIN + this.#expiring.size * OUTDATED_FACTOR) {
+      this.#queue.rebuild([...this.#expiring].map((expiring) => this.#recordOf(expiring)));
+    }
   }
 
   remove(slot: Slot): void {
-    if (this.#records.has(slot, SlotFlag.Counted) === 0) return;
-    this.#records.unmark(slot, SlotFlag.Counted);
+    if (this.#counted[slot] !== true) return;
+    this.#counted[slot] = false;
     this.#count--;
-    if (!this.#expires(slot)) return;
-    this.#expiringCount--;
-    this.#wheel.remove(slot);
+    this.#expiring.delete(slot);
   }
 
-  /** Not above when the next expiry is due, in Unix milliseconds; Infinity for none. */
+  /** When the next expiry is due, in Unix milliseconds; Infinity for none. */
   get nextMs(): number {
-    return this.#wheel.nextMs;
+    return this.#queue.nextMs;
   }
 
-  /** Takes out up to `budget` slots that expired by `nowMs`, and visits each. */
-  expire(nowMs: number, budget: number, visit: (slot: Slot) => void): void {
-    this.#wheel.expire(nowMs, budget, (slot) => {
-      this.remove(slot);
-      visit(slot);
-    });
+  /** Takes the earliest record of the queue; it may be outdated. */
+  pop(): string | undefined {
+    return this.#queue.pop();
   }
 }

@@ -1,25 +1,27 @@
-import type { Slot } from './keyspace.ts';
-
-/** Slots by expiry time: a binary heap. Records that are outdated are for the caller to know. */
+/** Keys by expiry time: a binary heap whose outdated records are skipped when they surface. */
 export class ExpiryQueue {
-  readonly #times: number[] = [];
-  readonly #slots: Slot[] = [];
+  #times: number[] = [];
+  #keys: string[] = [];
 
-  push(atMs: number, slot: Slot): void {
+  get size(): number {
+    return this.#times.length;
+  }
+
+  push(atMs: number, key: string): void {
     const times = this.#times;
-    const slots = this.#slots;
+    const keys = this.#keys;
     let at = times.length;
     times.push(atMs);
-    slots.push(slot);
+    keys.push(key);
     while (at > 0) {
       const parent = (at - 1) >> 1;
       if ((times[parent] as number) <= atMs) break;
       times[at] = times[parent] as number;
-      slots[at] = slots[parent] as number;
+      keys[at] = keys[parent] as string;
       at = parent;
     }
     times[at] = atMs;
-    slots[at] = slot;
+    keys[at] = key;
   }
 
   /** The earliest time, Infinity when empty. */
@@ -27,14 +29,14 @@ export class ExpiryQueue {
     return this.#times[0] ?? Infinity;
   }
 
-  /** Removes and returns the slot of the earliest record; there must be one. */
-  pop(): Slot {
+  /** Removes and returns the key of the earliest record. */
+  pop(): string | undefined {
     const times = this.#times;
-    const slots = this.#slots;
-    const top = slots[0] as Slot;
-    const lastTime = times.pop() as number;
-    const lastSlot = slots.pop() as Slot;
-    if (times.length === 0) return top;
+    const keys = this.#keys;
+    const top = keys[0];
+    const lastTime = times.pop();
+    const lastKey = keys.pop();
+    if (times.length === 0 || lastTime === undefined || lastKey === undefined) return top;
     let at = 0;
     for (;;) {
       let child = at * 2 + 1;
@@ -42,11 +44,18 @@ export class ExpiryQueue {
       if (child + 1 < times.length && (times[child + 1] as number) < (times[child] as number)) child++;
       if ((times[child] as number) >= lastTime) break;
       times[at] = times[child] as number;
-      slots[at] = slots[child] as number;
+      keys[at] = keys[child] as string;
       at = child;
     }
     times[at] = lastTime;
-    slots[at] = lastSlot;
+    keys[at] = lastKey;
     return top;
+  }
+
+  /** Starts anew with the records given: for when most of those kept are outdated. */
+  rebuild(records: Iterable<readonly [atMs: number, key: string]>): void {
+    this.#times = [];
+    this.#keys = [];
+    for (const [atMs, key] of records) this.push(atMs, key);
   }
 }

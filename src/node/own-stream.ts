@@ -1,4 +1,4 @@
-import { present } from '../base/assert.ts';
+import { assert } from '../base/assert.ts';
 import { ColumnsBuilder } from '../causal/columns.ts';
 import type { ReplicationLimits } from '../causal/limits.ts';
 import type { Now, Replica } from '../causal/replica.ts';
@@ -18,6 +18,21 @@ export interface OwnStreamOptions {
   readonly made: () => void;
 }
 
+const NOTHING: readonly [Origin, number][] = [];
+
+/** One record for all transactions: whoever is given it has it while the transaction is open. */
+class OwnTransaction implements UpdateContext {
+  readonly origin: Origin;
+  seq = 0;
+  stamp: Stamp = 0 as Stamp;
+  readonly deps: VersionVector;
+
+  constructor(origin: Origin, deps: VersionVector) {
+    this.origin = origin;
+    this.deps = deps;
+  }
+}
+
 /**
  * The stream of transactions of this node's own origin: dots, stamps and deps as they are given out, and the chunks that they become
  * at the end of a turn. No stamp above the durable bound is ever given out.
@@ -29,7 +44,9 @@ export class OwnStream {
   /** The running deps as the transaction made last had them: those of the own origin, for snapshots and the store too (RULES D1). */
   readonly #deps: VersionVector;
   #vectorChanged = false;
-  #context: UpdateContext | null = null;
+  /** The transaction that is open, or was last. */
+  readonly #transaction: OwnTransaction;
+  #isOpen = false;
   #wallMs = 0;
   #lastSeq = 0;
   #writtenSeq = 0;
@@ -41,6 +58,7 @@ export class OwnStream {
     this.#replica = options.replica;
     this.#stampBound = options.stampBound;
     this.#deps = this.#replica.running(this.#replica.origin);
+    this.#transaction = new OwnTransaction(this.#replica.origin, this.#deps);
   }
 
   /** The sequence of the last transaction, 0 before the first. */
@@ -49,7 +67,7 @@ export class OwnStream {
   }
 
   get isOpen(): boolean {
-    return this.#context !== null;
+    return this.#isOpen;
   }
 
   /** The vector was raised by others' transactions: the next one depends on more. */
@@ -64,19 +82,23 @@ export class OwnStream {
 
   /** The transaction that is open, begun where none is. */
   open(): UpdateContext {
-    if (this.#context !== null) return this.#context;
+    const transaction = this.#transaction;
+    if (this.#isOpen) return transaction;
+    transaction.stamp = this.nextStamp(this.#wallMs);
+    transaction.seq = this.#lastSeq + 1;
+    if (this.#builder.transactionCount === 0) this.#builtFrom = transaction.seq;
+    this.#builder.begin(transaction.stamp, this.#vectorChanged ? this.#seenSince() : NOTHING);
+    this.#isOpen = true;
+    return transaction;
+  }
+
+  /** What came of others since the transaction before. */
+  #seenSince(): readonly [Origin, number][] {
     const { origin, vector } = this.#replica;
-    const [stamp, seq] = [this.nextStamp(this.#wallMs), this.#lastSeq + 1];
-    let changes: [Origin, number][] = [];
-    if (this.#vectorChanged) {
-      changes = vector.changesSince(this.#deps).filter(([other]) => other !== origin);
-      for (const [other, known] of changes) this.#deps.raise(other, known);
-      this.#vectorChanged = false;
-    }
-    if (this.#builder.transactionCount === 0) this.#builtFrom = seq;
-    this.#builder.begin(stamp, changes);
-    this.#context = { origin, seq, stamp, deps: this.#deps };
-    return this.#context;
+    const changes = vector.changesSince(this.#deps).filter(([other]) => other !== origin);
+    for (const [other, known] of changes) this.#deps.raise(other, known);
+    this.#vectorChanged = false;
+    return changes;
   }
 
   record(update: Update): void {
@@ -85,11 +107,12 @@ export class OwnStream {
 
   /** Ends the open transaction. Says whether what was made is worth a chunk of its own. */
   close(): boolean {
-    const context = present(this.#context, 'a transaction is open');
-    this.#context = null;
-    this.#lastSeq = context.seq;
-    this.#writtenSeq = context.seq;
-    this.#replica.vector.raise(context.origin, context.seq);
+    assert(this.#isOpen, 'a transaction is open');
+    const { origin, seq } = this.#transaction;
+    this.#isOpen = false;
+    this.#lastSeq = seq;
+    this.#writtenSeq = seq;
+    this.#replica.vector.raise(origin, seq);
     this.#options.made();
     return this.#builder.contentBytes >= this.#options.limits.chunkBytesMax;
   }

@@ -11,12 +11,8 @@ export interface KeyOperations {
   readonly key: string;
   /** The write of each value; of what was refused too, unless it was written again. */
   readonly writes: ReadonlyMap<string, number>;
-  /** Somebody may have removed it without a trace in the history: a del of unknown end. */
+  /** Somebody may have removed it without a trace in the history: a del of unknown end, an expiry. */
   readonly mayVanish: boolean;
-  /** When the first of what was written expires; Infinity where nothing does. */
-  readonly vanishesFrom: number;
-  /** It is added to: what is read of it is nobody's write. */
-  readonly isCounted: boolean;
   /** Dels that were done. */
   readonly deletions: readonly number[];
 }
@@ -25,8 +21,6 @@ interface KeyBeingRead {
   key: string;
   writes: Map<string, number>;
   mayVanish: boolean;
-  vanishesFrom: number;
-  isCounted: boolean;
   deletions: number[];
   isLeftOut: boolean;
 }
@@ -37,9 +31,8 @@ function mayBeDone({ ok }: Operation): boolean {
 }
 
 /**
- * Which operations of a history tell something of causality, and which write each of them read. Left out are keys that never leave their node,
- * reads that may be of any age, what was refused, and writes of unknown end that nobody read: they may never have been. What is done to keys that
- * are counted on has its place in the order; a sum that was read says nothing of who was read.
+ * Which operations of a history tell something of causality, and which write each of them read. Left out are keys that are counted on or
+ * never leave their node, reads that may be of any age, what was refused, and writes of unknown end that nobody read: they may never have been.
  */
 export class Observations {
   readonly history: readonly Operation[];
@@ -91,13 +84,7 @@ export class Observations {
 
   /** A read that found nothing, or a cas that wanted and found nothing. */
   sawNothing(at: number): boolean {
-    return this.source[at] === NOTHING && this.isRead(at) && !this.key(at).isCounted;
-  }
-
-  /** Whether what was there may be gone when the operation looks, where clocks differ by so many nanoseconds at most. */
-  mayHaveVanished(at: number, clockSkew: number): boolean {
-    const { mayVanish, vanishesFrom } = this.key(at);
-    return mayVanish || (vanishesFrom < Infinity && this.operation(at).end + clockSkew >= vanishesFrom);
+    return this.source[at] === NOTHING && this.isRead(at);
   }
 
   isRead(at: number): boolean {
@@ -119,18 +106,15 @@ export class Observations {
       if (place === undefined) {
         place = keys.length;
         places.set(name, place);
-        const nothing = { mayVanish: false, vanishesFrom: Infinity, isCounted: false, isLeftOut: false };
-        keys.push({ key: name, writes: new Map(), deletions: [], ...nothing });
+        keys.push({ key: name, writes: new Map(), mayVanish: false, deletions: [], isLeftOut: false });
       }
       this.keyOf[at] = place;
       const key = keys[place] as KeyBeingRead;
       distinct.see(operation, at, 'operation');
-      if (op !== 'read' && level === 'weak') key.isLeftOut = true;
-      if (op === 'incr') key.isCounted = true;
+      if (op === 'incr' || (op !== 'read' && level === 'weak')) key.isLeftOut = true;
       if (op === 'del' && operation.ok === null) key.mayVanish = true;
       if (op === 'del' && operation.ok === true) key.deletions.push(at);
-      const { expires = Infinity } = operation;
-      if (mayBeDone(operation)) key.vanishesFrom = Math.min(key.vanishesFrom, expires);
+      if (operation.expires !== undefined && mayBeDone(operation)) key.mayVanish = true;
       if (value === null || (op !== 'write' && op !== 'cas')) continue;
       if (mayBeDone(operation) || !key.writes.has(value)) key.writes.set(value, at);
     }
@@ -157,9 +141,8 @@ export class Observations {
   #sourceOf(at: number): number {
     const { op, value, expected } = this.operation(at);
     const seen = op === 'read' ? value : op === 'cas' ? (expected ?? null) : null;
-    const { isCounted, writes } = this.key(at);
-    if (seen === null || isCounted) return NOTHING;
-    const write = writes.get(seen);
+    if (seen === null) return NOTHING;
+    const write = this.key(at).writes.get(seen);
     return write === undefined || !mayBeDone(this.operation(write)) ? NOBODY : write;
   }
 }
