@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { documents } from './documents.ts';
-import { memory } from './memory.ts';
 import { overwrites } from './overwrites.ts';
 import { besideRedis } from './redis.ts';
 import { regions } from './regions.ts';
@@ -12,14 +11,15 @@ import type { Bench } from './support/bench.ts';
 import { types } from './types.ts';
 import { wan } from './wan.ts';
 
-const BENCHES: readonly Bench[] = [besideRedis, memory, regions, overwrites, documents, types, scale, strong, wan];
+const BENCHES: readonly Bench[] = [besideRedis, regions, overwrites, documents, types, scale, strong, wan];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     small: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '30' },
-    rate: { type: 'string', default: '2000' },
+    rate: { type: 'string', default: '10000' },
+    cut: { type: 'string', default: '60' },
     operations: { type: 'string', default: '10000000' },
     requests: { type: 'string', default: '200000' },
     runs: { type: 'string', default: '5' },
@@ -36,7 +36,8 @@ const { values, positionals } = parseArgs({
 const chosen = BENCHES.filter((bench) => positionals.includes(bench.name));
 if (values.help || chosen.length !== positionals.length || chosen.length === 0) {
   console.log(
-    `npm run bench -- NAME … [--small] [--seconds 30] [--rate 2000] [--operations 10000000] [--port-base 7400] [--json FOLDER]
+    `npm run bench -- NAME … [--small] [--seconds 30] [--operations 10000000] [--port-base 7400] [--json FOLDER]
+                  regions: [--rate 10000] [--cut 60] [--only apply,lag,catch-up]
                   redis: [--requests 200000] [--runs 5] [--only GET,SET] [--pipeline 1,16,64] [--bytes 64,1024] [--peers 2,0]
 --json writes NAME.json, and NAME.svg for benches that draw\n`,
   );
@@ -55,6 +56,7 @@ for (const bench of chosen) {
     small: values.small,
     seconds: Number(values.seconds),
     rate: Number(values.rate),
+    cutSeconds: Number(values.cut),
     operations: Number(values.operations),
     requests: Number(values.requests),
     runs: Number(values.runs),

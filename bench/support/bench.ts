@@ -5,6 +5,8 @@ export interface BenchOptions {
   readonly seconds: number;
   /** Writes a second in all. */
   readonly rate: number;
+  /** How long a region is cut off, in seconds, for benches that do that. */
+  readonly cutSeconds: number;
   readonly portBase: number;
   /** Operations in all, for benches that are counted by operations. */
   readonly operations: number;

@@ -16,6 +16,9 @@ interface ReadyNode {
 export interface BenchCluster {
   readonly pid: number;
   readonly nodes: readonly ReadyNode[];
+  /** Where the WAN shaper is asked. */
+  readonly wan: string;
+  readonly wanPid: number | null;
   stop(): Promise<void>;
 }
 
@@ -47,10 +50,16 @@ export async function startCluster(options: readonly string[]): Promise<BenchClu
     });
   });
   await Promise.race([ready, ended]);
-  const file = JSON.parse(readFileSync(readyFile, 'utf8')) as { nodes: ReadyNode[] };
+  const file = JSON.parse(readFileSync(readyFile, 'utf8')) as {
+    nodes: ReadyNode[];
+    wan: string;
+    wanPid: number | null;
+  };
   return {
     pid: child.pid ?? 0,
     nodes: file.nodes,
+    wan: file.wan,
+    wanPid: file.wanPid,
     stop: async () => {
       const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
       child.kill('SIGTERM');

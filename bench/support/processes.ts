@@ -31,13 +31,3 @@ function threadNanoseconds(path: string): number {
     return 0;
   }
 }
-
-/** The pids of a process's children. */
-export function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-}
-
-/** A process's command line, arguments by spaces. */
-export function commandLine(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-}

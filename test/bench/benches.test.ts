@@ -25,7 +25,10 @@ describe('benches', () => {
     const { output } = await run('regions', '--small', '--port-base', '0');
     expect(output).toMatch(/us-east-1 → ap-southeast-1 +117\.88 +\d+\.\d\d/);
     expect(output.match(/ → /g)).toHaveLength(6);
-    expect(output).toContain('digests equal');
+    expect(output).toMatch(/wire bytes an update and region, all that went between regions: \d+\.\d B/);
+    expect(output).toMatch(/1000 keys, 100 a frame +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d/);
+    expect(output).toMatch(/[1-9]\d* updates missed, all there \d+\.\d\d s after the link healed/);
+    expect(output.match(/digests equal/g)).toHaveLength(3);
   });
 
   it('overwrites counts the keys and compares the digests', async () => {
@@ -83,24 +86,6 @@ describe('benches', () => {
       );
       for (const { own, redis } of rows) for (const { cpuUsec } of [own, redis]) expect(cpuUsec).toBeGreaterThan(0);
       expect(readFileSync(join(folder, 'redis.svg'), 'utf8')).toContain('SADD P16');
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-
-  it('memory finds all keys that it wrote, at both servers, and measures the pause beside an idle process', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'causeway-test-bench-'));
-    try {
-      const { output } = await run('memory', '--small', '--json', folder);
-      expect(output).toContain('checks: all held');
-      const { rows, pauses } = JSON.parse(readFileSync(join(folder, 'memory.json'), 'utf8')) as {
-        rows: { keys: number; ownBytes: number }[];
-        pauses: { during: string; longestMs: number; idleMs: number }[];
-      };
-      expect(rows.map(({ keys }) => keys)).toEqual([20_000]);
-      for (const { ownBytes } of rows) expect(ownBytes).toBeGreaterThan(76);
-      expect(pauses.map(({ during }) => during)).toEqual(['writing the keys', 'mixed load']);
-      for (const { longestMs, idleMs } of pauses) for (const ms of [longestMs, idleMs]) expect(ms).toBeGreaterThan(0);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

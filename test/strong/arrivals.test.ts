@@ -13,7 +13,7 @@ import { plainSha256 } from '../../src/groups/audit-text.ts';
 import type { GroupEntry } from '../../src/groups/group-entry.ts';
 import { groupOrigin } from '../../src/groups/group-plan.ts';
 import { GroupState } from '../../src/groups/group-state.ts';
-import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
+import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 
@@ -30,7 +30,7 @@ class Log {
     sha256: plainSha256,
     isStored: false,
   });
-  readonly shown: ((keyspace: SlabKeyspace) => void)[] = [];
+  readonly shown: ((keyspace: MapKeyspace) => void)[] = [];
 
   apply(line: string): void {
     const index = this.state.applied + 1;
@@ -60,14 +60,14 @@ class Log {
   }
 }
 
-function newKeyspace(): SlabKeyspace {
-  const keyspace = new SlabKeyspace();
+function newKeyspace(): MapKeyspace {
+  const keyspace = new MapKeyspace();
   keyspace.collectsDirty = true;
-  keyspace.kinds.isPinned = (key) => key.toLatin1().startsWith('k');
+  keyspace.isPinned = (key) => key.startsWith('k');
   return keyspace;
 }
 
-const shownOf = (keyspace: SlabKeyspace, key: string): string =>
+const shownOf = (keyspace: MapKeyspace, key: string): string =>
   JSON.stringify(keyspace.entryOf(latin1Range(key))?.toState() ?? null);
 
 const KEYS = Array.from({ length: 12 }, (_, at) => `k${at}`);
