@@ -377,6 +377,8 @@ export class Group {
     if (proposed.term !== entry.term) return this.#fail(entry.index, proposed.term, 'refused');
     this.#proposed.delete(entry.index);
     this.figures.quorumLatency.add((monotonicMs - proposed.atMs) * USEC_PER_MS);
+    // what its client reads there next may wait for this to show
+    this.raft.tellCommit(proposed.node);
     const done = proposed.entry === null ? NO_REPLY : reply;
     this.#answer(
       proposed,

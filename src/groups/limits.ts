@@ -8,6 +8,7 @@ export const GROUP_TIMING: RaftTiming = {
   electionMs: 1_000,
   electionSpreadMs: 500,
   heartbeatMs: 150,
+  commitNoteMs: 2,
   leaseMs: 800,
   pauseMs: 400,
 };
@@ -17,6 +18,7 @@ export const MEMBERS_TIMING: RaftTiming = {
   electionMs: 2_000,
   electionSpreadMs: 1_000,
   heartbeatMs: 500,
+  commitNoteMs: 0,
   leaseMs: 1_600,
   pauseMs: 800,
 };

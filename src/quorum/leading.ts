@@ -40,6 +40,19 @@ export class Leading {
     for (const node of others) if (!this.progress.has(node)) this.progress.set(node, new Progress(next, nowMs));
   }
 
+  /** A member waits for what is committed: it is told with this turn. */
+  tellCommit(node: number): void {
+    const progress = this.progress.get(node);
+    if (progress !== undefined) progress.commitDueMs = -Infinity;
+  }
+
+  /** When the next member is to hear of what is committed, Infinity for none. */
+  get commitDueMs(): number {
+    let dueMs = Infinity;
+    for (const progress of this.progress.values()) dueMs = Math.min(dueMs, progress.commitDueMs);
+    return dueMs;
+  }
+
   /** What a majority of voters has reached; `own` is this node's value where it votes. */
   #majority(config: GroupConfig, own: number, valueOf: (progress: Progress) => number): number {
     return majorityValue(config.voters, (voter) => {

@@ -24,6 +24,11 @@ export interface RaftTiming {
   /** Each wait for an election is longer than `electionMs` by a random part of this. */
   readonly electionSpreadMs: number;
   readonly heartbeatMs: number;
+  /**
+   * How long a leader may keep to itself that more is committed, so that the next entries bring it along: a message for that alone would cost both
+   * ends as much as one with entries. 0 for not at all; who waits for it is told at once (`Raft.tellCommit`).
+   */
+  readonly commitNoteMs: number;
   /** How long after sending a round that a quorum echoed no other leader can be. Less than `electionMs` by the drift of clocks. */
   readonly leaseMs: number;
   /** Time that jumps by more than this between two calls voids the lease: the process stood still. */
@@ -81,6 +86,10 @@ export function assertOptions({ timing, limits }: RaftOptions): void {
   assert(
     timing.heartbeatMs > 0 && timing.heartbeatMs < timing.electionMs,
     'heartbeats are more frequent than elections',
+  );
+  assert(
+    timing.commitNoteMs >= 0 && timing.commitNoteMs < timing.heartbeatMs,
+    'a heartbeat says what is committed, so waiting for it is no use',
   );
   assert(timing.leaseMs >= 0 && timing.leaseMs < timing.electionMs, 'a lease is shorter than the shortest election');
   assert(timing.electionSpreadMs > 0, 'elections are spread');

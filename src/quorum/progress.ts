@@ -46,6 +46,8 @@ export class Progress {
   echoedRound = 0;
   /** The highest commit index that it was sent. */
   sentCommit = 0;
+  /** When it is to hear of a higher one at the latest; Infinity where it knows, or nothing new was looked at. */
+  commitDueMs: number = Infinity;
   /** In probe: an append is out and not answered. */
   isProbeSent = false;
   readonly window: Window = new Window();

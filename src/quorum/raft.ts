@@ -131,7 +131,7 @@ export class Raft {
   nextTickMs(): number {
     const { asked, electionDeadlineMs, leading, nowMs, timing } = this.#state;
     if (nowMs === -Infinity || this.#hasMoreToDo) return nowMs;
-    const dueMs = leading === null ? electionDeadlineMs : leading.heartbeatDueMs;
+    const dueMs = leading === null ? electionDeadlineMs : Math.min(leading.heartbeatDueMs, leading.commitDueMs);
     return Math.min(dueMs, leading?.transfer?.deadlineMs ?? Infinity, asked.oldestMs + timing.electionMs);
   }
 
@@ -196,6 +196,11 @@ export class Raft {
   restarted(node: number): void {
     const { leading, log } = this.#state;
     leading?.progress.get(node)?.forget(log.lastIndex + 1);
+  }
+
+  /** At a leader: a member waits for what is committed, and is told with this turn. */
+  tellCommit(node: number): void {
+    this.#state.leading?.tellCommit(node);
   }
 
   get abstains(): boolean {

@@ -51,6 +51,8 @@ export function confirmReads(state: RaftState, leading: Leading): void {
 function answer(state: RaftState, { from, id }: WaitingRead, index: number | null): void {
   if (from === 0) state.reads.push({ id, index });
   else {
+    // it waits until that is applied there
+    state.leading?.tellCommit(from);
     state.send({ type: 'read-index-response', from: state.id, to: from, term: state.term, id, index: index ?? 0 });
   }
 }

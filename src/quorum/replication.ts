@@ -39,9 +39,16 @@ export function heartbeat(state: RaftState, leading: Leading): void {
 export function sendAppends(state: RaftState, leading: Leading): void {
   for (const [to, progress] of leading.progress) {
     while (sendNext(state, leading, to, progress));
-    if (progress.state === 'replicate' && progress.sentCommit < state.commit) sendEmpty(state, to, progress, NO_ANSWER);
+    if (progress.state === 'replicate' && progress.sentCommit < state.commit) tellCommitWhenDue(state, to, progress);
+    else progress.commitDueMs = Infinity;
     if (progress.state === 'snapshot') sendChunks(state, leading, to, progress);
   }
+}
+
+/** That more is committed is brought along by the next entries, if these come soon. */
+function tellCommitWhenDue(state: RaftState, to: number, progress: Progress): void {
+  progress.commitDueMs = Math.min(progress.commitDueMs, state.nowMs + state.timing.commitNoteMs);
+  if (state.nowMs >= progress.commitDueMs) sendEmpty(state, to, progress, NO_ANSWER);
 }
 
 /** The next entries for one follower; false when there are none, or it has enough under way. */
@@ -83,6 +90,7 @@ function sendAppend(state: RaftState, to: number, progress: Progress, entries: r
   const previousTerm =
     previousIndex === 0 ? 0 : present(log.termAt(previousIndex), 'what comes before the next entry is in the log');
   progress.sentCommit = state.commit;
+  progress.commitDueMs = Infinity;
   state.send({
     type: 'append',
     from: state.id,
@@ -164,6 +172,7 @@ export function commitByCounting(state: RaftState, leading: Leading): void {
 /** A leader that is no voter any more leads until that is committed (thesis, 4.2.2); the others hear of it first. */
 function stepDownIfRemoved(state: RaftState, leading: Leading): void {
   if (state.isVoter || state.configs.currentIndex > state.commit) return;
+  for (const progress of leading.progress.values()) progress.commitDueMs = state.nowMs;
   sendAppends(state, leading);
   becomeFollower(state, state.term, 0);
 }

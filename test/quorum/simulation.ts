@@ -89,7 +89,7 @@ export class Simulation {
       voters,
       learners,
       seed: plan.seed,
-      timing: timingOf(plan.electionMs),
+      timing: { ...timingOf(plan.electionMs), commitNoteMs: this.#random.pick([0, 30]) },
       limits: { slackBytesMax: this.#random.pick([1, 500]), appendBytesMax: plan.appendBytesMax },
     });
     this.world.invariants.isConfigFixed = !plan.changesMembers;

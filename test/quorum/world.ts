@@ -9,6 +9,7 @@ export const TIMING: RaftTiming = {
   electionMs: 1000,
   electionSpreadMs: 1000,
   heartbeatMs: 100,
+  commitNoteMs: 0,
   leaseMs: 900,
   pauseMs: 400,
 };

@@ -20,10 +20,12 @@ describe('CW.ONCE', () => {
     const regions = new StrongRegions();
     const { cluster } = regions;
     const request = `CW.ONCE order-1 ${VIRTUAL_START_MS} INCR position:1`;
-    const east = regions.connect(EAST).begin(request);
     const west = regions.node(WEST);
-    // committed and applied elsewhere, and the client has heard nothing
-    const isAtWest = (): boolean => west.core.strong.groups().some(({ applied, lastIndex }) => applied < lastIndex);
+    const lastAtWest = (): number => west.core.strong.groups().reduce((sum, { lastIndex }) => sum + lastIndex, 0);
+    const before = lastAtWest();
+    const east = regions.connect(EAST).begin(request);
+    // committed once the leader hears of it, and the client has heard nothing
+    const isAtWest = (): boolean => lastAtWest() > before;
     expect(cluster.runUntil(isAtWest)).toBe(true);
     expect(east.answer).toBeNull();
     cluster.kill(regions.node(EAST));
