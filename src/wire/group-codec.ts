@@ -14,6 +14,7 @@ import type {
   StrongKind,
   StrongRequestFrame,
 } from '../groups/strong-frames.ts';
+import { CommandsEntryReader, CommandsEntryWriter } from './commands-entry.ts';
 import { checkEntryState, checkText } from './entry-state.ts';
 import {
   array,
@@ -56,6 +57,12 @@ const RULES_MAX = 1_024;
 /** Bytes of their own: they stay, and must not pin the receive buffer that they came in. */
 const own = (value: unknown, what: string): Uint8Array => new Uint8Array(blob(value, what));
 
+/** The same bytes, whatever kind of array they came as. */
+function view(value: unknown, what: string): Uint8Array {
+  const { buffer, byteOffset, length } = blob(value, what);
+  return new Uint8Array(buffer, byteOffset, length);
+}
+
 const flatRequest = ({ origin: of, serial, floor }: RequestId): number[] => [of, serial, floor];
 
 function requestId(value: unknown): RequestId {
@@ -80,7 +87,7 @@ function requester(value: unknown): Requester {
 
 function commands(value: unknown): Arguments[] {
   return array(value, COMMANDS_MAX, 'commands').map((each) => {
-    const words = array(each, ARGUMENTS_MAX, 'arguments').map((word) => own(word, 'an argument'));
+    const words = array(each, ARGUMENTS_MAX, 'arguments').map((word) => view(word, 'an argument'));
     return words.length === 0 ? refuse('a command has no name') : words;
   });
 }
@@ -205,7 +212,7 @@ function answerOf([kind, a, b, c]: readonly unknown[]): LeaderAnswer {
   const name = ANSWERS[count(kind, 'an answer')];
   if (name === 'done') {
     const versions = array(b, KEYS_MAX, 'versions').map(versionOf);
-    return { kind: 'done', reply: own(a, 'a reply'), versions, index: count(c, 'an index') };
+    return { kind: 'done', reply: blob(a, 'a reply'), versions, index: count(c, 'an index') };
   }
   if (name === 'failed') {
     const code = FAILURES.find((known) => known === a) ?? refuse('an error has no code');
@@ -256,7 +263,7 @@ function frameOf(parts: readonly unknown[]): LaneFrame {
       return requestFrame(parts);
     case FrameKind.piece: {
       const [begins, ends] = [flag(b, 'a beginning'), flag(c, 'an end')];
-      return { type: 'piece', stream: text(a, 'a stream'), begins, ends, bytes: own(d, 'a piece') };
+      return { type: 'piece', stream: text(a, 'a stream'), begins, ends, bytes: blob(d, 'a piece') };
     }
     case FrameKind.taken:
       return { type: 'taken', bytes: count(a, 'bytes taken') };
@@ -379,12 +386,18 @@ function partOf(parts: readonly unknown[]): GroupPart {
   return { kind, pairs };
 }
 
+const writer = new CommandsEntryWriter();
+const reader = new CommandsEntryReader();
+
 /** What groups send and keep: msgpack arrays, checked whole on the way in. */
 export const groupCodec: GroupCodec = {
   encodeFrame: (frame) => packr.pack(frameParts(frame)),
-  decodeFrame: (bytes) => frameOf(list(bytes, 16, 'a frame')),
-  encodeEntry: (entry) => packr.pack([EntryForm[entry.kind], entry.stamp, ...entryParts(entry)]),
-  decodeEntry: (bytes) => entryOf(list(bytes, 16, 'an entry')),
+  // What stays of it must not pin the receive buffer that it came in: it is copied once, and its parts are views of the copy.
+  decodeFrame: (bytes) => frameOf(list(new Uint8Array(bytes), 16, 'a frame')),
+  encodeEntry: (entry) =>
+    (entry.kind === 'commands' ? writer.write(entry) : null) ??
+    packr.pack([EntryForm[entry.kind], entry.stamp, ...entryParts(entry)]),
+  decodeEntry: (bytes) => reader.read(bytes) ?? entryOf(list(bytes, 16, 'an entry')),
   encodeKeyState: (state) => packr.pack(state),
   decodeKeyState: (bytes) => keyState(list(bytes, 2, 'a key')),
   encodeMeta: (of) => packr.pack(flatMeta(of)),

@@ -16,17 +16,18 @@ const MessageType = {
 
 const ENTRIES_MAX = 100_000;
 
+const isEntryKind = (value: unknown): value is EntryKind =>
+  value === EntryKind.Command || value === EntryKind.Noop || value === EntryKind.Config;
+
 const flatEntry = ({ index, term, kind, data }: Entry): unknown[] => [index, term, kind, data];
 
 function entry(value: unknown): Entry {
   const [index, term, kind, data] = array(value, 4, 'an entry');
-  const known = Object.values(EntryKind).find((each) => each === kind) ?? refuse('an entry has no kind');
-  // the bytes stay in the log, so they must not pin the receive buffer that they came in
   return {
     index: count(index, 'an index'),
     term: count(term, 'a term'),
-    kind: known,
-    data: new Uint8Array(blob(data, "an entry's data")),
+    kind: isEntryKind(kind) ? kind : refuse('an entry has no kind'),
+    data: blob(data, "an entry's data"),
   };
 }
 
@@ -98,7 +99,7 @@ export function flatMessage(message: Message): unknown[] {
   return [MessageType[message.type], message.from, message.to, message.term, ...parts(message)];
 }
 
-/** A message from a list; throws PROTOCOL where it is none. What its numbers claim is for Raft to judge. */
+/** A message from a list, whose bytes it keeps; throws PROTOCOL where it is none. What its numbers claim is for Raft to judge. */
 export function messageOf(value: unknown): Message {
   const [type, sender, receiver, at, a, b, c, d, e, f] = array(value, 16, 'a message');
   const base = { from: node(sender), to: node(receiver), term: count(at, 'a term') };
@@ -142,7 +143,7 @@ export function messageOf(value: unknown): Message {
         offset: count(b, 'an offset'),
         isLast: flag(c, 'an end'),
         transfer: count(f, 'a transfer'),
-        bytes: new Uint8Array(blob(d, 'a chunk')),
+        bytes: blob(d, 'a chunk'),
         round: count(e, 'a round'),
       };
     case MessageType['snapshot-response']:
