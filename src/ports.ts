@@ -86,6 +86,7 @@ export interface StoredLogEntry {
   readonly term: number;
   /** 0 … 255 */
   readonly kind: number;
+  /** Nobody changes them: they are kept as they are. */
   readonly data: Uint8Array;
 }
 

@@ -1,7 +1,8 @@
 import { assert } from '../base/assert.ts';
-import type { QuorumBatch, QuorumGroupBatch, StoredAside, StoredStateChange } from '../ports.ts';
+import type { QuorumBatch, QuorumGroupBatch, StoredAside, StoredLogEntry, StoredStateChange } from '../ports.ts';
 import { followLog } from './quorum-log-bounds.ts';
 import {
+  entryBytes,
   entryValue,
   generationValue,
   GroupKeys,
@@ -9,6 +10,7 @@ import {
   seedOf,
   snapshotValue,
   stateValue,
+  writeEntry,
   type GroupHead,
   type KeySpan,
 } from './quorum-records.ts';
@@ -50,18 +52,26 @@ const SWEPT_MAX = 1_000;
 /** A key, its checksum and an allowance for its place in a page. */
 const RECORD_BYTES = 64;
 
+/** What becomes of a key: a value of its own, or one that a log entry is made into; removed where there is none. */
+type Change =
+  | { readonly key: Uint8Array; readonly value: Uint8Array | null }
+  | { readonly keys: GroupKeys; readonly entry: StoredLogEntry };
+
 /**
- * A batch as keys and values, made when it is handed over: from then on its bytes are the store's own. Moves the groups' tails on.
+ * A batch as keys and values, made when it is handed over: from then on its bytes are the store's own, but for those of log entries, which
+ * nobody changes. Most batches are these alone, and what would be made of each is made where it is written. Moves the groups' tails on.
  */
 export class PreparedBatch {
   /** Of its keys and values in a record. */
   bytes: number = COUNT_BYTES;
-  readonly #keys: Uint8Array[] = [];
-  readonly #values: (Uint8Array | null)[] = [];
+  readonly #changes: Change[] = [];
   readonly #block: RecordBlock;
+  readonly #pool: BlockPool;
+  #entryBytes = 0;
   readonly #sweeps: Sweep[] = [];
 
   constructor(batch: QuorumBatch, tails: Map<string, GroupTail>, pool: BlockPool) {
+    this.#pool = pool;
     this.#block = new RecordBlock(pool.take(batch.groups.reduce((sum, group) => sum + bytesOf(group), 0)));
     const seen = new Set<string>();
     for (const group of batch.groups) {
@@ -76,21 +86,30 @@ export class PreparedBatch {
   /** To be called in a transaction. */
   writeTo(writer: KeyWriter): void {
     for (const each of this.#sweeps) sweep(writer, each);
-    let position = 0;
-    for (const key of this.#keys) {
-      const value = this.#values[position++];
-      // What these return resolves with the transaction, which is waited for as a whole.
-      if (value === null || value === undefined) writer.remove(key);
-      else writer.put(key, value);
+    const block = new RecordBlock(this.#pool.take(this.#entryBytes));
+    // What these return resolves with the transaction, which is waited for as a whole.
+    for (const change of this.#changes) {
+      if ('entry' in change) {
+        const { keys, entry } = change;
+        writer.put(keys.log(entry.index), entryValue(block, entry, keys.logSeed(entry.index)));
+      } else if (change.value === null) writer.remove(change.key);
+      else writer.put(change.key, change.value);
     }
   }
 
   /** Puts it as a record into `bytes` bytes (see `replayRecord`). */
   recordTo(into: Buffer, start: number): void {
-    let at = into.writeUInt32BE(this.#keys.length, start);
-    let position = 0;
-    for (const key of this.#keys) {
-      const value = this.#values[position++] ?? null;
+    let at = into.writeUInt32BE(this.#changes.length, start);
+    for (const change of this.#changes) {
+      if ('entry' in change) {
+        const { keys, entry } = change;
+        at = into.writeUInt16BE(keys.logKeyBytes, at);
+        at = into.writeUInt32BE(entryBytes(entry) + 1, at);
+        at = keys.writeLog(into, at, entry.index);
+        at = writeEntry(into, at, entry, keys.logSeed(entry.index));
+        continue;
+      }
+      const { key, value } = change;
       at = into.writeUInt16BE(key.length, at);
       at = into.writeUInt32BE(value === null ? 0 : value.length + 1, at);
       into.set(key, at);
@@ -109,7 +128,7 @@ export class PreparedBatch {
     }
     followLog(tail, batch, {
       removed: (index) => this.#put(keys.log(index), null),
-      added: (entry) => this.#put(keys.log(entry.index), entryValue(this.#block, entry, keys.logSeed(entry.index))),
+      added: (entry) => this.#addEntry(keys, entry),
     });
     if (tail.hasGone && (batch.aside !== null || batch.state !== null))
       this.#sweeps.push({ tail, generation: tail.generation, aside: tail.aside });
@@ -121,6 +140,13 @@ export class PreparedBatch {
       this.#putBytes(keys.audit(index), record);
     }
     this.#put(keys.head, headValue(this.#block, tail, seedOf(keys.head)));
+  }
+
+  #addEntry(keys: GroupKeys, entry: StoredLogEntry): void {
+    const bytes = entryBytes(entry);
+    this.#changes.push({ keys, entry });
+    this.#entryBytes += bytes;
+    this.bytes += LENGTHS_BYTES + keys.logKeyBytes + bytes;
   }
 
   #addAside({ begins, entries, rows }: StoredAside, tail: GroupTail): void {
@@ -164,8 +190,7 @@ export class PreparedBatch {
 
   /** Null for a key that goes. */
   #put(key: Uint8Array, value: Uint8Array | null): void {
-    this.#keys.push(key);
-    this.#values.push(value);
+    this.#changes.push({ key, value });
     this.bytes += LENGTHS_BYTES + key.length + (value?.length ?? 0);
   }
 }
@@ -208,10 +233,9 @@ function newTail(group: string): GroupTail {
   return { keys: new GroupKeys(group), hardState: null, firstIndex: 1, lastIndex: 0, lastAudit: 0, ...noState };
 }
 
-/** An estimate from above, so that one block is enough. */
-function bytesOf({ entries, aside, state, snapshot, audit }: QuorumGroupBatch): number {
+/** Of all but log entries, an estimate from above, so that one block is enough. */
+function bytesOf({ aside, state, snapshot, audit }: QuorumGroupBatch): number {
   let bytes = 3 * RECORD_BYTES + (snapshot?.meta.length ?? 0) + (state?.meta.length ?? 0);
-  for (const { data } of entries) bytes += data.length + RECORD_BYTES;
   for (const pairs of [state?.entries, state?.rows, aside?.entries, aside?.rows])
     for (const [key, value] of pairs ?? []) bytes += key.length + (value?.length ?? 0) + RECORD_BYTES;
   for (const [, record] of audit) bytes += record.length + RECORD_BYTES;

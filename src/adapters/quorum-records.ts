@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
 import type { StoredHardState, StoredLogEntry, StoredSnapshot } from '../ports.ts';
 import type { LogBounds } from './quorum-log-bounds.ts';
-import { bodyOf, NUMBER_BYTES, numberAt, writeNumber, type RecordBlock } from './record-block.ts';
+import { bodyOf, CRC_BYTES, NUMBER_BYTES, numberAt, writeNumber, type RecordBlock } from './record-block.ts';
 
 /**
  * What the keys and values of the quorum's store look like. All groups are in one tree; what a commit touches of a group lies side by
@@ -81,10 +81,20 @@ export class GroupKeys {
   }
 
   log(index: number): Uint8Array {
-    const key = new Uint8Array(this.#logPrefix.length + NUMBER_BYTES);
-    key.set(this.#logPrefix);
-    writeNumber(key, this.#logPrefix.length, index);
+    const key = new Uint8Array(this.logKeyBytes);
+    this.writeLog(key, 0, index);
     return key;
+  }
+
+  get logKeyBytes(): number {
+    return this.#logPrefix.length + NUMBER_BYTES;
+  }
+
+  /** Writes the key of a log entry. Returns the position after it. */
+  writeLog(into: Uint8Array, at: number, index: number): number {
+    into.set(this.#logPrefix, at);
+    writeNumber(into, at + this.#logPrefix.length, index);
+    return at + this.logKeyBytes;
   }
 
   /** The seed of a log entry's checksum: that of another index is another. */
@@ -215,8 +225,30 @@ export function unsealed(storeKey: Uint8Array, value: Uint8Array): Uint8Array | 
   return bodyOf(value, seedOf(storeKey));
 }
 
+/** Of an entry's value. */
+export function entryBytes({ data }: StoredLogEntry): number {
+  return CRC_BYTES + NUMBER_BYTES + 1 + data.length;
+}
+
+/** Writes what `entryValue` makes into larger bytes. Returns the position after it. */
+export function writeEntry(into: Buffer, at: number, entry: StoredLogEntry, seed: number): number {
+  assertKind(entry);
+  const bodyAt = at + CRC_BYTES;
+  const dataAt = bodyAt + NUMBER_BYTES + 1;
+  writeNumber(into, bodyAt, entry.term);
+  into[bodyAt + NUMBER_BYTES] = entry.kind;
+  into.set(entry.data, dataAt);
+  const end = dataAt + entry.data.length;
+  into.writeUInt32BE(crc32(into.subarray(bodyAt, end), seed), at);
+  return end;
+}
+
+function assertKind({ kind }: StoredLogEntry): void {
+  assert(Number.isInteger(kind) && kind >= 0 && kind <= KIND_MAX, 'the kind of an entry is a byte');
+}
+
 export function entryValue(block: RecordBlock, entry: StoredLogEntry, seed: number): Uint8Array {
-  assert(Number.isInteger(entry.kind) && entry.kind >= 0 && entry.kind <= KIND_MAX, 'the kind of an entry is a byte');
+  assertKind(entry);
   return block
     .begin(NUMBER_BYTES + 1 + entry.data.length)
     .number(entry.term)

@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts';
 
 export const NUMBER_BYTES = 6;
 const NUMBER_LIMIT = 2 ** 48;
-const CRC_BYTES = 4;
+export const CRC_BYTES = 4;
 
 const PIECE_BYTES = 256 * 1024;
 

@@ -314,18 +314,24 @@ export function describeQuorumStore(name: string, makeRig: () => QuorumStoreRig)
       expect(groupHeld(store).log).toHaveLength(3);
     });
 
-    test('a commit made when another is done is not lost, and the bytes of a batch may change after it', async () => {
+    test('a commit made when another is done is not lost, and the bytes of a state may change after it', async () => {
       const rig = makeRig();
       const store = rig.open();
-      const entries = logEntries(1, 1, 'first');
+      const state = stateChange('applied 1', { key: 'value' }, false, { row: 'answer' });
       await new Promise<void>((resolve) => {
-        store.commit({ groups: [groupBatch({ entries })] }, () => {
+        store.commit({ groups: [groupBatch({ entries: logEntries(1, 1, 'first'), state })] }, () => {
           store.commit({ groups: [groupBatch({ entries: logEntries(2, 1, 'second') })] }, () => resolve());
         });
       });
-      for (const { data } of entries) data.fill(0);
+      for (const [, value] of [...state.entries, ...state.rows]) value?.fill(0);
+      state.meta.fill(0);
       await closedQuorum(store);
-      expect(groupHeld(opened(rig)).log).toEqual(['1 t1 k1 first', '2 t1 k1 second']);
+      expect(groupHeld(opened(rig))).toMatchObject({
+        log: ['1 t1 k1 first', '2 t1 k1 second'],
+        state: { key: 'value' },
+        rows: { row: 'answer' },
+        stateMeta: 'applied 1',
+      });
     });
 
     test('a batch of many entries is there as a whole', async () => {
