@@ -33,6 +33,8 @@ interface Written {
   lastCommand: Args | null;
 }
 
+const NOTHING = (): null => null;
+
 /** The records of one entry: lines of JSON. */
 type EntryRecords = readonly [index: number, lines: Uint8Array];
 
@@ -46,7 +48,7 @@ export class AuditTrail {
   readonly #lens: AuditLens;
   readonly #written: Map<string, Written> = new Map();
   /** What is running: null for what the group does by itself. */
-  #running: () => Args | null = () => null;
+  #running: () => Args | null = NOTHING;
   /** As the entry that is applied found them. */
   #rulesBefore: GroupRules = NO_RULES;
   #head: AuditHead = EMPTY_CHAIN;
@@ -78,7 +80,7 @@ export class AuditTrail {
     const isByGroup = entry.kind !== 'commands';
     // what has expired is hidden, and is what an expiry takes away
     this.#lens.nowMs = entry.kind === 'expire' ? 0 : nowMs;
-    this.#running = isByGroup ? () => null : running;
+    this.#running = isByGroup ? NOTHING : running;
   }
 
   /** A key is about to be written. */

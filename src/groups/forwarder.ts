@@ -1,4 +1,4 @@
-import { LinkedList } from '../base/linked-list.ts';
+import { Numbered } from '../base/numbered.ts';
 import type { Now } from '../causal/replica.ts';
 import { incarnationOf, type Origin } from '../clock/origin.ts';
 import type { StrongAnswer, StrongRequest } from '../commands/strong-view.ts';
@@ -28,9 +28,11 @@ export interface ForwarderHost {
   now(): Now;
   /** The connection on which a request can be sent to a node now, 0 for none; some number for this node itself. */
   linkOf(node: number): number;
+  /** Hands a request to this node itself. The answer comes by `answered`, perhaps before this returns. */
+  askHere(frame: StrongRequestFrame): void;
   /**
-   * Hands a request of about so many bytes to the leader, this node itself too. `frame` is asked for when it goes, and `left` called when it has
-   * gone. The answer comes by `answered`, perhaps before this returns. Returns what takes it back: true where nobody has it.
+   * Hands a request of about so many bytes to a leader elsewhere. `frame` is asked for when it goes, and `left` called when it has
+   * gone. The answer comes by `answered`. Returns what takes it back: true where nobody has it.
    */
   ask(node: number, bytes: number, frame: () => StrongRequestFrame, left: () => void): () => boolean;
 }
@@ -55,9 +57,8 @@ const CLASSES: readonly SizeClass[] = ['small', 'large'];
  */
 export class Forwarder {
   readonly #host: ForwarderHost;
-  readonly #pending: Map<number, Pending> = new Map();
-  /** All of them, in the order of their serials. */
-  readonly #all: LinkedList<Pending> = new LinkedList();
+  /** By their serials. */
+  readonly #pending: Numbered<Pending> = new Numbered();
   readonly #deadlines: TimeLists = new TimeLists();
   /** Not to be asked again before a time. */
   readonly #delayed: TimeLists = new TimeLists();
@@ -82,15 +83,14 @@ export class Forwarder {
       bytes: requestBytes(request),
       answered,
       deadlineMs: now.monotonicMs + request.timeoutMs,
-      places: { all: null, deadline: null, state: null },
+      places: { deadline: null, state: null },
       target: 0,
       takeBack: null,
       asked: [],
       open: [],
       losses: 0,
     };
-    this.#pending.set(serial, pending);
-    pending.places.all = this.#all.append(pending);
+    this.#pending.add(serial, pending);
     pending.places.deadline = this.#deadlines.add(pending, request.timeoutMs, now.monotonicMs);
     const queue = this.#queueOf(request.group);
     wait(queue, pending);
@@ -184,6 +184,10 @@ export class Forwarder {
     const left = (): void => {
       if (changesSomething(pending)) pending.open.push(leader);
     };
+    if (leader === this.#host.self) {
+      left();
+      return this.#host.askHere(this.#frameOf(pending));
+    }
     const takeBack = this.#host.ask(leader, pending.bytes, () => this.#frameOf(pending), left);
     // else it was answered before that returned
     if (pending.target === leader) pending.takeBack = takeBack;
@@ -195,7 +199,7 @@ export class Forwarder {
       type: 'strong-request',
       group,
       kind,
-      request: { origin: this.#host.origin, serial, floor: this.#all.first?.serial ?? serial },
+      request: { origin: this.#host.origin, serial, floor: this.#pending.first ?? serial },
       once,
       commands,
       keys,
@@ -274,7 +278,6 @@ export class Forwarder {
   #remove(pending: Pending): void {
     this.#release(pending);
     this.#pending.delete(pending.serial);
-    pending.places.all?.leave();
     pending.places.deadline?.leave();
   }
 }

@@ -2,6 +2,7 @@ import { latin1Range } from '../base/bytes.ts';
 import { ColumnsBuilder } from '../causal/columns.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
+import type { Args } from '../commands/context.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
@@ -80,6 +81,7 @@ export interface GroupStateOptions {
 
 /** Keys that an entry looks at to forget what is stable, beside as many as it changed: so none are left behind. */
 const FORGET_BUDGET = 64;
+const NO_CHANGES: VectorEntries = [];
 /** Expired keys that one entry removes. */
 export const EXPIRE_BUDGET = 1_000;
 
@@ -96,6 +98,7 @@ export class GroupState {
   readonly #options: GroupStateOptions;
   readonly #executor: StrongExecutor;
   readonly #transaction: LocalTransaction;
+  readonly #commandRunning = (): Args => this.#executor.args;
   readonly #running: VersionVector = new VersionVector();
   /** All that was applied, as one vector, and so all that is stable here: nobody else writes these keys. */
   readonly #vector: VersionVector = new VersionVector();
@@ -192,7 +195,8 @@ export class GroupState {
     return reply;
   }
 
-  #raiseRunning(deps: VectorEntries): [Origin, number][] {
+  #raiseRunning(deps: VectorEntries): VectorEntries {
+    if (deps.length === 0) return NO_CHANGES;
     const changes: [Origin, number][] = [];
     for (const [origin, seq] of deps) {
       const isOwn = nodeOf(origin) === nodeOf(this.#options.origin);
@@ -203,7 +207,7 @@ export class GroupState {
   }
 
   #audited(index: number, entry: GroupEntry): Uint8Array | null {
-    this.audit.begin(this.nowMs, entry, () => this.#executor.args);
+    this.audit.begin(this.nowMs, entry, this.#commandRunning);
     const reply = this.#run(index, entry);
     this.audit.end(index, this.#stamp, entry);
     return reply;

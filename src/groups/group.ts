@@ -1,3 +1,4 @@
+import { Numbered } from '../base/numbered.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { Now } from '../causal/replica.ts';
 import type { Stamp } from '../clock/stamp.ts';
@@ -74,7 +75,7 @@ export class Group {
   readonly #host: GroupHost;
   #state: GroupState;
   /** By log index: whose proposals of this node's leadership are under way. */
-  readonly #proposed: Map<number, Proposed> = new Map();
+  readonly #proposed: Numbered<Proposed> = new Numbered();
   #admissions: Admission[] = [];
   readonly #reads: GroupReads;
   /** There is more to read than one turn may: the next is to come soon. */
@@ -187,7 +188,7 @@ export class Group {
     entry: GroupEntry | null,
   ): void {
     const { node, serial } = ticket;
-    this.#proposed.set(index, { node, serial, term, atMs: monotonicMs, entry });
+    this.#proposed.add(index, { node, serial, term, atMs: monotonicMs, entry });
     this.figures.proposalsTotal++;
   }
 
@@ -356,7 +357,7 @@ export class Group {
     this.#ledTerm = term;
     this.#expiringUpTo = 0;
     this.#offeredUpTo = 0;
-    for (const [index, proposed] of [...this.#proposed]) {
+    for (const [index, proposed] of [...this.#proposed.entries()]) {
       if (proposed.term !== term) this.#fail(index, proposed.term, 'lost');
     }
     this.#reads.refuseAll();

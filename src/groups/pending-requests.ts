@@ -11,8 +11,8 @@ export interface Pending {
   readonly bytes: number;
   readonly answered: (answer: StrongAnswer) => void;
   readonly deadlineMs: number;
-  /** Where it is in each order that it is in: of all, of those that end at about the same time, and of what becomes of it next. */
-  readonly places: { all: Leaves | null; deadline: Leaves | null; state: Leaves | null };
+  /** Where it is in each order that it is in: of those that end at about the same time, and of what becomes of it next. */
+  readonly places: { deadline: Leaves | null; state: Leaves | null };
   /** Who was asked and has not answered yet, 0 for nobody. */
   target: number;
   /** Takes the question back: true where nobody has it. */

@@ -80,8 +80,6 @@ export class RequestTable {
   readonly #collects: boolean;
   /** Up to this index the store has been told; so rows of later entries are not in it. */
   #toldUpTo = 0;
-  /** Of answers since then, some of them forgotten by now. */
-  #answered: (readonly [node: NodeNumber, serial: number])[] = [];
   /** What the store has and is to lose. */
   #forgotten: RequestRow[] = [];
 
@@ -122,7 +120,6 @@ export class RequestTable {
     const forwarder = this.#forwarder(node, incarnationOf(origin));
     if (forwarder === null) return;
     forwarder.answers.set(serial, answer);
-    if (this.#collects) this.#answered.push([node, serial]);
   }
 
   #forwarder(node: NodeNumber, incarnation: number): Forwarder | null {
@@ -189,15 +186,13 @@ export class RequestTable {
   /** What changed since the last call, for the store; `applied`: the last entry that is in it. */
   takeChanges(applied: number): RequestRow[] {
     const rows = this.#forgotten;
-    for (const [node, serial] of this.#answered) {
-      const kept = this.#forwarders.get(node)?.answers.get(serial);
-      if (kept !== undefined) rows.push({ kind: 'answer', node, serial, kept });
-    }
+    for (const [node, { answers }] of this.#forwarders)
+      for (const [serial, kept] of answers)
+        if (kept.index > this.#toldUpTo) rows.push({ kind: 'answer', node, serial, kept });
     let first = this.#onceQueue.length;
     while (first > this.#onceHead && (this.#onceQueue[first - 1]?.index ?? 0) > this.#toldUpTo) first--;
     for (const row of this.#onceQueue.slice(first)) rows.push(row);
     this.#forgotten = [];
-    this.#answered = [];
     this.#toldUpTo = applied;
     return rows;
   }
@@ -223,7 +218,6 @@ export class RequestTable {
 
   #restoreAnswer({ node, serial }: AnswerRow, kept: KeptAnswer): void {
     this.#forwarders.get(node)?.answers.set(serial, kept);
-    if (this.#collects && kept.index > this.#toldUpTo) this.#answered.push([node, serial]);
   }
 }
 

@@ -3,10 +3,15 @@
  * for draws that all replicas of a log must make alike. Not for secrets.
  */
 export class SeededRandom {
-  #state: number;
+  #state = 0;
 
   /** `seed` is in [0, 2^32). */
   constructor(seed: number) {
+    this.seed(seed);
+  }
+
+  /** Begins anew. */
+  seed(seed: number): void {
     this.#state = seed | 0;
   }
 

@@ -48,9 +48,11 @@ export class StrongExecutor implements CommandContext {
   readonly bulkBytesMax: number = BULK_BYTES_DEFAULT;
   readonly #commands: CommandIndex;
   readonly #newReply: NewReply;
+  /** Of a run before, empty. */
+  readonly #replies: Record<2 | 3, KeptReply | null> = { 2: null, 3: null };
   #reply: KeptReply | null = null;
   #tx: TransactionWriter | null = null;
-  #random: SeededRandom = new SeededRandom(0);
+  readonly #random: SeededRandom = new SeededRandom(0);
 
   constructor(keys: KeyspaceReader, commands: CommandIndex, newReply: NewReply) {
     this.keys = keys;
@@ -92,10 +94,10 @@ export class StrongExecutor implements CommandContext {
 
   /** Runs the requests, each to its end, and gives their replies' bytes: of an EXEC an array of them. */
   run({ commands, isExec, respVersion, nowMs, seed, tx }: Run): Uint8Array {
-    const reply = this.#newReply(respVersion);
+    const reply = (this.#replies[respVersion] ??= this.#newReply(respVersion));
     this.#reply = reply;
     this.#tx = tx;
-    this.#random = new SeededRandom(seed);
+    this.#random.seed(seed);
     this.nowMs = nowMs;
     if (isExec) reply.array(commands.length);
     for (const list of commands) this.#runOne(new HeldArgs(list.map((bytes) => new ByteRange(bytes))), reply);

@@ -135,7 +135,8 @@ export class StrongTier implements StrongView {
       nodeId: (node) => host.nodeId(node),
       now: () => host.now(),
       linkOf: (node) => (node === options.self ? OWN_LINK : host.isUp(node) ? host.controlOf(node) : 0),
-      ask: (node, bytes, frame, left) => this.#ask(node, bytes, frame, left),
+      askHere: (frame) => this.#askHere(frame),
+      ask: (node, bytes, frame, left) => this.#lanes.request(node, bytes, frame, left),
     });
     for (const plan of options.plans) {
       this.#groups.set(plan.name, this.#open(plan));
@@ -313,13 +314,10 @@ export class StrongTier implements StrongView {
 
   // ── frames ──
 
-  #ask(node: number, bytes: number, frame: () => StrongRequestFrame, left: () => void): () => boolean {
-    if (node !== this.#options.self) return this.#lanes.request(node, bytes, frame, left);
-    left();
-    const asked = frame();
-    if (asked.group === MEMBERS_GROUP) this.members?.request(node, asked, this.#host.now());
-    else this.#groupOf(asked.group).request(node, asked, this.#host.now());
-    return () => false;
+  #askHere(frame: StrongRequestFrame): void {
+    const { self } = this.#options;
+    if (frame.group === MEMBERS_GROUP) this.members?.request(self, frame, this.#host.now());
+    else this.#groupOf(frame.group).request(self, frame, this.#host.now());
   }
 
   #answer(to: number, serial: number, answer: LeaderAnswer): void {

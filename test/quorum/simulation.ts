@@ -59,12 +59,13 @@ export function planOf(seed: number, durationMs: number): Plan {
 }
 
 /** As long to each other as usual. */
-function timingOf(electionMs: number): RaftTiming {
+function timingOf(electionMs: number, keepsCommit: boolean): RaftTiming {
   const times = (part: number): number => Math.round((electionMs * part) / TIMING.electionMs);
   return {
     electionMs,
     electionSpreadMs: times(TIMING.electionSpreadMs),
     heartbeatMs: times(TIMING.heartbeatMs),
+    commitNoteMs: keepsCommit ? times(TIMING.heartbeatMs / 3) : 0,
     leaseMs: times(TIMING.leaseMs),
     pauseMs: times(TIMING.pauseMs),
   };
@@ -89,7 +90,7 @@ export class Simulation {
       voters,
       learners,
       seed: plan.seed,
-      timing: { ...timingOf(plan.electionMs), commitNoteMs: this.#random.pick([0, 30]) },
+      timing: timingOf(plan.electionMs, this.#random.pick([true, false])),
       limits: { slackBytesMax: this.#random.pick([1, 500]), appendBytesMax: plan.appendBytesMax },
     });
     this.world.invariants.isConfigFixed = !plan.changesMembers;

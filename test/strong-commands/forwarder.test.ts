@@ -21,6 +21,7 @@ function life(incarnation: number): { forwarder: Forwarder; asked: StrongRequest
     self: 128,
     now: () => now,
     linkOf: () => 1,
+    askHere: () => expect.unreachable('it does not lead itself'),
     ask: (_node, _bytes, frame, left) => {
       asked.push(frame());
       left();
@@ -105,6 +106,9 @@ class Rig {
     originOf: () => originOf(nodeNumber(127), 1),
     nodeId: String,
     linkOf: (node) => this.links.get(node) ?? 0,
+    askHere: ({ request: { serial } }) => {
+      this.asked.push({ node: 128, serial, bytes: 0, hasLeft: true, left: () => {} });
+    },
     ask: (node, bytes, frame, left) => {
       const one = { node, serial: frame().request.serial, bytes, hasLeft: this.leaves, left };
       this.asked.push(one);
