@@ -1,6 +1,7 @@
 import type { ByteRange } from '../base/bytes.ts';
 import type { ShownSiblings, SiblingView } from '../crdt/sibling-content.ts';
 import { CausewayError } from '../errors.ts';
+import { NO_KEYS, type KeyTest } from '../keyspace/key-kinds.ts';
 import { DEFAULT_POLICY, type ClassPolicy } from './class-policy.ts';
 import { problemText } from './class-problems.ts';
 import { conflictName, explainClass, ttlText } from './explain-class.ts';
@@ -63,10 +64,10 @@ export class ActiveClasses {
     this.rulesDigest = rulesDigest(policy, codeDigests);
   }
 
-  /** Which keys, as latin1 strings, never leave the node: the same for the node's life, as reloads leave that. */
-  weakKeys(): (key: string) => boolean {
+  /** Which keys never leave the node: the same for the node's life, as reloads leave that. */
+  weakKeys(): KeyTest {
     const hasWeak = this.#policy.classes.some((keyClass) => isWeak(keyClass));
-    return hasWeak ? (key) => isWeak(this.#policy.classOfText(key)) : () => false;
+    return hasWeak ? (key) => isWeak(this.#policy.classOf(key)) : NO_KEYS;
   }
 
   /** What a key (a latin1 string) shows of several siblings, oldest first. */
@@ -74,9 +75,9 @@ export class ActiveClasses {
     return this.resolutions.show(this.#policy.classOfText(key), siblings);
   }
 
-  /** Which keys, as latin1 strings, a quorum group owns: the same for the node's life. */
-  pinnedKeys(): (key: string) => boolean {
-    return this.#policy.hasStrong ? (key) => this.#policy.classOfText(key).strong !== undefined : () => false;
+  /** Which keys a quorum group owns: the same for the node's life. */
+  pinnedKeys(): KeyTest {
+    return this.#policy.hasStrong ? (key) => this.#policy.classOf(key).strong !== undefined : NO_KEYS;
   }
 
   /** The quorum group that owns a key (a latin1 string), null for none: the same for the node's life. */

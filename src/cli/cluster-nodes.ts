@@ -42,9 +42,13 @@ export function clusterNodesOf(options: NodesOptions): ClusterNode[] {
 const CONNECT_MS = 8_000;
 
 /** A connection that has said the password, where there is one. Throws as `RespClient.connect`. */
-export function connectTo(address: Address, options: NodesOptions): Promise<RespClient> {
+export function connectTo(
+  address: Address,
+  options: NodesOptions,
+  timeoutMs: number = CONNECT_MS,
+): Promise<RespClient> {
   const given = options.password ?? process.env['CAUSEWAY_PASSWORD'];
-  return RespClient.connect(address, CONNECT_MS, given === '' ? undefined : given);
+  return RespClient.connect(address, timeoutMs, given === '' ? undefined : given);
 }
 
 /** Runs `use` with a connection, and closes it in the end. */

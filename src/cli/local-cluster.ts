@@ -96,6 +96,7 @@ export class LocalCluster {
         resp: loopback(node.ports?.resp ?? node.plan.respPort),
         http: loopback(node.ports?.http ?? node.plan.httpPort),
         state: node.state,
+        ...(Object.keys(node.conditions).length === 0 ? {} : { conditions: node.conditions }),
       })),
     };
   }

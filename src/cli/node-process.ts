@@ -1,5 +1,6 @@
 import { CausewayError } from '../errors.ts';
 import type { NodeStats, ServerPorts } from '../server/server-types.ts';
+import type { ChildConditions } from './child-conditions.ts';
 import type { ChildMessage, ParentMessage } from './ipc.ts';
 import { deferred, type Deferred } from './deferred.ts';
 import { ManagedChild, type ManagedChildOptions } from './managed-child.ts';
@@ -15,6 +16,7 @@ export type Launch = Pick<ManagedChildOptions, 'entry' | 'args' | 'logFile' | 'e
 /** One life of the process: what it has said so far. */
 interface Life {
   readonly child: ManagedChild;
+  readonly conditions: ChildConditions;
   readonly listening: Deferred<ServerPorts>;
   readonly ready: Deferred<void>;
 }
@@ -54,6 +56,11 @@ export class NodeProcess {
     return this.#life?.child.pid ?? null;
   }
 
+  /** What its process was started under. */
+  get conditions(): ChildConditions {
+    return this.#life?.conditions ?? {};
+  }
+
   /** The ports it listens on, or listened on in its last life. */
   get ports(): ServerPorts | null {
     return this.#ports;
@@ -78,7 +85,7 @@ export class NodeProcess {
       onMessage: (message) => this.#receive(life, message),
       onExit: (how) => this.#ended(life, how),
     });
-    const life: Life = { child, listening, ready };
+    const life: Life = { child, conditions: launch.conditions ?? {}, listening, ready };
     this.#life = life;
     this.#state = 'starting';
     this.#stats = null;

@@ -403,7 +403,7 @@ function addVerify(program: Command, exit: Exit): void {
     )
     .option('--ready-file <file>', READY_FILE_HELP)
     .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
-    .option('--compose <file>', 'a compose file whose containers run')
+    .option('--compose <file>', 'a compose file whose containers run (COMPOSE_PROJECT_NAME as for compose)')
     .option('--password <password>', PASSWORD_HELP)
     .option('--minutes <minutes>', 'how long clients work, such as 0.5', numberOption(0.01, 100_000), 1)
     .option('--seed <seed>', 'the same clients do the same things; by chance otherwise', integerOption(0, 2 ** 32 - 1))
@@ -422,7 +422,13 @@ function addVerify(program: Command, exit: Exit): void {
     .option('--history <file>', 'where what happened is written, as JSON lines; causeway-verify-TIME.jsonl otherwise')
     .addHelpText(
       'after',
-      '\nIt writes keys of its own only, whose names say causeway-verify, and removes them in the end.\nThe exit code is 0 where every promise held, 1 where one is broken, 2 where nothing could be asked.',
+      [
+        '',
+        'It writes keys of its own only, whose names say causeway-verify, and removes them in the end.',
+        'What it breaks it mends before it ends; Ctrl-C ends it sooner, twice without a verdict.',
+        'The exit code is 0 where every promise held, 1 where one is broken, 2 where nothing could be',
+        'asked, 3 where nothing was seen broken and not all could be looked at.',
+      ].join('\n'),
     )
     .action(async (options) => {
       const { runVerify } = await import('./verify-command.ts');

@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { explainZodError } from '../server/explain-zod-error.ts';
+import type { ChildConditions } from './child-conditions.ts';
 import { UsageError } from './usage.ts';
 
 const NODE_STATES = ['starting', 'running', 'paused', 'stopped'] as const;
@@ -16,6 +17,8 @@ export interface ReadyNode {
   readonly resp: string;
   readonly http: string;
   readonly state: NodeState;
+  /** What it was started under, so that it meets what goes wrong elsewhere; absent for nothing. */
+  readonly conditions?: ChildConditions | undefined;
 }
 
 /** What a running `up` says of itself; written when every node is ready and after each change. */
@@ -44,6 +47,7 @@ const readyFile: z.ZodType<ReadyFile> = z.object({
       resp: z.string(),
       http: z.string(),
       state: z.enum(NODE_STATES),
+      conditions: z.object({ clockAheadMs: z.number().optional(), fileBytesMax: z.number().optional() }).optional(),
     }),
   ),
 });

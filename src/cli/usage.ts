@@ -13,6 +13,8 @@ export class UsageError extends CausewayError {
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+/** Nothing wrong was found, and not all could be looked at. */
+export const EXIT_UNDECIDED = 3;
 
 /** What a command prints to and learns about where it prints. */
 export interface Terminal {

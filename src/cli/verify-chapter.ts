@@ -4,21 +4,35 @@ import { connectTo, type NodesOptions } from './cluster-nodes.ts';
 import type { FaultKind, VerifyCluster, VerifyNode } from './verify-cluster.ts';
 import type { Draws } from './verify-draws.ts';
 import type { VerifyKeys } from './verify-keys.ts';
-import { Nemesis } from './verify-nemesis.ts';
+import { Nemesis, type FaultSpan } from './verify-nemesis.ts';
 import { Recorder } from './verify-recorder.ts';
 import { VerifySession, type SessionHost } from './verify-session.ts';
 import { removeKeys, settle, type Settled } from './verify-settle.ts';
 import { Workload, type Role } from './verify-workload.ts';
 
 /** Requests a second of all clients together, at most: so that a chapter can be kept in memory and checked. */
-export const REQUESTS_PER_SECOND_MAX = 600;
-/** What of it is for those that only look whether something is new. */
-const CHAIN_PER_SECOND_MAX = 300;
+export const REQUESTS_PER_SECOND_MAX = 800;
+/** What of it is for those that mostly look whether something is new. */
+const LOOKING_PER_SECOND_MAX = 400;
+const LOOKING: ReadonlySet<Role> = new Set(['chain', 'link']);
 const CLIENTS_MAX = 48;
-const ROLES_OF_A_NODE: readonly Role[] = ['chain', 'causal', 'strong', 'tally', 'causal', 'strong'];
+const ROLES_OF_A_NODE: readonly Role[] = [
+  'chain',
+  'causal',
+  'strong',
+  'tally',
+  'merge',
+  'link',
+  'race',
+  'causal',
+  'strong',
+];
 const SETTLE_WITHIN_MS = 60_000;
 const SETTLE_ASKED_TO_STOP_MS = 15_000;
 const SHOW_EVERY_MS = 200;
+
+/** Mends what can be mended within a time; fulfilled with what is not as it was, null for nothing. */
+export type ChapterUndo = (withinMs: number) => Promise<string | null>;
 
 export interface ChapterOptions {
   readonly cluster: VerifyCluster;
@@ -34,6 +48,8 @@ export interface ChapterOptions {
   readonly loadMs: number;
   readonly stop: AbortSignal;
   readonly tell: (text: string) => void;
+  /** Told how to mend at once what faults broke, and null when nothing is broken any more. */
+  readonly onFaults: (undo: ChapterUndo | null) => void;
   /** Called often with how much of the load is over, 0 to 1, and how many operations there were. */
   readonly show: (part: number, operations: number) => void;
 }
@@ -45,7 +61,7 @@ export interface ChapterResult {
   readonly settled: Settled;
   /** Acknowledged causal writes of a moment before a node ended that were not seen again. */
   readonly lostWrites: number;
-  readonly faults: ReadonlyMap<FaultKind, number>;
+  readonly faults: readonly FaultSpan[];
   /** What is left of the keys, and why; null for nothing. */
   readonly left: string | null;
 }
@@ -82,9 +98,15 @@ export async function runChapter(options: ChapterOptions): Promise<ChapterResult
             filled.push(key);
             return key;
           },
+    strongKeys: keys.strong.map(({ prefix }) => `${prefix}${chapter}.lead`),
     tell,
   });
   const over = new AbortController();
+  options.onFaults(async (withinMs) => {
+    over.abort();
+    const late = new Promise<string>((done) => setTimeout(() => done(`it takes longer than ${withinMs} ms`), withinMs));
+    return Promise.race([heal(nemesis), late]);
+  });
   const endMs = performance.now() + loadMs;
   const timer = setTimeout(() => over.abort(), loadMs);
   const onStop = (): void => over.abort();
@@ -94,7 +116,7 @@ export async function runChapter(options: ChapterOptions): Promise<ChapterResult
     () => options.show(1 - Math.max(0, endMs - performance.now()) / loadMs, recorder.count),
     SHOW_EVERY_MS,
   );
-  const failures: string[] = [];
+  let failure: string | null = null;
   const sessions: VerifySession[] = [];
   try {
     const places = placesOf(cluster.nodes, workload.roles);
@@ -102,19 +124,22 @@ export async function runChapter(options: ChapterOptions): Promise<ChapterResult
       const session = new VerifySession(host, node);
       sessions.push(session);
       const own = draws.branch();
-      const isAlike = (other: (typeof places)[number]): boolean => (other.role === 'chain') === (role === 'chain');
-      const perSecond = role === 'chain' ? CHAIN_PER_SECOND_MAX : REQUESTS_PER_SECOND_MAX - CHAIN_PER_SECOND_MAX;
+      const isAlike = (other: (typeof places)[number]): boolean => LOOKING.has(other.role) === LOOKING.has(role);
+      const perSecond = LOOKING.has(role) ? LOOKING_PER_SECOND_MAX : REQUESTS_PER_SECOND_MAX - LOOKING_PER_SECOND_MAX;
       const thinkMs = (places.filter(isAlike).length * 1_000) / perSecond;
       while (!over.signal.aborted) {
         await workload.step(role, session, own);
         await delay(own.between(thinkMs / 2, thinkMs * 1.5), undefined, { signal: over.signal }).catch(() => undefined);
       }
     });
+    const working = Promise.all(loops);
+    working.catch(() => over.abort());
     // The requests that are under way end by themselves, and sooner once all is healed.
     await Promise.all([nemesis.run(over.signal), aborted(over.signal)]);
-    await heal(nemesis, failures);
-    await Promise.all(loops);
+    failure = await heal(nemesis);
+    await working;
   } finally {
+    options.onFaults(null);
     clearTimeout(timer);
     clearInterval(shown);
     stop.removeEventListener('abort', onStop);
@@ -133,17 +158,19 @@ export async function runChapter(options: ChapterOptions): Promise<ChapterResult
   const left = await removeKeys(host, cluster, [...written, ...filled, ...settled.marks]);
   return {
     ...recorder.finish(),
-    settled: { ...settled, failures: [...failures, ...settled.failures] },
-    faults: nemesis.counts,
+    settled: { ...settled, failures: [...(failure === null ? [] : [failure]), ...settled.failures] },
+    faults: nemesis.spans,
     left,
   };
 }
 
-async function heal(nemesis: Nemesis, failures: string[]): Promise<void> {
+/** What is not as it was, null for nothing. */
+async function heal(nemesis: Nemesis): Promise<string | null> {
   try {
     await nemesis.heal();
+    return null;
   } catch (error) {
-    failures.push(error instanceof Error ? error.message : String(error));
+    return error instanceof Error ? error.message : String(error);
   }
 }
 

@@ -8,7 +8,7 @@ import { clusterNodesOf, connectTo, type NodesOptions } from './cluster-nodes.ts
 import { ComposeFile } from './compose-file.ts';
 import { checked, record } from './member-answers.ts';
 import type { NodeAction } from './node-actions.ts';
-import { readReadyFile } from './ready-file.ts';
+import { readReadyFile, type ReadyFile } from './ready-file.ts';
 import { RespError } from './resp-client.ts';
 import { printable, UsageError } from './usage.ts';
 
@@ -43,12 +43,16 @@ export interface VerifyCluster {
   /** What is to be said of those that did not. */
   readonly notes: readonly string[];
   readonly faults: ReadonlySet<FaultKind>;
+  /** Why there are no others, where there are not. */
+  readonly otherFaults: string;
   /** Both directions of each pair of regions; none where the WAN is not ours. */
   readonly links: readonly WanLink[];
   act(node: VerifyNode, action: NodeAction, conditions?: ChildConditions): Promise<void>;
   cut(steering: Steering): Promise<void>;
   slow(steering: Steering, oneWayMs: number): Promise<void>;
   healLink(link: Steering): Promise<void>;
+  /** `open`, `cut` or `slow` by `from>to`. */
+  linkStates(): Promise<ReadonlyMap<string, string>>;
   /** Whether the node's process runs, standing still or not. */
   state(node: VerifyNode): Promise<string>;
   /** The longest file that the node keeps. */
@@ -56,7 +60,7 @@ export interface VerifyCluster {
 }
 
 const linksAnswer = z.object({
-  links: z.array(z.object({ from: z.string(), to: z.string(), measuredOneWayMs: z.number() })),
+  links: z.array(z.object({ from: z.string(), to: z.string(), state: z.string(), measuredOneWayMs: z.number() })),
 });
 const nodesAnswer = z.object({ nodes: z.array(z.object({ id: z.string(), state: z.string() })) });
 const nodeAnswer = z.object({ id: z.string(), region: z.string() });
@@ -89,13 +93,15 @@ async function reach(
         }
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        return `${id} is left out: ${error instanceof RespError ? 'it answers ' : ''}${printable(why)}`;
+        const isLocked = why.startsWith('NOAUTH') || why.startsWith('WRONGPASS');
+        const how = isLocked ? ' (--password or CAUSEWAY_PASSWORD says which)' : '';
+        return `${id} is left out: ${error instanceof RespError ? 'it answers ' : ''}${printable(why)}${how}`;
       }
     }),
   );
   const notes = answers.filter((answer) => typeof answer === 'string');
   const nodes = answers.filter((answer) => typeof answer !== 'string');
-  if (nodes.length === 0) throw new UsageError(`no node can be asked: ${notes.join('; ')}`);
+  if (nodes.length === 0) throw new UsageError(`no node can be asked: ${notes.join('; ') || 'none runs'}`);
   return { nodes, notes };
 }
 
@@ -107,38 +113,51 @@ async function nodesCluster(options: NodesOptions): Promise<VerifyCluster> {
   return {
     ...(await reach(clusterNodesOf(options), options)),
     faults: new Set(),
+    otherFaults: 'they take the --ready-file of `causeway up`, and some of them a --compose file',
     links: [],
     act: NOT_HERE,
     cut: NOT_HERE,
     slow: NOT_HERE,
     healLink: NOT_HERE,
+    linkStates: NOT_HERE,
     state: NOT_HERE,
     longestFileBytes: NOT_HERE,
   };
 }
 
+type Shaped = Pick<VerifyCluster, 'links' | 'cut' | 'slow' | 'healLink' | 'linkStates'>;
+
 /** What the shaper's address offers; nothing where nobody answers there. */
-async function wanOf(url: string | null): Promise<Pick<VerifyCluster, 'links' | 'cut' | 'slow' | 'healLink'>> {
+async function wanOf(url: string | null): Promise<Shaped> {
   const steer = async (what: string, body: object): Promise<void> => {
     await askAdmin(url ?? '', `/${what}`, body);
   };
-  const ask = async (): Promise<readonly WanLink[]> => checked(linksAnswer, await askAdmin(url ?? '', '/links')).links;
+  const ask = async (): Promise<z.infer<typeof linksAnswer>['links']> =>
+    checked(linksAnswer, await askAdmin(url ?? '', '/links')).links;
   return {
     links: url === null ? [] : await ask().catch(() => []),
     cut: async (steering) => steer('cut', steering),
     slow: async (steering, oneWayMs) => steer('slow', { ...steering, oneWayMs }),
     healLink: async (steering) => steer('heal', steering),
+    linkStates: async () => new Map((await ask()).map(({ from, state, to }) => [`${from}>${to}`, state])),
   };
 }
 
 async function upCluster(readyFile: string, options: NodesOptions): Promise<VerifyCluster> {
-  const { admin, dataDir, wan } = readReadyFile(readyFile);
+  const ready = readReadyFile(readyFile);
+  const { admin, dataDir, wan } = ready;
   const shaper = await wanOf(wan);
   const hasWan = shaper.links.length > 0;
+  // One that stands still takes a connection and says nothing.
+  const running = clusterNodesOf(options).filter(({ id }) => stateIn(ready, id) === 'running');
+  const reached = await reach(running, options);
+  const states = hasWan ? await shaper.linkStates() : new Map<string, string>();
   return {
-    ...(await reach(clusterNodesOf(options), options)),
+    nodes: reached.nodes,
+    notes: [...leftBroken(ready, readyFile), ...leftCut(states), ...reached.notes],
     ...shaper,
     faults: new Set(FAULT_KINDS.filter((kind) => hasWan || (kind !== 'cut' && kind !== 'slow'))),
+    otherFaults: 'there is no WAN between regions here',
     async act({ id }, action, conditions = {}) {
       await askAdmin(admin, '/nodes', { id, action, conditions });
     },
@@ -148,6 +167,34 @@ async function upCluster(readyFile: string, options: NodesOptions): Promise<Veri
     },
     longestFileBytes: ({ id }) => longestFileBytes(join(dataDir, 'nodes', id)),
   };
+}
+
+function stateIn({ nodes }: ReadyFile, id: string): string {
+  return nodes.find((node) => node.id === id)?.state ?? 'unknown';
+}
+
+/** What is not as it is meant to be when a run begins: perhaps since another one that was killed. */
+function leftBroken({ nodes }: ReadyFile, readyFile: string): string[] {
+  const how = (action: string, id: string): string => `\`causeway node ${action} ${id} --ready-file ${readyFile}\``;
+  return nodes.flatMap(({ conditions = {}, id, state }) => {
+    if (state === 'paused') return [`${id} is left out, it is paused: ${how('resume', id)}`];
+    if (state !== 'running') return [`${id} is left out, it is ${state}: ${how('start', id)}`];
+    const under = [
+      ...(conditions.clockAheadMs === undefined ? [] : [`its clock ${conditions.clockAheadMs} ms ahead`]),
+      ...(conditions.fileBytesMax === undefined ? [] : ['its disk nearly full']),
+    ];
+    return under.length === 0 ? [] : [`${id} runs with ${under.join(' and ')}: ${how('kill', id)} and start it again`];
+  });
+}
+
+function leftCut(states: ReadonlyMap<string, string>): string[] {
+  return [...states].flatMap(([pair, state]) => {
+    const [from = '', to = ''] = pair.split('>');
+    const word = state === 'cut' ? 'cut' : 'slower than measured';
+    return state === 'open'
+      ? []
+      : [`from ${from} to ${to} the WAN is ${word} already: \`causeway wan heal ${from} ${to}\``];
+  });
 }
 
 async function composeCluster(file: ComposeFile, options: NodesOptions): Promise<VerifyCluster> {
@@ -165,6 +212,8 @@ async function composeCluster(file: ComposeFile, options: NodesOptions): Promise
     notes: hasEngine ? notes : [...notes, 'no container engine answers here: containers are not killed or paused'],
     ...shaper,
     faults: new Set(kinds),
+    otherFaults:
+      'clocks and disks take the --ready-file of `causeway up`, the others a container engine and a WAN shaper',
     act: async (node, action) => file.act(serviceOf(node), action),
     state: async (node) => file.state(serviceOf(node)),
     longestFileBytes: NOT_HERE,

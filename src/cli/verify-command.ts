@@ -5,8 +5,8 @@ import { CausewayError } from '../errors.ts';
 import { printOperation, type OperationLevel } from '../verify/history.ts';
 import { withClient } from './cluster-nodes.ts';
 import { listenForStop } from './stop-request.ts';
-import { EXIT_FAILED, EXIT_OK, printable, UsageError, type Terminal } from './usage.ts';
-import { REQUESTS_PER_SECOND_MAX, runChapter, type ChapterOptions } from './verify-chapter.ts';
+import { EXIT_FAILED, EXIT_OK, EXIT_UNDECIDED, printable, UsageError, type Terminal } from './usage.ts';
+import { REQUESTS_PER_SECOND_MAX, runChapter, type ChapterOptions, type ChapterUndo } from './verify-chapter.ts';
 import { FAULT_KINDS, openCluster, type FaultKind, type TargetOptions, type VerifyCluster } from './verify-cluster.ts';
 import { Draws } from './verify-draws.ts';
 import { findKeys, type VerifyKeys } from './verify-keys.ts';
@@ -25,11 +25,14 @@ export interface VerifyOptions extends TargetOptions {
 
 /** What is kept in memory and checked together. */
 const CHAPTER_MS = 60_000;
+/** How long a second signal waits for what is broken to be whole again. */
+const UNDO_WITHIN_MS = 30_000;
 const SECOND_SIGNAL_EXIT_CODE = 130;
 
 /**
  * Has clients do things to a running cluster, with faults where asked for, and says of each promise whether what they saw keeps it. The exit
- * code is 1 where one is broken. Throws a usage error where the cluster cannot be reached or has no keys to look at.
+ * code is 1 where one is broken, 3 where none was seen broken and something could not be judged. Throws a usage error where the cluster cannot
+ * be reached or has no keys to look at.
  */
 export async function runVerify(options: VerifyOptions, terminal: Terminal): Promise<number> {
   const progress = new Progress(terminal);
@@ -41,11 +44,22 @@ export async function runVerify(options: VerifyOptions, terminal: Terminal): Pro
     options.history ?? `causeway-verify-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}.jsonl`,
   );
   const history = openHistory(path);
+  const faults = kinds.length === 0 ? null : openHistory(faultsPathOf(path));
   const report = new Report();
   const stop = new AbortController();
-  const request = listenForStop(() => process.exit(SECOND_SIGNAL_EXIT_CODE));
+  let undo: ChapterUndo | null = null;
+  let isUndoing = false;
+  const request = listenForStop(() => {
+    if (undo === null || isUndoing) process.exit(SECOND_SIGNAL_EXIT_CODE);
+    isUndoing = true;
+    progress.say(`what is broken is mended first, for ${UNDO_WITHIN_MS / 1_000} s at most; a third time ends at once`);
+    void undo(UNDO_WITHIN_MS).then((problem) => {
+      if (problem !== null) progress.say(`not mended: ${problem}`);
+      process.exit(SECOND_SIGNAL_EXIT_CODE);
+    });
+  });
   void request.asked.then((why) => {
-    progress.say(`stopping (${why}): what was recorded is judged, a second time ends at once`);
+    progress.say(`stopping (${why}): what was recorded is judged, a second time ends sooner`);
     stop.abort();
   });
   const loadMs = options.minutes * 60_000;
@@ -74,6 +88,9 @@ export async function runVerify(options: VerifyOptions, terminal: Terminal): Pro
         draws: draws.branch(),
         loadMs: Math.min(CHAPTER_MS, leftMs),
         stop: stop.signal,
+        onFaults(how) {
+          undo = how;
+        },
         tell(text) {
           fault = text;
           if (!terminal.isTty) progress.say(`       ${printable(text)}`);
@@ -88,15 +105,23 @@ export async function runVerify(options: VerifyOptions, terminal: Terminal): Pro
       } satisfies ChapterOptions);
       progress.show((chapter + 1) / chapters, 'judging');
       for (const operation of result.operations) writeSync(history, `${printOperation(operation)}\n`);
+      if (faults !== null) for (const span of result.faults) writeSync(faults, `${JSON.stringify(span)}\n`);
       report.add(result);
     }
   } finally {
     request.release();
     closeSync(history);
+    if (faults !== null) closeSync(faults);
     progress.clear();
   }
-  progress.say(report.text(terminal, path));
-  return report.isBroken || report.isEmpty ? EXIT_FAILED : EXIT_OK;
+  progress.say(report.text(terminal, path, kinds.length === 0 ? null : faultsPathOf(path)));
+  if (report.isBroken) return EXIT_FAILED;
+  return report.isEmpty || report.isOpen ? EXIT_UNDECIDED : EXIT_OK;
+}
+
+/** Where the faults of a run are told, beside its history. */
+function faultsPathOf(path: string): string {
+  return `${path.replace(/\.jsonl$/, '')}.faults.jsonl`;
 }
 
 function counted(count: number, what: string): string {
@@ -121,10 +146,9 @@ function kindsOf({ faults }: VerifyOptions, cluster: VerifyCluster, progress: Pr
   const kinds = asked.filter((kind) => cluster.faults.has(kind));
   const missing = asked.filter((kind) => !cluster.faults.has(kind));
   if (missing.length > 0) {
-    const how = 'all of them take the --ready-file of `causeway up`, some a --compose file';
     if (kinds.length === 0 && !isAll)
-      throw new UsageError(`--faults: ${missing.join(', ')} cannot be made here; ${how}`);
-    progress.say(`faults that cannot be made here: ${missing.join(', ')} (${how})`);
+      throw new UsageError(`--faults: ${missing.join(', ')} cannot be made here: ${cluster.otherFaults}`);
+    progress.say(`faults that cannot be made here: ${missing.join(', ')}; ${cluster.otherFaults}`);
   }
   return kinds;
 }

@@ -33,3 +33,21 @@ export class Draws extends SeededRandom {
     return new Draws(this.below(2 ** 32));
   }
 }
+
+/** What is drawn by turns: all of it, in an order that is drawn anew each time. */
+export class Deck<T> {
+  readonly #all: readonly T[];
+  readonly #draws: Draws;
+  #left: T[] = [];
+
+  /** Of a list that has some. */
+  constructor(all: readonly T[], draws: Draws) {
+    this.#all = all;
+    this.#draws = draws;
+  }
+
+  next(): T {
+    if (this.#left.length === 0) this.#left = this.#draws.shuffled(this.#all);
+    return this.#left.pop() as T;
+  }
+}

@@ -8,8 +8,7 @@ import { checkResurrection } from '../verify/resurrection.ts';
 import { checkSessions } from '../verify/sessions.ts';
 import type { Verdict } from '../verify/verdict.ts';
 import type { ChapterResult } from './verify-chapter.ts';
-import type { FaultKind } from './verify-cluster.ts';
-import { CLOCK_AHEAD_MS } from './verify-nemesis.ts';
+import { CLOCK_AHEAD_MS, type FaultSpan } from './verify-nemesis.ts';
 import type { Settled } from './verify-settle.ts';
 
 /** By how much the clocks of nodes may differ that nobody has shifted: twice what keeps them from serving writes (SPEC D3). */
@@ -20,9 +19,9 @@ export function judge({ faults, operations, settled }: ChapterResult): Verdict[]
   const { finals, finalsAt } = settled;
   const clockSkew = clockSkewMs(faults) * 1e6;
   return [
-    checkCausalConvergence(operations),
+    checkCausalConvergence(operations, clockSkew),
     checkLinearizability(operations),
-    ...checkSessions(operations),
+    ...checkSessions(operations, clockSkew),
     checkAcknowledged(operations, finals),
     checkCounters(operations, finals),
     checkResurrection(operations, { finals, finalsAt, clockSkew }),
@@ -31,13 +30,15 @@ export function judge({ faults, operations, settled }: ChapterResult): Verdict[]
 }
 
 /** Nodes that were left alone show the same, and all of it, in time. */
-function checkSettled(operations: readonly Operation[], { failures, finals }: Settled): Verdict {
+function checkSettled(operations: readonly Operation[], { failures, finals, unchecked }: Settled): Verdict {
   const verdict = checkConvergence(operations, finals);
   const late = failures.map((text) => ({ pattern: 'NotSettled', text, operations: [] }));
   const found = verdict.found + late.length;
-  return { ...verdict, holds: found === 0, found, violations: [...late, ...verdict.violations] };
+  const undecided = [...verdict.undecided, ...unchecked];
+  return { ...verdict, holds: found === 0, found, undecided, violations: [...late, ...verdict.violations] };
 }
 
-function clockSkewMs(faults: ReadonlyMap<FaultKind, number>): number {
-  return CLOCK_SKEW_MS + (faults.has('clock') ? Math.max(...CLOCK_AHEAD_MS.map(Math.abs)) : 0);
+function clockSkewMs(faults: readonly FaultSpan[]): number {
+  const hasShifted = faults.some(({ fault }) => fault === 'clock');
+  return CLOCK_SKEW_MS + (hasShifted ? Math.max(...CLOCK_AHEAD_MS.map(Math.abs)) : 0);
 }

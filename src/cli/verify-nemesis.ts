@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectTo, type NodesOptions } from './cluster-nodes.ts';
+import type { NodesOptions } from './cluster-nodes.ts';
 import type { FaultKind, Steering, VerifyCluster, VerifyNode, WanLink } from './verify-cluster.ts';
-import type { Draws } from './verify-draws.ts';
+import { Deck, type Draws } from './verify-draws.ts';
+import { answersSoon, fillDisk, isClockAhead, leadersOf, untilServes } from './verify-probes.ts';
 import type { Recorder } from './verify-recorder.ts';
 
 export interface NemesisOptions {
@@ -10,155 +11,257 @@ export interface NemesisOptions {
   readonly draws: Draws;
   readonly recorder: Recorder;
   readonly nodesOptions: NodesOptions;
-  /** How long a fault stays, at most. */
+  /** How long most faults stay, at most. */
   readonly holdMsMax: number;
   /** Keys that may be written to fill a disk; null where causal keys cannot be written. */
   readonly fillKey: ((count: number) => string) | null;
+  /** A strong key of each group: whose leader is worth more than another node. */
+  readonly strongKeys: readonly string[];
   readonly tell: (text: string) => void;
 }
 
+/** A fault that was there, on the clock of the history. */
+export interface FaultSpan {
+  readonly fault: FaultKind;
+  /** The node; of links the region that they come from, and those that they go to. */
+  readonly on: readonly string[];
+  /** What was done, in plain words. */
+  readonly about: string;
+  /** Nanoseconds: from when it was in force, and until it began to be undone. */
+  readonly start: number;
+  readonly end: number;
+  /** Whether what it does was seen. */
+  readonly hadEffect: boolean;
+}
+
+/** What goes on beside each other: the links, and the nodes. */
+const HANDS: readonly (readonly FaultKind[])[] = [
+  ['cut', 'slow'],
+  ['kill', 'pause', 'clock', 'disk'],
+];
+/** Of two regions, or of one and all others; both ways and noticed, or silent in one direction. */
+const CUTS = ['pair', 'pair one way', 'alone', 'deaf', 'mute'] as const;
+type Cut = (typeof CUTS)[number];
 const HOLD_MS_MIN = 500;
+/** How much longer than others a region stays alone, every other time: past what requests of strong keys wait for a quorum. */
+const LONG_HOLD = 1.4;
 const SLOW_MS_MAX = 1_500;
-/** Ahead of all others a node is ready, and refuses writes beyond half a second; behind by seconds its stamps must go on from what it knew. */
-export const CLOCK_AHEAD_MS: readonly number[] = [350, 5_000, -350, -5_000];
+/**
+ * Ahead of all others a node is ready, and refuses writes beyond half a second; behind by seconds its stamps must go on from what it knew. Where it
+ * writes more is to be seen.
+ */
+export const CLOCK_AHEAD_MS: readonly number[] = [350, -350, -5_000, 350, -5_000, 5_000];
 /** What a disk has left when it is said to be full soon. */
 const DISK_LEFT_BYTES = 96 * 1024;
-const FILL_VALUES = 64;
-const FILL_MS_MIN = 10_000;
-const FILL_VALUE_BYTES = 16 * 1024;
+/** Its start included, which may have to wait for others. */
+const FILL_MS_MIN = 25_000;
 const STATE_EVERY_MS = 50;
 const HEAL_WITHIN_MS = 120_000;
 
-/** Does one fault after the other to a cluster, each kind by turns, and undoes it. */
+/** Does faults to a cluster, each kind by turns, and undoes them. */
 export class Nemesis {
   readonly #options: NemesisOptions;
-  readonly #counts: Map<FaultKind, number> = new Map();
+  readonly #spans: FaultSpan[] = [];
   /** Links that were cut or slowed. */
   readonly #steered: Set<WanLink> = new Set();
+  readonly #cuts: Deck<Cut>;
+  readonly #clocks: Deck<number>;
+  readonly #links: Deck<WanLink>;
   #filled = 0;
+  #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: NemesisOptions) {
     this.#options = options;
+    this.#cuts = new Deck(CUTS, options.draws.branch());
+    this.#clocks = new Deck(CLOCK_AHEAD_MS, options.draws.branch());
+    this.#links = new Deck(options.cluster.links, options.draws.branch());
   }
 
-  /** How often each fault was there. */
-  get counts(): ReadonlyMap<FaultKind, number> {
-    return this.#counts;
+  /** What there was so far, sorted by its begin. */
+  get spans(): readonly FaultSpan[] {
+    return this.#spans.toSorted((left, right) => left.start - right.start);
   }
 
   /** Until it is told to stop; what is there then stays until `heal`. */
   async run(stop: AbortSignal): Promise<void> {
-    const { draws, holdMsMax, kinds, tell } = this.#options;
-    for (let turn: FaultKind[] = []; !stop.aborted;) {
-      if (turn.length === 0) turn = draws.shuffled(kinds);
-      const kind = turn.pop();
-      if (kind === undefined) return;
-      await pause(draws.between(HOLD_MS_MIN, Math.max(HOLD_MS_MIN, holdMsMax / 2)), stop);
-      if (stop.aborted) return;
-      this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
-      try {
-        await this.#do(kind, draws.between(HOLD_MS_MIN, holdMsMax), stop);
-      } catch (error) {
-        tell(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
+    const { draws, kinds } = this.#options;
+    const hands = HANDS.map((hand) => hand.filter((kind) => kinds.includes(kind))).filter((hand) => hand.length > 0);
+    this.#running = Promise.all(hands.map(async (hand) => this.#hand(hand, draws.branch(), stop)));
+    await this.#running;
+  }
+
+  /**
+   * Every link that was touched as it was measured, every node running under its own conditions. `run` must have been told to stop. Throws where
+   * that is not so in time.
+   */
+  async heal(): Promise<void> {
+    const { cluster } = this.#options;
+    await this.#running;
+    const end = performance.now() + HEAL_WITHIN_MS;
+    await Promise.all([this.#healLinks(), ...(this.#actsOnNodes ? cluster.nodes : []).map((node) => untilRuns(node))]);
+
+    async function untilRuns(node: VerifyNode): Promise<void> {
+      for (;;) {
+        const state = await cluster.state(node);
+        if (state === 'running') return;
+        if (performance.now() > end) throw new Error(`${node.id} is ${state} and does not run again`);
+        // One that was started while another thing was done to it may fail: the next time round tells.
+        await cluster.act(node, state === 'paused' ? 'resume' : 'start').catch(() => delay(STATE_EVERY_MS));
       }
     }
   }
 
-  /** Every link that was touched as it was measured, every node running under its own conditions. Throws where that is not so in time. */
-  async heal(): Promise<void> {
-    const { cluster } = this.#options;
-    for (const { from, to } of this.#steered) await cluster.healLink({ from, to, oneDirection: false });
-    if (!this.#actsOnNodes) return;
-    const end = performance.now() + HEAL_WITHIN_MS;
-    await Promise.all(
-      cluster.nodes.map(async (node) => {
-        for (;;) {
-          const state = await cluster.state(node);
-          if (state === 'running') return;
-          if (performance.now() > end) throw new Error(`${node.id} is ${state} and does not run again`);
-          // One that was started while another thing was done to it may fail: the next time round tells.
-          await cluster.act(node, state === 'paused' ? 'resume' : 'start').catch(() => delay(STATE_EVERY_MS));
-        }
-      }),
-    );
+  async #healLinks(): Promise<void> {
+    for (const { from, to } of this.#steered) await this.#options.cluster.healLink({ from, to, oneDirection: false });
   }
 
   get #actsOnNodes(): boolean {
     return this.#options.kinds.some((kind) => kind !== 'cut' && kind !== 'slow');
   }
 
-  async #do(kind: FaultKind, holdMs: number, stop: AbortSignal): Promise<void> {
-    const { cluster, draws } = this.#options;
-    const node = draws.pick(cluster.nodes);
-    switch (kind) {
-      case 'kill':
-        return this.#kill(node, holdMs, stop);
-      case 'pause':
-        return this.#pauseNode(node, holdMs, stop);
-      case 'cut':
-        return this.#cut(this.#link(), holdMs, stop);
-      case 'slow':
-        return this.#slow(this.#link(), holdMs, stop);
-      case 'clock':
-        return this.#shiftClock(node, draws.pick(CLOCK_AHEAD_MS), holdMs, stop);
-      case 'disk':
-        return this.#fillDisk(node, holdMs, stop);
+  /** One fault after the other. */
+  async #hand(kinds: readonly FaultKind[], draws: Draws, stop: AbortSignal): Promise<void> {
+    const { holdMsMax, tell } = this.#options;
+    const turns = new Deck(kinds, draws);
+    while (!stop.aborted) {
+      const kind = turns.next();
+      await pause(draws.between(HOLD_MS_MIN / 2, Math.max(HOLD_MS_MIN, holdMsMax / 4)), stop);
+      if (stop.aborted) return;
+      try {
+        await this.#do(kind, draws, stop);
+      } catch (error) {
+        tell(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
+      }
     }
   }
 
-  #link(): WanLink {
-    const { cluster, draws } = this.#options;
-    const link = draws.pick(cluster.links);
-    this.#steered.add(link);
-    return link;
+  async #do(kind: FaultKind, draws: Draws, stop: AbortSignal): Promise<void> {
+    const holdMs = draws.between(HOLD_MS_MIN, this.#options.holdMsMax);
+    switch (kind) {
+      case 'kill':
+        return this.#kill(await this.#node(draws), holdMs, stop);
+      case 'pause':
+        return this.#pauseNode(await this.#node(draws), holdMs, stop);
+      case 'cut':
+        return this.#cut(draws, holdMs, stop);
+      case 'slow':
+        return this.#slow(draws, holdMs, stop);
+      case 'clock':
+        return this.#shiftClock(draws, holdMs, stop);
+      case 'disk':
+        return this.#fillDisk(draws.pick(this.#options.cluster.nodes), holdMs, stop);
+    }
+  }
+
+  /** Any, but every other time one that leads a group. */
+  async #node(draws: Draws): Promise<VerifyNode> {
+    const { cluster, nodesOptions, strongKeys } = this.#options;
+    const drawn = draws.pick(cluster.nodes);
+    const leaders = draws.isOneIn(2) ? await leadersOf(cluster, strongKeys, nodesOptions) : [];
+    return leaders.length === 0 ? drawn : draws.pick(leaders);
+  }
+
+  /** Stays for a while, which is noted with whether what it does was seen. */
+  async #hold(
+    { about, fault, on }: Pick<FaultSpan, 'fault' | 'on' | 'about'>,
+    holdMs: number,
+    stop: AbortSignal,
+    sees: Promise<boolean>,
+  ): Promise<void> {
+    const { recorder, tell } = this.#options;
+    const start = recorder.nowNs();
+    const seen = sees.catch(() => false);
+    await pause(holdMs, stop);
+    const end = recorder.nowNs();
+    const hadEffect = await seen;
+    this.#spans.push({ fault, on, about, start, end, hadEffect });
+    if (!hadEffect) tell(`no effect was seen of this: ${about}`);
   }
 
   async #kill(node: VerifyNode, holdMs: number, stop: AbortSignal): Promise<void> {
-    this.#options.tell(`kill -9 ${node.id}`);
+    const { cluster, tell } = this.#options;
+    const about = `kill -9 ${node.id}`;
+    tell(about);
     await this.#end(node);
-    await pause(holdMs, stop);
-    await this.#options.cluster.act(node, 'start');
-    this.#options.tell(`${node.id} is back`);
+    await this.#hold({ fault: 'kill', on: [node.id], about }, holdMs, stop, this.#isSilent(node));
+    await cluster.act(node, 'start');
+    tell(`${node.id} is back`);
   }
 
   async #pauseNode(node: VerifyNode, holdMs: number, stop: AbortSignal): Promise<void> {
     const { cluster, tell } = this.#options;
-    tell(`${node.id} stands still`);
+    const about = `${node.id} stands still`;
+    tell(about);
     await cluster.act(node, 'pause');
-    await pause(holdMs, stop);
+    await this.#hold({ fault: 'pause', on: [node.id], about }, holdMs, stop, this.#isSilent(node));
     await cluster.act(node, 'resume');
     tell(`${node.id} goes on`);
   }
 
-  async #cut({ from, to }: WanLink, holdMs: number, stop: AbortSignal): Promise<void> {
-    const { cluster, draws, tell } = this.#options;
-    const steering: Steering = { from, to, oneDirection: draws.isOneIn(2) };
-    tell(steering.oneDirection ? `nothing gets from ${from} to ${to}` : `${from} and ${to} are cut apart`);
-    await cluster.cut(steering);
-    await pause(holdMs, stop);
-    await cluster.healLink(steering);
-    tell(`${from} and ${to} are healed`);
+  async #cut(draws: Draws, holdMs: number, stop: AbortSignal): Promise<void> {
+    const { cluster, holdMsMax, tell } = this.#options;
+    const cut = this.#cuts.next();
+    const isPair = cut === 'pair' || cut === 'pair one way';
+    const drawn = this.#links.next();
+    const region = isPair ? drawn.from : (await this.#node(draws)).region;
+    const links = isPair ? [drawn] : cluster.links.filter(({ from, to }) => (cut === 'deaf' ? to : from) === region);
+    const steerings = links.map(({ from, to }): Steering => ({
+      from,
+      to,
+      oneDirection: cut !== 'pair' && cut !== 'alone',
+    }));
+    const about = {
+      pair: `${drawn.from} and ${drawn.to} are cut apart`,
+      'pair one way': `nothing gets from ${drawn.from} to ${drawn.to}`,
+      alone: `${region} is cut off`,
+      deaf: `nothing gets to ${region}`,
+      mute: `nothing gets away from ${region}`,
+    }[cut];
+    for (const link of links) this.#steered.add(link);
+    tell(about);
+    for (const steering of steerings) await cluster.cut(steering);
+    const isLong = !isPair && draws.isOneIn(2);
+    const on = [...new Set(links.flatMap(({ from, to }) => [from, to]))];
+    await this.#hold(
+      { fault: 'cut', on, about },
+      isLong ? holdMsMax * LONG_HOLD : holdMs,
+      stop,
+      this.#areLinks(links, 'cut'),
+    );
+    for (const steering of steerings) await cluster.healLink(steering);
+    tell(isPair ? `${drawn.from} and ${drawn.to} are healed` : `${region} is healed`);
   }
 
-  async #slow({ from, measuredOneWayMs, to }: WanLink, holdMs: number, stop: AbortSignal): Promise<void> {
-    const { cluster, draws, tell } = this.#options;
+  async #slow(draws: Draws, holdMs: number, stop: AbortSignal): Promise<void> {
+    const { cluster, tell } = this.#options;
+    const link = this.#links.next();
+    const { from, measuredOneWayMs, to } = link;
     const steering: Steering = { from, to, oneDirection: draws.isOneIn(2) };
     const oneWayMs = Math.round(measuredOneWayMs + draws.between(SLOW_MS_MAX / 5, SLOW_MS_MAX));
-    tell(`${from} to ${to} takes ${oneWayMs} ms${steering.oneDirection ? '' : ', and back'}`);
+    const about = `${from} to ${to} takes ${oneWayMs} ms${steering.oneDirection ? '' : ', and back'}`;
+    this.#steered.add(link);
+    tell(about);
     await cluster.slow(steering, oneWayMs);
-    await pause(holdMs, stop);
+    await this.#hold({ fault: 'slow', on: [from, to], about }, holdMs, stop, this.#areLinks([link], 'slow'));
     await cluster.healLink(steering);
     tell(`${from} and ${to} are as fast as measured`);
   }
 
-  async #shiftClock(node: VerifyNode, clockAheadMs: number, holdMs: number, stop: AbortSignal): Promise<void> {
-    const { cluster, tell } = this.#options;
-    tell(
-      `${node.id} is killed and comes back with a clock ${Math.abs(clockAheadMs)} ms ${clockAheadMs > 0 ? 'ahead' : 'behind'}`,
-    );
+  async #shiftClock(draws: Draws, holdMs: number, stop: AbortSignal): Promise<void> {
+    const { cluster, nodesOptions, tell } = this.#options;
+    const node = draws.pick(cluster.nodes);
+    const clockAheadMs = this.#clocks.next();
+    const about = `${node.id} has a clock that is ${Math.abs(clockAheadMs)} ms ${clockAheadMs > 0 ? 'ahead' : 'behind'}`;
+    tell(`${node.id} is killed, and comes back: ${about}`);
     await this.#end(node);
     await cluster.act(node, 'start', { clockAheadMs });
-    await pause(holdMs, stop);
+    await untilServes(node, nodesOptions, stop);
+    await this.#hold(
+      { fault: 'clock', on: [node.id], about },
+      holdMs,
+      stop,
+      isClockAhead(node, clockAheadMs, nodesOptions),
+    );
     await this.#end(node);
     await cluster.act(node, 'start');
     tell(`${node.id} is back with the right clock`);
@@ -166,13 +269,18 @@ export class Nemesis {
 
   /** Until its disk takes no more, which ends the node, or the time is over. */
   async #fillDisk(node: VerifyNode, holdMs: number, stop: AbortSignal): Promise<void> {
-    const { cluster, recorder, tell } = this.#options;
+    const { cluster, fillKey, nodesOptions, recorder, tell } = this.#options;
     await this.#end(node);
-    const fileBytesMax = cluster.longestFileBytes(node) + DISK_LEFT_BYTES;
-    tell(`${node.id} is killed and comes back with a disk that is nearly full`);
-    await cluster.act(node, 'start', { fileBytesMax });
+    const longestBytes = cluster.longestFileBytes(node);
+    const about = `${node.id} has a disk that is nearly full`;
+    tell(`${node.id} is killed, and comes back: ${about}`);
+    await cluster.act(node, 'start', { fileBytesMax: longestBytes + DISK_LEFT_BYTES });
+    const start = recorder.nowNs();
     const over = new AbortController();
-    const fill = this.#fill(node, over.signal);
+    // What is free within a file is used before it grows.
+    const bytes = longestBytes + 2 * DISK_LEFT_BYTES;
+    const nextKey = fillKey === null ? null : (): string => fillKey(++this.#filled);
+    const fill = fillDisk({ node, bytes, nextKey, nodesOptions, over: over.signal });
     const deadline = performance.now() + Math.max(holdMs, FILL_MS_MIN);
     let ranNs = recorder.nowNs();
     let state = '';
@@ -185,33 +293,24 @@ export class Nemesis {
     }
     over.abort();
     await fill;
-    if (state === 'stopped') recorder.noteEnd({ node: node.id, fromNs: ranNs, toNs: recorder.nowNs() });
+    const isFull = state === 'stopped';
+    const end = recorder.nowNs();
+    if (isFull) recorder.noteEnd({ node: node.id, fromNs: ranNs, toNs: end });
     else await this.#end(node);
+    if (isFull || !stop.aborted)
+      this.#spans.push({ fault: 'disk', on: [node.id], about, start, end, hadEffect: isFull });
     await cluster.act(node, 'start');
-    tell(
-      `${node.id} ${state === 'stopped' ? 'ended by itself, its disk full, and' : 'was killed and'} is back with room on its disk`,
-    );
+    const how = isFull ? 'ended by itself, its disk full, and' : 'did not end by itself; it was killed and';
+    tell(`${node.id} ${how} is back with room on its disk`);
   }
 
-  /** Writes what fills the disk of the node, again while it does not take it yet. */
-  async #fill(node: VerifyNode, over: AbortSignal): Promise<void> {
-    const { fillKey, nodesOptions } = this.#options;
-    if (fillKey === null) return;
-    for (let count = 0; count < FILL_VALUES && !over.aborted;) {
-      try {
-        const client = await connectTo(node.address, nodesOptions);
-        try {
-          for (; count < FILL_VALUES && !over.aborted; count++) {
-            await client.send('SET', fillKey(++this.#filled), 'x'.repeat(FILL_VALUE_BYTES));
-          }
-        } finally {
-          client.close();
-        }
-      } catch {
-        // It is not ready yet, or has ended already.
-        await pause(STATE_EVERY_MS, over);
-      }
-    }
+  async #isSilent(node: VerifyNode): Promise<boolean> {
+    return !(await answersSoon(node, this.#options.nodesOptions));
+  }
+
+  async #areLinks(links: readonly WanLink[], state: string): Promise<boolean> {
+    const states = await this.#options.cluster.linkStates();
+    return links.every(({ from, to }) => states.get(`${from}>${to}`) === state);
   }
 
   async #end(node: VerifyNode): Promise<void> {

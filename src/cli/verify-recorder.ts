@@ -7,11 +7,8 @@ export interface NodeEnd {
   readonly toNs: number;
 }
 
-/**
- * What an ended node may have answered and taken with it: causal writes that were not on its disk and that no other node had (SPEC R1 says
- * 100 ms; a disk that is busy takes longer).
- */
-const LOST_WITHIN_NS = 1_000_000_000;
+/** What an ended node may have answered and taken with it: causal writes that were not on its disk and that no other node had (SPEC R1). */
+const LOST_WITHIN_NS = 100_000_000;
 
 /** What is recorded of one chapter of a run. */
 export class Recorder {

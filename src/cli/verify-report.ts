@@ -23,7 +23,9 @@ interface Line {
 /** What is said in the end: a verdict a promise, what shows that one is broken, what was done. */
 export class Report {
   readonly #lines: Map<string, Line> = new Map();
+  /** Those whose effect was seen, and the others. */
   readonly #faults: Map<string, number> = new Map();
+  readonly #idleFaults: Map<string, number> = new Map();
   readonly #left: string[] = [];
   #operations = 0;
   #unknown = 0;
@@ -44,18 +46,27 @@ export class Report {
     return [...this.#lines.values()].every(({ checked }) => checked === 0);
   }
 
+  /** Whether something could not be judged. */
+  get isOpen(): boolean {
+    return [...this.#lines.values()].some(({ undecided }) => undecided.length > 0);
+  }
+
   /** Judges a chapter. */
   add(result: ChapterResult): void {
     const { faults, left, lostWrites, operations } = result;
     for (const verdict of judge(result)) this.#merge(verdict, operations);
-    for (const [kind, count] of faults) this.#faults.set(kind, (this.#faults.get(kind) ?? 0) + count);
+    for (const { fault, hadEffect } of faults) {
+      const of = hadEffect ? this.#faults : this.#idleFaults;
+      of.set(fault, (of.get(fault) ?? 0) + 1);
+    }
     if (left !== null) this.#left.push(left);
     this.#unknown += operations.filter(({ ok }) => ok === null).length;
     this.#lostWrites += lostWrites;
     this.#operations += operations.length;
   }
 
-  text(terminal: Terminal, path: string): string {
+  /** `faultsPath` is of the file that tells the faults, null where there were to be none. */
+  text(terminal: Terminal, path: string, faultsPath: string | null = null): string {
     const lines = [...this.#lines.values()];
     const broken = lines.filter(({ found }) => found > 0);
     return [
@@ -74,6 +85,7 @@ export class Report {
       ...(this.#lostWrites === 0 ? [] : [LOST(this.#lostWrites)]),
       ...this.#left.map((left) => `Not removed: ${printable(left)}`),
       `What happened, a line an operation: ${path}`,
+      ...(faultsPath === null ? [] : [`The faults, a line each: ${faultsPath}`]),
       bold(
         terminal,
         broken.length === 0 ? this.#summary() : `Broken: ${broken.map(({ promise }) => promise).join(', ')}.`,
@@ -82,16 +94,15 @@ export class Report {
   }
 
   #summary(): string {
-    const lines = [...this.#lines.values()];
     if (this.isEmpty) return 'Nothing happened that could be judged.';
-    return lines.some(({ undecided }) => undecided.length > 0)
-      ? 'No promise was seen broken; not all is decided.'
-      : 'Every promise held.';
+    return this.isOpen ? 'No promise was seen broken; not all is decided.' : 'Every promise held.';
   }
 
   #done(): string {
-    const faults = [...this.#faults].map(([kind, count]) => `${count} × ${kind}`);
-    const told = faults.length === 0 ? 'no faults' : `faults: ${faults.join(', ')}`;
+    const counted = (faults: ReadonlyMap<string, number>): string =>
+      [...faults].map(([kind, count]) => `${count} × ${kind}`).join(', ');
+    const idle = this.#idleFaults.size === 0 ? '' : `; without effect: ${counted(this.#idleFaults)}`;
+    const told = (this.#faults.size === 0 ? 'no faults' : `faults: ${counted(this.#faults)}`) + idle;
     return `${this.#operations} operations, ${this.#unknown} of unknown outcome; ${told}.`;
   }
 
@@ -153,4 +164,4 @@ function verdictOf({ checked, found, promise, undecided, unit }: Line): string {
 }
 
 const LOST = (count: number): string =>
-  `${count} acknowledged causal writes of the last second before their node ended were not seen again. What no other region has seen may go with a node (SPEC R1): they count as of unknown outcome.`;
+  `${count} acknowledged causal writes of the last 100 ms before their node ended were not seen again. What no other region has seen may go with a node (SPEC R1): they count as of unknown outcome.`;

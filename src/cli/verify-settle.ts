@@ -5,7 +5,10 @@ import { RespError, type RespValue } from './resp-client.ts';
 import type { VerifyCluster, VerifyNode } from './verify-cluster.ts';
 import type { VerifyKeys } from './verify-keys.ts';
 import type { Connection, SessionHost } from './verify-session.ts';
-import { firstOf, TTL_MS, type UsedKey } from './verify-workload.ts';
+import { TTL_MS } from './verify-causal-work.ts';
+import type { UsedKey } from './verify-chapter-keys.ts';
+import { mergedText } from './verify-merge-work.ts';
+import { firstOf } from './verify-strong-work.ts';
 
 const AGAIN_MS = 200;
 /** Final reads that are under way at once on a connection. */
@@ -31,6 +34,8 @@ export interface Settled {
   readonly finalsAt: number;
   /** What did not happen in time, in plain words. */
   readonly failures: readonly string[];
+  /** What could not be looked at, because a node was not reached that nothing here has ended. */
+  readonly unchecked: readonly string[];
   /** Keys that were written for this. */
   readonly marks: readonly string[];
 }
@@ -42,12 +47,12 @@ export interface Settled {
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { cluster, host } = options;
   const marks: string[] = [];
-  const failures: string[] = [];
+  const problems: Problem[] = [];
   const clients = new Map<VerifyNode, Connection>();
   try {
     for (const [at, node] of cluster.nodes.entries()) {
       const result = await untilDone(options, async () => markNode(options, node, at, marks));
-      if (typeof result === 'string') failures.push(`${node.id} took no mark: ${result}`);
+      if (result instanceof Problem) problems.push(result.at(`${node.id} took no mark`));
       else clients.set(node, result);
     }
     await Promise.all(
@@ -55,8 +60,8 @@ export async function settle(options: SettleOptions): Promise<Settled> {
         [...clients]
           .filter(([to]) => to !== from)
           .map(async ([to]) => {
-            const failure = await attach(options, from, client, to);
-            if (failure !== null) failures.push(failure);
+            const problem = await attach(options, client, to);
+            if (problem !== null) problems.push(problem.at(`${to.id} does not show all that ${from.id} has`));
           }),
       ),
     );
@@ -64,20 +69,48 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     if ([...options.used.values()].some(({ holds }) => holds === 'expiring')) await delay(EXPIRED_MS);
     const finalsAt = host.recorder.nowNs();
     const reads = await Promise.all([...clients].map(async ([node, client]) => readAll(options, node, client)));
-    failures.push(...reads.filter((read) => typeof read === 'string'));
-    return { finals: reads.filter((read) => typeof read !== 'string'), finalsAt, failures, marks };
+    const finals = reads.flatMap((read) => (read instanceof Problem ? [] : [read]));
+    problems.push(...reads.flatMap((read) => (read instanceof Problem ? [read] : [])));
+    // A node that can be ended from here runs by now, or should.
+    const isUnchecked = ({ isAnswer }: Problem): boolean => !isAnswer && !cluster.faults.has('kill');
+    const textOf = ({ text }: Problem): string => text;
+    return {
+      finals,
+      finalsAt,
+      failures: problems.filter((problem) => !isUnchecked(problem)).map(textOf),
+      unchecked: problems.filter(isUnchecked).map(textOf),
+      marks,
+    };
   } finally {
     for (const client of clients.values()) client.close();
   }
 }
 
+/** Why something did not come about in time. */
+class Problem {
+  readonly text: string;
+  /** Whether a node said so, or nobody said anything. */
+  readonly isAnswer: boolean;
+
+  constructor(text: string, isAnswer: boolean) {
+    this.text = text;
+    this.isAnswer = isAnswer;
+  }
+
+  at(what: string): Problem {
+    return new Problem(`${what}: ${this.text}`, this.isAnswer);
+  }
+}
+
 /** Tries again until it is done or the time is over: what came of it, or why not. */
-async function untilDone<T>({ deadlineMs }: SettleOptions, attempt: () => Promise<T>): Promise<T | string> {
+async function untilDone<T>({ deadlineMs }: SettleOptions, attempt: () => Promise<T>): Promise<T | Problem> {
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
-      if (performance.now() > deadlineMs) return error instanceof Error ? error.message : String(error);
+      const isAnswer = error instanceof RespError;
+      if (performance.now() > deadlineMs)
+        return new Problem(error instanceof Error ? error.message : String(error), isAnswer);
       await delay(AGAIN_MS);
     }
   }
@@ -102,12 +135,7 @@ async function markNode(options: SettleOptions, node: VerifyNode, at: number, ma
 }
 
 /** Waits at a node for the session of another: null when it is there, else why not. */
-async function attach(
-  options: SettleOptions,
-  from: VerifyNode,
-  client: Connection,
-  to: VerifyNode,
-): Promise<string | null> {
+async function attach(options: SettleOptions, client: Connection, to: VerifyNode): Promise<Problem | null> {
   const { deadlineMs, host } = options;
   const result = await untilDone(options, async () => {
     const token = String(await client.send('CW.TOKEN'));
@@ -120,12 +148,13 @@ async function attach(
     }
     return null;
   });
-  return result === null ? null : `${to.id} does not show all that ${from.id} has: ${result}`;
+  return result;
 }
 
-async function readAll(options: SettleOptions, node: VerifyNode, client: Connection): Promise<FinalState | string> {
+async function readAll(options: SettleOptions, node: VerifyNode, client: Connection): Promise<FinalState | Problem> {
   const { host, used } = options;
   const name = host.nextClient();
+  const unread = `${node.id} could not be read`;
   const values = new Map<string, string | null>();
   const sets = new Map<string, ReadonlySet<string>>();
   const keys = [...used];
@@ -133,10 +162,11 @@ async function readAll(options: SettleOptions, node: VerifyNode, client: Connect
   for (const { holds, stored } of used.values()) {
     if (holds !== 'member' || sets.has(stored)) continue;
     const members = await untilDone(options, async () => client.send('SMEMBERS', stored));
-    if (!Array.isArray(members)) return `${node.id} could not be read: ${String(members)}`;
+    if (members instanceof Problem) return members.at(unread);
+    if (!Array.isArray(members)) continue;
     sets.set(stored, new Set((members as readonly RespValue[]).map(String)));
   }
-  const read = async ([key, { holds, stored }]: readonly [string, UsedKey]): Promise<string | null> => {
+  const read = async ([key, { holds, stored }]: readonly [string, UsedKey]): Promise<Problem | null> => {
     const of = { client: name, region: node.region, op: 'read', key } as const;
     const record = (value: string | null, start: number, level: Operation['level']): void => {
       // They are answered one after the other, though asked at once.
@@ -151,17 +181,23 @@ async function readAll(options: SettleOptions, node: VerifyNode, client: Connect
       record(sets.get(stored)?.has(member) === true ? member : null, start, 'causal');
       return null;
     }
+    if (holds === 'merged') {
+      const text = await untilDone(options, async () => ({ text: await mergedText(client, key) }));
+      if (text instanceof Problem) return text.at(unread);
+      values.set(key, text.text);
+      return null;
+    }
     const isStrong = holds.startsWith('strong');
     const args = isStrong ? ['CW.GET', key, 'LEVEL', 'session'] : ['GET', key];
     const value = await untilDone(options, async () => ({ reply: await client.send(...args) }));
-    if (typeof value === 'string') return `${node.id} could not be read: ${value}`;
+    if (value instanceof Problem) return value.at(unread);
     record(firstOf(value.reply), start, isStrong ? 'session' : 'causal');
     return null;
   };
   for (let from = 0; from < keys.length; from += BATCH) {
-    const failures = await Promise.all(keys.slice(from, from + BATCH).map(read));
-    const failure = failures.find((each) => each !== null);
-    if (failure !== undefined) return failure ?? '';
+    const problems = await Promise.all(keys.slice(from, from + BATCH).map(read));
+    const problem = problems.find((each) => each !== null);
+    if (problem instanceof Problem) return problem;
   }
   return { node: node.id, values };
 }

@@ -75,6 +75,8 @@ export class Dispatcher {
   #queue: readonly QueuedCommand[] = [];
   readonly #clock: TurnClock;
   readonly #plainRun: PlainRun;
+  /** Something was run that is not plain. */
+  #isTouched = false;
 
   constructor(server: ServerState, unit: () => number) {
     this.#server = server;
@@ -97,9 +99,15 @@ export class Dispatcher {
     this.#clock.begin();
   }
 
-  /** Ends what the requests of one readable event have in common; their figures are right after it. */
-  endTurn(): void {
+  /**
+   * Ends what the requests of one readable event have in common; their figures are right after it. Says whether the node has to be flushed:
+   * something else was run than reads of this node's copy.
+   */
+  endTurn(): boolean {
     this.#plainRun.end();
+    const isTouched = this.#isTouched || this.#plainRun.takeWritten();
+    this.#isTouched = false;
+    return isTouched;
   }
 
   /** Runs one request. Throws only when an invariant of ours is broken. */
@@ -107,6 +115,7 @@ export class Dispatcher {
     const entry = this.#server.commands.findRequest(args);
     if (entry !== undefined && this.#plainRun.take(session, entry, args)) return Outcome.Done;
     this.#plainRun.end();
+    this.#isTouched = true;
     return entry === undefined ? this.#unknown(session, args) : this.#executeAny(session, entry, args);
   }
 

@@ -57,6 +57,7 @@ export class PlainRun {
   /** Requests since the last look at the clock, and the commands that they were. */
   #untimed = 0;
   readonly #commands: CommandEntry[] = [];
+  #hasWritten = false;
 
   constructor(host: PlainRunHost) {
     this.#host = host;
@@ -89,6 +90,7 @@ export class PlainRun {
 
   #write(session: Session, entry: CommandEntry): void {
     this.#running = entry;
+    this.#hasWritten = true;
     try {
       const seq = this.#engine.transact(this.#context.nowMs, this.#runInTransaction);
       if (seq > 0) session.noteWrite(this.#engine.origin, seq);
@@ -134,6 +136,13 @@ export class PlainRun {
     if (this.#untimed > 0) this.#lap(session);
     this.#session = null;
     this.#engine.readFor(null, false);
+  }
+
+  /** Whether a command that writes was run since the last call. */
+  takeWritten(): boolean {
+    const hasWritten = this.#hasWritten;
+    this.#hasWritten = false;
+    return hasWritten;
   }
 
   /** Looks at the clock, and accounts for what ran since it was looked at. */

@@ -50,6 +50,24 @@ export class Entry {
     this.string = keepsSiblings ? new SiblingContent() : new StringContent();
   }
 
+  /** The entry of a string that is one write, with the expiry that it came with (Infinity for none), and never was anything else. */
+  static ofRegister(value: string, { stamp, origin, seq }: StampedDot, expiryMs: number): Entry {
+    const entry = new Entry();
+    entry.string = StringContent.ofRegister(value, stamp, origin, seq);
+    if (expiryMs !== Infinity) entry.expiries = Expiries.ofRegister(expiryMs, stamp, origin, seq);
+    entry.type = ContentType.String;
+    entry.expiryMs = expiryMs;
+    return entry;
+  }
+
+  /** Whether it is such an entry: `ofRegister` makes the same of its parts. */
+  get isRegister(): boolean {
+    const { string, expiries } = this;
+    if (string.keepsSiblings || string.value === null || string.increments !== null) return false;
+    if (this.hash !== null || this.set !== null || this.document !== null) return false;
+    return expiries === null || expiries.isOfRegister(string.stamp, string.origin, string.seq);
+  }
+
   /**
    * Applies one keyed update; says whether some content may have changed. What shows can also change with the type or the expiry
    * after `refresh`. Malformed deltas are ignored by all alike.

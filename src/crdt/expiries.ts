@@ -30,6 +30,20 @@ export type ExpiryState = [
 export class Expiries {
   #writes: ExpiryWrite[] = [];
 
+  /** The one that a register came with. */
+  static ofRegister(atMs: number, stamp: number, origin: number, seq: number): Expiries {
+    const expiries = new Expiries();
+    expiries.#writes.push({ atMs, baseOrigin: origin, baseSeq: seq, stamp, origin, seq });
+    return expiries;
+  }
+
+  /** Whether it is only the one that a register came with, and a time. */
+  isOfRegister(stamp: number, origin: number, seq: number): boolean {
+    const [write] = this.#writes;
+    if (write === undefined || this.#writes.length > 1 || write.atMs === Infinity) return false;
+    return isOn(write, origin, seq) && write.stamp === stamp && write.origin === origin && write.seq === seq;
+  }
+
   get isEmpty(): boolean {
     return this.#writes.length === 0;
   }

@@ -26,6 +26,15 @@ export class StringContent {
   seq = 0;
   increments: Increments | null = null;
 
+  static ofRegister(value: string, stamp: number, origin: number, seq: number): StringContent {
+    const content = new StringContent();
+    content.value = value;
+    content.stamp = stamp;
+    content.origin = origin;
+    content.seq = seq;
+    return content;
+  }
+
   get keepsSiblings(): false {
     return false;
   }

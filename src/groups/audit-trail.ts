@@ -5,7 +5,7 @@ import { incarnationOf, nodeOf } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import type { Args } from '../commands/context.ts';
 import { UpdateKind, type Update } from '../crdt/update.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import { EMPTY_CHAIN, nextRecord, type AuditFacts, type AuditHead, type ShownCommand } from './audit-record.ts';
 import { SHOWN_PART_BYTES_MAX, shownArgument, shownBytes, type Sha256 } from './audit-text.ts';
 import { AuditLens, isLongValue, sortedParts, type LongValue, type Part, type ShownValue } from './audit-value.ts';
@@ -58,7 +58,7 @@ export class AuditTrail {
   #keptBytes = 0;
 
   /** Which writes are recorded is as the rules in force say when an entry is applied. */
-  constructor(group: string, inForce: { readonly rules: GroupRules }, keyspace: MapKeyspace, sha256: Sha256) {
+  constructor(group: string, inForce: { readonly rules: GroupRules }, keyspace: SlabKeyspace, sha256: Sha256) {
     this.#group = group;
     this.#inForce = inForce;
     this.#lens = new AuditLens(keyspace, sha256);

@@ -1,7 +1,7 @@
 import { ByteRange, latin1Range } from '../base/bytes.ts';
 import { ContentType } from '../crdt/entry.ts';
 import type { Slot } from '../keyspace/keyspace.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import {
   sha256Hex,
   SHOWN_BYTES_MAX,
@@ -51,13 +51,13 @@ export type Part = readonly [name: string, value: string | boolean | null];
 
 /** What is read of the keys of a group for its audit, at the time of the entry that is applied. */
 export class AuditLens {
-  readonly #keyspace: MapKeyspace;
+  readonly #keyspace: SlabKeyspace;
   readonly #name: ByteRange = new ByteRange();
   readonly #value: ByteRange = new ByteRange();
   readonly #sha256: Sha256;
   nowMs = 0;
 
-  constructor(keyspace: MapKeyspace, sha256: Sha256) {
+  constructor(keyspace: SlabKeyspace, sha256: Sha256) {
     this.#keyspace = keyspace;
     this.#sha256 = sha256;
   }

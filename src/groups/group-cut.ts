@@ -1,5 +1,5 @@
 import type { Slot } from '../keyspace/keyspace.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { SnapshotCursor, SnapshotEntry } from '../keyspace/snapshot-cursor.ts';
 import type { GroupKeyState, GroupMeta } from './group-state.ts';
 import type { RequestRow } from './request-table.ts';
@@ -10,7 +10,7 @@ import type { RequestRow } from './request-table.ts';
  */
 export class GroupCut {
   readonly meta: GroupMeta;
-  readonly #keyspace: MapKeyspace;
+  readonly #keyspace: SlabKeyspace;
   readonly #cursor: SnapshotCursor;
   /** Of the keys that the cursor took and that were not read yet. */
   readonly #versions: Map<string, number> = new Map();
@@ -19,7 +19,7 @@ export class GroupCut {
 
   constructor(
     meta: GroupMeta,
-    keyspace: MapKeyspace,
+    keyspace: SlabKeyspace,
     versions: ReadonlyMap<string, number>,
     rows: readonly RequestRow[],
   ) {

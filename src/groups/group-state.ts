@@ -1,4 +1,4 @@
-import { latin1Range } from '../base/bytes.ts';
+import { latin1Range, type ByteRange } from '../base/bytes.ts';
 import { ColumnsBuilder } from '../causal/columns.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
@@ -9,7 +9,8 @@ import { VersionVector } from '../clock/version-vector.ts';
 import { ContentType, type EntryState } from '../crdt/entry.ts';
 import { CausewayError } from '../errors.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
-import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
+import type { HashKey } from '../keyspace/slab/key-hash.ts';
 import type { AuditHead } from './audit-record.ts';
 import type { Sha256 } from './audit-text.ts';
 import { AuditTrail } from './audit-trail.ts';
@@ -77,6 +78,8 @@ export interface GroupStateOptions {
   readonly sha256: Sha256;
   /** Whether there is a store that takes what changes. */
   readonly isStored: boolean;
+  /** As the node's own keyspace has it (`KeyHash`). */
+  readonly hashKey?: HashKey | undefined;
 }
 
 /** Keys that an entry looks at to forget what is stable, beside as many as it changed: so none are left behind. */
@@ -91,7 +94,7 @@ export const EXPIRE_BUDGET = 1_000;
  * alone: equal logs give equal states and equal replies on every member.
  */
 export class GroupState {
-  readonly keyspace: MapKeyspace = new MapKeyspace();
+  readonly keyspace: SlabKeyspace;
   readonly requests: RequestTable;
   readonly audit: AuditTrail;
   readonly inForce: RulesInForce = new RulesInForce();
@@ -116,6 +119,7 @@ export class GroupState {
 
   constructor(options: GroupStateOptions) {
     this.#options = options;
+    this.keyspace = new SlabKeyspace(options.hashKey);
     this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
     this.audit = new AuditTrail(options.name, this.inForce, this.keyspace, options.sha256);
     this.keyspace.collectsDirty = options.isStored;
@@ -157,9 +161,10 @@ export class GroupState {
     return this.#running;
   }
 
-  #noteVersion(key: string | null): void {
-    if (key === null) return;
-    const shown = this.keyspace.entryOf(latin1Range(key))?.type ?? ContentType.None;
+  #noteVersion(changed: ByteRange | null): void {
+    if (changed === null) return;
+    const key = changed.toLatin1();
+    const shown = this.keyspace.entryOf(changed)?.type ?? ContentType.None;
     if (shown === ContentType.None) this.#versions.delete(key);
     else {
       if (!this.#versions.has(key)) this.#creations.made(key, this.#applied);
@@ -264,7 +269,7 @@ export class GroupState {
   #expire(): void {
     const expired = this.#expired;
     const before = expired.length;
-    this.keyspace.expireDue(this.nowMs, Infinity, (key) => expired.push(key));
+    this.keyspace.expireDue(this.nowMs, Infinity, (key) => expired.push(key.toLatin1()));
     if (expired.length > before) {
       const times = new Map(expired.map((key) => [key, this.#expiryOf(key)]));
       const at = (key: string): number => times.get(key) ?? Infinity;

@@ -11,6 +11,7 @@ import type {
   StrongView,
 } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
+import type { HashKey } from '../keyspace/slab/key-hash.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore } from '../ports.ts';
 import { ABSTAINS } from '../quorum/messages.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
@@ -82,6 +83,8 @@ export interface StrongTierOptions {
   readonly members: Pick<MembersGroupOptions, 'nodes' | 'codec' | 'timing'> | null;
   /** What is on disk of a group; null where nothing is kept over a restart. */
   readonly load: ((group: string) => QuorumImage) | null;
+  /** Of the groups' keyspaces (`KeyHash`). */
+  readonly hashKey: HashKey | undefined;
   /** The audit on that disk. */
   readonly readAudit: QuorumStore['audit'] | null;
 }
@@ -203,8 +206,8 @@ export class StrongTier implements StrongView {
   }
 
   #newState({ origin, name }: GroupPlan): GroupState {
-    const { commands, newReply, sha256, load } = this.#options;
-    return new GroupState({ name, origin, commands, newReply, sha256, isStored: load !== null });
+    const { commands, newReply, sha256, load, hashKey } = this.#options;
+    return new GroupState({ name, origin, commands, newReply, sha256, isStored: load !== null, hashKey });
   }
 
   /** A peer knows of an earlier life of this node, of which nothing is here: what that promised is not known (see `Raft.abstain`). */

@@ -2,11 +2,11 @@ import type { Origin } from '../clock/origin.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { MergeSides } from '../crdt/writes.ts';
 import type { Slot } from './keyspace.ts';
-import type { SlotObserver, SlotTable } from './slot-table.ts';
+import type { SlabTable, SlotObserver } from './slab/slab-table.ts';
 
 /** The keyspace that a state is taken from: it goes on changing. */
 export interface ArrivingSource {
-  readonly slots: SlotTable;
+  readonly slots: SlabTable;
   stateAt(slot: Slot): readonly [key: string, state: EntryState] | null;
 }
 
@@ -29,7 +29,7 @@ class Arrival implements SlotObserver {
   readonly #source: ArrivingSource;
   readonly #target: ArrivingTarget;
   /** The target's. */
-  readonly #slots: SlotTable;
+  readonly #slots: SlabTable;
   readonly #sides: MergeSides;
   /** Slots of the source before it are done; from its end on they are no part of the state. */
   #position = 0;
@@ -41,7 +41,7 @@ class Arrival implements SlotObserver {
   /** Slots that were empty when the state was taken. */
   readonly #newSlots: Set<Slot> = new Set();
 
-  constructor(origin: Origin, source: ArrivingSource, target: ArrivingTarget, slots: SlotTable, sides: MergeSides) {
+  constructor(origin: Origin, source: ArrivingSource, target: ArrivingTarget, slots: SlabTable, sides: MergeSides) {
     this.#slots = slots;
     this.origin = origin;
     this.before = sides.local.get(origin);
@@ -54,7 +54,7 @@ class Arrival implements SlotObserver {
   }
 
   beforeChange(slot: Slot): void {
-    const key = this.#source.slots.key(slot) ?? null;
+    const key = this.#source.slots.keyText(slot);
     if (key === null) {
       this.#newSlots.add(slot);
       return;
@@ -69,19 +69,19 @@ class Arrival implements SlotObserver {
     if (slot !== null && slot < this.#position) return;
     this.#settled.add(key);
     const state = slot === null ? null : this.#source.stateAt(slot);
-    const isHere = this.#slots.slotOf(key) !== undefined;
+    const isHere = this.#slots.slotOfText(key) >= 0;
     if (state !== null || isHere) this.#target.mergeKey(key, state?.[1] ?? null, this.#sides);
   }
 
   #slotInState(key: string): Slot | null {
-    const slot = this.#source.slots.slotOf(key);
-    return slot === undefined || slot >= this.#end || this.#newSlots.has(slot) ? null : slot;
+    const slot = this.#source.slots.slotOfText(key);
+    return slot < 0 || slot >= this.#end || this.#newSlots.has(slot) ? null : slot;
   }
 
   /** Goes on for so many slots; says whether it is at the end. */
   advance(slots: number): boolean {
     for (let left = slots; left > 0; left--) {
-      if (this.#position < this.#end) this.#next(this.#source.slots.key(this.#position) ?? null);
+      if (this.#position < this.#end) this.#next(this.#source.slots.keyText(this.#position));
       else if (this.#targetPosition < this.#targetEnd) this.#nextOfTarget();
       else return true;
     }
@@ -99,7 +99,7 @@ class Arrival implements SlotObserver {
 
   /** What the target has and the state does not. */
   #nextOfTarget(): void {
-    const key = this.#slots.key(this.#targetPosition++) ?? null;
+    const key = this.#slots.keyText(this.#targetPosition++);
     if (key !== null) this.settle(key);
   }
 
@@ -111,10 +111,10 @@ class Arrival implements SlotObserver {
 /** States on their way into a keyspace. */
 export class Arrivals {
   readonly #target: ArrivingTarget;
-  readonly #slots: SlotTable;
+  readonly #slots: SlabTable;
   #open: Arrival[] = [];
 
-  constructor(target: ArrivingTarget, slots: SlotTable) {
+  constructor(target: ArrivingTarget, slots: SlabTable) {
     this.#target = target;
     this.#slots = slots;
   }

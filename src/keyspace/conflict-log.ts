@@ -1,4 +1,4 @@
-import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
 import { conflictsOf, writtenBy, type Conflict, type ConflictKind, type ConflictSide } from '../crdt/conflicts.ts';
 import type { ContentType, Entry } from '../crdt/entry.ts';
 import type { StampedDot, Update, UpdateContext } from '../crdt/update.ts';
@@ -81,13 +81,18 @@ export class ConflictLog {
   #bytes = 0;
   #found: Found | null = null;
 
-  /** To be called before an update is applied. */
-  watch(key: string, entry: Entry, update: Update, context: UpdateContext, flush: StampedDot | null): void {
+  /** Whether conflicts were found of the transaction looked at last: then its other updates are to be watched too. */
+  get isFollowing(): boolean {
+    return this.#found !== null;
+  }
+
+  /** To be called before an update is applied; one that has seen all that it is applied to makes none. */
+  watch(key: ByteRange, entry: Entry, update: Update, context: UpdateContext, flush: StampedDot | null): void {
     if (context.origin === this.host.origin) return;
     if (this.#found !== null && !isOf(this.#found, context)) this.#found = null;
     const conflicts = conflictsOf(entry, update, context, flush);
-    if (this.#found !== null) this.#rewrite(this.#found, key, update, context);
-    if (conflicts.length > 0) this.#add(key, conflicts, context);
+    if (this.#found !== null) this.#rewrite(this.#found, key.toLatin1(), update, context);
+    if (conflicts.length > 0) this.#add(key.toLatin1(), conflicts, context);
   }
 
   #add(key: string, conflicts: readonly Conflict[], { origin, seq }: UpdateContext): void {

@@ -1,20 +1,17 @@
-import { ExpiryQueue } from './expiry-queue.ts';
+import { ExpiryWheel } from './expiry-wheel.ts';
 import type { Slot } from './keyspace.ts';
-
-/** Records of the queue that may be outdated beside those that are not. */
-const OUTDATED_MIN = 64;
-const OUTDATED_FACTOR = 4;
+import { SlotFlag, type SlotRecords } from './slab/slot-records.ts';
 
 /** Keys that show something and were not yet found to be expired (DBSIZE), and when those of them that have an expiry are due. */
 export class CountedKeys {
-  readonly #counted: boolean[] = [];
-  readonly #expiring: Set<Slot> = new Set();
-  readonly #queue: ExpiryQueue = new ExpiryQueue();
-  readonly #recordOf: (slot: Slot) => [atMs: number, key: string];
+  readonly #records: SlotRecords;
+  readonly #wheel: ExpiryWheel;
   #count = 0;
+  #expiringCount = 0;
 
-  constructor(recordOf: (slot: Slot) => [atMs: number, key: string]) {
-    this.#recordOf = recordOf;
+  constructor(records: SlotRecords) {
+    this.#records = records;
+    this.#wheel = new ExpiryWheel((slot) => records.expiryMs(slot));
   }
 
   get count(): number {
@@ -22,38 +19,42 @@ export class CountedKeys {
   }
 
   get expiringCount(): number {
-    return this.#expiring.size;
+    return this.#expiringCount;
   }
 
-  has(slot: Slot): boolean {
-    return this.#counted[slot] === true;
+  /** Whether time takes a counted slot away. */
+  #expires(slot: Slot): boolean {
+    return this.#records.expiryMs(slot) !== Infinity && this.#records.has(slot, SlotFlag.Pinned) === 0;
   }
 
-  add(slot: Slot, key: string, expiryMs: number): void {
-    this.#counted[slot] = true;
+  /** Takes a slot in as its record has it now: `remove` before that changes. */
+  add(slot: Slot): void {
+    this.#records.mark(slot, SlotFlag.Counted);
     this.#count++;
-    if (expiryMs === Infinity) return;
-    this.#expiring.add(slot);
-    this.#queue.push(expiryMs, key);
-    if (this.#queue.size > OUTDATED_MIN + this.#expiring.size * OUTDATED_FACTOR) {
-      this.#queue.rebuild([...this.#expiring].map((expiring) => this.#recordOf(expiring)));
-    }
+    if (!this.#expires(slot)) return;
+    this.#expiringCount++;
+    this.#wheel.add(slot);
   }
 
   remove(slot: Slot): void {
-    if (this.#counted[slot] !== true) return;
-    this.#counted[slot] = false;
+    if (this.#records.has(slot, SlotFlag.Counted) === 0) return;
+    this.#records.unmark(slot, SlotFlag.Counted);
     this.#count--;
-    this.#expiring.delete(slot);
+    if (!this.#expires(slot)) return;
+    this.#expiringCount--;
+    this.#wheel.remove(slot);
   }
 
-  /** When the next expiry is due, in Unix milliseconds; Infinity for none. */
+  /** Not above when the next expiry is due, in Unix milliseconds; Infinity for none. */
   get nextMs(): number {
-    return this.#queue.nextMs;
+    return this.#wheel.nextMs;
   }
 
-  /** Takes the earliest record of the queue; it may be outdated. */
-  pop(): string | undefined {
-    return this.#queue.pop();
+  /** Takes out up to `budget` slots that expired by `nowMs`, and visits each. */
+  expire(nowMs: number, budget: number, visit: (slot: Slot) => void): void {
+    this.#wheel.expire(nowMs, budget, (slot) => {
+      this.remove(slot);
+      visit(slot);
+    });
   }
 }

@@ -1,13 +1,13 @@
 import { ContentType, type Entry } from '../crdt/entry.ts';
 import type { Slot } from './keyspace.ts';
-import type { SlotTable } from './slot-table.ts';
+import type { SlabTable } from './slab/slab-table.ts';
 
 /** Of all keys that are shown. */
-export function digestOf(slots: SlotTable, isShown: (slot: Slot, key: string) => boolean): string {
+export function digestOf(slots: SlabTable, isShown: (slot: Slot) => boolean): string {
   const digest = new Digest();
   for (let slot = 0; slot < slots.length; slot++) {
-    const key = slots.key(slot) ?? null;
-    if (key !== null && isShown(slot, key)) digest.add(key, slots.entryAt(slot));
+    const key = isShown(slot) ? slots.keyText(slot) : null;
+    if (key !== null) digest.add(key, slots.entryAt(slot));
   }
   return digest.hex();
 }

@@ -1,27 +1,25 @@
-/** Keys by expiry time: a binary heap whose outdated records are skipped when they surface. */
+import type { Slot } from './keyspace.ts';
+
+/** Slots by expiry time: a binary heap. Records that are outdated are for the caller to know. */
 export class ExpiryQueue {
-  #times: number[] = [];
-  #keys: string[] = [];
+  readonly #times: number[] = [];
+  readonly #slots: Slot[] = [];
 
-  get size(): number {
-    return this.#times.length;
-  }
-
-  push(atMs: number, key: string): void {
+  push(atMs: number, slot: Slot): void {
     const times = this.#times;
-    const keys = this.#keys;
+    const slots = this.#slots;
     let at = times.length;
     times.push(atMs);
-    keys.push(key);
+    slots.push(slot);
     while (at > 0) {
       const parent = (at - 1) >> 1;
       if ((times[parent] as number) <= atMs) break;
       times[at] = times[parent] as number;
-      keys[at] = keys[parent] as string;
+      slots[at] = slots[parent] as number;
       at = parent;
     }
     times[at] = atMs;
-    keys[at] = key;
+    slots[at] = slot;
   }
 
   /** The earliest time, Infinity when empty. */
@@ -29,14 +27,14 @@ export class ExpiryQueue {
     return this.#times[0] ?? Infinity;
   }
 
-  /** Removes and returns the key of the earliest record. */
-  pop(): string | undefined {
+  /** Removes and returns the slot of the earliest record; there must be one. */
+  pop(): Slot {
     const times = this.#times;
-    const keys = this.#keys;
-    const top = keys[0];
-    const lastTime = times.pop();
-    const lastKey = keys.pop();
-    if (times.length === 0 || lastTime === undefined || lastKey === undefined) return top;
+    const slots = this.#slots;
+    const top = slots[0] as Slot;
+    const lastTime = times.pop() as number;
+    const lastSlot = slots.pop() as Slot;
+    if (times.length === 0) return top;
     let at = 0;
     for (;;) {
       let child = at * 2 + 1;
@@ -44,18 +42,11 @@ export class ExpiryQueue {
       if (child + 1 < times.length && (times[child + 1] as number) < (times[child] as number)) child++;
       if ((times[child] as number) >= lastTime) break;
       times[at] = times[child] as number;
-      keys[at] = keys[child] as string;
+      slots[at] = slots[child] as number;
       at = child;
     }
     times[at] = lastTime;
-    keys[at] = lastKey;
+    slots[at] = lastSlot;
     return top;
-  }
-
-  /** Starts anew with the records given: for when most of those kept are outdated. */
-  rebuild(records: Iterable<readonly [atMs: number, key: string]>): void {
-    this.#times = [];
-    this.#keys = [];
-    for (const [atMs, key] of records) this.push(atMs, key);
   }
 }

@@ -1,52 +1,64 @@
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Entry } from '../crdt/entry.ts';
-
-interface Waiting {
-  readonly key: string;
-  readonly origin: number;
-  readonly seq: number;
-}
+import type { Slot } from './keyspace.ts';
+import { SlotFlag, type SlotRecords } from './slab/slot-records.ts';
 
 const NOTHING_STABLE_ORIGIN = 0;
 
 /**
- * Keys of which something can be forgotten once a transaction is stable, in the order in which they changed. A key stands in it
- * once at most for each time it is looked at, so the queue is never longer than the keys that changed.
+ * Slots of whose keys something can be forgotten once a transaction is stable, in the order in which they changed. A slot stands in it
+ * once at most, so it is never longer than the keys that changed; one whose key is gone meanwhile, or another, is looked at for
+ * nothing, or early.
  */
 export class ForgetQueue {
-  #queue: Waiting[] = [];
+  readonly #records: SlotRecords;
+  #slots: Slot[] = [];
+  #origins: number[] = [];
+  #seqs: number[] = [];
   #head = 0;
-  readonly #queued: Set<string> = new Set();
+
+  constructor(records: SlotRecords) {
+    this.#records = records;
+  }
 
   get size(): number {
-    return this.#queue.length - this.#head;
+    return this.#slots.length - this.#head;
   }
 
   /** Notes that a transaction left something behind in an entry that is not its plain latest value. */
-  note(key: string, origin: number, seq: number, entry: Entry): void {
-    if (isPlain(entry) || this.#queued.has(key)) return;
-    this.#queued.add(key);
-    this.#queue.push({ key, origin, seq });
+  note(slot: Slot, origin: number, seq: number, entry: Entry): void {
+    if (this.#records.has(slot, SlotFlag.Forget) !== 0 || isPlain(entry)) return;
+    this.#records.mark(slot, SlotFlag.Forget);
+    this.#push(slot, origin, seq);
+  }
+
+  #push(slot: Slot, origin: number, seq: number): void {
+    this.#slots.push(slot);
+    this.#origins.push(origin);
+    this.#seqs.push(seq);
   }
 
   /** Notes an entry of a snapshot or of the store, whose last transaction is not known: it is looked at soon. */
-  noteMerged(key: string, entry: Entry): void {
-    this.note(key, NOTHING_STABLE_ORIGIN, 0, entry);
+  noteMerged(slot: Slot, entry: Entry): void {
+    this.note(slot, NOTHING_STABLE_ORIGIN, 0, entry);
   }
 
-  /** Looks at up to `budget` keys whose transaction is stable; `settle` says whether nothing is left to wait for. */
-  drain(stable: VersionVector, budget: number, settle: (key: string) => boolean): void {
-    const again: Waiting[] = [];
-    for (let looked = 0; looked < budget && this.#head < this.#queue.length; looked++) {
-      const waiting = this.#queue[this.#head++] as Waiting;
-      const isStable = stable.contains(waiting.origin as Origin, waiting.seq);
-      if (isStable && settle(waiting.key)) this.#queued.delete(waiting.key);
-      else again.push(waiting);
+  /** Looks at up to `budget` slots whose transaction is stable; `settle` says whether nothing is left to wait for. */
+  drain(stable: VersionVector, budget: number, settle: (slot: Slot) => boolean): void {
+    const end = Math.min(this.#slots.length, this.#head + budget);
+    while (this.#head < end) {
+      const at = this.#head++;
+      const slot = this.#slots[at] as Slot;
+      const origin = this.#origins[at] as number;
+      const seq = this.#seqs[at] as number;
+      if (stable.contains(origin as Origin, seq) && settle(slot)) this.#records.unmark(slot, SlotFlag.Forget);
+      else this.#push(slot, origin, seq);
     }
-    for (const waiting of again) this.#queue.push(waiting);
-    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
+    if (this.#head > 1024 && this.#head * 2 > this.#slots.length) {
+      this.#slots = this.#slots.slice(this.#head);
+      this.#origins = this.#origins.slice(this.#head);
+      this.#seqs = this.#seqs.slice(this.#head);
       this.#head = 0;
     }
   }

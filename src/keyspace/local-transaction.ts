@@ -6,7 +6,7 @@ import { ContentType } from '../crdt/entry.ts';
 import { parseAmount, sumText, unitsText } from '../crdt/increments.ts';
 import { Update, UpdateKind, type StampedDot, type UpdateContext } from '../crdt/update.ts';
 import type { TransactionWriter } from './keyspace.ts';
-import type { MapKeyspace } from './map-keyspace.ts';
+import type { SlabKeyspace } from './slab-keyspace.ts';
 
 /** What a transaction in the making asks of its node. */
 export interface TransactionHost {
@@ -25,13 +25,13 @@ export interface TransactionHost {
  * this node sees, what an effect has to carry: the base of an increment, and what hidden content a write removes first (RULES V4, V7).
  */
 export class LocalTransaction implements TransactionWriter {
-  readonly #keyspace: MapKeyspace;
+  readonly #keyspace: SlabKeyspace;
   readonly #host: TransactionHost;
   readonly #update: Update = new Update();
   readonly #shown: ByteRange = new ByteRange();
   nowMs = 0;
 
-  constructor(keyspace: MapKeyspace, host: TransactionHost) {
+  constructor(keyspace: SlabKeyspace, host: TransactionHost) {
     this.#keyspace = keyspace;
     this.#host = host;
   }

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 
@@ -51,14 +52,14 @@ class ChangesOfOrigin {
 /**
  * The last change of each key by each origin, removals too, until it is stable (RULES S1): what a session has seen when it reads the
  * key, whether that shows something or not. Changes of every key at once (FLUSHALL, a snapshot, what was there at the start) are
- * kept once. Bounded: a change leaves when it is stable, and past `bytesMax` all of them become changes of every key, which asks
+ * kept once; a write that stands in its key as it was made is not kept here but read from there. Bounded: a change leaves when it is stable, and past `bytesMax` all of them become changes of every key, which asks
  * more of a session than it saw, never less.
  */
 export class RecentChanges {
   /** Where the dots of what is read go; null where nobody wants them, or there are none. */
   reader: DotSink | null = null;
   /** Which keys' reads are carried along where the keys' classes say it. */
-  carries: (key: string) => boolean = () => true;
+  carries: (key: ByteRange) => boolean = () => true;
   #byClass = false;
   readonly #bytesMax: number;
   #changes: Map<string, Change> = new Map();
@@ -69,6 +70,8 @@ export class RecentChanges {
   readonly #everyKey: Map<Origin, number> = new Map();
   #count = 0;
   #bytes = 0;
+  /** As it was given last; it goes on rising. */
+  #stable: VersionVector | null = null;
 
   constructor(bytesMax: number = RECENT_BYTES_MAX) {
     this.#bytesMax = bytesMax;
@@ -93,15 +96,18 @@ export class RecentChanges {
     this.reader = this.#origins.size === 0 && this.#everyKey.size === 0 ? null : reader;
   }
 
-  /** The key is read. */
-  read(key: string): void {
+  /** The key is read. Where its latest write is the last change of it, that is given here; `isNoted` says whether others may be noted. Says whether one was. */
+  read(key: ByteRange, writer = 0, seq = 0, isNoted = true): boolean {
     const { reader } = this;
-    if (reader === null) return;
-    let change = this.#changes.get(key) ?? null;
-    if (change === null && this.#everyKey.size === 0) return;
-    if (this.#byClass && !this.carries(key)) return;
-    for (; change !== null; change = change.next) reader.raise(change.origin, change.seq);
-    if (this.#everyKey.size > 0) for (const [origin, seq] of this.#everyKey) reader.raise(origin, seq);
+    if (reader === null) return isNoted;
+    const change = isNoted && this.#count > 0 ? (this.#changes.get(key.toLatin1()) ?? null) : null;
+    const isRecent = writer !== 0 && this.#origins.has(writer as Origin);
+    if (change === null && !isRecent && this.#everyKey.size === 0) return false;
+    if (this.#byClass && !this.carries(key)) return isNoted;
+    if (isRecent) reader.raise(writer as Origin, seq);
+    for (let next = change; next !== null; next = next.next) reader.raise(next.origin, next.seq);
+    if (this.#everyKey.size > 0) for (const [origin, known] of this.#everyKey) reader.raise(origin, known);
+    return change !== null;
   }
 
   /** Which keys there are is read. */
@@ -114,12 +120,12 @@ export class RecentChanges {
 
   /** A transaction changed the key. Those of an origin come in their order. */
   note(key: string, origin: Origin, seq: number): void {
-    const changes = origin === this.#notedOrigin ? (this.#noted as ChangesOfOrigin) : this.#turnTo(origin);
-    changes.latestSeq = seq;
+    const changes = this.#changesOf(origin);
+    if (seq > changes.latestSeq) changes.latestSeq = seq;
     const first = this.#changes.get(key) ?? null;
     for (let change = first; change !== null; change = change.next) {
       if (change.origin !== origin) continue;
-      change.seq = seq;
+      change.seq = Math.max(change.seq, seq);
       return;
     }
     this.#changes.set(key, { origin, seq, next: first });
@@ -127,6 +133,21 @@ export class RecentChanges {
     this.#count++;
     this.#bytes += CHANGE_BYTES + key.length;
     if (this.#bytes > this.#bytesMax) this.#takeTogether();
+  }
+
+  /** A transaction changed a key, and what is kept of the key says so: it is told when the key is read. */
+  noteWrite(origin: Origin, seq: number): void {
+    const changes = this.#changesOf(origin);
+    if (seq > changes.latestSeq) changes.latestSeq = seq;
+  }
+
+  /** Whether a change may be one that is not stable. */
+  isRecent(origin: Origin, seq: number): boolean {
+    return this.#origins.has(origin) && this.#stable?.contains(origin, seq) !== true;
+  }
+
+  #changesOf(origin: Origin): ChangesOfOrigin {
+    return origin === this.#notedOrigin ? (this.#noted as ChangesOfOrigin) : this.#turnTo(origin);
   }
 
   #turnTo(origin: Origin): ChangesOfOrigin {
@@ -158,6 +179,7 @@ export class RecentChanges {
 
   /** Forgets up to `budget` changes that are stable: every node shows them. */
   forget(stable: VersionVector, budget: number): void {
+    this.#stable = stable;
     for (const [origin, seq] of this.#everyKey) if (stable.contains(origin, seq)) this.#everyKey.delete(origin);
     let left = budget;
     for (const [origin, changes] of this.#origins) {

@@ -4,7 +4,7 @@ import type { ChangeEvent } from '../commands/engine.ts';
 import type { Operation } from '../crdt/document-edits.ts';
 import { UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
 import { isGroupOrigin } from '../groups/group-plan.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 
 const event = (classLetter: string, name: string): ChangeEvent => ({ classLetter, event: name });
 
@@ -64,7 +64,7 @@ export function eventOf(update: Update): ChangeEvent | null {
 }
 
 /** Whether an update, not applied yet, is a group's log taking away a key whose time is over (RULES D9). */
-export function isExpiry({ kind, key }: Update, { origin, stamp }: UpdateContext, keys: MapKeyspace): boolean {
+export function isExpiry({ kind, key }: Update, { origin, stamp }: UpdateContext, keys: SlabKeyspace): boolean {
   if (kind !== UpdateKind.Delete && kind !== UpdateKind.DeleteString && kind !== UpdateKind.DeleteDocument)
     return false;
   return isGroupOrigin(origin) && (keys.entryOf(key)?.expiryMs ?? Infinity) <= msOfStamp(stamp);

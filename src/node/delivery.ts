@@ -5,7 +5,7 @@ import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import { isExpiry } from './change-events.ts';
 import type { ClosedIncarnations } from './closed-incarnations.ts';
 
@@ -34,7 +34,7 @@ class AppliedTransaction implements UpdateContext {
 /** Applies others' transactions to the keyspace as their causes come, so many updates a turn: the rest goes on in the next one. */
 export class Delivery implements DeliveryTarget {
   readonly #replica: Replica;
-  readonly #keyspace: MapKeyspace;
+  readonly #keyspace: SlabKeyspace;
   readonly #closed: ClosedIncarnations;
   readonly #events: DeliveryEvents;
   readonly #update: Update = new Update();
@@ -46,7 +46,7 @@ export class Delivery implements DeliveryTarget {
   /** What changes the keyspace at the moment: notifications differ. */
   applying: 'own' | 'remote' | 'expiry' = 'own';
 
-  constructor(replica: Replica, keyspace: MapKeyspace, closed: ClosedIncarnations, events: DeliveryEvents) {
+  constructor(replica: Replica, keyspace: SlabKeyspace, closed: ClosedIncarnations, events: DeliveryEvents) {
     this.#replica = replica;
     this.#keyspace = keyspace;
     this.#closed = closed;

@@ -5,7 +5,7 @@ import type { Sender } from '../causal/sender.ts';
 import type { ActiveClasses } from '../classes/active-classes.ts';
 import { msOfStamp } from '../clock/stamp.ts';
 import type { PeerStatus } from '../commands/node-view.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { GroupTelemetry, NodeTelemetry } from './telemetry.ts';
 
 /** What a node counts of itself since its start. */
@@ -22,7 +22,7 @@ export class NodeReport {
   readonly #replica: Replica;
   readonly #replicator: Replicator;
   readonly #sender: Sender;
-  readonly #keyspace: MapKeyspace;
+  readonly #keyspace: SlabKeyspace;
   readonly #counters: NodeCounters;
 
   constructor(
@@ -30,7 +30,7 @@ export class NodeReport {
     replica: Replica,
     replicator: Replicator,
     sender: Sender,
-    keyspace: MapKeyspace,
+    keyspace: SlabKeyspace,
     counters: NodeCounters,
   ) {
     this.#classes = node.classes;

@@ -5,7 +5,7 @@ import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Codec, NodeMeta, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
 import type { KeyOwners } from './key-owners.ts';
@@ -20,7 +20,7 @@ const CALM_EVERY_MS = 1_000;
  */
 export class Persistence {
   readonly #replica: Replica;
-  readonly #keyspace: MapKeyspace;
+  readonly #keyspace: SlabKeyspace;
   readonly #codec: Codec;
   readonly #hasStore: boolean;
   readonly lost: LostDesk = new LostDesk();
@@ -31,7 +31,7 @@ export class Persistence {
   /** The version of the members that is on disk. */
   #membersDurable = 0;
 
-  constructor(replica: Replica, keyspace: MapKeyspace, codec: Codec, hasStore: boolean) {
+  constructor(replica: Replica, keyspace: SlabKeyspace, codec: Codec, hasStore: boolean) {
     this.#hasStore = hasStore;
     this.#replica = replica;
     this.#keyspace = keyspace;

@@ -21,7 +21,8 @@ import { UpdateKind, type Update } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
-import { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
+import type { HashKey } from '../keyspace/slab/key-hash.ts';
 import { NO_GROUPS } from '../groups/no-groups.ts';
 import type { StrongTier } from '../groups/strong-tier.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';
@@ -58,6 +59,8 @@ export interface RegionNodeOptions {
   readonly hasStore: boolean;
   /** The quorum groups of strong keys; without it there are none. */
   readonly strong?: StrongOptions;
+  /** Drawn by lot for the process: where keys fall in the keyspace's index is nobody's to choose (`KeyHash`). Without it anybody can tell. */
+  readonly hashKey?: HashKey;
   /** The classes of keys; without it every key is of the default class. */
   readonly classes?: ActiveClasses;
 }
@@ -75,7 +78,7 @@ const FORGET_BUDGET = 2_000;
  */
 export class RegionNode implements Engine, NodeView {
   readonly #replica: Replica;
-  readonly #keyspace: MapKeyspace = new MapKeyspace();
+  readonly #keyspace: SlabKeyspace;
   readonly #replicator: Replicator;
   readonly #sender: Sender;
   readonly #persistence: Persistence;
@@ -88,7 +91,7 @@ export class RegionNode implements Engine, NodeView {
   readonly membership: MembershipDesk;
   readonly #strong: StrongTier | null;
   readonly classes: ActiveClasses;
-  readonly conflicts: MapKeyspace['conflicts'] = this.#keyspace.conflicts;
+  readonly conflicts: SlabKeyspace['conflicts'];
   readonly #own: OwnStream;
   #events: EngineEvents | null = null;
   #now: Now = { wallMs: 0, monotonicMs: 0 };
@@ -102,6 +105,8 @@ export class RegionNode implements Engine, NodeView {
 
   constructor(options: RegionNodeOptions) {
     this.#options = options;
+    this.#keyspace = new SlabKeyspace(options.hashKey);
+    this.conflicts = this.#keyspace.conflicts;
     this.classes = options.classes ?? new ActiveClasses();
     const { identity, limits, codec } = options;
     this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
@@ -134,12 +139,12 @@ export class RegionNode implements Engine, NodeView {
     this.#report = new NodeReport(this, this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
     this.#keyspace.onChange = (key, update) => this.#changed(key, update);
-    this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOfText(key).consistency);
-    this.#keyspace.isWeak = this.classes.weakKeys();
-    this.#keyspace.keepsSiblings = siblingKeys(this.classes);
+    this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOf(key).consistency);
+    this.#keyspace.kinds.isWeak = this.classes.weakKeys();
+    this.#keyspace.kinds.keepsSiblings = siblingKeys(this.classes);
     this.#keyspace.showSiblings = (key, siblings) => this.classes.showSiblings(key, siblings);
     this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);
-    this.#keyspace.isPinned = this.classes.pinnedKeys();
+    this.#keyspace.kinds.isPinned = this.classes.pinnedKeys();
     this.#strong = this.#openStrong(options);
     if (options.strong?.members !== undefined) this.membership.agreeBy(this.#strong, options.strong.members.codec);
     this.#transaction = new LocalTransaction(this.#keyspace, {
@@ -153,10 +158,11 @@ export class RegionNode implements Engine, NodeView {
     });
   }
 
-  #openStrong({ strong }: RegionNodeOptions): StrongTier | null {
+  #openStrong({ strong, hashKey }: RegionNodeOptions): StrongTier | null {
     if (strong === undefined || (strong.plans.length === 0 && strong.members === undefined)) return null;
     return openStrongTier({
       strong,
+      hashKey,
       ownRules: (group) => this.classes.groupRules(group),
       replica: this.#replica,
       replicator: this.#replicator,
@@ -382,11 +388,10 @@ export class RegionNode implements Engine, NodeView {
   }
 
   /** The keyspace says that what a key shows may have changed; null is all of them. */
-  #changed(key: string | null, update: Update | null): void {
+  #changed(key: ByteRange | null, update: Update | null): void {
     if (this.#events === null) return;
     if (key === null) this.#events.flushed();
-    else if (update === null || this.#delivery.applying === 'expiry')
-      this.#events.keyChanged(latin1Range(key), EXPIRED);
+    else if (update === null || this.#delivery.applying === 'expiry') this.#events.keyChanged(key, EXPIRED);
     else this.#events.keyChanged(update.key, this.#delivery.applying === 'remote' ? eventOf(update) : null);
   }
 

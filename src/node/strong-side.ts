@@ -10,7 +10,8 @@ import { VersionVector } from '../clock/version-vector.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupChunk } from '../groups/group-state.ts';
 import { StrongTier, type StrongHost, type StrongTierOptions } from '../groups/strong-tier.ts';
-import type { MapKeyspace } from '../keyspace/map-keyspace.ts';
+import type { HashKey } from '../keyspace/slab/key-hash.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { OwnStream } from './own-stream.ts';
 
 /** What a node with strong keys is given beside the rest. */
@@ -32,10 +33,11 @@ export interface StrongOptions extends Pick<
 
 export interface StrongSideOptions {
   readonly strong: StrongOptions;
+  readonly hashKey: HashKey | undefined;
   readonly ownRules: StrongTierOptions['ownRules'];
   readonly replica: Replica;
   readonly replicator: Replicator;
-  readonly keyspace: MapKeyspace;
+  readonly keyspace: SlabKeyspace;
   readonly own: OwnStream;
   readonly send: (link: number, frame: PeerFrame) => void;
   readonly nodeId: (node: number) => string;
@@ -64,6 +66,7 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
       limits,
       load,
       readAudit,
+      hashKey: options.hashKey,
     },
     new CausalSide(options),
   );

@@ -4,6 +4,11 @@ import type { OutputLimit } from '../commands/server-settings.ts';
 export class OutputGuard {
   #overSoftSinceMs: number | null = null;
 
+  /** The client has taken everything. */
+  taken(): void {
+    this.#overSoftSinceMs = null;
+  }
+
   /** Why the client is to be disconnected, null when it is within its limit. */
   excess(bytes: number, limit: OutputLimit, monotonicMs: number): string | null {
     if (limit.hardBytes > 0 && bytes > limit.hardBytes) {

@@ -8,7 +8,7 @@ import { WsTransport, type DialTarget } from '../adapters/ws-transport.ts';
 import { STAMP_EPOCH_MS } from '../clock/stamp.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import { RegionNode } from '../node/region-node.ts';
-import type { LinkKind, QuorumStore, Store } from '../ports.ts';
+import type { Entropy, LinkKind, QuorumStore, Store } from '../ports.ts';
 import { peerCodec } from '../wire/peer-codec.ts';
 import { requirePeerSecret } from './doors.ts';
 import { NodeDriver } from './driver.ts';
@@ -127,6 +127,7 @@ export class PeerServer {
       stampBound: image?.stampBound ?? 0,
       raiseStampBound: (stampBound) => this.#raiseStampBound(stampBound),
       hasStore: store !== null,
+      hashKey: hashKey(this.entropy),
       classes,
       ...(strong === undefined ? {} : { strong }),
     });
@@ -212,6 +213,12 @@ export class PeerServer {
       throw error;
     }
   }
+}
+
+/** For the index of the keyspace: keys cannot be chosen so that they fall together. */
+function hashKey(entropy: Entropy): readonly [number, number] {
+  const drawn = new DataView(entropy.bytes(8).buffer);
+  return [drawn.getUint32(0), drawn.getUint32(4)];
 }
 
 function openStore({ dataDir }: NodeConfig, classes: LoadedClasses): LmdbStore | null {

@@ -83,7 +83,6 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     const { dispatcher, args, touched } = this.#services;
     const { session } = this;
     dispatcher.beginTurn();
-    let ran = 0;
     while (session.blocked === null && !this.#isPaused && this.#mayReply()) {
       this.#parser.authenticated = this.#services.state.authentication.isAdmitted(session);
       const parsed = this.#parser.next(args);
@@ -94,15 +93,14 @@ export class RespConnection implements ClientConnection, TurnParticipant {
         this.closeAfterReply();
         break;
       }
-      ran++;
       this.#ranRequest(dispatcher.execute(session, args));
     }
-    dispatcher.endTurn();
+    if (dispatcher.endTurn()) touched();
     this.#parser.shrink();
-    if (ran > 0) touched();
   }
 
   #ranRequest(outcome: Outcome): void {
+    if (outcome === Outcome.Done && this.#pushes === null) return;
     switch (outcome) {
       case Outcome.Done:
         break;
@@ -219,11 +217,16 @@ export class RespConnection implements ClientConnection, TurnParticipant {
       const { chunks, state } = this.#services;
       const bytes = this.reply.detach();
       state.stats.netOutputBytes += length;
-      this.#socket.write(bytes.subarray(0, length));
-      // The kernel has taken it all: the buffer can be used again.
-      if (this.#socket.writableLength === 0) chunks.give(bytes);
-      this.checkOutput();
-      this.#pauseIfSlow();
+      // a Buffer, because a stream makes one of any other view
+      this.#socket.write(Buffer.from(bytes.buffer, bytes.byteOffset, length));
+      if (this.#socket.writableLength === 0) {
+        // The kernel has taken it all: the buffer can be used again.
+        chunks.give(bytes);
+        this.#guard.taken();
+      } else {
+        this.checkOutput();
+        this.#pauseIfSlow();
+      }
     }
     if (this.#isClosing) this.#end();
   }

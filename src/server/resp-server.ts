@@ -14,7 +14,7 @@ import { isLoopback } from './address.ts';
 import { PROTECTED_MODE_REPLY } from './protected-mode.ts';
 import { RespConnection } from './resp-connection.ts';
 import type { RespServices } from './resp-services.ts';
-import { adoptSocket, SharedReadBuffer } from './resp-socket.ts';
+import { adoptSocket, SharedReadBuffer, type AdoptSocket } from './resp-socket.ts';
 import { RespTurns } from './resp-turns.ts';
 
 export interface RespServerOptions {
@@ -28,6 +28,8 @@ export interface RespServerOptions {
   readonly parameters?: Readonly<Record<string, string>>;
   /** Requests were run, or a PUBLISH: called once a readable event, before its replies are sent. */
   readonly touched: () => void;
+  /** How accepted sockets are read; by what this Node allows where it is not said. */
+  readonly adopt?: AdoptSocket;
   /** A broken invariant of ours: the node is to stop. */
   readonly failed: (error: unknown) => void;
 }
@@ -41,6 +43,7 @@ export class RespServer {
   readonly state: ServerState;
   readonly #services: RespServices;
   readonly #log: Log;
+  readonly #adopt: AdoptSocket;
   readonly #server: Server;
   #sweepTimer: NodeJS.Timeout | null = null;
   #pauseTimer: NodeJS.Timeout | null = null;
@@ -49,6 +52,7 @@ export class RespServer {
   constructor(options: RespServerOptions) {
     const { clock, engine, entropy, facts, log } = options;
     this.#log = log;
+    this.#adopt = options.adopt ?? adoptSocket;
     this.state = new ServerState({
       commands: new CommandIndex(commandTable),
       engine,
@@ -133,7 +137,9 @@ export class RespServer {
       return;
     }
     let connection: RespConnection | null = null;
-    const adopted = adoptSocket(accepted, readBuffer, (bytes) => turns.guarded(() => connection?.receive(bytes)));
+    const adopted = this.#adopt(accepted, readBuffer, (bytes) => {
+      if (connection !== null) turns.received(connection, bytes);
+    });
     if (adopted === null) return;
     const { socket, descriptor } = adopted;
     const { tcpKeepaliveSeconds } = state.settings;

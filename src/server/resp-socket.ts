@@ -16,23 +16,36 @@ export class SharedReadBuffer {
   readonly readArea: Uint8Array = new Uint8Array(this.bytes.buffer, HEADROOM_BYTES, READ_BYTES);
 }
 
-interface OwnsHandle {
-  _handle: { readonly fd?: number } | null;
+/** A client's socket that reads into the shared buffer. */
+export interface AdoptedSocket {
+  readonly socket: Socket;
+  /** As the system numbers it; -1 where it has no number that we know. */
+  readonly descriptor: number;
 }
 
 /**
- * Takes an accepted, paused socket over into one that reads into the shared buffer, which `net.Server` cannot be asked for.
- * `received` is called with the number of bytes at the buffer's start. The given socket is of no use afterwards.
+ * Makes a socket of an accepted, paused one that calls `received` with the number of bytes at the buffer's start. Null when the client is
+ * gone again. The given socket is of no use afterwards.
  */
-export function adoptSocket(
+export type AdoptSocket = (
   accepted: Socket,
   shared: SharedReadBuffer,
   received: (bytes: number) => void,
-): { readonly socket: Socket; readonly descriptor: number } | null {
+) => AdoptedSocket | null;
+
+interface OwnsHandle {
+  _handle?: { readonly fd?: number; readonly readStart?: unknown } | null;
+}
+
+/**
+ * Takes an accepted socket's handle over into a socket that reads straight into the shared buffer, which `net.Server` cannot be asked
+ * for. The handle is an internal of Node, and this the only place that knows of it: where it is not what it was, sockets are read as usual.
+ */
+export const adoptSocket: AdoptSocket = (accepted, shared, received) => {
   const owner = accepted as unknown as OwnsHandle;
   const handle = owner._handle;
-  // Already gone again.
-  if (handle === null) return null;
+  if (accepted.destroyed || handle === null) return null;
+  if (typeof handle?.readStart !== 'function') return copyFromSocket(accepted, shared, received);
   owner._handle = null;
   accepted.on('error', () => undefined);
   accepted.destroy();
@@ -50,4 +63,16 @@ export function adoptSocket(
   };
   // Node's types do not know that a socket can be made from the handle of another.
   return { socket: new Socket(options as unknown as SocketConstructorOpts), descriptor: handle.fd ?? -1 };
-}
+};
+
+/** By public means alone: each chunk that the socket gives is copied into the shared buffer. */
+export const copyFromSocket: AdoptSocket = (accepted, shared, received) => {
+  accepted.on('data', (chunk: Buffer) => {
+    for (let at = 0; at < chunk.length; at += READ_BYTES) {
+      const piece = chunk.subarray(at, at + READ_BYTES);
+      shared.readArea.set(piece);
+      received(piece.length);
+    }
+  });
+  return { socket: accepted, descriptor: -1 };
+};

@@ -6,6 +6,11 @@ export interface TurnParticipant {
   flush(): void;
 }
 
+/** Runs what it received, that many bytes at the start of the shared buffer. */
+export interface Receiver {
+  receive(bytes: number): void;
+}
+
 /**
  * Requests of different connections never run inside each other: what one causes at another (a message to send, a wait that
  * is over) is done at the end of the turn, once for each connection however much it was.
@@ -46,6 +51,20 @@ export class RespTurns {
     }
   }
 
+  /** As `guarded`, for bytes that a connection has received: nothing is made for the most frequent of all events. */
+  received(connection: Receiver, bytes: number): void {
+    const isInner = this.#isOpen;
+    this.#isOpen = true;
+    try {
+      connection.receive(bytes);
+      if (!isInner) this.#finish();
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#isOpen = isInner;
+    }
+  }
+
   #finish(): void {
     while (this.#toContinue.size > 0) {
       const [next] = this.#toContinue;
@@ -53,6 +72,7 @@ export class RespTurns {
       this.#toContinue.delete(next);
       next.continueRequests();
     }
+    if (this.#toFlush.size === 0) return;
     for (const participant of this.#toFlush) participant.flush();
     this.#toFlush.clear();
   }

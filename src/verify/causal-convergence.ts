@@ -18,13 +18,14 @@ const EXPLAINED_MAX = 64;
  *   of, or may have expired, tells nothing;
  * - a write of unknown end as one that nothing follows but who read it.
  *
+ * What expires may be gone from then on, and before that by as many nanoseconds as clocks differ: at any time where that is not said.
  * Costs operations × writers of a key. Throws HISTORY where a value is written twice to a key.
  */
-export function checkCausalConvergence(history: readonly Operation[]): Verdict {
+export function checkCausalConvergence(history: readonly Operation[], clockSkew: number = Infinity): Verdict {
   const seen = new Observations(history);
   const order = new CausalOrder(seen);
   if (order.tooLarge !== null) return new Findings().verdict('causal', 0, 'operations', [order.tooLarge]);
-  const check = new Check(order);
+  const check = new Check(order, clockSkew);
   check.reads();
   check.cycles();
   return check.findings.verdict('causal', seen.count, `operations of ${seen.sessions} sessions`);
@@ -37,8 +38,10 @@ class Check {
   readonly #explained: Map<string, number> = new Map();
   /** Writes that were read after they had been replaced: cycles through them tell nothing more. */
   readonly #readLate: Set<number> = new Set();
+  readonly #clockSkew: number;
 
-  constructor(order: CausalOrder) {
+  constructor(order: CausalOrder, clockSkew: number) {
+    this.#clockSkew = clockSkew;
     this.#order = order;
     this.#seen = order.seen;
   }
@@ -100,8 +103,8 @@ class Check {
 
   /** WriteCOInitRead: the reader knew of a write, and nothing can have removed it. */
   #missed(at: number): void {
-    const { mayVanish, deletions } = this.#seen.key(at);
-    if (mayVanish) return;
+    const { deletions } = this.#seen.key(at);
+    if (this.#seen.mayHaveVanished(at, this.#clockSkew)) return;
     for (const write of this.#order.lastWrites(at)) {
       // of a del too: it is not before itself
       if (!deletions.every((del) => this.#order.isBefore(del, write))) continue;

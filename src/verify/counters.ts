@@ -1,5 +1,7 @@
+import { CausalOrder } from './causal-order.ts';
 import type { FinalState } from './final-states.ts';
 import type { Operation } from './history.ts';
+import { Observations } from './observations.ts';
 import { named, quoted, shown, who } from './told.ts';
 import { Findings, type Verdict } from './verdict.ts';
 
@@ -14,12 +16,14 @@ export function checkCounters(history: readonly Operation[], finals: readonly Fi
   const findings = new Findings();
   const undecided: string[] = [];
   let [checked, counters] = [0, 0];
+  const order = new CausalOrder(new Observations(history));
+  if (order.tooLarge !== null) undecided.push(order.tooLarge);
   for (const [key, places] of countedKeys(history)) {
     if (places.some((at) => isOtherwiseChanged(history[at] as Operation))) {
       undecided.push(`${quoted(key)} is not only added to, so that its sum is not known`);
       continue;
     }
-    const counter = new Counter(history, key, places, findings);
+    const counter = new Counter(history, key, places, order, findings);
     checked += counter.reads() + counter.finals(finals);
     counters++;
   }
@@ -58,17 +62,35 @@ class Counter {
   readonly #history: readonly Operation[];
   readonly #key: string;
   readonly #places: readonly number[];
+  readonly #order: CausalOrder;
   readonly #findings: Findings;
+  /** What each session had added with an operation and those before it. */
+  readonly #addedBy: Map<number, bigint> = new Map();
   /** Begins of increments that may have been done, ascending, and what they add at most and at least together with those before. */
   readonly #starts: number[] = [];
   readonly #most: bigint[] = [];
   readonly #least: bigint[] = [];
 
-  constructor(history: readonly Operation[], key: string, places: readonly number[], findings: Findings) {
+  constructor(
+    history: readonly Operation[],
+    key: string,
+    places: readonly number[],
+    order: CausalOrder,
+    findings: Findings,
+  ) {
     this.#history = history;
     this.#key = key;
     this.#places = places;
+    this.#order = order;
     this.#findings = findings;
+    const sums = new Map<string, bigint>();
+    for (const at of places) {
+      const { client, ok, op, value } = this.#operation(at);
+      if (op !== 'incr' || ok !== true) continue;
+      const sum = (sums.get(client) ?? 0n) + BigInt(value ?? '0');
+      sums.set(client, sum);
+      this.#addedBy.set(at, sum);
+    }
     let [most, least] = [0n, 0n];
     const increments = places.map((at) => this.#operation(at)).filter(({ op, ok }) => op === 'incr' && ok !== false);
     for (const { start, value } of increments.sort((left, right) => left.start - right.start)) {
@@ -103,6 +125,8 @@ class Counter {
           floor.at,
           at,
         ]);
+      else if (sum !== null && isShown && growsOnly)
+        this.#judgeCauses(at, sum, op === 'incr' ? BigInt(value ?? '0') : 0n);
       if (sum !== null && growsOnly) floors.set(client, { sum: sum > least ? sum : least, at });
     }
     return judged;
@@ -141,6 +165,19 @@ class Counter {
       this.#add('TooHigh', `${this.#saw(at)}, although no more than ${most} had been added by then`, [at]);
     if (sum < least)
       this.#add('TooLow', `${this.#saw(at)}, although no less than ${least} can have been left by then`, [at]);
+  }
+
+  /** A sum that was shown against what had been added before what its session knew, with what it added itself. */
+  #judgeCauses(at: number, sum: bigint, own: bigint): void {
+    if (this.#order.tooLarge !== null || !this.#order.seen.takesPart(at)) return;
+    const causes = this.#order.lastWrites(at).filter((write) => this.#addedBy.has(write));
+    const least = causes.reduce((total, write) => total + (this.#addedBy.get(write) ?? 0n), own);
+    if (sum >= least) return;
+    this.#add(
+      'MissedCause',
+      `${this.#saw(at)}, although what it knew of comes after additions of ${least} (${causes.map(named).join(', ')})`,
+      [...causes, at],
+    );
   }
 
   #begunUntil(time: number): number {

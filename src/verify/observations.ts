@@ -11,8 +11,12 @@ export interface KeyOperations {
   readonly key: string;
   /** The write of each value; of what was refused too, unless it was written again. */
   readonly writes: ReadonlyMap<string, number>;
-  /** Somebody may have removed it without a trace in the history: a del of unknown end, an expiry. */
+  /** Somebody may have removed it without a trace in the history: a del of unknown end. */
   readonly mayVanish: boolean;
+  /** When the first of what was written expires; Infinity where nothing does. */
+  readonly vanishesFrom: number;
+  /** It is added to: what is read of it is nobody's write. */
+  readonly isCounted: boolean;
   /** Dels that were done. */
   readonly deletions: readonly number[];
 }
@@ -21,6 +25,8 @@ interface KeyBeingRead {
   key: string;
   writes: Map<string, number>;
   mayVanish: boolean;
+  vanishesFrom: number;
+  isCounted: boolean;
   deletions: number[];
   isLeftOut: boolean;
 }
@@ -31,8 +37,9 @@ function mayBeDone({ ok }: Operation): boolean {
 }
 
 /**
- * Which operations of a history tell something of causality, and which write each of them read. Left out are keys that are counted on or
- * never leave their node, reads that may be of any age, what was refused, and writes of unknown end that nobody read: they may never have been.
+ * Which operations of a history tell something of causality, and which write each of them read. Left out are keys that never leave their node,
+ * reads that may be of any age, what was refused, and writes of unknown end that nobody read: they may never have been. What is done to keys that
+ * are counted on has its place in the order; a sum that was read says nothing of who was read.
  */
 export class Observations {
   readonly history: readonly Operation[];
@@ -84,7 +91,13 @@ export class Observations {
 
   /** A read that found nothing, or a cas that wanted and found nothing. */
   sawNothing(at: number): boolean {
-    return this.source[at] === NOTHING && this.isRead(at);
+    return this.source[at] === NOTHING && this.isRead(at) && !this.key(at).isCounted;
+  }
+
+  /** Whether what was there may be gone when the operation looks, where clocks differ by so many nanoseconds at most. */
+  mayHaveVanished(at: number, clockSkew: number): boolean {
+    const { mayVanish, vanishesFrom } = this.key(at);
+    return mayVanish || (vanishesFrom < Infinity && this.operation(at).end + clockSkew >= vanishesFrom);
   }
 
   isRead(at: number): boolean {
@@ -106,15 +119,18 @@ export class Observations {
       if (place === undefined) {
         place = keys.length;
         places.set(name, place);
-        keys.push({ key: name, writes: new Map(), mayVanish: false, deletions: [], isLeftOut: false });
+        const nothing = { mayVanish: false, vanishesFrom: Infinity, isCounted: false, isLeftOut: false };
+        keys.push({ key: name, writes: new Map(), deletions: [], ...nothing });
       }
       this.keyOf[at] = place;
       const key = keys[place] as KeyBeingRead;
       distinct.see(operation, at, 'operation');
-      if (op === 'incr' || (op !== 'read' && level === 'weak')) key.isLeftOut = true;
+      if (op !== 'read' && level === 'weak') key.isLeftOut = true;
+      if (op === 'incr') key.isCounted = true;
       if (op === 'del' && operation.ok === null) key.mayVanish = true;
       if (op === 'del' && operation.ok === true) key.deletions.push(at);
-      if (operation.expires !== undefined && mayBeDone(operation)) key.mayVanish = true;
+      const { expires = Infinity } = operation;
+      if (mayBeDone(operation)) key.vanishesFrom = Math.min(key.vanishesFrom, expires);
       if (value === null || (op !== 'write' && op !== 'cas')) continue;
       if (mayBeDone(operation) || !key.writes.has(value)) key.writes.set(value, at);
     }
@@ -141,8 +157,9 @@ export class Observations {
   #sourceOf(at: number): number {
     const { op, value, expected } = this.operation(at);
     const seen = op === 'read' ? value : op === 'cas' ? (expected ?? null) : null;
-    if (seen === null) return NOTHING;
-    const write = this.key(at).writes.get(seen);
+    const { isCounted, writes } = this.key(at);
+    if (seen === null || isCounted) return NOTHING;
+    const write = writes.get(seen);
     return write === undefined || !mayBeDone(this.operation(write)) ? NOBODY : write;
   }
 }

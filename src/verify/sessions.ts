@@ -50,13 +50,14 @@ const PROMISES: Readonly<Record<Guarantee, string>> = {
  * - what a session had read before it wrote something that the reader has read (writes follow reads).
  *
  * Known to be older is what is before in the causal order, and what came earlier from the same origin, by its dot. Costs reads × sessions.
+ * What expires may be gone from then on, and before that by as many nanoseconds as clocks differ: at any time where that is not said.
  * Throws HISTORY where a value is written twice to a key.
  */
-export function checkSessions(history: readonly Operation[]): Verdict[] {
+export function checkSessions(history: readonly Operation[], clockSkew: number = Infinity): Verdict[] {
   const seen = new Observations(history);
   const order = new CausalOrder(seen);
   const undecided = order.tooLarge === null ? [] : [order.tooLarge];
-  const check = new Check(order);
+  const check = new Check(order, clockSkew);
   if (order.tooLarge === null) check.run();
   return (Object.keys(PROMISES) as Guarantee[]).map((guarantee) =>
     check.findings[guarantee].verdict(PROMISES[guarantee], check.checked[guarantee], UNITS[guarantee], undecided),
@@ -83,13 +84,17 @@ class Check {
   /** Of each session, of each other the last write that it has read by now. */
   readonly #heard: Map<string, Map<string, Heard>> = new Map();
 
-  constructor(order: CausalOrder) {
+  readonly #clockSkew: number;
+
+  constructor(order: CausalOrder, clockSkew: number) {
+    this.#clockSkew = clockSkew;
     this.#order = order;
     this.#seen = order.seen;
   }
 
   run(): void {
-    const taken = [...this.#seen.history.keys()].filter((at) => this.#seen.takesPart(at));
+    const tells = (at: number): boolean => this.#seen.takesPart(at) && !this.#seen.key(at).isCounted;
+    const taken = [...this.#seen.history.keys()].filter(tells);
     for (const at of taken) this.#note(at);
     for (const at of taken) {
       if (this.#seen.operation(at).ok !== true) continue;
@@ -207,8 +212,8 @@ class Check {
     const source = this.#order.source(read);
     if (source >= 0) return this.#isBefore(source, write);
     if (!this.#seen.sawNothing(read)) return false;
-    const { mayVanish, deletions } = this.#seen.key(read);
-    return !mayVanish && deletions.every((del) => this.#isBefore(del, write));
+    if (this.#seen.mayHaveVanished(read, this.#clockSkew)) return false;
+    return this.#seen.key(read).deletions.every((del) => this.#isBefore(del, write));
   }
 
   #isBefore(older: number, newer: number): boolean {

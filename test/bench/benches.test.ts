@@ -91,6 +91,24 @@ describe('benches', () => {
     }
   });
 
+  it('memory finds all keys that it wrote, at both servers, and measures the pause beside an idle process', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'causeway-test-bench-'));
+    try {
+      const { output } = await run('memory', '--small', '--json', folder);
+      expect(output).toContain('checks: all held');
+      const { rows, pauses } = JSON.parse(readFileSync(join(folder, 'memory.json'), 'utf8')) as {
+        rows: { keys: number; ownBytes: number }[];
+        pauses: { during: string; longestMs: number; idleMs: number }[];
+      };
+      expect(rows.map(({ keys }) => keys)).toEqual([20_000]);
+      for (const { ownBytes } of rows) expect(ownBytes).toBeGreaterThan(76);
+      expect(pauses.map(({ during }) => during)).toEqual(['writing the keys', 'mixed load']);
+      for (const { longestMs, idleMs } of pauses) for (const ms of [longestMs, idleMs]) expect(ms).toBeGreaterThan(0);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('an unknown name is a usage error that lists the benches', async () => {
     const { code, output } = await run('nonsense');
     expect(code).toBe(2);

@@ -15,10 +15,27 @@ export type Lie =
   /** Members that were removed are there again at the end. */
   | 'removed members come back'
   /** The second node shows its own values at the end. */
-  | 'different values';
+  | 'different values'
+  /** The second node shows the second half of what was written at once half a second late. */
+  | 'halves of writes'
+  /** EXEC runs whatever was written since WATCH. */
+  | 'watches ignored'
+  /** What is to expire some time is gone soon. */
+  | 'early expiries'
+  /** Who is removed from a set does not come in again. */
+  | 'removals that last';
+
+/** What a connection has begun. */
+interface Client {
+  readonly at: number;
+  readonly region: string;
+  queue: (readonly string[])[] | null;
+  readonly watched: Map<string, string | null>;
+}
 
 const REGIONS = ['us-east-1', 'eu-west-1'];
 const LATE_MS = 500;
+const EARLY_MS = 200;
 
 type Reply = string | number | null | readonly Reply[] | Error;
 
@@ -62,17 +79,19 @@ export class LyingCluster {
 
   /** `host:port,host:port` */
   get addresses(): string {
-    return this.#servers
-      .map((server) => {
-        const address = server.address();
-        return `127.0.0.1:${address !== null && typeof address === 'object' ? address.port : 0}`;
-      })
-      .join(',');
+    return this.#servers.map((server) => `127.0.0.1:${portOf(server)}`).join(',');
   }
 
   /** All keys that are there. */
   get keys(): string[] {
     return [...this.#keys.keys()];
+  }
+
+  /** The second node is gone. */
+  async endSecond(): Promise<void> {
+    const [, server] = this.#servers;
+    for (const socket of this.#sockets) if (socket.localPort === portOf(server)) socket.destroy();
+    await new Promise((resolve) => server?.close(resolve));
   }
 
   async stop(): Promise<void> {
@@ -82,14 +101,43 @@ export class LyingCluster {
 
   #serve(socket: Socket, at: number, region: string): void {
     const parser = new RespParser();
+    const client: Client = { at, region, queue: null, watched: new Map() };
     this.#sockets.add(socket);
     socket.on('error', () => undefined);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('data', (chunk) => {
       parser.push(chunk);
       for (let command = parser.next(); command !== undefined; command = parser.next())
-        socket.write(encoded(this.#answer(at, region, (command as readonly RespValue[]).map(String))));
+        socket.write(encoded(this.#answerTo(client, (command as readonly RespValue[]).map(String))));
     });
+  }
+
+  /** Transactions, and all else as it is answered by itself. */
+  #answerTo(client: Client, command: readonly string[]): Reply {
+    const { at, queue, region, watched } = client;
+    const word = (command[0] ?? '').toUpperCase();
+    switch (word) {
+      case 'WATCH':
+        for (const key of command.slice(1)) watched.set(key, this.#text(key));
+        return 'OK';
+      case 'UNWATCH':
+        watched.clear();
+        return 'OK';
+      case 'MULTI':
+        client.queue = [];
+        return 'OK';
+      case 'EXEC': {
+        const isFree = [...watched].every(([key, before]) => this.#text(key) === before);
+        client.queue = null;
+        watched.clear();
+        if (!isFree && this.#lie !== 'watches ignored') return null;
+        return (queue ?? []).map((each) => this.#answer(at, region, each));
+      }
+      default:
+        if (queue === null) return this.#answer(at, region, command);
+        queue.push(command);
+        return 'QUEUED';
+    }
   }
 
   #answer(at: number, region: string, [word = '', key = '', ...rest]: readonly string[]): Reply {
@@ -121,6 +169,16 @@ export class LyingCluster {
         ];
       case 'SET':
         return this.#write(key, rest);
+      case 'MSET':
+        for (const [index, each] of [key, ...rest].entries()) if (index % 2 === 0) this.#set(each, rest[index] ?? '');
+        return 'OK';
+      case 'PEXPIRE':
+      case 'PERSIST':
+        return this.#expire(key, rest[0] === undefined ? Infinity : Date.now() + Number(rest[0]));
+      case 'TYPE':
+        return this.#typeOf(key);
+      case 'PEXPIRETIME':
+        return -1;
       case 'CW.CAS':
         if (this.#text(key) !== rest[0]) return 0;
         this.#set(key, rest[1] ?? '');
@@ -147,7 +205,7 @@ export class LyingCluster {
     const set = this.#setAt(key);
     switch (word) {
       case 'SADD':
-        set.add(member);
+        if (this.#lie !== 'removals that last' || this.#removed.get(key)?.has(member) !== true) set.add(member);
         return 1;
       case 'SREM': {
         const removed = this.#removed.get(key) ?? new Set();
@@ -166,8 +224,22 @@ export class LyingCluster {
   #write(key: string, [value = '', option, ms]: readonly string[]): Reply {
     if (key.includes('mark')) this.#isEnd = true;
     if (option === 'NX' && this.#text(key) !== null) return null;
-    this.#set(key, value, option === 'PX' ? Date.now() + Number(ms) : Infinity);
+    const ttlMs = option !== 'PX' ? Infinity : this.#lie === 'early expiries' ? EARLY_MS : Number(ms);
+    this.#set(key, value, Date.now() + ttlMs);
     return 'OK';
+  }
+
+  #expire(key: string, expiresMs: number): Reply {
+    const stored = this.#keys.get(key);
+    if (stored === undefined || this.#typeOf(key) === 'none') return 0;
+    this.#keys.set(key, { ...stored, expiresMs });
+    return 1;
+  }
+
+  #typeOf(key: string): string {
+    const stored = this.#keys.get(key);
+    if (stored === undefined || stored.expiresMs <= Date.now()) return 'none';
+    return typeof stored.value === 'string' ? 'string' : 'set';
   }
 
   #add(key: string, amount: number): Reply {
@@ -205,10 +277,17 @@ export class LyingCluster {
     const value = this.#text(key);
     if (at === 0 || value === null) return value;
     if (this.#lie === 'different values' && this.#isEnd && /r\d$/.test(key)) return this.#before(key);
-    const isLate = this.#lie === 'causes after effects' && /r[024]$/.test(key);
+    const isLate =
+      (this.#lie === 'causes after effects' && /r[024]$/.test(key)) ||
+      (this.#lie === 'halves of writes' && key.endsWith('.other'));
     if (isLate && Date.now() - (this.#keys.get(key)?.since ?? 0) < LATE_MS) return this.#before(key);
     return value;
   }
+}
+
+function portOf(server: Server | undefined): number {
+  const address = server?.address() ?? null;
+  return address !== null && typeof address === 'object' ? address.port : 0;
 }
 
 function classRow(pattern: string | null, consistency: string): Reply {

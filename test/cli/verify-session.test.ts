@@ -119,27 +119,108 @@ describe('under an id of its own', () => {
   test('it is asked again with the same words until there is an answer, and is one operation', async () => {
     const session = new VerifySession(host, EAST);
     answers.set('CW.ONCE', [new RespError('UNCERTAIN'), new Error('gone'), 7]);
-    await session.performOnce(ADD, 'mine');
+    await session.performOnce(ADD, 'mine', [EAST, WEST]);
     const [operation, ...others] = recorder.finish().operations;
     expect(operation).toMatchObject({ op: 'incr', value: '2', result: '7', ok: true });
     expect(others).toEqual([]);
     // and once more, as who has missed the answer
     const questions = asked.filter((each) => each.includes('CW.ONCE'));
-    expect(questions).toHaveLength(4);
-    expect(new Set(questions).size).toBe(1);
+    expect(questions.map((each) => each.split(' ')[0])).toEqual(['east', 'west', 'east', 'east']);
+    expect(new Set(questions.map((each) => each.replace(/^\w+ /, ''))).size).toBe(1);
+  });
+
+  test('who hangs up asks again, and has it answered there', async () => {
+    const session = new VerifySession(host, EAST);
+    answers.set('CW.ONCE', ['missed', 5]);
+    await session.performOnce(ADD, 'mine', [EAST, WEST], true);
+    expect(recorder.finish().operations).toMatchObject([{ op: 'incr', result: '5', ok: true }]);
+    // it may have been done by who was hung up on, whatever is said later
+    answers.set('CW.ONCE', ['missed', ...Array.from({ length: 4 }, () => new RespError('NOQUORUM'))]);
+    await session.performOnce(ADD, 'other', [EAST, WEST], true);
+    expect(recorder.finish().operations.at(-1)).toMatchObject({ ok: null, error: 'NOQUORUM' });
   });
 
   test('without an answer it is unknown if any question may have been heard, and not done if all were refused', async () => {
     const session = new VerifySession(host, EAST);
-    answers.set('CW.ONCE', [new RespError('UNCERTAIN'), ...Array.from({ length: 3 }, () => new RespError('NOQUORUM'))]);
-    await session.performOnce(ADD, 'one');
+    answers.set('CW.ONCE', [new RespError('UNCERTAIN'), ...Array.from({ length: 4 }, () => new RespError('NOQUORUM'))]);
+    await session.performOnce(ADD, 'one', [EAST]);
     answers.set(
       'CW.ONCE',
-      Array.from({ length: 4 }, () => new RespError('NOQUORUM')),
+      Array.from({ length: 5 }, () => new RespError('NOQUORUM')),
     );
-    await session.performOnce(ADD, 'two');
+    await session.performOnce(ADD, 'two', [EAST]);
     expect(recorder.finish().operations.map(({ ok }) => ok)).toEqual([null, false]);
   });
+});
+
+describe('what is watched', () => {
+  const SWAP: Request = { op: 'cas', key: 'k', value: 'w', expected: 'v', level: 'strong', args: ['SET', 'k', 'w'] };
+  const swapped = async (reply: RespValue | Error): Promise<unknown> => {
+    const session = new VerifySession(host, EAST);
+    answers.set('EXEC', [reply]);
+    await session.watching('k', async (exec) => exec(SWAP));
+    const { ok, error } = recorder.finish().operations.at(-1) ?? {};
+    return [ok, error];
+  };
+
+  test('is swapped where EXEC ran; where it did not, that says nothing of what was there', async () => {
+    expect(await swapped(['OK'])).toEqual([true, undefined]);
+    expect(asked).toEqual(['east WATCH k', 'east MULTI', 'east SET k w', 'east EXEC']);
+    expect(await swapped(null)).toEqual([false, 'WATCHED']);
+    expect(await swapped([new RespError('WRONGTYPE')])).toEqual([false, 'WRONGTYPE']);
+    expect(await swapped(new RespError('UNCERTAIN'))).toEqual([null, 'UNCERTAIN']);
+    expect(await swapped(new Error('gone'))).toEqual([null, 'LOST']);
+  });
+
+  test('is let go where nothing comes of it, and forgotten with its connection', async () => {
+    const session = new VerifySession(host, EAST);
+    await session.watching('k', async () => undefined);
+    expect(asked).toEqual(['east WATCH k', 'east UNWATCH']);
+    answers.set('GET', [new Error('gone')]);
+    await session.watching('k', async (exec) => {
+      await session.perform({ op: 'read', key: 'k', value: null, level: 'causal', args: ['GET', 'k'] });
+      await session.perform(WRITE);
+      await exec(SWAP);
+    });
+    expect(asked).not.toContain('east MULTI');
+  });
+});
+
+test('requests in one go are recorded in their order, and what was under way is lost with the connection', async () => {
+  const session = new VerifySession(host, EAST);
+  answers.set('SET', ['OK', new Error('gone')]);
+  await session.performAll([WRITE, { ...WRITE, value: 'w' }]);
+  await session.perform({ ...WRITE, value: 'x' });
+  const done = recorder.finish().operations.map(({ client, ok, value }) => [client, value, ok]);
+  expect(done).toEqual([
+    ['c1', 'v', true],
+    ['c1', 'w', null],
+    ['c2', 'x', true],
+  ]);
+});
+
+test('what is not recorded is answered all the same, and a lost connection makes another session', async () => {
+  const session = new VerifySession(host, EAST);
+  answers.set('GET', ['a', new RespError('ERR no'), new Error('gone')]);
+  expect(await session.unrecordedAll([['GET'], ['GET']])).toEqual(['a', undefined]);
+  const before = session.name;
+  expect(await session.unrecorded('GET')).toBe(undefined);
+  await session.unrecorded('GET');
+  expect(session.name).not.toBe(before);
+  expect(recorder.count).toBe(0);
+});
+
+test('what is read first is asked in one go with the rest, and both are recorded where one is new', async () => {
+  const session = new VerifySession(host, EAST);
+  const first: Request = { op: 'read', key: 's', value: null, level: 'strong', args: ['CW.GET', 's'] };
+  answers.set('CW.GET', ['1', '1', '2', '2', new RespError('NOQUORUM')]);
+  answers.set('MGET', [['a'], ['a'], ['a'], ['b'], ['b']]);
+  const isNew: boolean[] = [];
+  for (let times = 0; times < 5; times++) isNew.push(await session.readTogether(['k'], 'causal', first));
+  expect(isNew).toEqual([true, false, true, true, true]);
+  const reads = recorder.finish().operations.map(({ key, ok, value }) => `${key}:${value} ${ok}`);
+  const pairs = ['s:1 true', 'k:a true', 's:2 true', 'k:a true', 's:2 true', 'k:b true', 's:null false', 'k:b true'];
+  expect(reads).toEqual(pairs);
 });
 
 test('what was read together is recorded once, what is new first', async () => {

@@ -17,7 +17,7 @@ import { stringCommands } from '../../src/commands/string.ts';
 import { UpdateKind, type Update, type UpdateContext } from '../../src/crdt/update.ts';
 import { CausewayError } from '../../src/errors.ts';
 import { LocalTransaction } from '../../src/keyspace/local-transaction.ts';
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { readWords, replyText, type ReplyValue } from '../conformance/reply-value.ts';
 import { WordArgs } from '../support/word-args.ts';
 import { RecordingReply } from './recording-reply.ts';
@@ -36,7 +36,7 @@ const kindNames = new Map<number, string>(Object.entries(UpdateKind).map(([name,
 
 /** One node's keyspace with the data commands on it, a clock set by hand and a seeded random. */
 export class Harness {
-  readonly keyspace: MapKeyspace = new MapKeyspace();
+  readonly keyspace: SlabKeyspace = new SlabKeyspace();
   readonly stats: ServerStats = new ServerStats();
   readonly settings: ServerSettings = new ServerSettings();
   nowMs = 1_700_000_000_000;

@@ -7,6 +7,7 @@ import type { Engine } from '../../src/commands/engine.ts';
 import type { ProcessFacts } from '../../src/commands/server-state.ts';
 import { RegionNode } from '../../src/node/region-node.ts';
 import { RespServer } from '../../src/server/resp-server.ts';
+import type { AdoptSocket } from '../../src/server/resp-socket.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -62,6 +63,7 @@ export interface RigOptions {
   readonly engine?: (node: RegionNode) => Engine;
   readonly parameters?: Readonly<Record<string, string>>;
   readonly facts?: Partial<ProcessFacts>;
+  readonly adopt?: AdoptSocket;
 }
 
 /** A server on a free port with everything it needs, and clients that end with it. */
@@ -86,6 +88,7 @@ export class Rig {
         this.node.takeOutputs();
       },
       failed: (error) => this.failures.push(error),
+      ...(options.adopt === undefined ? {} : { adopt: options.adopt }),
     });
   }
 

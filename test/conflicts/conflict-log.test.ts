@@ -5,7 +5,7 @@ import {
   CONFLICTS_MAX,
   type ConflictLog,
 } from '../../src/keyspace/conflict-log.ts';
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { Schedule, type ScheduledWrites } from '../rules-values/schedule.ts';
 import { originOfLetter, updateOf, type Transaction } from '../properties/values/transaction.ts';
 import { applied, recordsOf } from './conflict-orders.ts';
@@ -79,7 +79,7 @@ describe('the list of conflicts', () => {
         for (const field of fields) tx.hset('k', field, letter);
       });
     }
-    const keyspace = new MapKeyspace();
+    const keyspace = new SlabKeyspace();
     let counted = 0;
     keyspace.conflicts.host = {
       origin: 0,
@@ -100,10 +100,10 @@ describe('the list of conflicts', () => {
 
   it('does not look at what the node itself writes, nor at weak keys, nor at what a snapshot merges', () => {
     const transactions = pairsOf(['k'], (tx, key, by) => tx.set(key, by));
-    const own = new MapKeyspace();
+    const own = new SlabKeyspace();
     own.conflicts.host = { ...own.conflicts.host, origin: originOfLetter('B') };
-    const weak = new MapKeyspace();
-    weak.isWeak = (key) => key === 'k';
+    const weak = new SlabKeyspace();
+    weak.kinds.isWeak = (key) => key.toLatin1() === 'k';
     for (const keyspace of [own, weak]) {
       for (const transaction of transactions)
         for (const effect of transaction.effects) keyspace.apply(updateOf(effect), transaction);
@@ -117,7 +117,7 @@ describe('the list of conflicts', () => {
 
   it('forgets on request, and goes on', () => {
     const transactions = pairsOf(['k1', 'k2', 'k3'], (tx, key, by) => tx.set(key, by));
-    const keyspace = new MapKeyspace();
+    const keyspace = new SlabKeyspace();
     for (const [index, transaction] of transactions.entries()) {
       for (const effect of transaction.effects) keyspace.apply(updateOf(effect), transaction);
       if (index === 3) keyspace.conflicts.reset();
@@ -128,7 +128,7 @@ describe('the list of conflicts', () => {
   it('has all of its room again once it was told to forget', () => {
     const long = (name: string): string => `${name}${'x'.repeat(CONFLICT_BYTES_MAX * 0.4)}`;
     const transactions = pairsOf([long('1'), long('2'), long('3'), long('4')], (tx, key, by) => tx.set(key, by));
-    const keyspace = new MapKeyspace();
+    const keyspace = new SlabKeyspace();
     for (const [index, transaction] of transactions.entries()) {
       for (const effect of transaction.effects) keyspace.apply(updateOf(effect), transaction);
       if (index === 3) keyspace.conflicts.reset();

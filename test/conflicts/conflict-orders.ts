@@ -1,4 +1,4 @@
-import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import type { ConflictRecord, RecordedSide } from '../../src/keyspace/conflict-log.ts';
 import { ContentType } from '../../src/crdt/entry.ts';
 import { newKeyspace } from '../properties/values/keyspaces.ts';
@@ -26,11 +26,11 @@ function recordText({ kind, field, kept, other }: ConflictRecord): string {
 }
 
 /** All that a keyspace keeps, oldest first. */
-export function recordsOf(keyspace: MapKeyspace): ConflictRecord[] {
+export function recordsOf(keyspace: SlabKeyspace): ConflictRecord[] {
   return keyspace.conflicts.latest(Infinity, () => true).toReversed();
 }
 
-export function applied(order: readonly Transaction[]): MapKeyspace {
+export function applied(order: readonly Transaction[]): SlabKeyspace {
   const keyspace = newKeyspace();
   for (const transaction of order)
     for (const effect of transaction.effects) keyspace.apply(updateOf(effect), transaction);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { latin1Range } from '../../src/base/bytes.ts';
 import { UpdateKind } from '../../src/crdt/update.ts';
-import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { newKeyspace } from '../properties/values/keyspaces.ts';
 import {
   sawTransaction,
@@ -44,7 +44,7 @@ function historyOf(steps: readonly Step[]): Transaction[] {
 const isWrite = ({ kind }: Effect): boolean => kind === UpdateKind.Set || kind === UpdateKind.HashSet;
 
 /** The latest value that a key shows, or its field. */
-function latestOf(keyspace: MapKeyspace, key: string): string | null {
+function latestOf(keyspace: SlabKeyspace, key: string): string | null {
   const entry = keyspace.entryOf(latin1Range(key));
   if (key === 'h') return entry?.hash?.fields.get('f')?.text() ?? null;
   return entry?.string.shows === true ? entry.string.text() : null;

@@ -4,7 +4,7 @@ import { formatJson, parseJson, type Json } from '../../src/crdt/document-json.t
 import type { Operation, Place } from '../../src/crdt/document-edits.ts';
 import { ContentType } from '../../src/crdt/entry.ts';
 import type { LocalTransaction } from '../../src/keyspace/local-transaction.ts';
-import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import type { Transaction } from '../properties/values/transaction.ts';
 import { START_MS } from '../properties/values/virtual-replica.ts';
 import { lookAtEveryOrder, Observer, orderText } from '../rules-values/every-causal-order.ts';
@@ -12,7 +12,7 @@ import { lookAtEveryOrder, Observer, orderText } from '../rules-values/every-cau
 const NOTHING = 'nothing';
 
 /** What a key shows: a document's JSON, members in their order, or the type of something else. */
-export function shownDocument(keyspace: MapKeyspace, key: string): string {
+export function shownDocument(keyspace: SlabKeyspace, key: string): string {
   const slot = keyspace.find(latin1Range(key), 0, START_MS);
   if (slot < 0) return NOTHING;
   if (keyspace.typeOf(slot) !== ContentType.Document) return `a value of type ${keyspace.typeOf(slot)}`;

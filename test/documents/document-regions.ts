@@ -2,7 +2,7 @@ import { present } from '../../src/base/assert.ts';
 import { ByteRange, latin1Bytes } from '../../src/base/bytes.ts';
 import { utf8Bytes } from '../../src/crdt/document-json.ts';
 import { ContentType, type Entry } from '../../src/crdt/entry.ts';
-import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { replyText } from '../conformance/reply-value.ts';
 import type { VirtualClient } from '../support/virtual-client.ts';
 import { VirtualCluster, type VirtualOptions } from '../support/virtual-cluster.ts';
@@ -63,6 +63,6 @@ function plain(value: unknown): unknown {
 
 /** What a node keeps of a key, visible or not. */
 export function entryOf(regions: DocumentRegions, index: number, key: string): Entry {
-  const keyspace = regions.cluster.node(index).core.keys as MapKeyspace;
+  const keyspace = regions.cluster.node(index).core.keys as SlabKeyspace;
   return present(keyspace.entryOf(keyOf(key)), `${key} is kept`);
 }

@@ -9,7 +9,7 @@ import { formatJson } from '../../src/crdt/document-json.ts';
 import { clientIdOf, isDocumentUpdate, isWholeDocument, SharedDocument } from '../../src/crdt/document.ts';
 import { Update, UpdateKind } from '../../src/crdt/update.ts';
 import { ByteRange, latin1Range } from '../../src/base/bytes.ts';
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { checkEntryState } from '../../src/wire/entry-state.ts';
 import { stampAt } from '../properties/values/virtual-replica.ts';
 import { runs } from '../support/fast-check-runs.ts';
@@ -166,7 +166,7 @@ describe('a peer that sends documents', () => {
   });
 
   it('is not heard where it writes as another: the edit shows nowhere', () => {
-    const keyspace = new MapKeyspace();
+    const keyspace = new SlabKeyspace();
     const apply = (from: Origin, kind: UpdateKind, field: string, value: Uint8Array): void => {
       const update = documentUpdate(kind, field, value);
       const seq = kind === UpdateKind.DocumentSet ? 1 : 2;

@@ -67,7 +67,7 @@ export const FAULTS: readonly Fault[] = [
     id: 'forget-early',
     rule: 'D5',
     about: 'what is applied here is forgotten as if all had it',
-    file: 'src/keyspace/map-keyspace.ts',
+    file: 'src/keyspace/slab-keyspace.ts',
     find: 'forgetStable(vector: VersionVector, stable: VersionVector, budget: number): void {',
     replace:
       'forgetStable(stable: VersionVector, _stable: VersionVector, budget: number): void { const vector = stable;',

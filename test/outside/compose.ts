@@ -1,11 +1,16 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { REAL } from '../cli/programs.ts';
 import { smoke, type SmokeCheck, type SmokeNode } from './smoke.ts';
 import { strongSmoke } from './strong-smoke.ts';
 import { absentTool, type SuiteResult } from './suite-result.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+const COMPOSE_FILE = join(ROOT, 'docker-compose.yml');
 const REGIONS = ['us-east-1', 'eu-west-1', 'ap-southeast-1'] as const;
 const RESP_PORT = 6379;
 const HTTP_PORT = 8080;
@@ -14,6 +19,8 @@ const WAN_PORT = 6520;
 const UP_DEADLINE_MS = 600_000;
 const READY_DEADLINE_MS = 120_000;
 const CONDITION_DEADLINE_MS = 30_000;
+/** Long enough for each fault that containers know, twice. */
+const VERIFY_MINUTES = 0.8;
 
 interface Finished {
   readonly code: number | null;
@@ -22,6 +29,9 @@ interface Finished {
   /** That and its complaints. */
   readonly log: string;
 }
+
+/** Ports of this machine by the variables of docker-compose.yml, free a moment ago: containers that are started again have the same. */
+const PORTS: Readonly<Record<string, string>> = await freePorts();
 
 /** Brings docker-compose.yml up as it is, on free ports, runs the smoke and more, and takes it down again. */
 export async function run(): Promise<SuiteResult> {
@@ -63,6 +73,7 @@ async function checkCluster(cluster: ComposeCluster): Promise<SmokeCheck[]> {
     ...(await checkStrong(cluster, nodes)),
     await checkUser(cluster),
     await checkHealth(cluster),
+    await checkVerify(cluster),
     await checkStop(cluster),
   ];
 }
@@ -93,7 +104,6 @@ async function checkStrong(cluster: ComposeCluster, nodes: readonly SmokeNode[])
       },
       async start() {
         await cluster.compose(['start', region]);
-        // Free ports are taken anew.
         const node = {
           region,
           resp: await cluster.port(region, RESP_PORT),
@@ -135,6 +145,31 @@ async function checkHealth(cluster: ComposeCluster): Promise<SmokeCheck> {
     if (unhealthy.length === 0) return { name, problem: null };
     if (performance.now() > end) return { name, problem: unhealthy.join(', ') };
     await delay(500);
+  }
+}
+
+/** `causeway verify` finds nodes and shaper by the file, and does to containers what it does to processes. */
+async function checkVerify(cluster: ComposeCluster): Promise<SmokeCheck> {
+  const name = 'causeway verify with faults on containers: every promise held';
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-compose-verify-'));
+  try {
+    const history = ['--history', join(folder, 'history.jsonl')];
+    const load = ['--minutes', String(VERIFY_MINUTES), '--faults', 'kill,pause,cut'];
+    const { code, log } = await cluster.run([
+      process.execPath,
+      REAL,
+      'verify',
+      '--compose',
+      COMPOSE_FILE,
+      ...load,
+      ...history,
+    ]);
+    const made = /^\d+ operations, .*; faults: (.*)\.$/m.exec(log)?.[1] ?? '';
+    const missing = ['kill', 'pause', 'cut'].filter((fault) => !new RegExp(`\\d × ${fault}`).test(made));
+    if (code === 0 && missing.length === 0) return { name, problem: null };
+    return { name, problem: `exit code ${code}, not made: ${missing.join(', ') || 'none'}\n${lastLines(log, 60)}` };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -199,6 +234,11 @@ class ComposeCluster {
   async compose(args: readonly string[]): Promise<Finished> {
     return execute([...this.#command, '--project-name', this.#project, ...args]);
   }
+
+  /** A program that finds this run by itself. */
+  async run(command: readonly string[]): Promise<Finished> {
+    return execute(command, { COMPOSE_PROJECT_NAME: this.#project });
+  }
 }
 
 function lastLines(text: string, count: number): string {
@@ -214,19 +254,28 @@ async function findCompose(): Promise<readonly string[] | null> {
   return null;
 }
 
+async function freePorts(): Promise<Record<string, string>> {
+  const names = REGIONS.flatMap((region) => {
+    const name = region.toUpperCase().replaceAll('-', '_');
+    return [`${name}_RESP_PORT`, `${name}_HTTP_PORT`];
+  });
+  const servers = await Promise.all(
+    [...names, 'WAN_PORT'].map(async (name) => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const address = server.address();
+      return { name, server, port: address !== null && typeof address === 'object' ? address.port : 0 };
+    }),
+  );
+  await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))));
+  return Object.fromEntries(servers.map(({ name, port }) => [name, String(port)]));
+}
+
 /** Runs a command to its end. `code` is null when it could not be started or ran into the time limit. */
-async function execute(command: readonly string[]): Promise<Finished> {
+async function execute(command: readonly string[], environment: Record<string, string> = {}): Promise<Finished> {
   const [file, ...args] = command;
   if (file === undefined) return { code: null, output: '', log: 'no command' };
-  // Port 0 is any free one, so that the test does not meet a cluster that is up.
-  const ports = REGIONS.flatMap((region) => {
-    const name = region.toUpperCase().replaceAll('-', '_');
-    return [
-      [`${name}_RESP_PORT`, '0'],
-      [`${name}_HTTP_PORT`, '0'],
-    ];
-  });
-  const env = { ...process.env, ...Object.fromEntries(ports), WAN_PORT: '0' };
+  const env = { ...process.env, ...PORTS, ...environment };
   const child = spawn(file, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: UP_DEADLINE_MS });
   let output = '';
   let log = '';

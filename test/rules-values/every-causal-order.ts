@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { VersionVector } from '../../src/clock/version-vector.ts';
-import type { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { newKeyspace } from '../properties/values/keyspaces.ts';
 import { declaredKeys, shownKeys, type ShownKeys } from '../properties/values/shown-keys.ts';
 import {
@@ -35,7 +35,7 @@ export function causalCuts(transactions: readonly Transaction[]): Transaction[][
 
 /** A replica that applies transactions in the order given. */
 export class Observer {
-  readonly keyspace: MapKeyspace = newKeyspace();
+  readonly keyspace: SlabKeyspace = newKeyspace();
   readonly vector: VersionVector = new VersionVector();
 
   constructor(transactions: readonly Transaction[] = []) {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { latin1Range } from '../../src/base/bytes.ts';
 import { nodeNumber, originOf, type Origin } from '../../src/clock/origin.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { RecentChanges } from '../../src/keyspace/recent-changes.ts';
@@ -14,7 +15,7 @@ function readOf(recent: RecentChanges, key: string | null): Map<Origin, number> 
   const dots = new Map<Origin, number>();
   recent.readFor({ raise: (origin, seq) => void dots.set(origin, Math.max(seq, dots.get(origin) ?? 0)) });
   if (key === null) recent.readAll();
-  else recent.read(key);
+  else recent.read(latin1Range(key));
   recent.readFor(null);
   return dots;
 }
@@ -66,7 +67,7 @@ describe('S1: the last change of a key by each origin', () => {
     recent.readFor({ raise: () => expect.unreachable('there is nothing to show') });
     expect(recent.reader).toBeNull();
     recent.note('x', A, 1);
-    recent.read('x');
+    recent.read(latin1Range('x'));
   });
 
   test('past its bytes is kept for all keys together: more is asked for, never less', () => {

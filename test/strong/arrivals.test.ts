@@ -13,7 +13,7 @@ import { plainSha256 } from '../../src/groups/audit-text.ts';
 import type { GroupEntry } from '../../src/groups/group-entry.ts';
 import { groupOrigin } from '../../src/groups/group-plan.ts';
 import { GroupState } from '../../src/groups/group-state.ts';
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 
@@ -30,7 +30,7 @@ class Log {
     sha256: plainSha256,
     isStored: false,
   });
-  readonly shown: ((keyspace: MapKeyspace) => void)[] = [];
+  readonly shown: ((keyspace: SlabKeyspace) => void)[] = [];
 
   apply(line: string): void {
     const index = this.state.applied + 1;
@@ -60,14 +60,14 @@ class Log {
   }
 }
 
-function newKeyspace(): MapKeyspace {
-  const keyspace = new MapKeyspace();
+function newKeyspace(): SlabKeyspace {
+  const keyspace = new SlabKeyspace();
   keyspace.collectsDirty = true;
-  keyspace.isPinned = (key) => key.startsWith('k');
+  keyspace.kinds.isPinned = (key) => key.toLatin1().startsWith('k');
   return keyspace;
 }
 
-const shownOf = (keyspace: MapKeyspace, key: string): string =>
+const shownOf = (keyspace: SlabKeyspace, key: string): string =>
   JSON.stringify(keyspace.entryOf(latin1Range(key))?.toState() ?? null);
 
 const KEYS = Array.from({ length: 12 }, (_, at) => `k${at}`);

@@ -6,7 +6,7 @@ import type { Stamp } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { Update, UpdateKind } from '../../src/crdt/update.ts';
 import { groupOrigin } from '../../src/groups/group-plan.ts';
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { Persistence } from '../../src/node/persistence.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 
@@ -14,8 +14,8 @@ const NOW = { wallMs: 0, monotonicMs: 0 };
 
 test('a state that is not all in its place is not said to be stored, and is once it is', () => {
   const [arriving, other] = [groupOrigin(1, 'region'), groupOrigin(2, 'region')];
-  const source = new MapKeyspace();
-  source.isPinned = () => true;
+  const source = new SlabKeyspace();
+  source.kinds.isPinned = () => true;
   for (const name of ['a', 'b', 'c', 'd', 'e']) {
     const update = new Update();
     update.kind = UpdateKind.SetAdd;
@@ -23,9 +23,9 @@ test('a state that is not all in its place is not said to be stored, and is once
     update.field.setFrom(latin1Range('member'));
     source.apply(update, { origin: arriving, seq: 9, stamp: 1 as Stamp, deps: new VersionVector() });
   }
-  const keyspace = new MapKeyspace();
+  const keyspace = new SlabKeyspace();
   keyspace.collectsDirty = true;
-  keyspace.isPinned = () => true;
+  keyspace.kinds.isPinned = () => true;
   const vector = new VersionVector([
     [arriving, 9],
     [other, 4],

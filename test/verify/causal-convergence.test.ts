@@ -117,6 +117,12 @@ describe('cas, del and what nobody knows', () => {
     const [write, read] = history('p: w x=1, r x=-') as [Operation, Operation];
     expect(checkCausalConvergence([write, read]).found).toBe(1);
     expect(checkCausalConvergence([{ ...write, expires: 3 }, read]).found).toBe(0);
+    // before that, where clocks are known not to differ by more (the read ends at 25)
+    const later = { ...write, expires: 100 };
+    expect([later, read].map(({ end }) => end)).toEqual([15, 25]);
+    expect(checkCausalConvergence([later, read]).found).toBe(0);
+    expect(checkCausalConvergence([later, read], 75).found).toBe(0);
+    expect(checkCausalConvergence([later, read], 74).found).toBe(1);
     // a refused one expires nothing
     expect(checkCausalConvergence([write, { ...write, value: '2', expires: 3, ok: false }, read]).found).toBe(1);
   });

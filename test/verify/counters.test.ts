@@ -24,6 +24,8 @@ describe('the checker of counters', () => {
     ['what was refused and does not count', 'p: i n=5, i n=2!', ['5']],
     ['sums that fall', 'p: i n=5, r n=5, i n=-7, r n=-2 | q: r n=5, r n=-2', ['-2']],
     ['nothing as no more than 0', 'p: r n=-, i n=1! | q: r n=-', [null]],
+    ['a cause that may not have been', 'p: i n=5?, w x=1 | q: r x=1, r n=-', [null]],
+    ['a read before the effect of an addition', 'p: i n=5, w x=1 | q: r n=-, r x=1', ['5']],
     ['increments of others that come later', 'p: i n=1, r n=1 | q: i n=2, r n=2, r n=3', ['3']],
   ])('takes %s', (_what, text, finals) => {
     expect(check(text, ...finals)).toMatchObject({ holds: true, found: 0, undecided: [] });
@@ -111,6 +113,22 @@ describe('the checker of counters', () => {
       ['4'],
       'it must see at least 4',
       [2, 3],
+    ],
+    [
+      'MissedCause',
+      'what was added before something that it has read',
+      'p: i n=5, w x=1 | q: r x=1, r n=-',
+      ['5'],
+      'q read nothing from "n" (operation 4), although what it knew of comes after additions of 5 (operation 1)',
+      [0, 3],
+    ],
+    [
+      'MissedCause',
+      'what several had added before, over sessions and keys',
+      'p: i n=5, w x=1 | q: r x=1, i n=2, w y=1 | z: r y=1, r n=6',
+      ['7'],
+      'z read "6" from "n" (operation 7), although what it knew of comes after additions of 7 (operation 1, operation 4)',
+      [0, 3, 6],
     ],
     ['NotANumber', 'a read of what is none', 'p: i n=1 | q: r n=x', ['1'], 'q read "x" from "n"', [1]],
   ])('finds %s: %s', (pattern, _what, text, finals, told, operations) => {

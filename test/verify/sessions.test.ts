@@ -112,6 +112,23 @@ describe('the checker of session guarantees', () => {
     expect(brokenIn(withDots('a#1:9', 'a#2:10'))).toEqual([]);
   });
 
+  it('takes what expires as gone from then on, and before by as much as clocks may differ', () => {
+    const [write, read] = history('p: w x=1, r x=-') as [Operation, Operation];
+    const broken = (expires: number, clockSkew?: number): string[] =>
+      checkSessions([{ ...write, expires }, read], clockSkew)
+        .filter(({ holds }) => !holds)
+        .map(({ promise }) => promise);
+    expect(read.end).toBe(25);
+    expect(broken(100)).toEqual([]);
+    expect(broken(100, 75)).toEqual([]);
+    expect(broken(100, 74)).toEqual(['read your writes']);
+  });
+
+  it('says nothing of sums, which are nobody’s writes', () => {
+    const verdicts = checkSessions(history('p: i n=1, i n=1, r n=1'));
+    expect(verdicts.map(({ checked, holds }) => `${checked} ${holds}`)).toEqual(Array.from(verdicts, () => '0 true'));
+  });
+
   it('leaves reads of any age out, and counts what it compared', () => {
     const made = history('p: w x=1, w x=2 | q: r x=2, r x=1');
     const old = made.map((each, at): Operation => (at === 3 ? { ...each, level: 'eventual' } : each));

@@ -3,7 +3,7 @@ import { latin1Range } from '../../src/base/bytes.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import type { EntryState } from '../../src/crdt/entry.ts';
-import { MapKeyspace } from '../../src/keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { checkEntryState } from '../../src/wire/entry-state.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { stampAt, START_MS } from '../properties/values/virtual-replica.ts';
@@ -45,13 +45,13 @@ describe('siblings in states from outside', () => {
 });
 
 describe('a key whose class changed between two starts', () => {
-  const restored = (state: unknown, keepsSiblings: boolean): MapKeyspace => {
-    const keyspace = new MapKeyspace();
-    keyspace.keepsSiblings = () => keepsSiblings;
+  const restored = (state: unknown, keepsSiblings: boolean): SlabKeyspace => {
+    const keyspace = new SlabKeyspace();
+    keyspace.kinds.keepsSiblings = () => keepsSiblings;
     keyspace.restore('k', checkEntryState(state));
     return keyspace;
   };
-  const shown = (keyspace: MapKeyspace): unknown => {
+  const shown = (keyspace: SlabKeyspace): unknown => {
     const slot = keyspace.find(latin1Range('k'), 0, 0);
     if (slot < 0) return null;
     return [keyspace.siblingsAt(slot).siblings.map(({ value }) => value), keyspace.expiryOf(slot)];
@@ -87,8 +87,8 @@ describe('a key whose class changed between two starts', () => {
       [false, ['12']],
       [true, ['x', '12']],
     ] as const) {
-      const keyspace = new MapKeyspace();
-      keyspace.keepsSiblings = () => keepsSiblings;
+      const keyspace = new SlabKeyspace();
+      keyspace.kinds.keepsSiblings = () => keepsSiblings;
       const sides = {
         local: new VersionVector(),
         remote: new VersionVector([

@@ -38,7 +38,7 @@ class Checker {
 
   noteChanges(replica: VirtualReplica): ChangeNotes {
     const told = new Set<string | null>();
-    replica.keyspace.onChange = (key) => told.add(key);
+    replica.keyspace.onChange = (key) => told.add(key?.toLatin1() ?? null);
     return { replica, shown: shownKeys(replica.keyspace, this.#keys, NOTHING_EXPIRED_MS), told };
   }
 

@@ -1,5 +1,5 @@
 import { formatDecimal, parseDecimal } from '../../../src/base/decimal.ts';
-import { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
+import { SlabKeyspace } from '../../../src/keyspace/slab-keyspace.ts';
 
 /** Which keys of histories and schedules keep siblings (SPEC V5): those that say so. */
 export const keepsSiblings = (key: string): boolean => key.startsWith('sib');
@@ -16,9 +16,9 @@ export function shownOfSeveral(values: readonly string[]): string {
 }
 
 /** A keyspace with both kinds of keys. */
-export function newKeyspace(): MapKeyspace {
-  const keyspace = new MapKeyspace();
-  keyspace.keepsSiblings = keepsSiblings;
+export function newKeyspace(): SlabKeyspace {
+  const keyspace = new SlabKeyspace();
+  keyspace.kinds.keepsSiblings = (key) => keepsSiblings(key.toLatin1());
   keyspace.showSiblings = (_key, siblings) => ({
     text: shownOfSeveral(siblings.map(({ value }) => value)),
     error: null,

@@ -3,7 +3,9 @@ import { ByteRange, latin1Range } from '../../../src/base/bytes.ts';
 import { FRACTION_UNIT, parseDecimal } from '../../../src/base/decimal.ts';
 import { ContentType } from '../../../src/crdt/entry.ts';
 import type { LocalTransaction } from '../../../src/keyspace/local-transaction.ts';
-import type { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../../src/keyspace/slab-keyspace.ts';
+import type { Origin } from '../../../src/clock/origin.ts';
+import { newKeyspace } from './keyspaces.ts';
 import { originOfLetter, type Transaction } from './transaction.ts';
 import { START_MS, VirtualReplica } from './virtual-replica.ts';
 
@@ -145,11 +147,13 @@ export class RandomHistory {
   readonly transactions: Transaction[] = [];
   readonly tally: Tally;
 
-  constructor(tally: Tally = emptyTally()) {
+  /** `keyspaceOf` makes the keyspace of each, for its origin. */
+  constructor(tally: Tally = emptyTally(), keyspaceOf: (origin: Origin) => SlabKeyspace = newKeyspace) {
     this.tally = tally;
     this.replicas = Array.from(
       { length: REPLICAS },
-      (_unused, index) => new VirtualReplica(originOfLetter(String.fromCharCode(65 + index)), START_MS + index * 7),
+      (_unused, index) =>
+        new VirtualReplica(originOfLetter(String.fromCharCode(65 + index)), START_MS + index * 7, keyspaceOf),
     );
   }
 
@@ -292,52 +296,55 @@ const FIELD = new ByteRange();
 const VALUE = new ByteRange();
 
 /** Runs a command where it can run in the state it meets, as the real ones check before they write. */
-function runCommand(keyspace: MapKeyspace, tx: LocalTransaction, nowMs: number, command: Command): void {
+function runCommand(keyspace: SlabKeyspace, tx: LocalTransaction, nowMs: number, command: Command): void {
   KEY.setFrom(latin1Range(command.key));
   FIELD.setFrom(latin1Range(FIELDS[command.field] ?? ''));
   VALUE.setFrom(latin1Range(VALUES[Math.abs(command.amount) % VALUES.length] ?? ''));
-  const slot = keyspace.find(KEY, 0, nowMs);
+  const hash = keyspace.hashOf(KEY);
+  const slot = keyspace.find(KEY, hash, nowMs);
   const type = slot < 0 ? ContentType.None : keyspace.typeOf(slot);
   const isOrAbsent = (wanted: ContentType): boolean => type === ContentType.None || type === wanted;
   const amount = BigInt(command.amount);
   const units = (amount * FRACTION_UNIT) / 4n;
   switch (command.write) {
     case 'set':
-      return tx.set(KEY, 0, VALUE, Infinity);
+      return tx.set(KEY, hash, VALUE, Infinity);
     case 'setFor':
-      return tx.set(KEY, 0, VALUE, nowMs + 10 + Math.abs(command.amount) * 5);
+      return tx.set(KEY, hash, VALUE, nowMs + 10 + Math.abs(command.amount) * 5);
     case 'setKeepingExpiry':
-      return tx.setKeepingExpiry(KEY, 0, VALUE);
+      return tx.setKeepingExpiry(KEY, hash, VALUE);
     case 'del':
-      return slot < 0 ? undefined : tx.delete(KEY, 0);
+      return slot < 0 ? undefined : tx.delete(KEY, hash);
     case 'incr':
-      return isOrAbsent(ContentType.String) && isNumber(keyspace, slot) ? tx.increment(KEY, 0, amount) : undefined;
+      return isOrAbsent(ContentType.String) && isNumber(keyspace, slot) ? tx.increment(KEY, hash, amount) : undefined;
     case 'incrFloat':
       return isOrAbsent(ContentType.String) && isNumber(keyspace, slot)
-        ? tx.incrementDecimal(KEY, 0, units)
+        ? tx.incrementDecimal(KEY, hash, units)
         : undefined;
     case 'expire':
-      return slot < 0 ? undefined : tx.expire(KEY, 0, nowMs + 10 + Math.abs(command.amount) * 5);
+      return slot < 0 ? undefined : tx.expire(KEY, hash, nowMs + 10 + Math.abs(command.amount) * 5);
     case 'persist':
-      return slot < 0 ? undefined : tx.expire(KEY, 0, Infinity);
+      return slot < 0 ? undefined : tx.expire(KEY, hash, Infinity);
     case 'hset':
-      return isOrAbsent(ContentType.Hash) ? tx.hashSet(KEY, 0, FIELD, VALUE) : undefined;
+      return isOrAbsent(ContentType.Hash) ? tx.hashSet(KEY, hash, FIELD, VALUE) : undefined;
     case 'hdel':
-      return type === ContentType.Hash && keyspace.hashAt(slot).has(FIELD) ? tx.hashDelete(KEY, 0, FIELD) : undefined;
+      return type === ContentType.Hash && keyspace.hashAt(slot).has(FIELD)
+        ? tx.hashDelete(KEY, hash, FIELD)
+        : undefined;
     case 'hincr':
-      return isOrAbsent(ContentType.Hash) ? tx.hashIncrement(KEY, 0, FIELD, amount) : undefined;
+      return isOrAbsent(ContentType.Hash) ? tx.hashIncrement(KEY, hash, FIELD, amount) : undefined;
     case 'hincrFloat':
-      return isOrAbsent(ContentType.Hash) ? tx.hashIncrementDecimal(KEY, 0, FIELD, units) : undefined;
+      return isOrAbsent(ContentType.Hash) ? tx.hashIncrementDecimal(KEY, hash, FIELD, units) : undefined;
     case 'sadd':
-      return isOrAbsent(ContentType.Set) ? tx.setAdd(KEY, 0, FIELD) : undefined;
+      return isOrAbsent(ContentType.Set) ? tx.setAdd(KEY, hash, FIELD) : undefined;
     case 'srem':
-      return type === ContentType.Set && keyspace.setAt(slot).has(FIELD) ? tx.setRemove(KEY, 0, FIELD) : undefined;
+      return type === ContentType.Set && keyspace.setAt(slot).has(FIELD) ? tx.setRemove(KEY, hash, FIELD) : undefined;
     case 'flush':
       return tx.flushAll();
   }
 }
 
-function isNumber(keyspace: MapKeyspace, slot: number): boolean {
+function isNumber(keyspace: SlabKeyspace, slot: number): boolean {
   if (slot < 0) return true;
   const value = new ByteRange();
   keyspace.stringInto(slot, value);

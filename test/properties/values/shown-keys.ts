@@ -1,6 +1,6 @@
 import { ByteRange, latin1Range } from '../../../src/base/bytes.ts';
 import { ContentType } from '../../../src/crdt/entry.ts';
-import type { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../../src/keyspace/slab-keyspace.ts';
 import { declaredValue } from './declared-value.ts';
 import { shownOfSeveral } from './keyspaces.ts';
 import type { Transaction } from './transaction.ts';
@@ -12,7 +12,7 @@ const FIELD = new ByteRange();
 const VALUE = new ByteRange();
 
 /** What a keyspace shows at a time, read as commands read it. */
-export function shownKeys(keyspace: MapKeyspace, keys: readonly string[], nowMs: number): ShownKeys {
+export function shownKeys(keyspace: SlabKeyspace, keys: readonly string[], nowMs: number): ShownKeys {
   const shown: Record<string, string> = {};
   for (const key of keys) {
     const text = shownKey(keyspace, key, nowMs);
@@ -21,7 +21,7 @@ export function shownKeys(keyspace: MapKeyspace, keys: readonly string[], nowMs:
   return shown;
 }
 
-function shownKey(keyspace: MapKeyspace, key: string, nowMs: number): string | null {
+function shownKey(keyspace: SlabKeyspace, key: string, nowMs: number): string | null {
   const slot = keyspace.find(latin1Range(key), keyspace.hashOf(latin1Range(key)), nowMs);
   if (slot < 0) return null;
   const expiryMs = keyspace.expiryOf(slot);

@@ -4,7 +4,7 @@ import { VersionVector } from '../../../src/clock/version-vector.ts';
 import type { EntryState } from '../../../src/crdt/entry.ts';
 import type { UpdateContext } from '../../../src/crdt/update.ts';
 import { LocalTransaction } from '../../../src/keyspace/local-transaction.ts';
-import type { MapKeyspace } from '../../../src/keyspace/map-keyspace.ts';
+import type { SlabKeyspace } from '../../../src/keyspace/slab-keyspace.ts';
 import { peerCodec } from '../../../src/wire/peer-codec.ts';
 import { newKeyspace } from './keyspaces.ts';
 import { effectOf, updateOf, type Effect, type Transaction } from './transaction.ts';
@@ -21,7 +21,8 @@ interface Row {
  */
 export class VirtualReplica {
   readonly origin: Origin;
-  keyspace: MapKeyspace = newKeyspace();
+  keyspace: SlabKeyspace;
+  readonly #keyspaceOf: (origin: Origin) => SlabKeyspace;
   readonly vector: VersionVector = new VersionVector();
   readonly stable: VersionVector = new VersionVector();
   readonly history: Set<Transaction> = new Set();
@@ -33,8 +34,10 @@ export class VirtualReplica {
   #wallMs: number;
   #seq = 0;
 
-  constructor(origin: Origin, wallMs: number) {
+  constructor(origin: Origin, wallMs: number, keyspaceOf: (origin: Origin) => SlabKeyspace = newKeyspace) {
     this.origin = origin;
+    this.#keyspaceOf = keyspaceOf;
+    this.keyspace = keyspaceOf(origin);
     this.#wallMs = wallMs;
     this.keyspace.collectsDirty = true;
   }
@@ -151,7 +154,7 @@ export class VirtualReplica {
   restart(): void {
     this.persist();
     const flush = this.keyspace.flushMark;
-    this.keyspace = newKeyspace();
+    this.keyspace = this.#keyspaceOf(this.origin);
     for (const [key, state] of this.#store) this.keyspace.restore(key, peerCodec.decodeState(state));
     this.keyspace.restoreFlush(flush);
     this.keyspace.collectsDirty = true;
@@ -171,7 +174,7 @@ export class VirtualReplica {
 }
 
 /** A whole snapshot of a keyspace, carried by the wire's codec. */
-export function snapshotOf(keyspace: MapKeyspace): Map<string, EntryState> {
+export function snapshotOf(keyspace: SlabKeyspace): Map<string, EntryState> {
   const cursor = keyspace.openSnapshot();
   const entries = new Map<string, EntryState>();
   for (let part = cursor.next(2, Infinity); part !== null; part = cursor.next(2, Infinity)) {

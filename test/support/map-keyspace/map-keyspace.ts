@@ -1,20 +1,20 @@
-import { present } from '../base/assert.ts';
-import type { Origin } from '../clock/origin.ts';
+import { present } from '../../../src/base/assert.ts';
+import type { Origin } from '../../../src/clock/origin.ts';
 import { Arrivals } from './arrivals.ts';
-import { ByteRange, latin1Bytes } from '../base/bytes.ts';
-import type { VersionVector } from '../clock/version-vector.ts';
-import type { DocumentNode } from '../crdt/document.ts';
-import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
-import type { ShownSiblings, SiblingContent, SiblingView } from '../crdt/sibling-content.ts';
-import type { FlushMark } from '../crdt/string-content.ts';
-import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
-import type { FlushedSides, MergeSides } from '../crdt/writes.ts';
-import { ConflictLog } from './conflict-log.ts';
-import { ContainerReaders } from './container-readers.ts';
+import { ByteRange, latin1Bytes } from '../../../src/base/bytes.ts';
+import type { VersionVector } from '../../../src/clock/version-vector.ts';
+import type { DocumentNode } from '../../../src/crdt/document.ts';
+import { ContentType, Entry, type EntryState } from '../../../src/crdt/entry.ts';
+import type { ShownSiblings, SiblingContent, SiblingView } from '../../../src/crdt/sibling-content.ts';
+import type { FlushMark } from '../../../src/crdt/string-content.ts';
+import { compareWrites, UpdateKind, type Update, type UpdateContext } from '../../../src/crdt/update.ts';
+import type { FlushedSides, MergeSides } from '../../../src/crdt/writes.ts';
+import { ConflictLog } from '../../../src/keyspace/conflict-log.ts';
+import { ContainerReaders } from '../../../src/keyspace/container-readers.ts';
 import { CountedKeys } from './counted-keys.ts';
 import { digestOf } from './digest.ts';
 import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
-import { GrownDocuments } from './grown-documents.ts';
+import { GrownDocuments } from '../../../src/keyspace/grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
 import { PurgeQueue } from './purge-queue.ts';
 import { QuietKeys } from './quiet-keys.ts';
@@ -25,11 +25,11 @@ import {
   type KeptSiblings,
   type SetReader,
   type Slot,
-} from './keyspace.ts';
-import { RecentChanges } from './recent-changes.ts';
+} from '../../../src/keyspace/keyspace.ts';
+import { RecentChanges } from '../../../src/keyspace/recent-changes.ts';
 import { SlotTable } from './slot-table.ts';
-import { SnapshotCursor, type SnapshotEntry, type SnapshotSource } from './snapshot-cursor.ts';
-import { WeakWrites } from './weak-writes.ts';
+import { SnapshotCursor, type SnapshotEntry, type SnapshotSource } from '../../../src/keyspace/snapshot-cursor.ts';
+import { WeakWrites } from '../../../src/keyspace/weak-writes.ts';
 
 /** What the keyspace tells of its changes: the key, or null for all of them (FLUSHALL, a snapshot). */
 export type ChangeListener = (key: string | null, update: Update | null) => void;
@@ -116,7 +116,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   find(key: ByteRange, _hash: number, nowMs: number): Slot {
     const text = key.toLatin1();
-    if (this.recent.reader !== null) this.recent.read(text);
+    if (this.recent.reader !== null) this.recent.read(key);
     if (this.arrivals.isOpen) this.arrivals.settle(text);
     const slot = this.#slots.slotOf(text);
     return slot === undefined || !this.#isVisible(slot, nowMs) ? NO_SLOT : slot;
@@ -213,7 +213,7 @@ export class MapKeyspace implements KeyspaceReader {
     if (this.isWeak(key)) return false;
     const slot = this.#slotOf(key);
     const entry = this.entryAt(slot);
-    this.conflicts.watch(key, entry, update, context, this.#flush);
+    this.conflicts.watch(update.key, entry, update, context, this.#flush);
     const { type, expiryMs } = entry;
     const contentChanged = entry.apply(update, context, entry.expiresByLog ? null : this.#flush);
     entry.refresh();

@@ -1,6 +1,6 @@
-import { present } from '../base/assert.ts';
-import { Entry } from '../crdt/entry.ts';
-import { NO_SLOT, type Slot } from './keyspace.ts';
+import { present } from '../../../src/base/assert.ts';
+import { Entry } from '../../../src/crdt/entry.ts';
+import { NO_SLOT, type Slot } from '../../../src/keyspace/keyspace.ts';
 
 /** Who is told before a slot changes or is reused. */
 export interface SlotObserver {

@@ -1,0 +1,338 @@
+import { present } from '../../base/assert.ts';
+import { latin1Of, latin1Range, writeLatin1, type ByteRange } from '../../base/bytes.ts';
+import { ContentType, Entry, type EntryState } from '../../crdt/entry.ts';
+import type { UpdateContext } from '../../crdt/update.ts';
+import { CausewayError } from '../../errors.ts';
+import { NO_SLOT, type Slot } from '../keyspace.ts';
+import { KeyHash, type HashKey } from './key-hash.ts';
+import { OriginTable } from './origin-table.ts';
+import { SlabMemory, type BlockOwners } from './slab-memory.ts';
+import { SlotIndex, type IndexedKeys } from './slot-index.ts';
+import { SlotFlag, SlotRecords, SLOTS_MAX } from './slot-records.ts';
+
+/** Who is told before a slot changes or is reused. */
+export interface SlotObserver {
+  beforeChange(slot: Slot): void;
+}
+
+/** Shorter runs of bytes are copied one by one: a view of them costs more than the copy. */
+const COPIED_BY_ONES_MAX = 128;
+
+const NO_FREE_SLOT = 0xffff_ffff;
+const NO_BLOCK = -1;
+/** Blocks looked at, and buckets moved, for each key that is looked at in a tick. */
+const TIDIED_A_KEY = 4;
+
+/**
+ * Which state stands where: a slot number for each key, reused when its key is gone. A string of one write, with at most the expiry that it
+ * came with, lies in the slab whole: bytes of key and value in one block, the write's place in the slot's record. All other states are an
+ * `Entry` beside it; one is made (`open`) before anything is done to a string that is not plain, and taken down again (`close`)
+ * when it is plain afterwards. So all rules stay in `crdt/`.
+ */
+export class SlabTable implements IndexedKeys, BlockOwners {
+  readonly records: SlotRecords = new SlotRecords();
+  readonly #memory: SlabMemory = new SlabMemory();
+  readonly #index: SlotIndex = new SlotIndex(this);
+  readonly #origins: OriginTable = new OriginTable();
+  readonly #hash: KeyHash;
+  readonly #objects: (Entry | null)[] = [];
+  readonly #freeObjects: number[] = [];
+  readonly observers: Set<SlotObserver> = new Set();
+  #firstFree: number = NO_FREE_SLOT;
+  /** The block that `#reserve` replaced, until what was read from it is written. */
+  #replaced: number = NO_BLOCK;
+  #replacedClass = 0;
+
+  constructor(hashKey: HashKey) {
+    this.#hash = new KeyHash(hashKey);
+  }
+
+  /** Slots given out so far; those of keys that are gone included. */
+  get length(): number {
+    return this.records.length;
+  }
+
+  /** Keys that have a slot. */
+  get keyCount(): number {
+    return this.#index.count;
+  }
+
+  /** Bytes of memory outside the garbage collector's: records, index, keys and values. */
+  get bytes(): number {
+    return this.records.bytes + this.#index.bytes + this.#memory.capacityBytes;
+  }
+
+  // ── keys ──
+
+  hashOf(key: ByteRange): number {
+    return this.#hash.of(key.buf, key.start, key.end);
+  }
+
+  /** The slot of a key, NO_SLOT where it has none; a hash of 0 is computed here. */
+  slotOf(key: ByteRange, hash: number): Slot {
+    return this.#index.find(key.buf, key.start, key.end, hash === 0 ? this.hashOf(key) : hash);
+  }
+
+  slotOfText(key: string): Slot {
+    return this.slotOf(latin1Range(key), 0);
+  }
+
+  hash(slot: Slot): number {
+    return this.records.hash(slot);
+  }
+
+  isKey(slot: Slot, buf: Uint8Array, start: number, end: number): boolean {
+    if (this.records.keyLength(slot) !== end - start) return false;
+    const address = this.records.address(slot);
+    const memory = this.#memory.buffer(address);
+    let at = this.#memory.offset(address);
+    for (let from = start; from < end; from++) if (memory[at++] !== buf[from]) return false;
+    return true;
+  }
+
+  isLive(slot: Slot): boolean {
+    return slot < this.length && this.records.has(slot, SlotFlag.Live) !== 0;
+  }
+
+  /** The key of a slot, null where there is none. */
+  keyText(slot: Slot): string | null {
+    if (!this.isLive(slot)) return null;
+    const address = this.records.address(slot);
+    const at = this.#memory.offset(address);
+    return latin1Of(this.#memory.buffer(address), at, at + this.records.keyLength(slot));
+  }
+
+  /** Points at the key; good until the next update. */
+  keyInto(slot: Slot, into: ByteRange): ByteRange {
+    const address = this.records.address(slot);
+    const at = this.#memory.offset(address);
+    return into.set(this.#memory.buffer(address), at, at + this.records.keyLength(slot));
+  }
+
+  /** The slot that the next new key gets. */
+  get nextSlot(): Slot {
+    return this.#firstFree === NO_FREE_SLOT ? this.length : this.#firstFree;
+  }
+
+  /** Gives a key that has none a slot, with nothing in it yet. `kind` is what it is for its life. */
+  add(key: ByteRange, hash: number, kind: number): Slot {
+    const { records } = this;
+    const keyHash = hash === 0 ? this.hashOf(key) : hash;
+    const length = key.end - key.start;
+    const slot = this.nextSlot;
+    if (slot >= SLOTS_MAX)
+      throw new CausewayError('OOM', `the keyspace has no more slots (limit keys-max: ${SLOTS_MAX})`);
+    const sizeClass = SlabMemory.classFor(length);
+    // the steps that can fail come first
+    const address = this.#memory.allocate(slot, length, sizeClass);
+    if (slot === records.length) records.push();
+    else this.#firstFree = records.address(slot);
+    records.setKey(slot, keyHash, length);
+    records.setAddress(slot, address);
+    records.setSizeClass(slot, sizeClass);
+    records.setValue(slot, 0);
+    records.setExpiryMs(slot, Infinity);
+    records.mark(slot, SlotFlag.Live | kind);
+    copyBytes(key.buf, key.start, length, this.#memory.buffer(address), this.#memory.offset(address));
+    this.#index.add(slot, keyHash);
+    return slot;
+  }
+
+  remove(slot: Slot): void {
+    const { records } = this;
+    this.#index.remove(slot, records.hash(slot));
+    this.#memory.free(records.address(slot), records.sizeClass(slot));
+    this.#dropObject(slot);
+    // what says that the slot stands in a list stays with it
+    records.unmark(slot, ~(SlotFlag.Dirty | SlotFlag.Forget));
+    records.setAddress(slot, this.#firstFree);
+    this.#firstFree = slot;
+  }
+
+  // ── states ──
+
+  /** Whether the slot's key is a string of one write that lies in the slab. */
+  isPlain(slot: Slot): boolean {
+    return this.records.has(slot, SlotFlag.Object) === 0;
+  }
+
+  originOf(slot: Slot): number {
+    return this.#origins.at(this.records.origin(slot));
+  }
+
+  /** What is in a slot, to be read: a change to it may be lost. */
+  entryAt(slot: Slot): Entry {
+    return this.isPlain(slot) ? this.#inflated(slot) : this.#objectAt(slot);
+  }
+
+  /** What is in a slot, to be changed and then closed. */
+  open(slot: Slot): Entry {
+    if (!this.isPlain(slot)) return this.#objectAt(slot);
+    const entry = this.#inflated(slot);
+    this.put(slot, entry);
+    return entry;
+  }
+
+  /** Puts something else into a slot, to be closed. */
+  put(slot: Slot, entry: Entry): void {
+    if (this.isPlain(slot)) {
+      const place = this.#freeObjects.pop() ?? this.#objects.length;
+      this.records.setValue(slot, place);
+      this.records.mark(slot, SlotFlag.Object);
+    }
+    this.#objects[this.records.value(slot)] = entry;
+  }
+
+  /** Takes over what an opened entry shows, and takes the entry down where it is plain. */
+  close(slot: Slot, entry: Entry): void {
+    const { records } = this;
+    records.setType(slot, entry.type);
+    records.setExpiryMs(slot, entry.expiryMs);
+    if (!entry.isRegister || !this.#deflate(slot, entry)) this.#reserve(slot, 0);
+    this.#freeReplaced();
+  }
+
+  #deflate(slot: Slot, { string }: Entry): boolean {
+    if (string.keepsSiblings || string.value === null || !this.knowsOrigin(string.origin)) return false;
+    this.#dropObject(slot);
+    const at = this.#reserve(slot, string.value.length);
+    writeLatin1(string.value, this.#memory.buffer(this.records.address(slot)), at);
+    this.records.setValue(slot, string.value.length);
+    this.records.setDot(slot, string.stamp, this.#origins.placeOf(string.origin), string.seq);
+    return true;
+  }
+
+  #objectAt(slot: Slot): Entry {
+    return present(this.#objects[this.records.value(slot)], 'a slot with an object has it until it is closed');
+  }
+
+  #dropObject(slot: Slot): void {
+    if (this.isPlain(slot)) return;
+    const place = this.records.value(slot);
+    this.#objects[place] = null;
+    this.#freeObjects.push(place);
+    this.records.unmark(slot, SlotFlag.Object);
+  }
+
+  #inflated(slot: Slot): Entry {
+    const { records } = this;
+    // a slot that was just given out
+    if (records.type(slot) === ContentType.None) return this.#newEntry(slot);
+    const dot = { stamp: records.stamp(slot), origin: this.originOf(slot), seq: records.seq(slot) };
+    const entry = Entry.ofRegister(this.#valueText(slot), dot, records.expiryMs(slot));
+    entry.expiresByLog = records.has(slot, SlotFlag.Pinned) !== 0;
+    return entry;
+  }
+
+  #newEntry(slot: Slot): Entry {
+    const entry = new Entry(this.records.has(slot, SlotFlag.Siblings) !== 0);
+    entry.expiresByLog = this.records.has(slot, SlotFlag.Pinned) !== 0;
+    return entry;
+  }
+
+  #valueText(slot: Slot): string {
+    const address = this.records.address(slot);
+    const at = this.#memory.offset(address) + this.records.keyLength(slot);
+    return latin1Of(this.#memory.buffer(address), at, at + this.records.value(slot));
+  }
+
+  /** Points at a plain string; good until the next update. */
+  valueInto(slot: Slot, into: ByteRange): void {
+    const address = this.records.address(slot);
+    const at = this.#memory.offset(address) + this.records.keyLength(slot);
+    into.set(this.#memory.buffer(address), at, at + this.records.value(slot));
+  }
+
+  /** The plain form of what is in a slot. */
+  stateAt(slot: Slot): EntryState {
+    if (!this.isPlain(slot)) return this.#objectAt(slot).toState();
+    const { records } = this;
+    const [stamp, origin, seq] = [records.stamp(slot), this.originOf(slot), records.seq(slot)];
+    const expiryMs = records.expiryMs(slot);
+    const expiries: EntryState[3] = expiryMs === Infinity ? null : [[expiryMs, origin, seq, stamp, origin, seq]];
+    return [[this.#valueText(slot), stamp, origin, seq, null], null, null, expiries];
+  }
+
+  /** Whether writes of an origin can lie in the slab: there is room for 65,536 of them. */
+  knowsOrigin(origin: number): boolean {
+    return this.#origins.placeOf(origin) >= 0;
+  }
+
+  /** Makes a plain or new slot the string of one write, by an origin that is known. */
+  write(slot: Slot, value: ByteRange, context: UpdateContext, expiryMs: number): void {
+    const { records } = this;
+    const length = value.end - value.start;
+    const at = this.#reserve(slot, length);
+    copyBytes(value.buf, value.start, length, this.#memory.buffer(records.address(slot)), at);
+    // the value may have been read from there
+    this.#freeReplaced();
+    records.setValue(slot, length);
+    records.setDot(slot, context.stamp, this.#origins.placeOf(context.origin), context.seq);
+    records.setExpiryMs(slot, expiryMs);
+    records.setType(slot, ContentType.String);
+  }
+
+  /** Sees to it that the slot's block is one for its key and so many bytes; returns where they begin. */
+  #reserve(slot: Slot, valueLength: number): number {
+    const { records } = this;
+    const keyLength = records.keyLength(slot);
+    const before = records.address(slot);
+    const classBefore = records.sizeClass(slot);
+    const sizeClass = SlabMemory.classFor(keyLength + valueLength);
+    if (sizeClass === classBefore && this.#memory.isRoomFor(keyLength + valueLength, before, classBefore))
+      return this.#memory.offset(before) + keyLength;
+    const address = this.#memory.allocate(slot, keyLength + valueLength, sizeClass);
+    const at = this.#memory.offset(address);
+    copyBytes(this.#memory.buffer(before), this.#memory.offset(before), keyLength, this.#memory.buffer(address), at);
+    records.setAddress(slot, address);
+    records.setSizeClass(slot, sizeClass);
+    this.#replaced = before;
+    this.#replacedClass = classBefore;
+    return at + keyLength;
+  }
+
+  #freeReplaced(): void {
+    if (this.#replaced === NO_BLOCK) return;
+    this.#memory.free(this.#replaced, this.#replacedClass);
+    this.#replaced = NO_BLOCK;
+  }
+
+  // ── for those who keep or look at many ──
+
+  /** To be called before an entry changes or a slot is reused. */
+  beforeChange(slot: Slot): void {
+    for (const observer of this.observers) observer.beforeChange(slot);
+  }
+
+  /** The first slot from a part of all on, of [0, 1), that is wanted; round to its beginning. */
+  nextFrom(unit: number, isWanted: (slot: Slot) => boolean): Slot {
+    const start = Math.min(this.length - 1, Math.floor(unit * this.length));
+    for (let step = 0; step < this.length; step++) {
+      const slot = (start + step) % this.length;
+      if (isWanted(slot)) return slot;
+    }
+    return NO_SLOT;
+  }
+
+  sizeClass(slot: Slot): number {
+    return this.records.sizeClass(slot);
+  }
+
+  setAddress(slot: Slot, address: number): void {
+    this.records.setAddress(slot, address);
+  }
+
+  /** Goes on with growth and compaction, as much as goes with a look at so many keys. Views are good no more. */
+  tidy(budget: number): void {
+    this.#index.move(budget * TIDIED_A_KEY);
+    this.#memory.compact(budget * TIDIED_A_KEY, this);
+  }
+}
+
+function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
+  if (length > COPIED_BY_ONES_MAX) {
+    to.set(from.subarray(start, start + length), at);
+    return;
+  }
+  for (let done = 0; done < length; done++) to[at + done] = from[start + done] as number;
+}
