@@ -36,9 +36,7 @@ const SECOND_SIGNAL_EXIT_CODE = 130;
  */
 export async function runVerify(options: VerifyOptions, terminal: Terminal): Promise<number> {
   const progress = new Progress(terminal);
-  const cluster = await openCluster(options);
-  const kinds = kindsOf(options, cluster, progress);
-  const keys = await keysOf(options, cluster, progress);
+  const { cluster, keys, kinds } = await prepared(options, progress);
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
   const path = resolve(
     options.history ?? `causeway-verify-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}.jsonl`,
@@ -49,6 +47,7 @@ export async function runVerify(options: VerifyOptions, terminal: Terminal): Pro
   const stop = new AbortController();
   let undo: ChapterUndo | null = null;
   let isUndoing = false;
+  let failure: string | null = null;
   const request = listenForStop(() => {
     if (undo === null || isUndoing) process.exit(SECOND_SIGNAL_EXIT_CODE);
     isUndoing = true;
@@ -108,6 +107,8 @@ export async function runVerify(options: VerifyOptions, terminal: Terminal): Pro
       if (faults !== null) for (const span of result.faults) writeSync(faults, `${JSON.stringify(span)}\n`);
       report.add(result);
     }
+  } catch (error) {
+    failure = messageOf(error);
   } finally {
     request.release();
     closeSync(history);
@@ -115,8 +116,26 @@ export async function runVerify(options: VerifyOptions, terminal: Terminal): Pro
     progress.clear();
   }
   progress.say(report.text(terminal, path, kinds.length === 0 ? null : faultsPathOf(path)));
+  if (failure !== null) progress.say(`The run has ended early: ${printable(failure)}`);
   if (report.isBroken) return EXIT_FAILED;
-  return report.isEmpty || report.isOpen ? EXIT_UNDECIDED : EXIT_OK;
+  return failure !== null || report.isEmpty || report.isOpen ? EXIT_UNDECIDED : EXIT_OK;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What is looked at, and what is done to it. Throws a usage error where that cannot be said, whatever stands in the way: nothing is broken then. */
+async function prepared(
+  options: VerifyOptions,
+  progress: Progress,
+): Promise<{ readonly cluster: VerifyCluster; readonly kinds: FaultKind[]; readonly keys: VerifyKeys }> {
+  try {
+    const cluster = await openCluster(options);
+    return { cluster, kinds: kindsOf(options, cluster, progress), keys: await keysOf(options, cluster, progress) };
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError(messageOf(error));
+  }
 }
 
 /** Where the faults of a run are told, beside its history. */
@@ -183,6 +202,6 @@ function openHistory(path: string): number {
   try {
     return openSync(path, 'w', 0o600);
   } catch (error) {
-    throw new UsageError(`--history: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`--history: ${messageOf(error)}`);
   }
 }

@@ -338,17 +338,19 @@ export class VerifySession {
   #done(
     { found = textOf, op, value }: Request,
     reply: RespValue,
-  ): Pick<Operation, 'value' | 'ok'> & { readonly result?: string } {
+  ): Pick<Operation, 'op' | 'value' | 'ok'> & { readonly result?: string } {
     switch (op) {
       case 'read':
-        return { value: found(reply), ok: true };
+        return { op, value: found(reply), ok: true };
       case 'cas':
-        return { value, ok: reply === 1 || reply === 'OK' };
+        return { op, value, ok: reply === 1 || reply === 'OK' };
       case 'incr':
-        return { value, ok: true, result: String(reply) };
-      case 'write':
+        return { op, value, ok: true, result: String(reply) };
       case 'del':
-        return { value, ok: true };
+        // Where nothing was there nothing was done but to find that.
+        return { op: reply === 0 ? 'read' : 'del', value: null, ok: true };
+      case 'write':
+        return { op, value, ok: true };
     }
   }
 }

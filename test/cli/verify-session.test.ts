@@ -103,6 +103,18 @@ describe('what an answer says', () => {
     expect(await outcomeOf(new RespError('ERR something else'), read)).toEqual([false, 'ERR']);
   });
 
+  test('a removal of nothing has found nothing, and removed it where there was something', async () => {
+    const session = new VerifySession(host, EAST);
+    answers.set('DEL', [0, 1, new RespError('NOQUORUM')]);
+    const del: Request = { op: 'del', key: 'k', value: null, level: 'strong', args: ['DEL', 'k'] };
+    for (let times = 0; times < 3; times++) await session.perform(del);
+    expect(recorder.finish().operations.map(({ ok, op, value }) => [op, value, ok])).toEqual([
+      ['read', null, true],
+      ['del', null, true],
+      ['del', null, false],
+    ]);
+  });
+
   test('without one the outcome is unknown, and what comes next is another session', async () => {
     const session = new VerifySession(host, EAST);
     answers.set('SET', [new Error('closed the connection')]);

@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -116,6 +117,27 @@ describe('what is asked for', () => {
       expect(code).toBe(2);
     });
   }
+
+  test('is refused with 2 where something else answers', async () => {
+    const answers = [
+      'HTTP/1.1 400 Bad Request\r\n',
+      '*4\r\n$2\r\nid\r\n$1\r\n\u001b\r\n$6\r\nregion\r\n$1\r\nr\r\n',
+      '-ERR \u0007\r\n',
+    ];
+    for (const answer of answers) {
+      const server = createServer((socket) =>
+        socket.on('error', () => undefined).on('data', () => socket.write(answer)),
+      );
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const address = server.address();
+      const port = address !== null && typeof address === 'object' ? address.port : 0;
+      const { code, errors } = await runToEnd(REAL, ['verify', '--nodes', `127.0.0.1:${port}`]);
+      server.close();
+      expect(errors).toMatch(/^causeway: CONFIG (no node can be asked|what answers there)/);
+      expect(errors.trimEnd()).toMatch(/^[^\u0000-\u001f]*$/);
+      expect(code).toBe(2);
+    }
+  });
 
   test('faults that cannot be made are refused or said', async () => {
     const cluster = await LyingCluster.start();
