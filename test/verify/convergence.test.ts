@@ -10,7 +10,10 @@ const finals = (...states: Record<string, string | null>[]): FinalState[] =>
 
 describe('the checker of convergence', () => {
   it.each<[string, string, Record<string, string | null>[]]>([
-    ['the same everywhere', 'p: w x=1, w x=2', [{ x: '1' }, { x: '1' }]],
+    ['the same everywhere', 'p: w x=1 | q: w x=2', [{ x: '1' }, { x: '1' }]],
+    ['what was written last', 'p: w x=1, w x=2 | q: r x=2, w x=3', [{ x: '3' }, { x: '3' }]],
+    ['nothing where something may have been removed', 'p: w x=1, d x?', [{}, {}]],
+    ['a write that nobody acknowledged, gone', 'p: w x=1, w x=2?', [{ x: '1' }, { x: '1' }]],
     ['nothing everywhere, said or not', 'p: w x=1, d x', [{ x: null }, {}]],
     ['what the history does not name', 'p: w x=1', [{ z: 'v' }, { z: 'v' }]],
     ['a sum, which nobody wrote', 'p: i n=1, i n=1', [{ n: '2' }, { n: '2' }]],
@@ -25,7 +28,7 @@ describe('the checker of convergence', () => {
     [
       'Differ',
       'values that differ',
-      'p: w x=1, w x=2',
+      'p: w x=1 | q: w x=2',
       [{ x: '1' }, { x: '2' }, { x: '1' }],
       'nodes differ at "x": n0, n2: "1"; n1: "2"',
       [0, 1],
@@ -47,6 +50,33 @@ describe('the checker of convergence', () => {
       [{ x: '2' }, { x: '2' }],
       'whose writer was told that it was not done (operation 2)',
       [1],
+    ],
+    [
+      'Vanished',
+      'nothing where something was acknowledged, by all',
+      'p: w x=1, d y | q: w x=2, d x!',
+      [{}, { x: null }],
+      'n0, n1 shows nothing at "x" in the end, although "1" was written and acknowledged (operation 1), and nothing removed it',
+      [0],
+    ],
+    [
+      'Replaced',
+      'what its own writer replaced, by all',
+      'p: w x=1, w x=2',
+      [{ x: '1' }, { x: '1' }],
+      'although p, which knew of that, replaced it by "2" (operation 2)',
+      [0, 1],
+    ],
+    [
+      'Replaced',
+      'what was replaced by who had seen it by way of another key',
+      'p: w x=1, w y=1 | q: r y=1, w x=2 | z: r x=1',
+      [
+        { x: '1', y: '1' },
+        { x: '1', y: '1' },
+      ],
+      'although q, which knew of that, replaced it by "2" (operation 4)',
+      [0, 3],
     ],
   ])('finds %s: %s', (pattern, _what, text, states, told, operations) => {
     const { violations, found } = checkConvergence(text === '' ? [] : history(text), finals(...states));
