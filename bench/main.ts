@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { documents } from './documents.ts';
 import { memory } from './memory.ts';
+import { near } from './near.ts';
 import { overwrites } from './overwrites.ts';
 import { besideRedis } from './redis.ts';
 import { regions } from './regions.ts';
@@ -12,7 +13,18 @@ import type { Bench } from './support/bench.ts';
 import { types } from './types.ts';
 import { wan } from './wan.ts';
 
-const BENCHES: readonly Bench[] = [besideRedis, memory, regions, overwrites, documents, types, scale, strong, wan];
+const BENCHES: readonly Bench[] = [
+  besideRedis,
+  memory,
+  near,
+  regions,
+  overwrites,
+  documents,
+  types,
+  scale,
+  strong,
+  wan,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -70,6 +70,9 @@ export interface KeyspaceReader {
   random(unit: number, nowMs: number): Slot;
 }
 
+/** Numbers of a mark: which write of which key a slot shows. Flat, so that a reader that keeps many values finds what it compares in one place. */
+export const MARK_NUMBERS = 4;
+
 /**
  * How a command changes things. Every call is applied locally at once (a later read of the same command sees it) and
  * becomes one update of the command's transaction; EXEC makes one transaction of all its commands.

@@ -171,6 +171,16 @@ export class SlabKeyspace implements KeyspaceReader {
     this.#readers.text(string.keepsSiblings ? this.#shown(slot, string).text : string.text(), into);
   }
 
+  /** Writes the mark (`MARK_NUMBERS`) of the one write that a string shows, for who keeps its value; false where there is none. */
+  markInto(slot: Slot, marks: Float64Array, at: number): boolean {
+    return !this.arrivals.isOpen && this.#slots.markInto(slot, marks, at);
+  }
+
+  /** Whether the key of a mark shows that write now. */
+  isStill(marks: Float64Array, at: number): boolean {
+    return !this.arrivals.isOpen && this.#slots.isStill(marks, at);
+  }
+
   #shown(slot: Slot, string: SiblingContent): ShownSiblings {
     return string.shown((siblings) => this.showSiblings(this.#slots.keyText(slot) ?? '', siblings));
   }

@@ -186,7 +186,7 @@ export class RegionNode implements Engine, NodeView {
     return this;
   }
 
-  get keys(): KeyspaceReader {
+  get keys(): KeyspaceReader & Pick<SlabKeyspace, 'markInto' | 'isStill'> {
     return this.#keyspace;
   }
 

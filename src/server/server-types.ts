@@ -36,6 +36,12 @@ export interface RunningServer {
    */
   setPeers(peers: readonly PeerAddress[]): void;
   stats(): NodeStats;
+  /**
+   * The string that a key shows on this node now, read in the process: no connection, nothing to parse. What is read is what the node has applied
+   * (the level `causal`), its own writes and what arrived of others'; the key and the value are taken as UTF-8. Null where the key shows nothing.
+   * Throws LOADING while the node does not answer reads, WRONGTYPE for other types, CROSSCLASS for strong keys, which are read by a command.
+   */
+  get(key: string): string | null;
   /** Stops taking connections, ends those there are, closes the store. Also fulfilled when called twice. */
   close(): Promise<void>;
 }

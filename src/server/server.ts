@@ -6,6 +6,7 @@ import { CausewayError } from '../errors.ts';
 import { isLoopback } from './address.ts';
 import { doorParameters } from './doors.ts';
 import { createHttp } from './http.ts';
+import { LocalReader } from './local-reader.ts';
 import type { NodeConfig } from './node-config.ts';
 import { PeerServer } from './peer-server.ts';
 import { RespServer } from './resp-server.ts';
@@ -52,6 +53,7 @@ class NodeServer implements RunningServer {
   readonly #peers: PeerServer;
   readonly #resp: RespServer;
   readonly #http: FastifyHttp;
+  readonly #reader: LocalReader;
   #ports: ServerPorts = { resp: 0, http: 0, peer: 0 };
   #failure: CausewayError | null = null;
   #closing: Promise<void> | null = null;
@@ -66,6 +68,7 @@ class NodeServer implements RunningServer {
     this.#options = options;
     this.#peers = peers;
     const { node, driver, entropy } = peers;
+    this.#reader = new LocalReader(node, systemClock);
     this.#resp = new RespServer({
       engine: node,
       clock: systemClock,
@@ -151,6 +154,10 @@ class NodeServer implements RunningServer {
     }
     const groups = node.strong.groups().map(({ name, leader, term }) => ({ name, leader, term }));
     return { opsPerSecond: this.#resp.opsPerSecond, keys: node.keys.count, lagMs, groups };
+  }
+
+  get(key: string): string | null {
+    return this.#reader.get(key);
   }
 
   async close(): Promise<void> {

@@ -43,6 +43,12 @@ describe('benches', () => {
     expect(output).toContain('12 of 12 appended elements kept, digests equal');
   });
 
+  it('near reads the same in the process as the others hold', async () => {
+    const { output } = await run('near', '--small');
+    expect(output).toMatch(/node get +\d+\.\d\d/);
+    expect(output).toContain('what was read is right');
+  });
+
   it('types finds all states equal and the document small once its history is dropped', async () => {
     const { code, output } = await run('types', '--small');
     expect(output).toMatch(/counter INCR +\d+\.\d\d/);

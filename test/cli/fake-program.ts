@@ -79,6 +79,7 @@ async function startFake(config: NodeConfig, options: StartServerOptions = {}): 
       lagMs: Object.fromEntries(config.members.map(({ region }) => [region, 7])),
       groups: [{ name: 'us-east-1/region', leader: 'us-east-1/a', term: 1 }],
     }),
+    get: () => null,
     async close() {
       if (fault === 'hang') await new Promise((resolve) => setTimeout(resolve, 60_000));
       for (const server of servers) server.close();

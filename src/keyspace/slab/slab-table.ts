@@ -8,7 +8,7 @@ import { KeyHash, type HashKey } from './key-hash.ts';
 import { OriginTable } from './origin-table.ts';
 import { SlabMemory, type BlockOwners } from './slab-memory.ts';
 import { SlotIndex, type IndexedKeys } from './slot-index.ts';
-import { SlotFlag, SlotRecords, SLOTS_MAX } from './slot-records.ts';
+import { KIND_FLAGS, SlotFlag, SlotRecords, SLOTS_MAX } from './slot-records.ts';
 
 /** Who is told before a slot changes or is reused. */
 export interface SlotObserver {
@@ -241,6 +241,30 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     const address = this.records.address(slot);
     const at = this.#memory.offset(address) + this.records.keyLength(slot);
     into.set(this.#memory.buffer(address), at, at + this.records.value(slot));
+  }
+
+  /** Writes the mark of a slot's write; false where there is more than one, an expiry, or a key that is not as all are. */
+  markInto(slot: Slot, marks: Float64Array, at: number): boolean {
+    const { records } = this;
+    if (records.has(slot, SlotFlag.Object | KIND_FLAGS) !== 0 || records.expiryMs(slot) !== Infinity) return false;
+    marks[at] = slot;
+    marks[at + 1] = records.stamp(slot);
+    marks[at + 2] = records.origin(slot);
+    marks[at + 3] = records.hash(slot);
+    return true;
+  }
+
+  /** Whether the slot of a mark still holds that write of that key, and nothing else. */
+  isStill(marks: Float64Array, at: number): boolean {
+    const { records } = this;
+    const slot = marks[at] as number;
+    return (
+      records.stamp(slot) === marks[at + 1] &&
+      records.origin(slot) === marks[at + 2] &&
+      records.hash(slot) === marks[at + 3] &&
+      records.has(slot, SlotFlag.Live | SlotFlag.Object) === SlotFlag.Live &&
+      records.expiryMs(slot) === Infinity
+    );
   }
 
   /** The plain form of what is in a slot. */
