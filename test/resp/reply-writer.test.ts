@@ -75,4 +75,33 @@ describe('reply writer', () => {
     reply.ok();
     expect(reply.detach()).toBe(first);
   });
+
+  test('a small reply takes a small chunk, and one that outgrows it gives it back', () => {
+    const chunks = new OutputChunks();
+    const reply = new ReplyWriter(chunks);
+    reply.ok();
+    const small = reply.detach();
+    expect(small.length).toBeLessThan(4_096);
+    chunks.give(small);
+    reply.ok();
+    reply.bulkText('y'.repeat(small.length));
+    const { length } = reply;
+    const large = reply.detach();
+    expect(Buffer.from(large.subarray(0, length)).toString()).toBe(
+      `+OK\r\n$${small.length}\r\n${'y'.repeat(small.length)}\r\n`,
+    );
+    expect(chunks.take(1)).toBe(small);
+    expect(chunks.take(small.length + 1)).not.toBe(large);
+    chunks.give(large);
+    expect(chunks.take(small.length + 1)).toBe(large);
+    expect(chunks.take(2 ** 20)).toBeNull();
+  });
+
+  test('as many clients as are answered in a turn have a chunk each, again and again', () => {
+    const chunks = new OutputChunks();
+    const taken = (): (Uint8Array | null)[] => Array.from({ length: 500 }, () => chunks.take(5));
+    const first = taken();
+    for (const chunk of first) if (chunk !== null) chunks.give(chunk);
+    expect(new Set(taken())).toEqual(new Set(first));
+  });
 });

@@ -1,20 +1,32 @@
-/** Size of a chunk; a reply that is larger grows a buffer of its own. */
-const OUTPUT_CHUNK_BYTES = 65_536;
-const CHUNKS_KEPT = 32;
+/** Most replies fit in a small chunk; one that is larger than a large one grows a buffer of its own. */
+const SMALL_BYTES = 2_048;
+const LARGE_BYTES = 65_536;
+/** Of small ones as many as clients are likely to be answered in one turn. */
+const SMALL_KEPT = 1_024;
+const LARGE_KEPT = 32;
 
 /**
  * Output buffers that wait for use. A connection has one only while it has something to send, so that ten thousand idle ones
- * cost nothing, and the one used last, still in the processor's cache, is used next.
+ * cost nothing, and the one used last, still in the processor's cache, is used next. New ones are dear: their pages are cleared, and
+ * the collector is hurried by what it does not hold itself.
  */
 export class OutputChunks {
-  readonly #free: Uint8Array[] = [];
+  readonly #small: Uint8Array[] = [];
+  readonly #large: Uint8Array[] = [];
 
-  take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(OUTPUT_CHUNK_BYTES);
+  /** A buffer for so many bytes; null where there is none as large. */
+  take(bytes: number): Uint8Array | null {
+    if (bytes <= SMALL_BYTES) return this.#small.pop() ?? new Uint8Array(SMALL_BYTES);
+    return bytes <= LARGE_BYTES ? (this.#large.pop() ?? new Uint8Array(LARGE_BYTES)) : null;
   }
 
   /** Takes a buffer back that nobody reads any more. */
   give(chunk: Uint8Array): void {
-    if (chunk.length === OUTPUT_CHUNK_BYTES && this.#free.length < CHUNKS_KEPT) this.#free.push(chunk);
+    if (chunk.length === SMALL_BYTES) keep(this.#small, chunk, SMALL_KEPT);
+    else if (chunk.length === LARGE_BYTES) keep(this.#large, chunk, LARGE_KEPT);
   }
+}
+
+function keep(free: Uint8Array[], chunk: Uint8Array, countMax: number): void {
+  if (free.length < countMax) free.push(chunk);
 }

@@ -67,17 +67,19 @@ export class ReplyWriter {
   #reserve(bytes: number): void {
     const needed = this.#length + bytes;
     if (needed <= this.#buf.length) return;
-    if (this.#length === 0 && this.#buf.length === 0) {
-      this.#buf = this.#chunks.take();
-      if (needed <= this.#buf.length) return;
-    }
+    const chunk = this.#chunks.take(needed);
+    if (chunk !== null) return this.#moveTo(chunk);
     if (needed > REPLY_BYTES_MAX) {
       throw new CausewayError('ERR', `reply is too large (limit reply-bytes-max ${REPLY_BYTES_MAX})`);
     }
+    this.#moveTo(new Uint8Array(Math.min(Math.max(needed, this.#buf.length * 2), REPLY_BYTES_MAX)));
+  }
+
+  /** What is written goes on in a larger buffer. */
+  #moveTo(larger: Uint8Array): void {
     const old = this.#buf;
-    const grown = new Uint8Array(Math.min(Math.max(needed, old.length * 2), REPLY_BYTES_MAX));
-    grown.set(old.subarray(0, this.#length));
-    this.#buf = grown;
+    if (this.#length > 0) larger.set(old.subarray(0, this.#length));
+    this.#buf = larger;
     this.#chunks.give(old);
   }
 
