@@ -102,8 +102,11 @@ function refuse(state: RaftState, message: AppendRequest): void {
   });
 }
 
-/** A leader of an earlier term hears of the present one; it would go on for ever else, and this node without a leader. */
-export function tellTerm(state: RaftState, to: number, round: number): void {
+/**
+ * A leader of an earlier term hears of the present one; it would go on for ever else, and this node without a leader. No round is echoed:
+ * that of the message is of the earlier term, and where the same node leads again its rounds have begun anew.
+ */
+export function tellTerm(state: RaftState, to: number): void {
   state.sendAfter(state.durability.batchOfVote, {
     type: 'append-response',
     from: state.id,
@@ -113,6 +116,6 @@ export function tellTerm(state: RaftState, to: number, round: number): void {
     previousIndex: 0,
     index: 0,
     conflictTerm: 0,
-    round,
+    round: 0,
   });
 }

@@ -82,7 +82,7 @@ export class Raft {
         return onVoteResponse(state, message);
       case 'append':
       case 'snapshot':
-        if (message.term < state.term) return tellTerm(state, message.from, message.round);
+        if (message.term < state.term) return tellTerm(state, message.from);
         if (!hearLeader(state, message.from, message.term)) return undefined;
         return message.type === 'append' ? onAppend(state, message) : onSnapshotChunk(state, message);
       case 'append-response':

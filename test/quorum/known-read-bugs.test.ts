@@ -35,6 +35,14 @@ describe('a bug seen in the wild', () => {
   });
 
   describe('8: an old echo confirms a new read', () => {
+    // found by the simulator: a node that leads again began its rounds anew, and was told of one of an earlier term
+    it('who is told that its term is over is told of no round: it may lead again by then', () => {
+      const lone = new Lone().step(append(4, [0, 0], []));
+      lone.take('append-response');
+      lone.step(append(3, [0, 0], [], { round: 59 }));
+      expect(lone.take('append-response')).toMatchObject([{ term: 4, isAccepted: false, round: 0 }]);
+    });
+
     it('a read waits for a round that began after it', () => {
       const lone = new Lone({ timing: { leaseMs: 0 } }).lead().accepts(2, 1);
       lone.tick(TIMING.heartbeatMs);
