@@ -6,10 +6,10 @@ import { faultOf, planted, sourceOf } from './planting.ts';
 const PLANT: URL = new URL('plant.ts', import.meta.url);
 const HOLD_BACK: URL = new URL('../../src/causal/hold-back.ts', import.meta.url);
 
-/** The text of `HoldBack.drain` as a process of its own sees it. */
-function drainWith(fault: string | undefined): { readonly text: string; readonly errors: string } {
+/** The text of `HoldBack` as a process of its own sees it. */
+function holdBackWith(fault: string | undefined): { readonly text: string; readonly errors: string } {
   const { CAUSEWAY_FAULT: _others, ...env } = process.env;
-  const script = `const { HoldBack } = await import(${JSON.stringify(HOLD_BACK.href)}); process.stdout.write(HoldBack.prototype.drain.toString());`;
+  const script = `const { HoldBack } = await import(${JSON.stringify(HOLD_BACK.href)}); process.stdout.write(HoldBack.toString());`;
   const result = spawnSync(process.execPath, ['--import', PLANT.href, '--input-type=module', '-e', script], {
     encoding: 'utf8',
     env: { ...env, ...(fault === undefined ? {} : { CAUSEWAY_FAULT: fault }) },
@@ -36,8 +36,8 @@ describe('planted faults', () => {
   });
 
   test('a process that is started with one runs the source with it, and no other does', () => {
-    expect(drainWith('skip-dep').text).toContain('if (held.reader.stamp > latestStamp) break;');
-    expect(drainWith(undefined).text).toContain('held.reader.missingDep(vector, closed, origin) !== null');
-    expect(drainWith('none').errors).toContain('no fault none');
+    expect(holdBackWith('skip-dep').text).toContain('spent >= budget || reader.stamp > latestStamp;');
+    expect(holdBackWith(undefined).text).toContain('reader.missingDep(vector, closed, origin) !== null');
+    expect(holdBackWith('none').errors).toContain('no fault none');
   });
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Fault } from './faults.ts';
+import type { Fault } from './fault.ts';
 
 const PLANT: string = new URL('plant.ts', import.meta.url).href;
 const HUNTER: string = fileURLToPath(new URL('hunter.ts', import.meta.url));

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { REAL, runToEnd } from '../cli/programs.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
-import { FAULTS, type Fault } from './faults.ts';
+import type { Fault } from './fault.ts';
+import { FAULTS } from './faults.ts';
 import { faultOf } from './planting.ts';
 
 const USAGE = `npm run faults:verify [-- ID …] [--minutes 2] [--faults all] [--seed S] [--level LEVEL] [--jobs N]

@@ -240,8 +240,18 @@ export class SimClient {
       },
       once: ledger.once,
       notes: ledger.notes,
+      regionsWithLastWrite: () => this.#regionsWithLastWrite(),
       wrong: (what) => ledger.wrong.push(`at ${Math.round(cluster.timeMs)} ms, ${nameOf()}: ${what}`),
     };
+  }
+
+  #regionsWithLastWrite(): number {
+    const own = this.#connection?.server.node.member.region;
+    const dot = this.#lastWrite();
+    const having = this.#world.cluster.nodes.filter(
+      (node) => !node.isRunning || dot === null || node.vector().contains(dot.origin, dot.seq),
+    );
+    return new Set(having.map(({ member }) => member.region).filter((region) => region !== own)).size;
   }
 
   #lastWrite(): Dot | null {

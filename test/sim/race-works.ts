@@ -4,47 +4,95 @@ import { isError, pick, textOf, type Desk, type Script, type Work } from './work
 
 /** Expiries are set to be long after the clients' work is over, or within it. */
 const FAR_MS = 40_000;
-const NEAR_MS = 400;
+const NEAR_MS = 500;
+const NEAR_KEYS = 3;
+const LATE_MS = 150;
 /** Some values are long, so that what waits for its causes meets its bound. */
 const LONG_RATE = 0.1;
 const LONG_CHARS = 1_500;
+const EDITS_MAX = 12;
+const MEMBERS = ['b', 'c', 'd', 'e', 'f', 'g'];
 
-/** Few keys, and what becomes wrong where two do it at once: `%` for a part, `#` for a value that is written once, `@` for a time far away. */
+/** Few keys, and what becomes wrong where two do it at once: `%` for a part, `#` for a value that is written once, `@` for a time far away, `&` for a member. What is behind `;` follows at once. */
 const RACES: readonly string[] = [
-  ...['SET race:s% #', 'SET race:s% #', 'DEL race:s%', 'GETDEL race:s%'],
-  ...['SET race:n% 5', 'INCRBY race:n% 2', 'INCRBY race:n% 3', 'DEL race:n%'],
-  ...['SADD race:t% m', 'SADD race:t% m', 'SREM race:t% m', 'DEL race:t%'],
-  ...['HSET race:h% f #', 'HSET race:h% f #', 'HDEL race:h% f', 'HINCRBY race:h% n 2', 'HDEL race:h% n'],
+  ...['SET race:s% #', 'SET race:s% #', 'DEL race:s%', 'GETDEL race:s%', 'SET race:s% #; DEL race:s%'],
+  ...['SET race:n% 5', 'INCRBY race:n% 2', 'INCRBY race:n% 3', 'DEL race:n%', 'SET race:n% 1; INCRBY race:n% 4'],
+  ...['SADD race:t% &', 'SADD race:t% & & &', 'SREM race:t% & &', 'SREM race:t% &', 'DEL race:t%'],
+  ...['HSET race:h% & #', 'HSET race:h% & # & #', 'HDEL race:h% & &', 'HINCRBY race:h% n 2', 'HDEL race:h% n'],
+  ...['HSET race:h% a #; HDEL race:h% a', 'HINCRBY race:h% n 5; HDEL race:h% n', 'SADD race:t% a; SREM race:t% a'],
   ...['SET race:k% #', 'SADD race:k% m', 'HSET race:k% f #', 'DEL race:k%'],
   ...['SET sib:r% #', 'SET sib:r% #', 'INCR sib:r%', 'DEL sib:r%'],
   ...['PEXPIREAT race:h% @', 'PEXPIREAT race:h% @', 'PEXPIREAT race:s% @', 'PEXPIREAT race:t% @', 'PERSIST race:h%'],
+  ...['PUBLISH races #'],
   ...['JSON.SET race:j% $ "{\\"a\\":\\"#\\"}"', 'JSON.SET race:j% $.a "\\"#\\""', 'DEL race:j%'],
 ];
 
 function* race(desk: Desk): Script {
   for (let count = 1 + desk.random.below(4); count > 0; count--) {
     const atMs = desk.wallMs() + FAR_MS + desk.random.below(30_000);
-    const request = desk.random
+    const long = desk.random.unit() < LONG_RATE ? 'x'.repeat(desk.random.below(LONG_CHARS)) : '';
+    const requests = desk.random
       .pick(RACES)
       .replaceAll('%', String(desk.random.below(2)))
-      .replaceAll('@', String(atMs));
-    const long = desk.random.unit() < LONG_RATE ? 'x'.repeat(desk.random.below(LONG_CHARS)) : '';
-    yield request.replaceAll('#', `w${desk.id}.${count}${long}`);
+      .replaceAll('@', String(atMs))
+      // one is met more often than the others
+      .replaceAll('&', () => (desk.random.unit() < 0.4 ? 'a' : desk.random.pick(MEMBERS)))
+      .replaceAll('#', `w${desk.id}.${count}${long}`);
+    yield* requests.split('; ');
   }
 }
 
-/** Of expiries that did not see one another the latest time counts, PERSIST is one of them, and what expires is not purged before (SPEC V3, D9). */
+/** Of expiries that did not see one another the latest time counts (SPEC V3). */
 function* setExpiry(desk: Desk): Script {
-  const isNear = desk.random.unit() < 0.5;
-  const key = `race:${isNear ? 'near' : 'far'}`;
   const drawn = desk.random.unit();
-  if (drawn < 0.2) yield `HSET ${key} f w${desk.id}`;
-  else if (drawn < 0.3) yield `PERSIST ${key}`;
-  else if (drawn < 0.4) yield `INCRBY ${key}n 2`;
-  else {
-    const atMs = desk.wallMs() + (isNear ? desk.random.below(NEAR_MS) : FAR_MS + desk.random.below(30_000));
-    yield `PEXPIREAT ${key}${drawn < 0.5 ? 'n' : ''} ${atMs}`;
+  if (drawn < 0.4) return yield* showWhatIsWritten(desk, nearKey(desk));
+  const farMs = desk.wallMs() + FAR_MS + desk.random.below(30_000);
+  const nearMs = desk.wallMs() + NEAR_MS + desk.random.below(NEAR_MS);
+  if (drawn < 0.5) yield `PEXPIREAT race:far ${farMs}`;
+  else if (drawn < 0.6) yield* [`INCRBY race:soon 2`, `PEXPIREAT race:soon ${nearMs}`];
+  else if (drawn < 0.7) yield 'INCRBY race:soon 3';
+  else yield `PEXPIREAT ${nearKey(desk)} ${nearMs}`;
+}
+
+const nearKey = (desk: Desk): string => `race:near${desk.random.below(NEAR_KEYS)}`;
+
+/** Who needs something still keeps it just before it expires: nobody has purged it by then (SPEC D9). */
+function* keepWhatExpires(): Script {
+  for (let at = 0; at < NEAR_KEYS; at++) {
+    const reply = yield `PTTL race:near${at}`;
+    const leftMs = Number(reply?.slice(1));
+    if (leftMs > 0 && leftMs < LATE_MS) yield `PERSIST race:near${at}`;
   }
+}
+
+/** What is written shows, also where something that has expired is still there (SPEC V7). */
+function* showWhatIsWritten(desk: Desk, key: string): Script {
+  if ((yield `HSET ${key} f w${desk.id}`)?.startsWith(':') !== true) return;
+  const wroteMs = desk.nowMs();
+  const found = yield `HEXISTS ${key} f`;
+  // a read that had to wait may have met what others did meanwhile
+  if (found === ':0' && desk.nowMs() === wroteMs) desk.wrong(`V7: what was just written to ${key} does not show`);
+}
+
+/** Members of one document, set by turns so that its history grows until a node begins a new generation (SPEC V9). */
+function* editDocument(desk: Desk): Script {
+  const key = 'race:doc';
+  if ((yield `EXISTS ${key}`) === ':0') yield `JSON.SET ${key} $ {}`;
+  for (let count = 4 + desk.random.below(EDITS_MAX); count > 0; count--) {
+    const member = desk.random.pick(['a', 'b', 'c', 'd', 'e']);
+    yield desk.random.unit() < 0.2
+      ? `JSON.DEL ${key} $.${member}`
+      : `JSON.SET ${key} $.${member} ${desk.id * 100 + count}`;
+  }
+}
+
+/** A region counts once it has what was written (SPEC S3). */
+function* writeAndWait(desk: Desk): Script {
+  if ((yield `SET race:w w${desk.id}`) !== '+OK') return;
+  const reply = yield `WAIT ${1 + (desk.choice % 3)} 400`;
+  if (reply?.startsWith(':') !== true) return;
+  const having = desk.regionsWithLastWrite();
+  if (Number(reply.slice(1)) > having) desk.wrong(`S3: WAIT counts ${reply} regions, ${having} have it`);
 }
 
 /** What is written on what was just read is above it, whatever the node's clock says (SPEC D3). */
@@ -84,6 +132,9 @@ function* writeAndReadCopy(desk: Desk): Script {
 export const raceWorks: Readonly<Record<string, Work>> = {
   race: { script: race, weight: 0 },
   'race-expiry': { script: setExpiry, weight: 0 },
+  'race-persist': { script: keepWhatExpires, weight: 0 },
+  'race-document': { script: editDocument, weight: 0 },
+  'race-wait': { script: writeAndWait, weight: 0 },
   overwrite: { script: overwrite, weight: 0 },
   'strong-write-copy': { script: writeAndReadCopy, weight: 0 },
 };
@@ -91,6 +142,6 @@ export const raceWorks: Readonly<Record<string, Work>> = {
 /** What clients do where they race, by how often. */
 export const RACING_WORK: readonly string[] = [
   ...['race', 'race', 'race', 'race', 'race'],
-  ...['race-expiry', 'race-expiry', 'overwrite', 'overwrite'],
+  ...['race-expiry', 'race-expiry', 'race-persist', 'race-document', 'race-wait', 'overwrite', 'overwrite'],
   ...['strong-write-copy', 'strong-watch', 'strong-watch', 'strong-note', 'strong-cas', 'strong-stale'],
 ];

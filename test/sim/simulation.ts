@@ -9,6 +9,7 @@ import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts'
 import { takenTooEarly } from './admission-watch.ts';
 import { REGISTERS } from './causal-works.ts';
 import { SimClient } from './client.ts';
+import { seenConflicts } from './seen-conflicts.ts';
 import { Faults } from './faults.ts';
 import { judge, judgeGroups, lookAt } from './judge.ts';
 import { Ledger } from './ledger.ts';
@@ -16,6 +17,7 @@ import { Losses } from './losses.ts';
 import { RaftWatch } from './raft-watch.ts';
 import { CLOCK_FAULTS, type FaultKind, type Scenario } from './scenario.ts';
 import { SameView } from './same-view.ts';
+import { StableWatch } from './stable-watch.ts';
 import { streamOf } from './streams.ts';
 import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
@@ -68,6 +70,7 @@ export class Simulation {
   readonly #shown: Map<VirtualNode, VersionVector> = new Map();
   /** Looks after each turn of a node that it shows nothing before its causes; throws. */
   readonly #oracle: DeliveryOracle = new DeliveryOracle();
+  readonly #stableWatch: StableWatch = new StableWatch(this.#oracle);
   readonly #tap: WireTap = new WireTap();
   readonly #heard: Set<string> = new Set();
   readonly #sameView: SameView = new SameView();
@@ -75,6 +78,8 @@ export class Simulation {
   readonly #most: Map<string, BoundSample> = new Map();
   /** How much each checker judged. */
   readonly #checked: Record<string, number> = {};
+  /** That nodes reported and that were looked at. */
+  #conflicts = 0;
   readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0 };
 
   constructor(scenario: Scenario, options: { readonly isTraced?: boolean } = {}) {
@@ -165,6 +170,7 @@ export class Simulation {
     this.#cluster.observer = {
       settled: (node) => {
         this.#oracle.settled(node);
+        for (const what of this.#stableWatch.settled(node)) if (this.#isAllKept) this.#isWrong(what);
         if (this.#isTraced) this.#showChange(node);
       },
       committed: (node, batch) => this.#oracle.committed(this.#cluster, node, batch),
@@ -194,6 +200,11 @@ export class Simulation {
         this.#heard.add(name);
       },
     };
+  }
+
+  /** Nothing that was promised is lost with a disk, or may be: then less is asked of all. */
+  get #isAllKept(): boolean {
+    return this.#losses.count === 0 && !this.#faults.hasLostDisks;
   }
 
   /** What a node counts is gone with its life. */
@@ -233,6 +244,7 @@ export class Simulation {
       for (const what of judgeGroups(this.#cluster)) this.#isWrong(what);
       this.#readAll();
       this.#judge();
+      this.#judgeConflicts();
     }
     for (const node of this.#cluster.nodes) this.#countLife(node);
   }
@@ -250,6 +262,14 @@ export class Simulation {
       // what decides nothing shows nothing
       for (const text of undecided) this.#isWrong(`${promise}: ${text}`);
       this.#checked[promise] = checked;
+    }
+  }
+
+  #judgeConflicts(): void {
+    for (const node of this.#cluster.nodes) {
+      const { checked, wrong } = seenConflicts(node, this.#oracle);
+      this.#conflicts += checked;
+      for (const what of wrong) this.#isWrong(what);
     }
   }
 
@@ -277,12 +297,24 @@ export class Simulation {
     const hasAllCauses = isAnswering && this.#losses.count === 0 && !this.#scenario.options.withFlush;
     for (const what of lookAt(node, hasAllCauses)) this.#isWrong(what);
     this.#raft.look(node);
+    this.#lookAtClock(node);
     const { holdBackTransactions, holdBackBytes, logBytes } = node.core.telemetry(0);
     if (holdBackTransactions > 0) this.#counts.heldBack++;
     const { holdBackBytesMax, logBytesMax } = this.#scenario.options;
     const origins = this.#cluster.nodes.length * 2;
     this.#measure(node, 'held bytes', holdBackBytes, holdBackBytesMax + SLACK_BYTES);
     this.#measure(node, 'log bytes', logBytes, (logBytesMax + SLACK_BYTES) * origins);
+  }
+
+  /** Of a node whose own clock nothing is wrong with: nobody drags it along further than the limit (SPEC D3). */
+  #lookAtClock(node: VirtualNode): void {
+    const isWrong = this.#scenario.faults.some(
+      (fault) => CLOCK_FAULTS.has(fault.kind) && this.#cluster.node(fault.node % this.#cluster.nodes.length) === node,
+    );
+    if (isWrong) return;
+    const { wallMs } = node.now();
+    const aheadMs = node.core.nowMs(wallMs) - wallMs;
+    if (aheadMs > this.#cluster.limits.skewMsMax) this.#isWrong(`D3: ${node.id} is ${aheadMs} ms ahead of its clock`);
   }
 
   #measure({ id }: VirtualNode, what: string, value: number, limit: number): void {
@@ -379,6 +411,8 @@ export class Simulation {
         ...this.#tap.counts,
         turnsChecked: this.#oracle.checks,
         equals: this.#sameView.checks,
+        arrivals: this.#stableWatch.checks,
+        conflicts: this.#conflicts,
         losses: this.#losses.count,
         ...this.#checked,
       },

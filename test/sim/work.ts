@@ -28,6 +28,8 @@ export interface Desk {
   /** Numbers of notes written so far. */
   readonly notes: number[];
   wrong(what: string): void;
+  /** Other regions that may have what the connection wrote last: of each a node has it, or nobody can say. */
+  regionsWithLastWrite(): number;
 }
 
 /** A kind of work that clients do. */

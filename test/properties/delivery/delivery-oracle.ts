@@ -197,6 +197,11 @@ export class DeliveryOracle {
     }
   }
 
+  /** What the maker of a transaction had at the least; undefined where that is not known. */
+  depsOf(origin: Origin, seq: number): VersionVector | undefined {
+    return this.#made.get(origin)?.[seq - 1]?.deps;
+  }
+
   /** Transactions of a node in all its lives. */
   madeBy(node: VirtualNode): number {
     let count = 0;
