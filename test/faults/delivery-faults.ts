@@ -15,8 +15,8 @@ export const DELIVERY_FAULTS: readonly Fault[] = [
     rule: 'D1',
     about: 'a transaction does not say what its node had applied',
     file: 'src/node/own-stream.ts',
-    find: 'if (this.#vectorChanged) {',
-    replace: 'if (this.#vectorChanged && changes.length > 0) {',
+    find: 'this.#vectorChanged ? this.#seenSince() : NOTHING',
+    replace: 'NOTHING',
   },
   {
     id: 'skip-gap',

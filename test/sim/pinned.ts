@@ -6,7 +6,9 @@ const FOLDER = join(import.meta.dirname, 'pinned');
 
 /** A scenario as `--save` wrote it. */
 export function readScenario(file: string): Scenario {
-  return JSON.parse(readFileSync(file, 'utf8')) as Scenario;
+  const scenario = JSON.parse(readFileSync(file, 'utf8')) as Scenario;
+  // some were kept before clocks were apart
+  return { ...scenario, options: { ...scenario.options, clockSpreadMs: scenario.options.clockSpreadMs ?? 0 } };
 }
 
 /** Scenarios that went wrong once, by the names of their files. */
