@@ -11,6 +11,8 @@ import type { TurnParticipant } from './resp-turns.ts';
 
 /** How long a connection that we end may take to take what it was sent. */
 const LINGER_MS = 1000;
+/** Replies that are sent at once where they are more: a client with much to take begins to take it. */
+const REPLY_BYTES_TOGETHER_MAX = 16_384;
 /** The longest time that one timer can be set for. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -59,14 +61,22 @@ export class RespConnection implements ClientConnection, TurnParticipant {
 
   /** Takes `bytes` bytes from the shared read buffer, in a turn of its own. */
   receive(bytes: number): void {
-    const { readBuffer, state } = this.#services;
+    const { readBuffer, state, touched } = this.#services;
     if (this.#isClosing) return;
     state.stats.netInputBytes += bytes;
     this.#parser.feed(readBuffer.bytes, readBuffer.start, readBuffer.start + bytes);
-    this.#runRequests();
+    const isTouched = this.#runRequests();
     this.#parser.keep();
     this.#checkQueryBytes();
-    this.flush();
+    this.#sendSoon();
+    if (isTouched) touched();
+  }
+
+  /** What is little is sent with what the other connections are replied. */
+  #sendSoon(): void {
+    const { length } = this.reply;
+    if (this.#isClosing || length > REPLY_BYTES_TOGETHER_MAX) this.flush();
+    else if (length > 0) this.#services.turns.replyLater(this);
   }
 
   /** Runs requests that waited. */
@@ -74,13 +84,15 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     if (this.#isClosing) return;
     this.#isPaused = false;
     this.#services.state.clients.paused.delete(this.session);
-    this.#runRequests();
+    const isTouched = this.#runRequests();
     this.#parser.keep();
     this.flush();
+    if (isTouched) this.#services.touched();
   }
 
-  #runRequests(): void {
-    const { dispatcher, args, touched } = this.#services;
+  /** Runs what can be run. Says whether the node has to be flushed at the end of the turn. */
+  #runRequests(): boolean {
+    const { dispatcher, args } = this.#services;
     const { session } = this;
     dispatcher.beginTurn();
     while (session.blocked === null && !this.#isPaused && this.#mayReply()) {
@@ -95,8 +107,8 @@ export class RespConnection implements ClientConnection, TurnParticipant {
       }
       this.#ranRequest(dispatcher.execute(session, args));
     }
-    if (dispatcher.endTurn()) touched();
     this.#parser.shrink();
+    return dispatcher.endTurn();
   }
 
   #ranRequest(outcome: Outcome): void {

@@ -26,7 +26,7 @@ export interface RespServerOptions {
   readonly facts: ProcessFacts;
   /** Values of CONFIG that differ from the defaults. */
   readonly parameters?: Readonly<Record<string, string>>;
-  /** Requests were run, or a PUBLISH: called once a readable event, before its replies are sent. */
+  /** Requests were run for which the node is to be flushed: called once a readable event. */
   readonly touched: () => void;
   /** How accepted sockets are read; by what this Node allows where it is not said. */
   readonly adopt?: AdoptSocket;

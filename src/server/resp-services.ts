@@ -20,6 +20,6 @@ export interface RespServices {
   /** Those whose next request waits for CLIENT PAUSE to end. */
   readonly paused: Set<RespConnection>;
   readonly log: Log;
-  /** Requests were run: the node is to be flushed at the end of the turn. */
+  /** Requests were run for which the node is to be flushed, at the end of the turn and after the replies. */
   readonly touched: () => void;
 }

@@ -6,6 +6,9 @@ export interface TurnParticipant {
   flush(): void;
 }
 
+/** Connections whose replies wait to be sent together: each keeps an output buffer meanwhile. */
+const REPLIES_TOGETHER_MAX = 64;
+
 /** Runs what it received, that many bytes at the start of the shared buffer. */
 export interface Receiver {
   receive(bytes: number): void;
@@ -18,6 +21,7 @@ export interface Receiver {
 export class RespTurns {
   readonly #toFlush: Set<TurnParticipant> = new Set();
   readonly #toContinue: Set<TurnParticipant> = new Set();
+  readonly #toReply: TurnParticipant[] = [];
   readonly #failed: (error: unknown) => void;
   #isOpen = false;
   #isScheduled = false;
@@ -76,6 +80,28 @@ export class RespTurns {
     for (const participant of this.#toFlush) participant.flush();
     this.#toFlush.clear();
   }
+
+  /**
+   * Sends a connection's replies when all that can be read now has been read, and before the node's turn where that is asked for after
+   * this. A reply wakes its client, on another core or here: sent together they leave that to happen once, and not in the middle of the next
+   * request.
+   */
+  replyLater(participant: TurnParticipant): void {
+    const waiting = this.#toReply.push(participant);
+    if (waiting === 1) setImmediate(this.#sendReplies);
+    else if (waiting === REPLIES_TOGETHER_MAX) this.#flushReplies();
+  }
+
+  readonly #sendReplies = (): void => this.guarded(this.#flushReplies);
+
+  readonly #flushReplies = (): void => {
+    const waiting = this.#toReply;
+    try {
+      for (let at = 0; at < waiting.length; at++) (waiting[at] as TurnParticipant).flush();
+    } finally {
+      waiting.length = 0;
+    }
+  };
 
   /** Whether anything was put off. */
   get isWaitedFor(): boolean {

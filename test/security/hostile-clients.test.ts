@@ -15,10 +15,14 @@ beforeEach(async () => {
 });
 afterAll(async () => rig.stop());
 
-/** All that comes back for some requests. */
+let ends = 0;
+
+/** All that comes back for some requests. Each time another word says where it ends: SLOWLOG may show those before. */
 async function replies(...requests: readonly (readonly string[])[]): Promise<string> {
-  client.send(requests.map((words) => request(...words)).join('') + request('ECHO', 'the-end'));
-  return (await client.takeTo('$7\r\nthe-end\r\n')).slice(0, -'$7\r\nthe-end\r\n'.length);
+  const end = `the-end-${1e6 + ends++}`;
+  client.send(requests.map((words) => request(...words)).join('') + request('ECHO', end));
+  const last = `$${end.length}\r\n${end}\r\n`;
+  return (await client.takeTo(last)).slice(0, -last.length);
 }
 
 describe('patterns', () => {

@@ -3,7 +3,8 @@ const SMALL_BYTES = 2_048;
 const LARGE_BYTES = 65_536;
 /** Of small ones as many as clients are likely to be answered in one turn. */
 const SMALL_KEPT = 1_024;
-const LARGE_KEPT = 32;
+/** And of large ones as many as wait to be sent together. */
+const LARGE_KEPT = 64;
 
 /**
  * Output buffers that wait for use. A connection has one only while it has something to send, so that ten thousand idle ones
