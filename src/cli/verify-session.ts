@@ -235,15 +235,20 @@ export class VerifySession {
     const { args, op, key, value, level } = request;
     const start = recorder.nowNs();
     const once = ['CW.ONCE', id, Date.now(), ...args];
-    const of = { client: this.#host.nextClient(), region: this.#node.region, op, key, value, level, start };
+    const client = this.#host.nextClient();
+    const record = (node: VerifyNode, outcome: Pick<Operation, 'ok' | 'result' | 'error'>): void => {
+      const of = { client, region: node.region, op, key, value, level, start };
+      recorder.add(node.id, { ...of, ...outcome, end: recorder.nowNs() });
+    };
     let mayBeDone = false;
-    let wasAsked = false;
+    let asked: VerifyNode | null = null;
     let code = 'LOST';
     for (let attempt = 0; attempt < ONCE_ATTEMPTS && !this.#isClosed; attempt++) {
       let there: Connection | null = null;
+      const node = nodes[attempt % nodes.length] ?? this.#node;
       try {
-        there = await this.#host.connect(nodes[attempt % nodes.length] ?? this.#node);
-        wasAsked = true;
+        there = await this.#host.connect(node);
+        asked = node;
         const answer = there.send(...once);
         if (hangsUp && attempt === 0) {
           mayBeDone = true;
@@ -252,7 +257,7 @@ export class VerifySession {
           continue;
         }
         const reply = await answer;
-        recorder.add(this.#node.id, { ...of, result: String(reply), end: recorder.nowNs(), ok: true });
+        record(node, { result: String(reply), ok: true });
         // As a client does that has missed the answer: it has happened once all the same.
         await there.send(...once).catch(() => undefined);
         return;
@@ -264,8 +269,7 @@ export class VerifySession {
         there?.close();
       }
     }
-    if (!wasAsked) return;
-    recorder.add(this.#node.id, { ...of, end: recorder.nowNs(), ok: mayBeDone ? null : false, error: code });
+    if (asked !== null) record(asked, { ok: mayBeDone ? null : false, error: code });
   }
 
   /** Goes on at another node: as the same session where its token is taken along and taken there, else as a new one. */

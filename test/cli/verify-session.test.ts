@@ -145,7 +145,7 @@ describe('under an id of its own', () => {
     const session = new VerifySession(host, EAST);
     answers.set('CW.ONCE', ['missed', 5]);
     await session.performOnce(ADD, 'mine', [EAST, WEST], true);
-    expect(recorder.finish().operations).toMatchObject([{ op: 'incr', result: '5', ok: true }]);
+    expect(recorder.finish().operations).toMatchObject([{ op: 'incr', region: 'west', result: '5', ok: true }]);
     // it may have been done by who was hung up on, whatever is said later
     answers.set('CW.ONCE', ['missed', ...Array.from({ length: 4 }, () => new RespError('NOQUORUM'))]);
     await session.performOnce(ADD, 'other', [EAST, WEST], true);
