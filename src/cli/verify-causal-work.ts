@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OperationLevel } from '../verify/history.ts';
 import type { RespValue } from './resp-client.ts';
+import type { VerifyNode } from './verify-cluster.ts';
 import type { Draws } from './verify-draws.ts';
 import type { Request, VerifySession } from './verify-session.ts';
 import type { StrongWork } from './verify-strong-work.ts';
@@ -15,6 +17,8 @@ const COUNTERS = 2;
 export const TTL_MS = 1_500;
 /** Of others: they must not be gone before a chapter is over. */
 const LONG_TTL_MS = 600_000;
+/** What has been written is elsewhere by then, mostly. */
+const SPREAD_MS = 300;
 /** The latest are enough to draw from. */
 const MEMBERS_KEPT = 32;
 
@@ -102,9 +106,26 @@ export class CausalWork {
   async #move(session: VerifySession, draws: Draws, hasToken: boolean): Promise<void> {
     const others = this.#context.nodes.filter((node) => node !== session.node);
     if (others.length === 0) return;
+    const to = draws.pick(others);
+    if (draws.isOneIn(3)) return this.#moveFromRemoved(session, draws, to, hasToken);
     await this.#writeRegister(session, draws);
-    await session.move(draws.pick(others), hasToken);
+    await session.move(to, hasToken);
     await this.#readRegisters(session);
+  }
+
+  /** With something that the session has seen, and seen gone by somebody else's doing, just before: it must not see it again. */
+  async #moveFromRemoved(session: VerifySession, draws: Draws, to: VerifyNode, hasToken: boolean): Promise<void> {
+    const { causalLevel: level, keys } = this.#context;
+    const key = keys.freshRegister('y');
+    const read: Request = { op: 'read', key, value: null, level, args: ['GET', key] };
+    await this.#write(session, key, 'y');
+    await delay(draws.between(SPREAD_MS / 2, SPREAD_MS));
+    const other = session.another();
+    await other.perform({ op: 'del', key, value: null, level: WRITTEN, args: ['DEL', key] });
+    other.close();
+    await session.perform(read);
+    await session.move(to, hasToken);
+    await session.perform(read);
   }
 
   async #writeRegister(session: VerifySession, draws: Draws): Promise<void> {

@@ -53,9 +53,14 @@ export class ChapterKeys {
     return this.#use(holds, this.#name(this.#keys.causal ?? '', name, slotMs));
   }
 
-  /** A causal key that nobody has written. */
+  /** A causal key that nobody has written, and of which only what the nodes end with is compared. */
   fresh(letter: string): string {
     return this.#use('merged', `${this.#keys.causal ?? ''}${this.unique(letter)}`);
+  }
+
+  /** A causal register that nobody has written. */
+  freshRegister(letter: string): string {
+    return this.#use('register', `${this.#keys.causal ?? ''}${this.unique(letter)}`);
   }
 
   strong(holds: Holding, name: string, draws: Draws): string {

@@ -82,6 +82,11 @@ export class VerifySession {
     return this.#name;
   }
 
+  /** Another client at the same node. */
+  another(): VerifySession {
+    return new VerifySession(this.#host, this.#node);
+  }
+
   nowNs(): number {
     return this.#host.recorder.nowNs();
   }
