@@ -153,6 +153,7 @@ export async function runChapter(options: ChapterOptions): Promise<ChapterResult
     chapter,
     used: workload.used,
     deadlineMs: performance.now() + withinMs,
+    isHurried: stop.aborted,
   });
   const written = [...workload.used.values()].map(({ stored }) => stored);
   const left = await removeKeys(host, cluster, [...written, ...filled, ...settled.marks]);

@@ -24,6 +24,8 @@ export interface SettleOptions {
   readonly used: ReadonlyMap<string, UsedKey>;
   /** When it is over, on the clock of `performance.now()`. */
   readonly deadlineMs: number;
+  /** Whether that is sooner than nodes may need: what has not come by then is not known. */
+  readonly isHurried: boolean;
 }
 
 /** What became of a cluster that was left alone. */
@@ -48,42 +50,38 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   const { cluster, host } = options;
   const marks: string[] = [];
   const problems: Problem[] = [];
-  const clients = new Map<VerifyNode, Connection>();
-  try {
-    for (const [at, node] of cluster.nodes.entries()) {
-      const result = await untilDone(options, async () => markNode(options, node, at, marks));
-      if (result instanceof Problem) problems.push(result.at(`${node.id} took no mark`));
-      else clients.set(node, result);
-    }
-    await Promise.all(
-      [...clients].flatMap(([from, client]) =>
-        [...clients]
-          .filter(([to]) => to !== from)
-          .map(async ([to]) => {
-            const problem = await attach(options, client, to);
-            if (problem !== null) problems.push(problem.at(`${to.id} does not show all that ${from.id} has`));
-          }),
-      ),
-    );
-    // What expires has done so everywhere.
-    if ([...options.used.values()].some(({ holds }) => holds === 'expiring')) await delay(EXPIRED_MS);
-    const finalsAt = host.recorder.nowNs();
-    const reads = await Promise.all([...clients].map(async ([node, client]) => readAll(options, node, client)));
-    const finals = reads.flatMap((read) => (read instanceof Problem ? [] : [read]));
-    problems.push(...reads.flatMap((read) => (read instanceof Problem ? [read] : [])));
-    // A node that can be ended from here runs by now, or should.
-    const isUnchecked = ({ isAnswer }: Problem): boolean => !isAnswer && !cluster.faults.has('kill');
-    const textOf = ({ text }: Problem): string => text;
-    return {
-      finals,
-      finalsAt,
-      failures: problems.filter((problem) => !isUnchecked(problem)).map(textOf),
-      unchecked: problems.filter(isUnchecked).map(textOf),
-      marks,
-    };
-  } finally {
-    for (const client of clients.values()) client.close();
+  const tokens = new Map<VerifyNode, string>();
+  for (const [at, node] of cluster.nodes.entries()) {
+    const token = await untilDone(options, async () => markNode(options, node, at, marks));
+    if (token instanceof Problem) problems.push(token.at(`${node.id} took no mark`));
+    else tokens.set(node, token);
   }
+  await Promise.all(
+    [...tokens].flatMap(([from, token]) =>
+      [...tokens.keys()].map(async (to) => {
+        const problem = await untilDone(options, async () => (await attached(options, to, token)).close());
+        if (problem instanceof Problem) problems.push(problem.at(`${to.id} does not show all that ${from.id} has`));
+      }),
+    ),
+  );
+  // What expires has done so everywhere.
+  if ([...options.used.values()].some(({ holds }) => holds === 'expiring')) await delay(EXPIRED_MS);
+  const finalsAt = host.recorder.nowNs();
+  const reads = await Promise.all([...tokens].map(async ([node, token]) => readAll(options, node, token)));
+  problems.push(...reads.flatMap((read) => (read instanceof Problem ? [read] : [])));
+  // A node that can be ended from here runs by now, or should.
+  const isUnchecked = ({ isAnswer }: Problem): boolean =>
+    options.isHurried || (!isAnswer && !cluster.faults.has('kill'));
+  const textOf = ({ text }: Problem): string => text;
+  const unchecked = problems.filter(isUnchecked).map(textOf);
+  return {
+    // Where something may still be on its way nobody can say what nodes end with.
+    finals: unchecked.length > 0 ? [] : reads.flatMap((read) => (read instanceof Problem ? [] : [read])),
+    finalsAt,
+    failures: problems.filter((problem) => !isUnchecked(problem)).map(textOf),
+    unchecked,
+    marks,
+  };
 }
 
 /** Why something did not come about in time. */
@@ -103,21 +101,30 @@ class Problem {
 }
 
 /** Tries again until it is done or the time is over: what came of it, or why not. */
-async function untilDone<T>({ deadlineMs }: SettleOptions, attempt: () => Promise<T>): Promise<T | Problem> {
+async function untilDone<T>(options: SettleOptions, attempt: () => Promise<T>): Promise<T | Problem> {
+  for (;;) {
+    const result = await untilAnswered(options, attempt);
+    if (!(result instanceof Problem) || result.isAnswer || performance.now() > options.deadlineMs) return result;
+    await delay(AGAIN_MS);
+  }
+}
+
+/** As `untilDone`, and no more than once where no answer comes. */
+async function untilAnswered<T>({ deadlineMs }: SettleOptions, attempt: () => Promise<T>): Promise<T | Problem> {
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
       const isAnswer = error instanceof RespError;
-      if (performance.now() > deadlineMs)
+      if (!isAnswer || performance.now() > deadlineMs)
         return new Problem(error instanceof Error ? error.message : String(error), isAnswer);
       await delay(AGAIN_MS);
     }
   }
 }
 
-/** A connection whose session has a write of its own at the node, after all that was written there. */
-async function markNode(options: SettleOptions, node: VerifyNode, at: number, marks: string[]): Promise<Connection> {
+/** The token of a session that has a write of its own at the node, after all that was written there. */
+async function markNode(options: SettleOptions, node: VerifyNode, at: number, marks: string[]): Promise<string> {
   const { chapter, host, keys } = options;
   const client = await host.connect(node);
   try {
@@ -127,6 +134,18 @@ async function markNode(options: SettleOptions, node: VerifyNode, at: number, ma
       marks.push(key);
       await client.send('SET', key, 'here');
     }
+    return String(await client.send('CW.TOKEN'));
+  } finally {
+    client.close();
+  }
+}
+
+/** A connection to a node that shows all that a session has seen. */
+async function attached({ deadlineMs, host }: SettleOptions, to: VerifyNode, token: string): Promise<Connection> {
+  const client = await host.connect(to);
+  try {
+    const leftMs = Math.round(Math.min(2_000, Math.max(1, deadlineMs - performance.now())));
+    await client.send('CW.ATTACH', token, 'TIMEOUT', leftMs);
     return client;
   } catch (error) {
     client.close();
@@ -134,24 +153,21 @@ async function markNode(options: SettleOptions, node: VerifyNode, at: number, ma
   }
 }
 
-/** Waits at a node for the session of another: null when it is there, else why not. */
-async function attach(options: SettleOptions, client: Connection, to: VerifyNode): Promise<Problem | null> {
-  const { deadlineMs, host } = options;
-  const result = await untilDone(options, async () => {
-    const token = String(await client.send('CW.TOKEN'));
-    const there = await host.connect(to);
+/** Reads every key at a node, all of it anew where a connection is lost. */
+async function readAll(options: SettleOptions, node: VerifyNode, token: string): Promise<FinalState | Problem> {
+  for (;;) {
+    const client = await untilDone(options, async () => attached(options, node, token));
+    if (client instanceof Problem) return client.at(`${node.id} could not be read`);
     try {
-      const leftMs = Math.round(Math.min(2_000, Math.max(1, deadlineMs - performance.now())));
-      await there.send('CW.ATTACH', token, 'TIMEOUT', leftMs);
+      const result = await readOver(options, node, client);
+      if (!(result instanceof Problem) || result.isAnswer || performance.now() > options.deadlineMs) return result;
     } finally {
-      there.close();
+      client.close();
     }
-    return null;
-  });
-  return result;
+  }
 }
 
-async function readAll(options: SettleOptions, node: VerifyNode, client: Connection): Promise<FinalState | Problem> {
+async function readOver(options: SettleOptions, node: VerifyNode, client: Connection): Promise<FinalState | Problem> {
   const { host, used } = options;
   const name = host.nextClient();
   const unread = `${node.id} could not be read`;
@@ -161,7 +177,7 @@ async function readAll(options: SettleOptions, node: VerifyNode, client: Connect
   let lastNs = 0;
   for (const { holds, stored } of used.values()) {
     if (holds !== 'member' || sets.has(stored)) continue;
-    const members = await untilDone(options, async () => client.send('SMEMBERS', stored));
+    const members = await untilAnswered(options, async () => client.send('SMEMBERS', stored));
     if (members instanceof Problem) return members.at(unread);
     if (!Array.isArray(members)) continue;
     sets.set(stored, new Set((members as readonly RespValue[]).map(String)));
@@ -182,14 +198,14 @@ async function readAll(options: SettleOptions, node: VerifyNode, client: Connect
       return null;
     }
     if (holds === 'merged') {
-      const text = await untilDone(options, async () => ({ text: await mergedText(client, key) }));
+      const text = await untilAnswered(options, async () => ({ text: await mergedText(client, key) }));
       if (text instanceof Problem) return text.at(unread);
       values.set(key, text.text);
       return null;
     }
     const isStrong = holds.startsWith('strong');
     const args = isStrong ? ['CW.GET', key, 'LEVEL', 'session'] : ['GET', key];
-    const value = await untilDone(options, async () => ({ reply: await client.send(...args) }));
+    const value = await untilAnswered(options, async () => ({ reply: await client.send(...args) }));
     if (value instanceof Problem) return value.at(unread);
     record(firstOf(value.reply), start, isStrong ? 'session' : 'causal');
     return null;
