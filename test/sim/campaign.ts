@@ -1,3 +1,4 @@
+import { DATA_COMMANDS } from './other-works.ts';
 import { FAULT_KINDS } from './scenario.ts';
 import { scenarioOf } from './scenario-of-seed.ts';
 import { Simulation, type RunResult } from './simulation.ts';
@@ -18,6 +19,7 @@ export class Totals {
   readonly counts: Map<string, number> = new Map();
   readonly faults: Map<string, number> = new Map(FAULT_KINDS.map((kind) => [kind, 0]));
   readonly errors: Map<string, number> = new Map();
+  readonly commands: Set<string> = new Set();
   readonly failures: Failure[] = [];
 
   add(
@@ -28,21 +30,22 @@ export class Totals {
       counts,
       faults,
       errors,
-    }: Pick<RunResult, 'wrong' | 'virtualMs' | 'counts' | 'faults' | 'errors'>,
+      commands,
+    }: Pick<RunResult, 'wrong' | 'virtualMs' | 'counts' | 'faults' | 'errors' | 'commands'>,
   ): void {
     this.seeds++;
     this.virtualMs += virtualMs;
     addTo(this.counts, Object.entries(counts));
     addTo(this.faults, Object.entries(faults));
     addTo(this.errors, errors);
+    for (const command of commands) this.commands.add(command);
     if (wrong.length > 0) this.failures.push({ seed, wrong });
   }
 
   /** What never happened in all the runs: a check of that has shown nothing. */
   missing(): string[] {
-    return [...this.counts, ...this.faults]
-      .filter(([name, count]) => count === 0 && !RARE.has(name))
-      .map(([name]) => name);
+    const zero = [...this.counts, ...this.faults].filter(([name, count]) => count === 0 && !RARE.has(name));
+    return [...zero.map(([name]) => name), ...DATA_COMMANDS.filter((name) => !this.commands.has(name))];
   }
 
   lines(): string[] {
@@ -52,6 +55,7 @@ export class Totals {
       `${this.seeds} seeds, ${(this.virtualMs / 3_600_000).toFixed(2)} simulated hours`,
       row(this.counts),
       `faults: ${row(this.faults)}`,
+      `${this.commands.size} commands, ${DATA_COMMANDS.length} of them of data in the table`,
       `refusals: ${row(this.errors)}`,
     ];
   }

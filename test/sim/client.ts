@@ -179,7 +179,7 @@ export class SimClient {
         given = null;
         continue;
       }
-      this.#world.ledger.requests++;
+      this.#world.ledger.noteRequest(next.value);
       this.#world.saw(this.#connection.server.node, `${this.name} asks ${next.value}`);
       this.#connection.begin(next.value);
       const answer = this.#connection.answer;

@@ -145,6 +145,8 @@ export class Faults {
         return this.#trouble(fault, pair, { lossRate: 0.002 + fault.amount * 0.03 });
       case 'slow-link':
         return this.#trouble(fault, pair, { slowMs: 50 + fault.amount * 700 });
+      case 'narrow-link':
+        return this.#trouble(fault, pair, { bytesPerMs: 4 + fault.amount * 60 });
       case 'clog':
         return this.#trouble(fault, pair, { isClogged: true });
       case 'lag':
@@ -170,6 +172,8 @@ export class Faults {
         return;
       case 'remove':
         return this.#remove(fault, node);
+      case 'remove-live':
+        return this.#removeLive(fault, node);
       default:
         return this.#beginAt(fault, node);
     }
@@ -259,6 +263,7 @@ export class Faults {
       untilMs: fault.atMs + fault.forMs,
       slowMs: 0,
       isClogged: false,
+      bytesPerMs: Infinity,
       lossRate: 0,
       ...trouble,
     });
@@ -310,8 +315,14 @@ export class Faults {
     this.#hit(fault, node.id);
     this.#downBy.set(node, fault);
     if (node.isRunning) this.#world.cluster.kill(node, { keepBatch: fault.amount < 0.5 });
-    const { cluster, losses, said } = this.#world;
-    this.#removals.push(new MemberChange(cluster, losses, node, said));
+    this.#removals.push(new MemberChange(this.#world, node));
+  }
+
+  /** By mistake, or because it is reached by nobody but its clients: it runs on, and takes writes until it is told. */
+  #removeLive(fault: Fault, node: VirtualNode): void {
+    if (!node.isRunning) return;
+    this.#hit(fault, node.id);
+    this.#removals.push(new MemberChange(this.#world, node));
   }
 
   // ── end ──
@@ -332,7 +343,8 @@ export class Faults {
     if (CLOCK_FAULTS.has(fault.kind)) node.setClockRight();
     if (fault.kind === 'slow-disk') node.slowDiskMs = 0;
     if (fault.kind === 'full-disk' || fault.kind === 'failed-sync') node.diskFault = null;
-    if (fault.kind === 'remove') for (const removal of this.#removals) if (removal.node === node) removal.takeBackIn();
+    if (fault.kind === 'remove' || fault.kind === 'remove-live')
+      for (const removal of this.#removals) if (removal.node === node) removal.takeBackIn();
     this.#restart(fault, node);
   }
 

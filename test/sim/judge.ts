@@ -50,10 +50,7 @@ export function judge({ cluster, history: all, once, withFlush, skewMs, samples 
   ];
 }
 
-/**
- * What no node may ever show, however far it is. Where it answers reads and all causes are known to be there still, none of their effects
- * without them (SPEC T1): a node in LOADING has what groups wrote before it has what they were admitted after.
- */
+/** What no node may ever show, however far it is. Where all causes are known to be there still, none of their effects without them (SPEC T1). */
 export function lookAt(node: VirtualNode, hasAllCauses: boolean): string[] {
   const wrong: string[] = [];
   const [one, other] = PAIR.map((key) => node.get(key));
@@ -78,7 +75,7 @@ export function judgeGroups(cluster: VirtualCluster): string[] {
       if (state.applied !== first.applied) wrong.push(`${id} is at ${state.applied} of ${name}, not ${first.applied}`);
       else if (!state.bytes.equals(first.bytes)) wrong.push(`${id} has another state of ${name}`);
     }
-    for (const key of first.keys.filter((each) => !/:[hsj]$/.test(each))) {
+    for (const key of first.keys.filter((each) => !/:[hsjtu]$/.test(each))) {
       const held = textIn(first.state, key);
       for (const node of cluster.nodes)
         if (node.get(key) !== held) wrong.push(`${node.id} shows ${node.get(key)} as ${key}, which is ${held}`);

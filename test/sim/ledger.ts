@@ -17,6 +17,8 @@ export class Ledger {
   readonly once: string[] = [];
   readonly notes: number[] = [];
   readonly errors: Map<string, number> = new Map();
+  /** Names of the commands that were sent, in lower case. */
+  readonly commands: Set<string> = new Set();
   requests = 0;
   actions = 0;
   moves = 0;
@@ -37,6 +39,11 @@ export class Ledger {
       const { result: _unknown, ...rest } = operation;
       return { ...rest, ok: null };
     });
+  }
+
+  noteRequest(line: string): void {
+    this.requests++;
+    this.commands.add(line.split(' ', 1).join('').toLowerCase());
   }
 
   get operations(): number {

@@ -105,7 +105,8 @@ const REQUESTS: readonly string[] = [
 
 const isStrong = (request: string): boolean => /\b(?:position|risk|plan):/.test(request);
 
-function fill(desk: Desk, request: string): string {
+/** `%` a part, `#` a value that is written once. */
+export function fill(desk: Desk, request: string): string {
   return request.replaceAll('%', String(desk.random.below(3))).replaceAll('#', `w${desk.id}`);
 }
 
@@ -134,8 +135,8 @@ function* publish(desk: Desk): Script {
   yield `PUBLISH news p${desk.id}`;
 }
 
-function* flush(): Script {
-  yield 'FLUSHALL';
+function* flush(desk: Desk): Script {
+  yield desk.choice % 2 === 0 ? 'FLUSHALL' : 'FLUSHDB';
 }
 
 /** Work of which it is only known that all nodes become equal by it. */

@@ -1,6 +1,7 @@
 import { isGroupOrigin } from '../../src/groups/group-plan.ts';
-import { nodeOf, type Origin } from '../../src/clock/origin.ts';
+import { nodeOf, originOf, type Origin } from '../../src/clock/origin.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
+import type { ChangeProgress } from '../../src/commands/membership-view.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
 
@@ -20,6 +21,9 @@ export class Losses {
   /** Nodes that are out of the cluster: what they have will not come back. */
   readonly #out: Set<VirtualNode> = new Set();
   readonly #wasOut: Set<VirtualNode> = new Set();
+  readonly #withoutDisk: Set<VirtualNode> = new Set();
+  /** Where lives of removed nodes were cut. */
+  readonly #cuts: Map<Origin, number> = new Map();
   /** What the nodes that are down had when they died. */
   readonly #had: Map<VirtualNode, VersionVector> = new Map();
 
@@ -37,6 +41,7 @@ export class Losses {
 
   /** What is on the node's disk will not come back. */
   withoutDisk(node: VirtualNode): void {
+    this.#withoutDisk.add(node);
     const had = this.#had.get(node) ?? new VersionVector();
     this.#note(had, this.#elsewhere(node, false));
     this.#note(onDisk(node), this.#elsewhere(node, false));
@@ -48,6 +53,12 @@ export class Losses {
     this.#wasOut.add(node);
     this.withoutDisk(node);
     if (node.isRunning) this.#note(node.vector(), this.#elsewhere(node, false));
+  }
+
+  /** The removal is done: what the node made beyond the cut, also since it was removed, is void, and what is within it is kept. */
+  cutAt({ member }: VirtualNode, { incarnation, has }: Pick<ChangeProgress, 'incarnation' | 'has'>): void {
+    if (incarnation > 0) this.#cuts.set(originOf(member.nodeNumber, incarnation), 0);
+    for (const [origin, seq] of has) this.#cuts.set(origin, seq);
   }
 
   joined(node: VirtualNode): void {
@@ -73,7 +84,8 @@ export class Losses {
   }
 
   isLost(origin: Origin, seq: number): boolean {
-    return seq >= (this.#from.get(origin) ?? Infinity) || this.#isOfOut(origin);
+    const isBeyond = seq > (this.#cuts.get(origin) ?? Infinity);
+    return isBeyond || seq >= (this.#from.get(origin) ?? Infinity) || this.#isOfOut(origin);
   }
 
   #isOfOut(origin: Origin): boolean {
@@ -83,6 +95,11 @@ export class Losses {
   /** Whether the node was never removed: one that joined again lacks for a while what became stable without it. */
   hasStayed(node: VirtualNode): boolean {
     return !this.#wasOut.has(node);
+  }
+
+  /** Whether the node began again from an empty disk. */
+  hasLostDisk(node: VirtualNode): boolean {
+    return this.#withoutDisk.has(node);
   }
 
   get count(): number {

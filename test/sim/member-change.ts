@@ -5,21 +5,31 @@ import type { Losses } from './losses.ts';
 const ASK_EVERY_MS = 700;
 const REQUESTER = { user: 'operator', address: '', region: '' };
 
-/** The operators of a region that was lost: they have the members remove its node, and take it in again later. */
+/** What a change needs of the run around it. */
+interface ChangeWorld {
+  readonly cluster: VirtualCluster;
+  readonly losses: Losses;
+  readonly said: (what: string) => void;
+}
+
+/** The operators of a region that was lost, or that they take for lost: they have the members remove its node, and take it in again later. */
 export class MemberChange {
   readonly node: VirtualNode;
   readonly #cluster: VirtualCluster;
   readonly #losses: Losses;
   readonly #said: (what: string) => void;
+  /** It ran when it was removed: whatever else happens to it, it is started again by that. */
+  readonly #isLive: boolean;
   #phase: 'removing' | 'removed' | 'joining' | 'starting' | 'done' = 'removing';
   #isWanted = false;
   #askedMs = -Infinity;
   #asked = 0;
 
-  constructor(cluster: VirtualCluster, losses: Losses, node: VirtualNode, said: (what: string) => void) {
+  constructor({ cluster, losses, said }: ChangeWorld, node: VirtualNode) {
     this.#cluster = cluster;
     this.#losses = losses;
     this.node = node;
+    this.#isLive = node.isRunning;
     this.#said = said;
     losses.removed(node);
   }
@@ -48,8 +58,11 @@ export class MemberChange {
   step(): void {
     const { node } = this;
     if (this.#phase === 'removing') {
-      if (this.#is('removed')) this.#enter('removed');
-      else this.#ask('remove');
+      if (this.#is('removed')) {
+        const [other] = this.#others();
+        if (other !== undefined) this.#losses.cutAt(node, other.core.membership.progress(node.id));
+        this.#enter('removed');
+      } else this.#ask('remove');
     }
     if (this.#phase === 'removed' && this.#isWanted) this.#enter('joining');
     if (this.#phase === 'joining') {
@@ -57,7 +70,7 @@ export class MemberChange {
         this.#enter('starting');
         this.#losses.withoutDisk(node);
         this.#losses.joined(node);
-        this.#cluster.restart(node);
+        if (!this.#isLive) this.#cluster.restart(node);
       } else this.#ask('join');
     }
     if (this.#phase === 'starting') this.#startAgain();

@@ -15,6 +15,7 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   reopen: [0, 1],
   replay: [500, 1_500],
   'slow-link': [300, 4_000],
+  'narrow-link': [300, 4_000],
   clog: [200, 3_000],
   lag: [300, 4_000],
   crash: [50, 3_000],
@@ -23,6 +24,7 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   amnesia: [100, 4_000],
   pause: [50, 4_000],
   remove: [3_000, 8_000],
+  'remove-live': [1_000, 8_000],
   drift: [1_000, 8_000],
   step: [300, 5_000],
   'minute-ahead': [300, 4_000],
@@ -34,7 +36,7 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [number, number]>> = {
 };
 
 /** At most one of these in a run, once: more than that no quorum of three outlives, and nothing of it is promised. */
-const LOSES_A_NODE: readonly FaultKind[] = ['amnesia', 'damage', 'remove'];
+const LOSES_A_NODE: readonly FaultKind[] = ['amnesia', 'damage', 'remove', 'remove-live'];
 const KINDS_MOST = 9;
 /** Where clients meet on the same few keys: in so many of the runs, and so much of their work is that. */
 const RACING_SEEDS = 0.5;

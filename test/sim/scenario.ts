@@ -11,6 +11,7 @@ export const FAULT_KINDS = [
   'reopen',
   'replay',
   'slow-link',
+  'narrow-link',
   'clog',
   'lag',
   // nodes
@@ -20,6 +21,7 @@ export const FAULT_KINDS = [
   'amnesia',
   'pause',
   'remove',
+  'remove-live',
   // clocks
   'drift',
   'step',

@@ -50,6 +50,8 @@ export interface RunResult {
   readonly counts: Readonly<Record<string, number>>;
   readonly faults: Readonly<Record<FaultKind, number>>;
   readonly errors: ReadonlyMap<string, number>;
+  /** Those that clients sent. */
+  readonly commands: readonly string[];
 }
 
 /** One run of a whole cluster by a scenario: clients and faults, then peace, then the checks. */
@@ -80,7 +82,7 @@ export class Simulation {
   readonly #checked: Record<string, number> = {};
   /** That nodes reported and that were looked at. */
   #conflicts = 0;
-  readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0 };
+  readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0, logsPassed: 0 };
 
   constructor(scenario: Scenario, options: { readonly isTraced?: boolean } = {}) {
     this.#scenario = scenario;
@@ -92,6 +94,7 @@ export class Simulation {
       ...clusterOptions(scenario),
       delayMs: (from, to, kind) => this.#weather.delayMs(from, to, kind),
       loses: (from, to, kind) => this.#weather.loses(from, to, kind),
+      bandwidth: (from, to, kind) => this.#weather.bandwidth(from, to, kind),
     });
     nowMs = () => this.#cluster.timeMs;
     for (const node of this.#cluster.nodes)
@@ -99,7 +102,9 @@ export class Simulation {
     this.#losses = new Losses(this.#cluster);
     this.#oracle.hasTallies = false;
     this.#oracle.isMember = (node) => this.#losses.hasStayed(node);
-    this.#tap.onFrame = (from, _to, frame) => {
+    this.#tap.onFrame = (from, to, frame) => {
+      // its disk is whole, so that it lacks what no log has any more
+      if (frame.type === 'truncated' && !this.#losses.hasLostDisk(to)) this.#counts.logsPassed++;
       if (frame.type === 'snapshot-begin')
         this.#oracle.checkStable(this.#cluster, `a snapshot of ${from.id}`, new VersionVector(frame.stable));
       if (frame.type !== 'rows') return;
@@ -293,8 +298,7 @@ export class Simulation {
 
   #look(node: VirtualNode): void {
     if (node.isPaused) return;
-    const isAnswering = node.core.refusal(false, false) === null;
-    const hasAllCauses = isAnswering && this.#losses.count === 0 && !this.#scenario.options.withFlush;
+    const hasAllCauses = this.#losses.count === 0 && !this.#scenario.options.withFlush;
     for (const what of lookAt(node, hasAllCauses)) this.#isWrong(what);
     this.#raft.look(node);
     this.#lookAtClock(node);
@@ -404,6 +408,7 @@ export class Simulation {
       virtualMs: this.#cluster.timeMs,
       faults: this.#faults.counts,
       errors: this.#ledger.errors,
+      commands: [...this.#ledger.commands],
       counts: {
         ...{ requests, actions, moves, retries, newSessions, operations },
         ...{ entries, commits, elections, groupSnapshots: snapshots, truncations },

@@ -16,6 +16,8 @@ export interface Trouble {
   readonly slowMs: number;
   /** Nothing arrives before the end, then all at once. */
   readonly isClogged: boolean;
+  /** No more leaves in a millisecond; Infinity for no bound. */
+  readonly bytesPerMs: number;
   /** The part of the messages that is lost, each with its connection. */
   readonly lossRate: number;
 }
@@ -60,6 +62,10 @@ export class Weather {
     for (const { slowMs, isClogged, untilMs } of this.#on(from, to, kind))
       delayMs += slowMs + (isClogged && kind !== undefined ? untilMs - this.#nowMs() : 0);
     return delayMs;
+  }
+
+  bandwidth(from: Member, to: Member, kind: Kind): number {
+    return Math.min(Infinity, ...this.#on(from, to, kind).map(({ bytesPerMs }) => bytesPerMs));
   }
 
   loses(from: Member, to: Member, kind: Kind): boolean {

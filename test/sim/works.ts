@@ -1,8 +1,15 @@
 import { causalWorks } from './causal-works.ts';
 import { looseWorks } from './loose-works.ts';
+import { otherWorks } from './other-works.ts';
 import { raceWorks } from './race-works.ts';
 import { strongWorks } from './strong-works.ts';
 import type { Work } from './work.ts';
 
 /** All that clients do, by name. */
-export const WORKS: Readonly<Record<string, Work>> = { ...causalWorks, ...strongWorks, ...looseWorks, ...raceWorks };
+export const WORKS: Readonly<Record<string, Work>> = {
+  ...causalWorks,
+  ...strongWorks,
+  ...looseWorks,
+  ...raceWorks,
+  ...otherWorks,
+};

@@ -55,6 +55,8 @@ export interface VirtualOptions {
   readonly loses?: (from: Member, to: Member, kind: 'bulk' | 'control') => boolean;
   /** Bandwidth of each connection in each direction; without it there is no bound. */
   readonly bytesPerMs?: number;
+  /** Bandwidth of a connection in one direction as it is now, asked for each message; Infinity for no other bound. */
+  readonly bandwidth?: (from: Member, to: Member, kind: 'bulk' | 'control') => number;
   /** Milliseconds between a store batch and its being on disk. */
   readonly diskMs?: number;
   readonly observer?: VirtualObserver;
@@ -71,6 +73,7 @@ export class VirtualCluster implements VirtualWorld {
   observer: VirtualObserver;
   delayMs: NonNullable<VirtualOptions['delayMs']>;
   readonly #loses: VirtualOptions['loses'];
+  readonly #bandwidth: VirtualOptions['bandwidth'];
   readonly #diskMs: number;
   readonly #events: EventQueue = new EventQueue();
   /** Regions or nodes that do not reach each other, `from>to`. */
@@ -100,6 +103,7 @@ export class VirtualCluster implements VirtualWorld {
     this.delayMs = options.delayMs ?? (() => 10);
     this.bytesPerMs = options.bytesPerMs ?? Infinity;
     this.#loses = options.loses;
+    this.#bandwidth = options.bandwidth;
     this.#diskMs = options.diskMs ?? 5;
     this.observer = options.observer ?? {};
     for (const member of this.members) this.nodes.push(new VirtualNode(this, member));
@@ -278,9 +282,11 @@ export class VirtualCluster implements VirtualWorld {
       this.at(0, () => this.disconnect(connection));
       return;
     }
-    const leavesMs = Math.max(this.timeMs, connection.leftAtMs[side]) + frame.length / this.bytesPerMs;
+    const bound = this.#bandwidth?.(from.member, to.member, connection.kind) ?? Infinity;
+    const bytesPerMs = Math.min(this.bytesPerMs, bound);
+    const leavesMs = Math.max(this.timeMs, connection.leftAtMs[side]) + frame.length / bytesPerMs;
     connection.leftAtMs[side] = leavesMs;
-    if (connection.kind === 'control') this.#noteUnread((leavesMs - this.timeMs) * this.bytesPerMs, connection);
+    if (connection.kind === 'control') this.#noteUnread((leavesMs - this.timeMs) * bytesPerMs, connection);
     const delayMs = this.delayMs(from.member, to.member, connection.kind);
     const arrivesMs = Math.max(Math.ceil(leavesMs) + delayMs, connection.freeAtMs[side]);
     connection.freeAtMs[side] = arrivesMs;
