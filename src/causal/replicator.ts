@@ -98,9 +98,8 @@ export class Replicator {
 
   linkOpened(link: number, kind: 'bulk' | 'control'): void {
     this.#links.set(link, { kind, node: null, refusal: null });
-    const { membership } = this.#replica;
     this.#host.send(link, helloOf(this.#replica, kind));
-    if (membership.epoch > 0) this.#host.send(link, { type: 'membership', ...membership.record });
+    this.#sayMembers(link);
   }
 
   linkClosed(link: number): void {
@@ -179,7 +178,7 @@ export class Replicator {
     }
     if (!session.isUp) return;
     session.ourWant = null;
-    this.#sayMembers(session);
+    this.#sayMembers(session.control);
     this.#chooseSources();
     this.#sendControl(session, this.#rowExchange.frameFor(session, now));
   }
@@ -244,12 +243,14 @@ export class Replicator {
     for (const { nodeNumber } of members.others()) {
       if (membership.refusalOf(nodeNumber) !== null) this.shutOut(nodeNumber);
     }
-    for (const session of this.#sessions.values()) this.#sayMembers(session);
+    for (const { control } of this.#sessions.values()) this.#sayMembers(control);
+    // two that refuse each other say nothing more, and their connection may last
+    for (const [link, { refusal }] of this.#links) if (refusal !== null) this.#sayMembers(link);
   }
 
-  #sayMembers(session: PeerSession): void {
+  #sayMembers(link: number | null): void {
     const { membership } = this.#replica;
-    if (membership.epoch > 0) this.#sendControl(session, { type: 'membership', ...membership.record });
+    if (link !== null && membership.epoch > 0) this.#host.send(link, { type: 'membership', ...membership.record });
   }
 
   #membership(session: PeerSession, frame: MembershipFrame): void {

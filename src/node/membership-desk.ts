@@ -63,9 +63,11 @@ export class MembershipDesk implements MembershipView {
     return removed === null ? null : new CausewayError('ERR', `${identity.nodeId} is ${removed}`);
   }
 
-  /** Whether this node is to be started again, because it joined again and its keyspace is from before; once that is on disk. */
+  /** Whether this node is to be started again, because it joined again and its keyspace, or its life, is from before; once that is on disk. */
   get mustStartAgain(): boolean {
-    return this.#replica.membership.mustBeginAnew && this.#persistence.areMembersDurable;
+    const { membership, identity } = this.#replica;
+    const lowest = membership.joinOf(identity.nodeNumber)?.incarnation ?? 0;
+    return (membership.mustBeginAnew || identity.incarnation < lowest) && this.#persistence.areMembersDurable;
   }
 
   list(): MemberStatus[] {

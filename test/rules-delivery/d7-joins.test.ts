@@ -87,6 +87,40 @@ describe('D7: a removed node joins again', () => {
     expect(lost.core.membership.lost(0, 10).writes).toHaveLength(2);
   });
 
+  it('one that is refused, and says nothing more for it refuses as well, is told of its joining on the connection that lasts', () => {
+    const node = new ScriptedNode().connect('B', 'C');
+    const [of, cut] = [numberOf('A'), [] as const];
+    const removals = [{ node: of, epoch: 1, incarnation: 1, cut }];
+    node.give('B', { type: 'membership', epoch: 1, removals, joins: [] });
+    node.connectAs('A');
+    node.run(1_000);
+    expect([node.peers.has('A'), node.take('membership').filter(({ to }) => to === 'A').length]).toEqual([true, 2]);
+    node.give('B', {
+      type: 'membership',
+      epoch: 2,
+      removals: [],
+      joins: [{ node: of, epoch: 2, incarnation: 2, cut }],
+    });
+    const told = node.take('membership').filter(({ to }) => to === 'A');
+    expect(told.map(({ frame }) => frame.epoch)).toEqual([2, 2]);
+  });
+
+  it('one whose next life is below the lowest that may come is started once more', () => {
+    const { cluster, lost, survivors } = removed();
+    cluster.restart(lost);
+    expect(cluster.runUntil(() => lost.core.membership.epoch === 1, 5_000)).toBe(true);
+    const joining = new Joining(cluster, lost, survivors);
+    expect(cluster.runUntil(() => joining.areAllSettled())).toBe(true);
+    for (const node of survivors) joining.hold(node);
+    expect(cluster.runUntil(() => joining.areAllHeld())).toBe(true);
+    // what retires its lives at the others names one that never was, and who started since takes that for known
+    const lowest = lost.disk.incarnation + 2;
+    for (const node of survivors) joining.join(node, lowest);
+    expect(joining.isWhole()).toBe(true);
+    expect(lost.disk.incarnation).toBe(lowest);
+    expect(lost.core.membership.lost(0, 10).writes).toHaveLength(2);
+  });
+
   it('one with an empty disk needs no other start, serves nothing before it is filled, and loses nothing of the others', () => {
     const { cluster, lost, survivors } = removed();
     cluster.restart(lost, { emptyDisk: true });
