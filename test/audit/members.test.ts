@@ -18,7 +18,6 @@ import { auditLine, type AuditLine } from '../../src/cli/audit-line.ts';
 import { CHAIN_START } from '../../src/groups/audit-record.ts';
 import { auditPage } from '../../src/groups/audit-pages.ts';
 import { strongClasses, StrongRegions } from '../support/strong-regions.ts';
-import { ALL_FAULTS, StrongRun } from '../support/strong-run.ts';
 import { VIRTUAL_START_MS } from '../support/virtual-cluster.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 import { GROUP, GroupRig, linesOf, type SeenRecord } from './group-rig.ts';
@@ -293,36 +292,6 @@ describe('the audit of a group', () => {
     regions.sync();
     expect(linesAt(regions, ASIA)).toEqual([...linesAt(regions, EAST).slice(0, 4), ...linesAt(regions, EAST).slice(9)]);
   });
-
-  test.each([11, 12, 13])(
-    'under all faults, seed %i: every record that a member has is the one of all others, and none is missing',
-    (seed) => {
-      const run = new StrongRun({ seed, faults: ALL_FAULTS, audit: true, raftLimits: { slackBytesMax: 1 } }).run();
-      expect(run.wrong).toEqual([]);
-      const all = new Map<number, string>();
-      for (const region of REGIONS) {
-        const lines = linesAt(run.regions, region);
-        for (const line of lines) {
-          const { record } = auditLine(line) as AuditLine;
-          expect(all.get(record) ?? line).toBe(line);
-          all.set(record, line);
-        }
-      }
-      const chain = [...all]
-        .toSorted(([left], [right]) => left - right)
-        .map(([, line]) => auditLine(line) as AuditLine);
-      expect(chain.map(({ record }) => record)).toEqual(chain.map((_, at) => at + 1));
-      expect(chain.map(({ previous }) => previous)).toEqual(
-        [CHAIN_START, ...chain.map(({ hash }) => hash)].slice(0, chain.length),
-      );
-      for (const region of REGIONS) {
-        const head = run.regions.node(region).core.strong.audit(GROUP, 0, 0)?.head;
-        expect(head).toMatchObject({ count: chain.length, hash: chain.at(-1)?.hash });
-      }
-      expect(chain.length).toBeGreaterThan(20);
-    },
-    120_000,
-  );
 });
 
 describe('CW.AUDIT', () => {

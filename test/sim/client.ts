@@ -20,6 +20,8 @@ export interface ClientWorld {
   readonly saw: (node: VirtualNode, what: string) => void;
 }
 
+/** Of a request or reply as much is in the trace. */
+const LINE_CHARS = 2_000;
 const ATTACH_MS = 1_500;
 /** What could not be begun for so long nobody wants any more. */
 const LATE_MS = 2_500;
@@ -46,6 +48,7 @@ export class SimClient {
   #token: string | null = null;
   #isAttached = false;
   #hasSeenMore = false;
+  readonly #seenCounts: Map<string, number> = new Map();
   #dots: readonly (readonly [Origin, number])[] = [];
   #home: number;
   #waitUntilMs = 0;
@@ -131,6 +134,7 @@ export class SimClient {
   #newSession(): void {
     this.#hasSeenMore = false;
     this.#sessions++;
+    this.#seenCounts.clear();
     this.#token = null;
     this.#dots = [];
     this.#world.ledger.newSessions++;
@@ -180,7 +184,7 @@ export class SimClient {
         continue;
       }
       this.#world.ledger.noteRequest(next.value);
-      this.#world.saw(this.#connection.server.node, `${this.name} asks ${next.value}`);
+      this.#world.saw(this.#connection.server.node, `${this.name} asks ${next.value.slice(0, LINE_CHARS)}`);
       this.#connection.begin(next.value);
       const answer = this.#connection.answer;
       if (answer === null) {
@@ -194,7 +198,7 @@ export class SimClient {
   #tell(reply: Reply): void {
     const { ledger, saw } = this.#world;
     const node = this.#connection?.server.node;
-    if (node !== undefined && reply !== null) saw(node, `${this.name} is told ${reply}`);
+    if (node !== undefined && reply !== null) saw(node, `${this.name} is told ${reply.slice(0, LINE_CHARS)}`);
     if (reply === null || !isError(reply)) return;
     ledger.noteError(reply);
     if (reply.startsWith('-LOADING')) {
@@ -239,6 +243,8 @@ export class SimClient {
         ledger.note(done, done.op === 'read' || done.ok !== true ? null : this.#lastWrite());
       },
       once: ledger.once,
+      freight: ledger.freight,
+      seenCounts: this.#seenCounts,
       notes: ledger.notes,
       regionsWithLastWrite: () => this.#regionsWithLastWrite(),
       wrong: (what) => ledger.wrong.push(`at ${Math.round(cluster.timeMs)} ms, ${nameOf()}: ${what}`),

@@ -16,6 +16,7 @@ export class Ledger {
   /** Keys that are made once. */
   readonly once: string[] = [];
   readonly notes: number[] = [];
+  readonly freight: { answers: number; readonly refused: Set<number> } = { answers: 0, refused: new Set() };
   readonly errors: Map<string, number> = new Map();
   /** Names of the commands that were sent, in lower case. */
   readonly commands: Set<string> = new Set();

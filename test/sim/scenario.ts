@@ -71,6 +71,8 @@ export interface SimOptions {
   readonly clients: number;
   /** Delays are up to so much longer than the distance, as a part of it. */
   readonly jitter: number;
+  /** Bandwidth of each connection in each direction; without it there is no bound. */
+  readonly bytesPerMs?: number;
   readonly diskMs: number;
   /** Clocks that nothing is wrong with are apart by up to so much. */
   readonly clockSpreadMs: number;

@@ -11,6 +11,7 @@ import { REGISTERS } from './causal-works.ts';
 import { SimClient } from './client.ts';
 import { seenConflicts } from './seen-conflicts.ts';
 import { Faults } from './faults.ts';
+import { judgeAudit } from './judge-audit.ts';
 import { judge, judgeGroups, lookAt } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
@@ -52,6 +53,8 @@ export interface RunResult {
   readonly errors: ReadonlyMap<string, number>;
   /** Those that clients sent. */
   readonly commands: readonly string[];
+  /** Requests for large values that were answered, and control connections that were cut for what waited on them. */
+  readonly freight: { readonly answers: number; readonly controlCuts: number };
 }
 
 /** One run of a whole cluster by a scenario: clients and faults, then peace, then the checks. */
@@ -77,6 +80,7 @@ export class Simulation {
   readonly #heard: Set<string> = new Set();
   readonly #sameView: SameView = new SameView();
   #beganMs = 0;
+  #auditRecords = 0;
   readonly #most: Map<string, BoundSample> = new Map();
   /** How much each checker judged. */
   readonly #checked: Record<string, number> = {};
@@ -247,6 +251,9 @@ export class Simulation {
     this.#faults.peace();
     if (this.#finish()) {
       for (const what of judgeGroups(this.#cluster)) this.#isWrong(what);
+      const audit = judgeAudit(this.#cluster, this.#losses);
+      for (const what of audit.wrong) this.#isWrong(what);
+      this.#auditRecords = audit.records;
       this.#readAll();
       this.#judge();
       this.#judgeConflicts();
@@ -371,6 +378,8 @@ export class Simulation {
       if (all.some(({ applied, visible }) => applied < last || visible < last))
         return `${name} is not everywhere at ${last}`;
     }
+    const away = this.#faults.hasLostDisks ? undefined : nodes.flatMap(awayFromHome)[0];
+    if (away !== undefined) return away;
     if (nodes.some((node) => node.quorumInFlight.length > 0 || node.batchInFlight !== null)) return 'disks are busy';
     return this.#cluster.areEqual() ? '' : 'not all are equal';
   }
@@ -409,6 +418,7 @@ export class Simulation {
       faults: this.#faults.counts,
       errors: this.#ledger.errors,
       commands: [...this.#ledger.commands],
+      freight: { answers: this.#ledger.freight.answers, controlCuts: this.#cluster.controlCuts },
       counts: {
         ...{ requests, actions, moves, retries, newSessions, operations },
         ...{ entries, commits, elections, groupSnapshots: snapshots, truncations },
@@ -419,6 +429,7 @@ export class Simulation {
         arrivals: this.#stableWatch.checks,
         conflicts: this.#conflicts,
         losses: this.#losses.count,
+        auditRecords: this.#auditRecords,
         ...this.#checked,
       },
     };
@@ -426,3 +437,10 @@ export class Simulation {
 }
 
 const isLedAt = (node: VirtualNode): boolean => node.core.strong.groups().every(({ leader }) => leader !== null);
+
+/** Where a group is not led from its home, as it is to be once all is well. */
+const awayFromHome = (node: VirtualNode): string[] =>
+  node.core.strong
+    .groups()
+    .filter(({ home, leader }) => home !== null && leader?.startsWith(`${home}/`) !== true)
+    .map(({ name, leader }) => `${node.id} sees ${name} led by ${leader}`);

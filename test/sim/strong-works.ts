@@ -111,6 +111,8 @@ function* readCopy(desk: Desk): Script {
   if (reply === null || isError(reply)) return;
   const value = textOf(reply);
   desk.note({ op: 'read', key, value, start, level: 'causal', ok: true });
+  const least = desk.seenCounts.get(key) ?? 0;
+  if (Number(value ?? '0') < least) desk.wrong(`T2: a session that has seen ${least} of ${key} reads ${reply}`);
 }
 
 function* add(desk: Desk): Script {
@@ -119,6 +121,11 @@ function* add(desk: Desk): Script {
   const start = desk.nowNs();
   const reply = yield `INCRBY ${key} ${value}`;
   noted(desk, reply, { op: 'incr', key, value, start, result: reply?.slice(1) ?? '' });
+  if (endingOf(reply) === 'done') sawCount(desk, key, Number(reply?.slice(1)));
+}
+
+function sawCount({ seenCounts }: Desk, key: string, count: number): void {
+  seenCounts.set(key, Math.max(seenCounts.get(key) ?? 0, count));
 }
 
 /** Asked under an id of its own again and again, over whatever connection, until it is known: it counts once. */

@@ -47,6 +47,7 @@ export function clusterOptions({ seed, options }: Scenario): VirtualOptions {
     regions,
     nodesPerRegion: options.nodesPerRegion,
     diskMs: options.diskMs,
+    ...(options.bytesPerMs === undefined ? {} : { bytesPerMs: options.bytesPerMs }),
     classes: new ActiveClasses({ policy: parseClasses(classes(options.survive), 'sim.yaml') }),
     limits: {
       logBytesMax: options.logBytesMax,

@@ -25,6 +25,10 @@ export interface Desk {
   note(operation: Noted): void;
   /** Keys that are made once, in the order in which they were. */
   readonly once: string[];
+  /** What became of large values: how many requests were answered, and the actions whose values were not written. */
+  readonly freight: { answers: number; readonly refused: Set<number> };
+  /** What the session has read or written of counters that only grow. */
+  readonly seenCounts: Map<string, number>;
   /** Numbers of notes written so far. */
   readonly notes: number[];
   wrong(what: string): void;

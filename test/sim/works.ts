@@ -1,4 +1,5 @@
 import { causalWorks } from './causal-works.ts';
+import { freightWorks } from './freight-works.ts';
 import { looseWorks } from './loose-works.ts';
 import { otherWorks } from './other-works.ts';
 import { raceWorks } from './race-works.ts';
@@ -12,4 +13,5 @@ export const WORKS: Readonly<Record<string, Work>> = {
   ...looseWorks,
   ...raceWorks,
   ...otherWorks,
+  ...freightWorks,
 };
