@@ -84,10 +84,11 @@ export class SessionHorizon {
    */
   needed(dots: Dots): [Origin, number][] {
     const { stable } = this.#replica;
+    const unstable: [Origin, number][] = [];
+    for (const [origin, seq] of dots) if (!stable.contains(origin, seq)) unstable.push([origin, seq]);
+    if (unstable.length <= 1) return unstable;
     const needed = new Map<Origin, number>();
-    for (const [origin, seq] of dots) {
-      if (!stable.contains(origin, seq)) needed.set(origin, Math.max(seq, needed.get(origin) ?? 0));
-    }
+    for (const [origin, seq] of unstable) needed.set(origin, Math.max(seq, needed.get(origin) ?? 0));
     while (needed.size > TOKEN_DOTS_MAX && this.#joinSome(needed)) continue;
     return [...needed];
   }

@@ -1,5 +1,6 @@
 import { WATCHED_KEYS_MAX } from '../base/client-limits.ts';
 import type { KeyClass, StrongRule } from '../classes/key-class.ts';
+import { nodeOf } from '../clock/origin.ts';
 import { CausewayError } from '../errors.ts';
 import { keyPositions } from './command-facts.ts';
 import type { CommandEntry } from './command-index.ts';
@@ -124,7 +125,9 @@ export function strongWatch(
 
 /** The bytes of a request's arguments, as copies. */
 export function copiedArguments(args: Args): Uint8Array[] {
-  return Array.from({ length: args.count }, (_, at) => args.range(at).toBytes());
+  const copies: Uint8Array[] = [];
+  for (let at = 0; at < args.count; at++) copies.push(args.range(at).toBytes());
+  return copies;
 }
 
 /** Who asks, for the audit. */
@@ -139,7 +142,6 @@ export function strongRequest(
   route: StrongRule,
   kind: StrongRequest['kind'],
 ): StrongRequest {
-  const { node } = server.engine;
   return {
     group: route.group,
     kind,
@@ -148,11 +150,18 @@ export function strongRequest(
     isExec: false,
     watches: [],
     respVersion: session.respVersion,
-    deps: kind === 'write' ? node.sessions.needed(session.dots) : [],
+    deps: kind === 'write' ? depsOf(server, session, route.group) : [],
     once: null,
     requester: requesterOf(server, session),
     timeoutMs: server.settings.strongTimeoutMs,
   };
+}
+
+/** What a write is not to show before. The group's own writes come before it anyway. */
+function depsOf({ engine: { node } }: ServerState, session: Session, group: string): StrongRequest['deps'] {
+  const stream = node.strong.originOf(group);
+  const needed = node.sessions.needed(session.dots);
+  return stream === null ? needed : needed.filter(([origin]) => nodeOf(origin) !== nodeOf(stream));
 }
 
 /** A single command on strong keys. */

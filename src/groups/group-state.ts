@@ -7,6 +7,7 @@ import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { ContentType, type EntryState } from '../crdt/entry.ts';
+import { UpdateKind } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
@@ -125,7 +126,9 @@ export class GroupState {
     this.keyspace.collectsDirty = options.isStored;
     this.requests = new RequestTable(options.isStored);
     // that a key expires is no change yet: the entry that removes it is
-    this.keyspace.onChange = (key, update) => this.#noteVersion(update === null ? null : key);
+    this.keyspace.onChange = (key, update) => {
+      if (key !== null && update !== null) this.#noteVersion(key, update.kind);
+    };
     this.#transaction = new LocalTransaction(this.keyspace, {
       open: () => ({ origin: options.origin, seq: this.#applied, stamp: this.#stamp, deps: this.#vector }),
       record: (update) => {
@@ -161,13 +164,14 @@ export class GroupState {
     return this.#running;
   }
 
-  #noteVersion(changed: ByteRange | null): void {
-    if (changed === null) return;
+  #noteVersion(changed: ByteRange, by: UpdateKind): void {
     const key = changed.toLatin1();
-    const shown = this.keyspace.entryOf(changed)?.type ?? ContentType.None;
-    if (shown === ContentType.None) this.#versions.delete(key);
+    // in one order of all writes a string that is set shows: nothing need be looked up
+    const isShown =
+      by === UpdateKind.Set || (this.keyspace.entryOf(changed)?.type ?? ContentType.None) !== ContentType.None;
+    if (!isShown) this.#versions.delete(key);
     else {
-      if (!this.#versions.has(key)) this.#creations.made(key, this.#applied);
+      if (this.#versions.get(key) === undefined) this.#creations.made(key, this.#applied);
       this.#versions.set(key, this.#applied);
     }
   }
