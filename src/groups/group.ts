@@ -61,6 +61,8 @@ const PREFER_EVERY_MS = 500;
 const PREFER_AFTER_MS = 2_000;
 /** When a leader looks again that could not remove what has expired. */
 const EXPIRE_AGAIN_MS = 200;
+/** Turns of the node that a follower's entries wait for what it has to say: one that brings entries to the disk, and one that says so. */
+const TURNS_WAITED_MAX = 2;
 const SEEDS = 2 ** 32;
 
 /**
@@ -77,6 +79,13 @@ export class Group {
   /** By log index: whose proposals of this node's leadership are under way. */
   readonly #proposed: Numbered<Proposed> = new Numbered();
   #admissions: Admission[] = [];
+  /** Committed and not applied yet. */
+  #waiting: Entry[] = [];
+  #turnsWaited = 0;
+  /** Whether there is something to be sent or put on disk since the node's last turn. */
+  #hasSaid = false;
+  /** Of what is applied and was proposed here. */
+  #answers: { readonly ticket: Ticket; readonly answer: LeaderAnswer }[] = [];
   readonly #reads: GroupReads;
   /** There is more to read than one turn may: the next is to come soon. */
   #isReadingLeft = false;
@@ -340,15 +349,59 @@ export class Group {
   turn(now: Now, install: () => void): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
     const outputs = this.raft.takeOutputs();
     if (this.raft.leader !== 0 || this.#ledAtMs === -Infinity) this.#ledAtMs = now.monotonicMs;
-    if (outputs.install !== null) install();
+    if (outputs.install !== null) {
+      this.#applyWaiting(now);
+      install();
+    }
     for (const message of outputs.messages) this.#host.send(message.to, message);
     for (const { index, term } of outputs.overwritten) this.#fail(index, term, 'refused');
     this.#noteLeadership();
-    for (const entry of outputs.committed) this.#apply(entry, now);
+    this.#hasSaid ||= outputs.messages.length > 0 || outputs.persist !== null;
+    for (const entry of outputs.committed) this.#waiting.push(entry);
+    if (this.isLeader) this.#applyWaiting(now);
     this.#offer.note(this.#state.inForce, this.#host.ownRules());
     for (const { id, index } of outputs.reads) if (!this.#age.answered(id, index)) this.#reads.confirmed(id, index);
     this.#isReadingLeft = !this.#reads.run(this.#state.applied, now.monotonicMs);
     return { outputs, chunk: this.#state.takeChunk() };
+  }
+
+  #applyWaiting(now: Now): void {
+    if (this.#waiting.length === 0) return;
+    const entries = this.#waiting;
+    this.#waiting = [];
+    this.#turnsWaited = 0;
+    for (const entry of entries) this.#apply(entry, now);
+  }
+
+  /**
+   * To be called at the end of a turn of the node. A follower that has something to say, or to put on disk, does that first: its leader waits for
+   * it, for the copy here nobody does. What it has applied is returned, to be shown; null for nothing.
+   */
+  settle(now: Now): GroupChunk | null {
+    const isSpeaking = this.#hasSaid;
+    this.#hasSaid = false;
+    if (this.#waiting.length === 0) return null;
+    if (isSpeaking && this.#turnsWaited < TURNS_WAITED_MAX) {
+      this.#turnsWaited++;
+      return null;
+    }
+    this.#applyWaiting(now);
+    this.#isReadingLeft = !this.#reads.run(this.#state.applied, now.monotonicMs);
+    return this.#state.takeChunk();
+  }
+
+  /** Whether something is committed and not applied yet. */
+  get isBehind(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Answers what was applied since the last call, which can be shown by now. Says whether anything was. */
+  answerApplied(): boolean {
+    if (this.#answers.length === 0) return false;
+    const answers = this.#answers;
+    this.#answers = [];
+    for (const { ticket, answer } of answers) this.#answer(ticket, answer);
+    return true;
   }
 
   #noteLeadership(): void {
@@ -381,10 +434,9 @@ export class Group {
     // what its client reads there next may wait for this to show
     this.raft.tellCommit(proposed.node);
     const done = proposed.entry === null ? NO_REPLY : reply;
-    this.#answer(
-      proposed,
-      done === null ? { kind: 'refused' } : { kind: 'done', reply: done, versions: [], index: entry.index },
-    );
+    const answer: LeaderAnswer =
+      done === null ? { kind: 'refused' } : { kind: 'done', reply: done, versions: NO_VERSIONS, index: entry.index };
+    this.#answers.push({ ticket: proposed, answer });
   }
 
   /** Null for one of Raft's own. What was proposed here is at hand. */

@@ -382,6 +382,38 @@ export class StrongTier implements StrongView {
     return isBusy;
   }
 
+  /** Ends a turn of the node: groups apply what they put off in it. Says whether there is anything to show by that. */
+  settle(now: Now): boolean {
+    let isBusy = false;
+    for (const kept of this.#groups.values()) {
+      const chunk = kept.group.settle(now);
+      if (chunk === null) continue;
+      this.#show(kept, chunk);
+      isBusy = true;
+    }
+    return isBusy;
+  }
+
+  /** Whether a group has something left to apply, in a turn that is to come at once. */
+  get isBehind(): boolean {
+    for (const { group } of this.#groups.values()) if (group.isBehind) return true;
+    return false;
+  }
+
+  #show(kept: Kept, chunk: GroupChunk): void {
+    if (!kept.isShownBehind) kept.isShownBehind = !this.#host.show(kept.group.plan.origin, chunk);
+  }
+
+  /**
+   * Answers what was applied. To be called when all that could be shown of it is: a client that reads here what it wrote need not wait for
+   * it then. Says whether anything was answered, which may lead to more.
+   */
+  answerApplied(): boolean {
+    let isBusy = false;
+    for (const { group } of this.#groups.values()) if (group.answerApplied()) isBusy = true;
+    return isBusy;
+  }
+
   #turn(kept: Kept, now: Now): boolean {
     const { group } = kept;
     group.admit(now);
@@ -391,7 +423,7 @@ export class StrongTier implements StrongView {
     kept.compactTo = outputs.discardUpTo ?? kept.compactTo;
     kept.tendSnapshots();
     for (const to of outputs.snapshotsWanted) this.#sendSnapshot(kept, to);
-    if (chunk !== null && !kept.isShownBehind) kept.isShownBehind = !this.#host.show(group.plan.origin, chunk);
+    if (chunk !== null) this.#show(kept, chunk);
     const { committed, messages, persist, reads } = outputs;
     // who got an answer may have asked again at once; of a snapshot a turn makes a part
     const hasSaid = messages.some(({ type }) => type !== 'snapshot');

@@ -291,7 +291,7 @@ export class RegionNode implements Engine, NodeView {
 
   /** Whether more of what came, or is to be sent, is to be done in a turn of its own, at once: requests that wait go before it. */
   get isBehind(): boolean {
-    return this.#delivery.isBehind || this.#replicator.isBehind;
+    return this.#delivery.isBehind || this.#replicator.isBehind || this.#strong?.isBehind === true;
   }
 
   /** Time passes: acknowledgements, expiry, forgetting. To be called after `nextTickMs`. */
@@ -318,10 +318,15 @@ export class RegionNode implements Engine, NodeView {
 
   /** What groups decided is applied and shown; what that lets in is decided in the same turn. */
   #flushStrong(now: Now): void {
-    while (this.#strong?.flush(now) === true) this.#delivery.deliver(now);
+    this.#turnGroups(now);
     // what was agreed on is done, and what is done reported, in the same turn
-    if (this.membership.agreement?.follow() === true)
-      while (this.#strong?.flush(now) === true) this.#delivery.deliver(now);
+    if (this.membership.agreement?.follow() === true) this.#turnGroups(now);
+    if (this.#strong?.settle(now) === true) this.#delivery.deliver(now);
+  }
+
+  #turnGroups(now: Now): void {
+    do while (this.#strong?.flush(now) === true) this.#delivery.deliver(now);
+    while (this.#strong?.answerApplied() === true);
   }
 
   /** What is to be on disk before quorum groups go on, null for nothing more. To be stored at once, in the order of the calls. */
