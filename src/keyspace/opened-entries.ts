@@ -1,9 +1,9 @@
 import type { ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
+import { Entry, type EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
-import type { UpdateContext } from '../crdt/update.ts';
+import { covers, type UpdateContext } from '../crdt/update.ts';
 import type { FlushedSides } from '../crdt/writes.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { GrownDocuments } from './grown-documents.ts';
@@ -50,44 +50,54 @@ export class OpenedEntries {
     return this.#slots.add(key, hash, this.#parts.recent.count > 0 ? kind | SlotFlag.Noted : kind);
   }
 
-  /** What is in a slot, to be changed; a write that said itself that it was made recently is noted. */
-  open(slot: Slot): Entry {
-    const { records } = this.#slots;
-    if (this.#slots.isPlain(slot) && records.type(slot) !== ContentType.None) {
-      const origin = this.#slots.originOf(slot) as Origin;
-      if (this.#parts.recent.isRecent(origin, records.seq(slot))) {
-        this.#parts.recent.note(this.#slots.keyText(slot) ?? '', origin, records.seq(slot));
-        records.mark(slot, SlotFlag.Noted);
-      }
-    }
-    return this.#slots.open(slot);
+  /**
+   * Takes in an entry that changed, and closes it; `context` is that of the transaction where it was one. The last change of a key stands in
+   * its slot's record (RULES S1). One that another takes the place of is a cause of that, or is noted by name; so is one whose key goes.
+   */
+  changed(slot: Slot, entry: Entry, context: UpdateContext | null): void {
+    this.#keepLastChange(slot, context, () => this.#ledger.changed(slot, entry));
+    if (entry.document !== null) this.#parts.grownDocuments.note(this.#slots.keyText(slot) ?? '');
+  }
+
+  #keepLastChange(slot: Slot, context: UpdateContext | null, takeIn: () => void): void {
+    const seq = this.#slots.records.seq(slot);
+    const origin = (seq === 0 ? 0 : this.#slots.originOf(slot)) as Origin;
+    const isKept =
+      seq > 0 &&
+      (context === null || !covers(context, origin, seq)) &&
+      this.#parts.recent.isRecent(origin, seq);
+    const name = isKept ? this.#slots.keyText(slot) : null;
+    takeIn();
+    // a transaction's own change is what the slot says next
+    if (name !== null && (context !== null || !this.#says(slot, origin, seq)))
+      this.#noteByName(slot, name, origin, seq);
   }
 
   /** A transaction changed a key, whose slot may be gone. */
   noteRecent(slot: Slot, key: ByteRange, { origin, seq }: UpdateContext): void {
-    const { records } = this.#slots;
     const isLive = this.#slots.isLive(slot);
-    if (isLive && this.#slots.isPlain(slot) && records.seq(slot) === seq && this.#slots.originOf(slot) === origin) {
-      this.#parts.recent.noteWrite(origin, seq);
-      return;
-    }
-    this.#parts.recent.note(key.toLatin1(), origin, seq);
-    if (isLive) records.mark(slot, SlotFlag.Noted);
+    const isSaid =
+      isLive && (this.#slots.isPlain(slot) ? this.#says(slot, origin, seq) : this.#slots.noteChange(slot, origin, seq));
+    if (isSaid) this.#parts.recent.noteWrite(origin, seq);
+    else this.#noteByName(slot, key.toLatin1(), origin, seq);
   }
 
-  /** Takes in an entry that changed, and closes it. */
-  changed(slot: Slot, entry: Entry): void {
-    this.#ledger.changed(slot, entry);
-    if (entry.document !== null) this.#parts.grownDocuments.note(this.#slots.keyText(slot) ?? '');
+  #says(slot: Slot, origin: Origin, seq: number): boolean {
+    return this.#slots.isLive(slot) && this.#slots.records.seq(slot) === seq && this.#slots.originOf(slot) === origin;
+  }
+
+  #noteByName(slot: Slot, name: string, origin: Origin, seq: number): void {
+    this.#parts.recent.note(name, origin, seq);
+    if (this.#slots.isLive(slot)) this.#slots.records.mark(slot, SlotFlag.Noted);
   }
 
   /** Forgets what is stable of a key; says whether nothing is left to wait for. */
   settle(slot: Slot, stable: VersionVector, flush: FlushMark | null): boolean {
     if (!this.#slots.isLive(slot) || this.#slots.isPlain(slot)) return true;
     this.#slots.beforeChange(slot);
-    const entry = this.open(slot);
+    const entry = this.#slots.open(slot);
     const isSettled = entry.settle(stable, flush);
-    this.#ledger.forgotten(slot, entry);
+    this.#keepLastChange(slot, null, () => this.#ledger.forgotten(slot, entry));
     return isSettled;
   }
 
@@ -96,21 +106,21 @@ export class OpenedEntries {
     this.#ledger.purge.markQuiet(slot);
     if (this.#slots.isPlain(slot) || !this.#slots.entryAt(slot).hasSeveralTypes) return;
     this.#slots.beforeChange(slot);
-    const entry = this.open(slot);
+    const entry = this.#slots.open(slot);
     entry.forgetLosingTypes(stable);
-    this.#ledger.forgotten(slot, entry);
+    this.#keepLastChange(slot, null, () => this.#ledger.forgotten(slot, entry));
   }
 
   /** Merges what another side has of a key that is about to change; null is nothing. */
   mergeEntry(slot: Slot, other: Entry | null, sides: FlushedSides): void {
-    const entry = this.open(slot);
+    const entry = this.#slots.open(slot);
     entry.merge(other, entry.expiresByLog ? { ...sides, localFlush: null, remoteFlush: null } : sides);
     this.merged(slot, entry);
   }
 
   /** Takes in an entry of which it is not known when it changed last. */
   merged(slot: Slot, entry: Entry): void {
-    this.changed(slot, entry);
+    this.changed(slot, entry, null);
     this.#ledger.forget.noteMerged(slot, entry);
   }
 

@@ -129,12 +129,13 @@ export class SlabKeyspace implements KeyspaceReader {
 
   #readRecent(key: ByteRange, slot: Slot): void {
     const { records } = this.#slots;
-    if (slot === NO_SLOT || !this.#slots.isPlain(slot)) {
+    if (slot === NO_SLOT) {
       this.recent.read(key);
       return;
     }
     const isNoted = records.has(slot, SlotFlag.Noted) !== 0;
-    const isStillNoted = this.recent.read(key, this.#slots.originOf(slot), records.seq(slot), isNoted);
+    const seq = records.seq(slot);
+    const isStillNoted = this.recent.read(key, seq === 0 ? 0 : this.#slots.originOf(slot), seq, isNoted);
     if (isNoted && !isStillNoted) records.unmark(slot, SlotFlag.Noted);
   }
 
@@ -242,14 +243,14 @@ export class SlabKeyspace implements KeyspaceReader {
     // what others still hold from before the key became weak
     if (this.kinds.isWeak(key)) return false;
     const slot = this.#entries.slotFor(key, update.hash);
-    const entry = this.#entries.open(slot);
+    const entry = this.#slots.open(slot);
     this.conflicts.watch(key, entry, update, context, this.#flush);
     const { type, expiryMs } = entry;
     const contentChanged = entry.apply(update, context, entry.expiresByLog ? null : this.#flush);
     entry.refresh();
     // what an update removes beside its own content shows in these
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
-    this.#entries.changed(slot, entry);
+    this.#entries.changed(slot, entry, context);
     this.#ledger.forget.note(slot, context.origin, context.seq, entry);
     this.#entries.noteRecent(slot, key, context);
     if (changed) this.onChange(key, update);
@@ -294,13 +295,13 @@ export class SlabKeyspace implements KeyspaceReader {
   applyWeak(update: Update): void {
     const { key } = update;
     const slot = this.#entries.slotFor(key, update.hash);
-    const entry = this.#entries.open(slot);
+    const entry = this.#slots.open(slot);
     const { type, expiryMs } = entry;
     const contentChanged = entry.apply(update, this.#weakWrites.next(), null);
     entry.settle(this.#weakWrites.stable, null);
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
     if (entry.type === ContentType.None) this.#ledger.changed(slot, new Entry());
-    else this.#entries.changed(slot, entry);
+    else this.#entries.changed(slot, entry, null);
     if (changed) this.onChange(key, update);
   }
 
@@ -318,10 +319,10 @@ export class SlabKeyspace implements KeyspaceReader {
         this.#ledger.drop(slot);
         continue;
       }
-      const entry = this.#entries.open(slot);
+      const entry = this.#slots.open(slot);
       entry.flush(isLatest ? mark : null, context);
       entry.refresh();
-      this.#entries.changed(slot, entry);
+      this.#entries.changed(slot, entry, context);
     }
     if (this.#slots.keyCount === 0) this.#ledger.dirty.noteClear();
     this.onChange(null, update);

@@ -131,6 +131,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     records.setAddress(slot, address);
     records.setSizeClass(slot, sizeClass);
     records.setValue(slot, 0);
+    records.setDot(slot, 0, 0, 0);
     records.setExpiryMs(slot, Infinity);
     records.mark(slot, SlotFlag.Live | kind);
     copyBytes(key.buf, key.start, length, this.#memory.buffer(address), this.#memory.offset(address));
@@ -156,8 +157,16 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     return this.records.has(slot, SlotFlag.Object) === 0;
   }
 
+  /** The origin of the dot in the slot's record: of a plain string that of its write, else that of the key's last change, as far as it was noted. */
   originOf(slot: Slot): number {
     return this.#origins.at(this.records.origin(slot));
+  }
+
+  /** Notes the last change of what is not plain; false where there is no room for its origin. */
+  noteChange(slot: Slot, origin: number, seq: number): boolean {
+    if (!this.knowsOrigin(origin)) return false;
+    this.records.setDot(slot, 0, this.#origins.placeOf(origin), seq);
+    return true;
   }
 
   /** What is in a slot, to be read: a change to it may be lost. */
