@@ -4,7 +4,7 @@ import type { VersionVector } from '../clock/version-vector.ts';
 import { DocumentContent, type DocumentState } from './document-content.ts';
 import { Expiries, type ExpiryState } from './expiries.ts';
 import { HashContent, type FieldState } from './hash-content.ts';
-import { parseAmount } from './increments.ts';
+import { Increments, parseAmount, type Run, type RunState } from './increments.ts';
 import { SetContent, type MemberState } from './set-content.ts';
 import { SiblingContent, type SiblingsState } from './sibling-content.ts';
 import { restoredString } from './string-forms.ts';
@@ -60,7 +60,25 @@ export class Entry {
     return entry;
   }
 
-  /** Whether it is such an entry: `ofRegister` makes the same of its parts. */
+  /** The entry of a counter that is increments and nothing else. */
+  static ofCounter(runs: readonly RunState[]): Entry {
+    const entry = new Entry();
+    const string = new StringContent();
+    string.increments = Increments.fromState(runs);
+    entry.string = string;
+    entry.type = ContentType.String;
+    return entry;
+  }
+
+  /** The runs of such an entry, where they are few and exact (`Increments.exactRuns`); else null. */
+  counterRuns(runsMax: number): readonly Run[] | null {
+    const { string } = this;
+    if (string.keepsSiblings || string.value !== null || string.stamp !== 0 || string.increments === null) return null;
+    if (this.hash !== null || this.set !== null || this.document !== null || this.expiries !== null) return null;
+    return string.increments.exactRuns(runsMax);
+  }
+
+  /** Whether `ofRegister` makes the same of its parts. */
   get isRegister(): boolean {
     const { string, expiries } = this;
     if (string.keepsSiblings || string.value === null || string.increments !== null) return false;

@@ -65,6 +65,12 @@ export class Increments {
     return this.#units;
   }
 
+  /** The runs, where there are at most so many, each and their sum whole and exact as a double; else null. */
+  exactRuns(runsMax: number): readonly Run[] | null {
+    if (this.#runs.length > runsMax || this.#units !== 0n || !isExact(this.#integer)) return null;
+    return this.#runs.every(({ integer, units }) => units === 0n && isExact(integer)) ? this.#runs : null;
+  }
+
   add(amount: Amount, context: UpdateContext): void {
     const run = { origin: context.origin, first: context.seq, last: context.seq, stamp: context.stamp, ...amount };
     const before = this.#runs.at(-1);
@@ -103,6 +109,7 @@ export class Increments {
 
   /** Folds the stable runs of each origin into one. */
   fold(stable: VersionVector): void {
+    if (this.#runs.length < 2) return;
     const folded = new Map<number, Run>();
     const rest: Run[] = [];
     for (const run of this.#runs) {
@@ -137,6 +144,8 @@ export class Increments {
 
   /** Whether all runs are stable and folded, so that a fold would change nothing. */
   isSettled(stable: VersionVector): boolean {
+    const [first] = this.#runs;
+    if (first !== undefined && this.#runs.length === 1) return stable.contains(first.origin as Origin, first.last);
     const origins = new Set<number>();
     for (const run of this.#runs) {
       if (!stable.contains(run.origin as Origin, run.last) || origins.has(run.origin)) return false;
@@ -184,6 +193,8 @@ export class Increments {
     return increments;
   }
 }
+
+const isExact = (integer: bigint): boolean => Number.isSafeInteger(Number(integer));
 
 function joined(left: Run, right: Run): Run {
   return {

@@ -28,7 +28,12 @@ export class ForgetQueue {
 
   /** Notes that a transaction left something behind in an entry that is not its plain latest value. */
   note(slot: Slot, origin: number, seq: number, entry: Entry): void {
-    if (this.#records.has(slot, SlotFlag.Forget) !== 0 || isPlain(entry)) return;
+    if (!isPlain(entry)) this.noteUnsettled(slot, origin, seq);
+  }
+
+  /** As `note`, of what is known not to be plain. */
+  noteUnsettled(slot: Slot, origin: number, seq: number): void {
+    if (this.#records.has(slot, SlotFlag.Forget) !== 0) return;
     this.#records.mark(slot, SlotFlag.Forget);
     this.#push(slot, origin, seq);
   }

@@ -53,7 +53,7 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   delete(key: ByteRange, hash: number): void {
-    const entry = this.#keyspace.entryOf(key);
+    const entry = this.#keyspace.entryOf(key, hash);
     const hasString = entry?.string.isLive === true;
     const hasDocument = entry?.document?.isLive === true;
     if (hasDocument) {
@@ -74,14 +74,15 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   #increment(key: ByteRange, hash: number, delta: string): void {
-    const isNew = this.#clearHidden(key, hash);
-    const entry = this.#keyspace.entryOf(key);
-    if (entry?.string.keepsSiblings === true && entry.string.count > 1) return this.#collapse(key, hash, delta);
+    const slot = this.#keyspace.find(key, hash, this.nowMs);
+    if (slot < 0) this.#clearKept(key, hash);
+    else if (this.#keyspace.hasSeveralSiblings(slot)) return this.#collapse(key, hash, delta);
     this.#begin(UpdateKind.Increment, key, hash);
-    this.#setBase(entry?.string.base ?? null);
-    this.#update.value.setFrom(latin1Range(delta));
+    // what is hidden is removed, so there is no register of it
+    if (slot >= 0) this.#setBase(this.#keyspace.baseAt(slot));
+    this.#update.value.setFrom(delta === '1' ? ONE : latin1Range(delta));
     this.#commit();
-    if (isNew) this.#limitNew(key, hash);
+    if (slot < 0) this.#limitNew(key, hash);
   }
 
   /** An increment on several siblings counts on none of them: it becomes a write of what they show and the amount (RULES V5). */
@@ -94,7 +95,7 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   expire(key: ByteRange, hash: number, atMs: number): void {
-    const entry = this.#keyspace.entryOf(key);
+    const entry = this.#keyspace.entryOf(key, hash);
     const string = entry?.type === ContentType.String ? entry.string : null;
     if (string?.keepsSiblings === true && string.count > 1) {
       for (const base of string.bases()) this.#expire(key, hash, atMs, base);
@@ -219,10 +220,14 @@ export class LocalTransaction implements TransactionWriter {
    */
   #clearHidden(key: ByteRange, hash: number): boolean {
     if (this.#keyspace.find(key, hash, this.nowMs) >= 0) return false;
-    const entry = this.#keyspace.entryOf(key);
+    this.#clearKept(key, hash);
+    return true;
+  }
+
+  #clearKept(key: ByteRange, hash: number): void {
+    const entry = this.#keyspace.entryOf(key, hash);
     const mayBeKeptElsewhere = entry === undefined && this.#keyspace.forgetsKeys;
     if (mayBeKeptElsewhere || entry?.hasResidue === true) this.delete(key, hash);
-    return true;
   }
 
   /** When a key expires that is made now without an expiry of its own: what its class says. */
@@ -268,3 +273,4 @@ export class LocalTransaction implements TransactionWriter {
 }
 
 const EMPTY: ByteRange = latin1Range('');
+const ONE: ByteRange = latin1Range('1');

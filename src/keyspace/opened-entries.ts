@@ -63,9 +63,7 @@ export class OpenedEntries {
     const seq = this.#slots.records.seq(slot);
     const origin = (seq === 0 ? 0 : this.#slots.originOf(slot)) as Origin;
     const isKept =
-      seq > 0 &&
-      (context === null || !covers(context, origin, seq)) &&
-      this.#parts.recent.isRecent(origin, seq);
+      seq > 0 && (context === null || !covers(context, origin, seq)) && this.#parts.recent.isRecent(origin, seq);
     const name = isKept ? this.#slots.keyText(slot) : null;
     takeIn();
     // a transaction's own change is what the slot says next
@@ -73,11 +71,22 @@ export class OpenedEntries {
       this.#noteByName(slot, name, origin, seq);
   }
 
+  /** Adds to a counter in the slab, or makes it one. */
+  increment(slot: Slot, key: ByteRange, amount: number, context: UpdateContext): void {
+    const isNew = !this.#slots.isCounter(slot);
+    this.#keepLastChange(slot, context, () => this.#slots.increment(slot, amount, context));
+    if (isNew) this.#ledger.counted.add(slot);
+    this.#ledger.dirty.note(slot);
+    this.#ledger.forget.noteUnsettled(slot, context.origin, context.seq);
+    this.noteRecent(slot, key, context);
+  }
+
   /** A transaction changed a key, whose slot may be gone. */
   noteRecent(slot: Slot, key: ByteRange, { origin, seq }: UpdateContext): void {
     const isLive = this.#slots.isLive(slot);
     const isSaid =
-      isLive && (this.#slots.isPlain(slot) ? this.#says(slot, origin, seq) : this.#slots.noteChange(slot, origin, seq));
+      isLive &&
+      (this.#slots.isRegister(slot) ? this.#says(slot, origin, seq) : this.#slots.noteChange(slot, origin, seq));
     if (isSaid) this.#parts.recent.noteWrite(origin, seq);
     else this.#noteByName(slot, key.toLatin1(), origin, seq);
   }
@@ -93,12 +102,25 @@ export class OpenedEntries {
 
   /** Forgets what is stable of a key; says whether nothing is left to wait for. */
   settle(slot: Slot, stable: VersionVector, flush: FlushMark | null): boolean {
-    if (!this.#slots.isLive(slot) || this.#slots.isPlain(slot)) return true;
+    if (!this.#slots.isLive(slot)) return true;
+    if (this.#slots.isPlain(slot)) {
+      if (!this.#slots.isCounter(slot)) return true;
+      const counter = this.#slots.counterAt(slot);
+      if (counter.isOneOrigin(stable)) return this.#folded(slot, counter.count);
+    }
     this.#slots.beforeChange(slot);
     const entry = this.#slots.open(slot);
     const isSettled = entry.settle(stable, flush);
     this.#keepLastChange(slot, null, () => this.#ledger.forgotten(slot, entry));
     return isSettled;
+  }
+
+  #folded(slot: Slot, runs: number): true {
+    if (runs === 1) return true;
+    this.#slots.beforeChange(slot);
+    this.#slots.foldCounter(slot);
+    this.#ledger.dirty.note(slot);
+    return true;
   }
 
   /** All that was applied to a key is stable. */

@@ -7,7 +7,7 @@ import type { DocumentNode } from '../crdt/document.ts';
 import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
 import type { ShownSiblings, SiblingContent, SiblingView } from '../crdt/sibling-content.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
-import { compareWrites, covers, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
+import { compareWrites, UpdateKind, type StampedDot, type Update, type UpdateContext } from '../crdt/update.ts';
 import type { MergeSides } from '../crdt/writes.ts';
 import { ConflictLog } from './conflict-log.ts';
 import { ContainerReaders } from './container-readers.ts';
@@ -25,10 +25,11 @@ import {
   type Slot,
 } from './keyspace.ts';
 import { OpenedEntries } from './opened-entries.ts';
+import { PlainWrites } from './plain-writes.ts';
 import { RecentChanges } from './recent-changes.ts';
 import type { HashKey } from './slab/key-hash.ts';
 import { SlabTable } from './slab/slab-table.ts';
-import { KIND_FLAGS, SlotFlag } from './slab/slot-records.ts';
+import { SlotFlag } from './slab/slot-records.ts';
 import { SnapshotCursor, type SnapshotEntry, type SnapshotSource } from './snapshot-cursor.ts';
 import { WeakWrites } from './weak-writes.ts';
 
@@ -49,6 +50,7 @@ export class SlabKeyspace implements KeyspaceReader {
   readonly #slots: SlabTable;
   readonly #ledger: KeyLedger;
   readonly #entries: OpenedEntries;
+  readonly #plain: PlainWrites;
   #forgetsKeys = false;
   readonly #readers: ContainerReaders = new ContainerReaders();
   #flush: FlushMark | null = null;
@@ -73,6 +75,7 @@ export class SlabKeyspace implements KeyspaceReader {
     this.#slots = new SlabTable(hashKey);
     this.#ledger = new KeyLedger(this.#slots);
     this.#entries = new OpenedEntries(this.#slots, this.#ledger, this);
+    this.#plain = new PlainWrites(this.#slots, this.#ledger, this.#entries, this);
     const isPinned = (key: string): boolean => this.kinds.isPinned(latin1Range(key));
     this.arrivals = new Arrivals({ mergeKey: (...merge) => this.#mergeKey(...merge), isPinned }, this.#slots);
     this.grownDocuments = new GrownDocuments(
@@ -164,8 +167,12 @@ export class SlabKeyspace implements KeyspaceReader {
   }
 
   stringInto(slot: Slot, into: ByteRange): void {
-    if (this.#slots.isPlain(slot)) {
+    if (this.#slots.isRegister(slot)) {
       this.#slots.valueInto(slot, into);
+      return;
+    }
+    if (this.#slots.isCounter(slot)) {
+      this.#readers.text(String(this.#slots.counterAt(slot).sum), into);
       return;
     }
     const { string } = this.entryAt(slot);
@@ -184,6 +191,21 @@ export class SlabKeyspace implements KeyspaceReader {
 
   #shown(slot: Slot, string: SiblingContent): ShownSiblings {
     return string.shown((siblings) => this.showSiblings(this.#slots.keyText(slot) ?? '', siblings));
+  }
+
+  /** The register that an increment of a string made now counts on; null for none. */
+  baseAt(slot: Slot): StampedDot | null {
+    if (this.#slots.isCounter(slot)) return null;
+    if (!this.#slots.isRegister(slot)) return this.entryAt(slot).string.base;
+    const { records } = this.#slots;
+    return { stamp: records.stamp(slot), origin: this.#slots.originOf(slot), seq: records.seq(slot) };
+  }
+
+  /** Whether a string shows more than one write. */
+  hasSeveralSiblings(slot: Slot): boolean {
+    if (this.#slots.records.has(slot, SlotFlag.Siblings) === 0) return false;
+    const { string } = this.entryAt(slot);
+    return string.keepsSiblings && string.count > 1;
   }
 
   siblingsAt(slot: Slot): KeptSiblings {
@@ -236,7 +258,10 @@ export class SlabKeyspace implements KeyspaceReader {
 
   /** Applies one update of a transaction; says whether what is shown may have changed. */
   apply(update: Update, context: UpdateContext): boolean {
-    if (update.kind === UpdateKind.Set && this.#applyPlain(update, context)) return true;
+    if (this.#plain.apply(update, context, this.#flush)) {
+      this.onChange(update.key, update);
+      return true;
+    }
     if (update.kind === UpdateKind.FlushAll) return this.#applyFlush(update, context);
     if (update.kind === UpdateKind.Publish || update.kind === UpdateKind.CloseIncarnations) return false;
     const { key } = update;
@@ -255,40 +280,6 @@ export class SlabKeyspace implements KeyspaceReader {
     this.#entries.noteRecent(slot, key, context);
     if (changed) this.onChange(key, update);
     return changed;
-  }
-
-  /**
-   * SET of what is nothing or one write that it has seen: the latest and only write of the key, whatever else there is (RULES V1–V6). False
-   * where it is not that, and nothing was done.
-   */
-  #applyPlain(update: Update, context: UpdateContext): boolean {
-    const { origin, seq, stamp } = context;
-    const flush = this.#flush;
-    if (flush !== null && compareWrites(stamp, origin, flush.stamp, flush.origin) < 0) return false;
-    const slots = this.#slots;
-    if (this.arrivals.isOpen || this.conflicts.isFollowing || !slots.knowsOrigin(origin)) return false;
-    const { key } = update;
-    const hash = update.hash === 0 ? slots.hashOf(key) : update.hash;
-    const known = slots.slotOf(key, hash);
-    if (known === NO_SLOT ? this.kinds.flagsOf(key) !== 0 : !this.#isSupersededBy(known, context)) return false;
-    if (known !== NO_SLOT) slots.beforeChange(known);
-    const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
-    this.#ledger.beforeWrite(slot);
-    slots.write(slot, update.value, context, update.atMs);
-    this.#ledger.written(slot);
-    this.recent.noteWrite(origin, seq);
-    this.onChange(key, update);
-    return true;
-  }
-
-  /** Whether a slot holds one write, as any key has it, and a SET in this context has seen that and is later. */
-  #isSupersededBy(slot: Slot, context: UpdateContext): boolean {
-    const { records } = this.#slots;
-    if (records.has(slot, KIND_FLAGS | SlotFlag.Object) !== 0) return false;
-    const origin = this.#slots.originOf(slot);
-    if (compareWrites(context.stamp, context.origin, records.stamp(slot), origin) < 0) return false;
-    // what is made here has seen all that is here
-    return context.origin === this.conflicts.host.origin || covers(context, origin, records.seq(slot));
   }
 
   /** Applies one update, made here, to a key that never leaves this node. */

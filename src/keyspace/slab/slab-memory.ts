@@ -38,6 +38,7 @@ export interface BlockOwners {
 export class SlabMemory {
   readonly #bytes: Uint8Array[] = [];
   readonly #words: Uint32Array[] = [];
+  readonly #doubles: Float64Array[] = [];
   /** Granules that blocks were cut from. */
   readonly #top: number[] = [];
   /** Bytes of blocks that are not free. */
@@ -64,6 +65,16 @@ export class SlabMemory {
   /** The memory that an address is in. */
   buffer(address: number): Uint8Array {
     return this.#bytes[address >>> SEGMENT_BITS] as Uint8Array;
+  }
+
+  /** The same memory as doubles. */
+  doubles(address: number): Float64Array {
+    return this.#doubles[address >>> SEGMENT_BITS] as Float64Array;
+  }
+
+  /** Bytes to be left free behind so many in a block, so that a double can follow. */
+  static padding(bytes: number): number {
+    return -(bytes + HEADER_BYTES) & 7;
   }
 
   /** Where in it what is kept begins. */
@@ -124,6 +135,7 @@ export class SlabMemory {
     const memory = new Uint8Array(bytes);
     this.#bytes[number] = memory;
     this.#words[number] = new Uint32Array(memory.buffer);
+    this.#doubles[number] = new Float64Array(memory.buffer);
     this.#top[number] = 0;
     this.#used[number] = 0;
     this.#capacityBytes += bytes;
@@ -134,6 +146,7 @@ export class SlabMemory {
     this.#capacityBytes -= (this.#bytes[segment] as Uint8Array).length;
     this.#bytes[segment] = NOTHING;
     this.#words[segment] = NO_WORDS;
+    this.#doubles[segment] = NO_DOUBLES;
     this.#unusedNumbers.push(segment);
   }
 
@@ -195,6 +208,7 @@ export class SlabMemory {
     memory.set(before);
     this.#bytes[this.#current] = memory;
     this.#words[this.#current] = new Uint32Array(memory.buffer);
+    this.#doubles[this.#current] = new Float64Array(memory.buffer);
     this.#capacityBytes += bytes - before.length;
   }
 
@@ -310,3 +324,4 @@ export class SlabMemory {
 
 const NOTHING = new Uint8Array(0);
 const NO_WORDS = new Uint32Array(0);
+const NO_DOUBLES = new Float64Array(0);

@@ -4,6 +4,7 @@ import { ContentType, Entry, type EntryState } from '../../crdt/entry.ts';
 import type { UpdateContext } from '../../crdt/update.ts';
 import { CausewayError } from '../../errors.ts';
 import { NO_SLOT, type Slot } from '../keyspace.ts';
+import { CounterRuns, RUNS_MAX } from './counter-runs.ts';
 import { KeyHash, type HashKey } from './key-hash.ts';
 import { OriginTable } from './origin-table.ts';
 import { SlabMemory, type BlockOwners } from './slab-memory.ts';
@@ -25,7 +26,8 @@ const TIDIED_A_KEY = 4;
 
 /**
  * Which state stands where: a slot number for each key, reused when its key is gone. A string of one write, with at most the expiry that it
- * came with, lies in the slab whole: bytes of key and value in one block, the write's place in the slot's record. All other states are an
+ * came with, lies in the slab whole: bytes of key and value in one block, the write's place in the slot's record. So does a counter that is a few
+ * runs of increments. All other states are an
  * `Entry` beside it; one is made (`open`) before anything is done to a string that is not plain, and taken down again (`close`)
  * when it is plain afterwards. So all rules stay in `crdt/`.
  */
@@ -37,6 +39,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   readonly #hash: KeyHash;
   readonly #objects: (Entry | null)[] = [];
   readonly #freeObjects: number[] = [];
+  readonly #counter: CounterRuns = new CounterRuns();
   readonly observers: Set<SlotObserver> = new Set();
   #firstFree: number = NO_FREE_SLOT;
   /** The block that `#reserve` replaced, until what was read from it is written. */
@@ -152,9 +155,17 @@ export class SlabTable implements IndexedKeys, BlockOwners {
 
   // ── states ──
 
-  /** Whether the slot's key is a string of one write that lies in the slab. */
+  /** Whether what is in a slot lies in the slab: a string of one write, or a counter. */
   isPlain(slot: Slot): boolean {
     return this.records.has(slot, SlotFlag.Object) === 0;
+  }
+
+  isRegister(slot: Slot): boolean {
+    return this.records.has(slot, SlotFlag.Object | SlotFlag.Counter) === 0;
+  }
+
+  isCounter(slot: Slot): boolean {
+    return this.records.has(slot, SlotFlag.Counter) !== 0;
   }
 
   /** The origin of the dot in the slot's record: of a plain string that of its write, else that of the key's last change, as far as it was noted. */
@@ -187,6 +198,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     if (this.isPlain(slot)) {
       const place = this.#freeObjects.pop() ?? this.#objects.length;
       this.records.setValue(slot, place);
+      this.records.unmark(slot, SlotFlag.Counter);
       this.records.mark(slot, SlotFlag.Object);
     }
     this.#objects[this.records.value(slot)] = entry;
@@ -197,8 +209,20 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     const { records } = this;
     records.setType(slot, entry.type);
     records.setExpiryMs(slot, entry.expiryMs);
-    if (!entry.isRegister || !this.#deflate(slot, entry)) this.#reserve(slot, 0);
+    const isLaidDown = entry.isRegister ? this.#deflate(slot, entry) : this.#deflateCounter(slot, entry);
+    if (!isLaidDown) this.#reserve(slot, 0);
     this.#freeReplaced();
+  }
+
+  #deflateCounter(slot: Slot, entry: Entry): boolean {
+    const runs = entry.counterRuns(RUNS_MAX);
+    if (runs === null) return false;
+    this.#dropObject(slot);
+    const counter = this.#resizeCounter(slot, runs.length, 0);
+    counter.clear();
+    for (const { origin, first, last, stamp, integer } of runs)
+      counter.push(origin, first, last, stamp, Number(integer));
+    return true;
   }
 
   #deflate(slot: Slot, { string }: Entry): boolean {
@@ -227,6 +251,11 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     const { records } = this;
     // a slot that was just given out
     if (records.type(slot) === ContentType.None) return this.#newEntry(slot);
+    if (this.isCounter(slot)) {
+      const counter = Entry.ofCounter(this.counterAt(slot).toState());
+      counter.expiresByLog = records.has(slot, SlotFlag.Pinned) !== 0;
+      return counter;
+    }
     const dot = { stamp: records.stamp(slot), origin: this.originOf(slot), seq: records.seq(slot) };
     const entry = Entry.ofRegister(this.#valueText(slot), dot, records.expiryMs(slot));
     entry.expiresByLog = records.has(slot, SlotFlag.Pinned) !== 0;
@@ -279,6 +308,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   /** The plain form of what is in a slot. */
   stateAt(slot: Slot): EntryState {
     if (!this.isPlain(slot)) return this.#objectAt(slot).toState();
+    if (this.isCounter(slot)) return [[null, 0, 0, 0, this.counterAt(slot).toState()], null, null, null];
     const { records } = this;
     const [stamp, origin, seq] = [records.stamp(slot), this.originOf(slot), records.seq(slot)];
     const expiryMs = records.expiryMs(slot);
@@ -303,6 +333,60 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     records.setDot(slot, context.stamp, this.#origins.placeOf(context.origin), context.seq);
     records.setExpiryMs(slot, expiryMs);
     records.setType(slot, ContentType.String);
+  }
+
+  // ── counters ──
+
+  /** The increments of a counter in the slab; good until the next call. */
+  counterAt(slot: Slot): CounterRuns {
+    const address = this.records.address(slot);
+    const keyLength = this.records.keyLength(slot);
+    const at = this.#memory.offset(address) + keyLength + SlabMemory.padding(keyLength);
+    return this.#counter.point(this.#memory.doubles(address), at / Float64Array.BYTES_PER_ELEMENT);
+  }
+
+  /** Whether an increment finds room in a counter, and that stays exact. */
+  takesIncrement(slot: Slot, amount: number, { origin, seq }: UpdateContext): boolean {
+    const counter = this.counterAt(slot);
+    if (!Number.isSafeInteger(counter.sum + amount)) return false;
+    return counter.count < RUNS_MAX || counter.isLast(origin, seq);
+  }
+
+  /** Adds an increment to a counter where it finds room, or makes a new slot one. */
+  increment(slot: Slot, amount: number, { origin, seq, stamp }: UpdateContext): void {
+    const isNew = !this.isCounter(slot);
+    if (!isNew && this.counterAt(slot).isLast(origin, seq)) {
+      this.counterAt(slot).addToLast(amount);
+      return;
+    }
+    const count = isNew ? 0 : this.counterAt(slot).count;
+    const counter = this.#resizeCounter(slot, count + 1, isNew ? 0 : this.records.value(slot));
+    if (isNew) counter.clear();
+    counter.push(origin, seq, seq, stamp, amount);
+    this.records.setType(slot, ContentType.String);
+  }
+
+  /** Folds a counter's runs where all of them are one. */
+  foldCounter(slot: Slot): void {
+    this.counterAt(slot).foldAll();
+    this.#resizeCounter(slot, 1, SlabMemory.padding(this.records.keyLength(slot)) + CounterRuns.bytesFor(1));
+  }
+
+  /** Makes the slot's block one for so many runs; `keptBytes` of what is behind the key stay. */
+  #resizeCounter(slot: Slot, runs: number, keptBytes: number): CounterRuns {
+    const { records } = this;
+    const keyLength = records.keyLength(slot);
+    const length = SlabMemory.padding(keyLength) + CounterRuns.bytesFor(runs);
+    const at = this.#reserve(slot, length);
+    if (this.#replaced !== NO_BLOCK) {
+      const before = this.#replaced;
+      const from = this.#memory.offset(before) + keyLength;
+      copyBytes(this.#memory.buffer(before), from, keptBytes, this.#memory.buffer(records.address(slot)), at);
+      this.#freeReplaced();
+    }
+    records.setValue(slot, length);
+    records.mark(slot, SlotFlag.Counter);
+    return this.counterAt(slot);
   }
 
   /** Sees to it that the slot's block is one for its key and so many bytes; returns where they begin. */

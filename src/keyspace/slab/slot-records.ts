@@ -4,7 +4,7 @@ import type { Slot } from '../keyspace.ts';
 export const SlotFlag = {
   /** It holds a key. */
   Live: 0x8,
-  /** Its state is an `Entry` beside the slab; else it is a string of one write, whole in the slab. */
+  /** Its state is an `Entry` beside the slab; else it is a string of one write, or a counter, whole in the slab. */
   Object: 0x10,
   /** It shows something and was not found to be expired yet (DBSIZE). */
   Counted: 0x20,
@@ -26,6 +26,8 @@ export const SlotFlag = {
   Noted: 0x8000,
   /** It has an expiry. */
   Expires: 0x10000,
+  /** It is a counter that lies in the slab as its increments. */
+  Counter: 0x20000,
 } as const;
 
 /** The flags that a key has for its life. */

@@ -1,0 +1,116 @@
+import type { Origin } from '../../clock/origin.ts';
+import type { VersionVector } from '../../clock/version-vector.ts';
+import type { RunState } from '../../crdt/increments.ts';
+
+/** Runs that a counter may have in the slab: more are increments that nobody has acknowledged yet, of a counter that is hot. */
+export const RUNS_MAX = 4;
+
+/** Doubles before the runs: the sum, and how many runs there are. */
+const HEAD = 2;
+const SUM = 0;
+const COUNT = 1;
+/** Doubles of a run: origin, first, last, stamp, amount. */
+const RUN = 5;
+const FIRST = 1;
+const LAST = 2;
+const STAMP = 3;
+const AMOUNT = 4;
+
+/** What a counter's block holds behind its key: its increments as runs (RULES V4), of whole numbers that a double holds exactly. */
+export class CounterRuns {
+  #doubles: Float64Array = new Float64Array(0);
+  #at = 0;
+
+  /** Points at a counter's doubles. */
+  point(doubles: Float64Array, at: number): this {
+    this.#doubles = doubles;
+    this.#at = at;
+    return this;
+  }
+
+  /** The bytes that so many runs take. */
+  static bytesFor(runs: number): number {
+    return (HEAD + RUN * runs) * Float64Array.BYTES_PER_ELEMENT;
+  }
+
+  get sum(): number {
+    return this.#doubles[this.#at + SUM] as number;
+  }
+
+  get count(): number {
+    return this.#doubles[this.#at + COUNT] as number;
+  }
+
+  #run(index: number): number {
+    return this.#at + HEAD + RUN * index;
+  }
+
+  #part(index: number, part: number): number {
+    return this.#doubles[this.#run(index) + part] as number;
+  }
+
+  clear(): void {
+    this.#doubles[this.#at + SUM] = 0;
+    this.#doubles[this.#at + COUNT] = 0;
+  }
+
+  /** Whether the run added last is that of a transaction: several increments of one have one dot, so they are one run. */
+  isLast(origin: number, seq: number): boolean {
+    const last = this.count - 1;
+    return last >= 0 && this.#part(last, 0) === origin && this.#part(last, FIRST) === seq;
+  }
+
+  /** Adds to the run added last. */
+  addToLast(amount: number): void {
+    this.#doubles[this.#run(this.count - 1) + AMOUNT] = this.#part(this.count - 1, AMOUNT) + amount;
+    this.#doubles[this.#at + SUM] = this.sum + amount;
+  }
+
+  /** Adds a run; there is room for it. */
+  push(origin: number, first: number, last: number, stamp: number, amount: number): void {
+    const doubles = this.#doubles;
+    const at = this.#run(this.count);
+    doubles[at] = origin;
+    doubles[at + FIRST] = first;
+    doubles[at + LAST] = last;
+    doubles[at + STAMP] = stamp;
+    doubles[at + AMOUNT] = amount;
+    doubles[this.#at + COUNT] = this.count + 1;
+    doubles[this.#at + SUM] = this.sum + amount;
+  }
+
+  /** Whether all are stable and of one origin: then they can be one run. */
+  isOneOrigin(stable: VersionVector): boolean {
+    const origin = this.#part(0, 0);
+    for (let index = 0; index < this.count; index++) {
+      if (this.#part(index, 0) !== origin) return false;
+      if (!stable.contains(origin as Origin, this.#part(index, LAST))) return false;
+    }
+    return true;
+  }
+
+  /** Folds all runs into one. */
+  foldAll(): void {
+    const doubles = this.#doubles;
+    const one = this.#run(0);
+    for (let index = 1; index < this.count; index++) {
+      doubles[one + FIRST] = Math.min(this.#part(0, FIRST), this.#part(index, FIRST));
+      doubles[one + LAST] = Math.max(this.#part(0, LAST), this.#part(index, LAST));
+      doubles[one + STAMP] = Math.max(this.#part(0, STAMP), this.#part(index, STAMP));
+    }
+    doubles[one + AMOUNT] = this.sum;
+    doubles[this.#at + COUNT] = 1;
+  }
+
+  /** The plain form of the increments. */
+  toState(): RunState[] {
+    return Array.from({ length: this.count }, (_unused, index): RunState => [
+      this.#part(index, 0),
+      this.#part(index, FIRST),
+      this.#part(index, LAST),
+      this.#part(index, STAMP),
+      String(this.#part(index, AMOUNT)),
+      '0',
+    ]);
+  }
+}
