@@ -3,7 +3,8 @@ import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Entry, type EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
-import { covers, type UpdateContext } from '../crdt/update.ts';
+import { isSiblingsState } from '../crdt/string-forms.ts';
+import { compareWrites, covers, type UpdateContext } from '../crdt/update.ts';
 import type { FlushedSides } from '../crdt/writes.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { GrownDocuments } from './grown-documents.ts';
@@ -138,6 +139,35 @@ export class OpenedEntries {
     const entry = this.#slots.open(slot);
     entry.merge(other, entry.expiresByLog ? { ...sides, localFlush: null, remoteFlush: null } : sides);
     this.merged(slot, entry);
+  }
+
+  /** Whether a merge with what another side has of a key (undefined for nothing) leaves a string of one write as it is, no flush being in mind. */
+  isUntouched(slot: Slot, state: EntryState | undefined, remote: VersionVector): boolean {
+    const { records } = this.#slots;
+    if (!this.#slots.isRegister(slot) || this.#ledger.purge.has(slot)) return false;
+    const [origin, seq] = [this.#slots.originOf(slot), records.seq(slot)];
+    if (state === undefined) return !remote.contains(origin as Origin, seq);
+    const [string, hash, set, expiries, document] = state;
+    if (string === null || string.length === 2 || string[2] !== origin || string[3] !== seq || string[4] !== null)
+      return false;
+    if (string[0] === null || hash !== null || set !== null || document !== undefined) return false;
+    const [expiry, ...others] = expiries ?? [];
+    if (expiry === undefined) return records.expiryMs(slot) === Infinity;
+    return others.length === 0 && expiry[0] === records.expiryMs(slot) && expiry[4] === origin && expiry[5] === seq;
+  }
+
+  /** Drops a string of one write that is below a FLUSHALL's mark (RULES V2); says whether it was that. */
+  dropBelow(slot: Slot, mark: FlushMark, context: UpdateContext): boolean {
+    if (!this.#slots.isRegister(slot)) return false;
+    const [stamp, origin] = [this.#slots.records.stamp(slot), this.#slots.originOf(slot)];
+    if (compareWrites(stamp, origin, mark.stamp, mark.origin) > 0) return false;
+    this.#keepLastChange(slot, context, () => this.#ledger.drop(slot));
+    return true;
+  }
+
+  /** Whether a stored string is of the other form than its key has now. */
+  isConverted(slot: Slot, [string]: EntryState): boolean {
+    return string !== null && isSiblingsState(string) !== (this.#slots.records.has(slot, SlotFlag.Siblings) !== 0);
   }
 
   /** Takes in an entry of which it is not known when it changed last. */

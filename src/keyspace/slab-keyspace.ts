@@ -310,6 +310,7 @@ export class SlabKeyspace implements KeyspaceReader {
         this.#ledger.drop(slot);
         continue;
       }
+      if (isLatest && this.#entries.dropBelow(slot, mark, context)) continue;
       const entry = this.#slots.open(slot);
       entry.flush(isLatest ? mark : null, context);
       entry.refresh();
@@ -411,6 +412,7 @@ export class SlabKeyspace implements KeyspaceReader {
       const key = this.#slots.keyText(slot);
       if (key === null || this.#entries.isWeak(slot)) continue;
       const state = entries.get(key);
+      if (this.#flush === null && flush === null && this.#entries.isUntouched(slot, state, sides.remote)) continue;
       this.#slots.beforeChange(slot);
       this.#entries.mergeEntry(slot, state === undefined ? null : this.#entries.restored(slot, state), flushed);
     }
@@ -451,7 +453,12 @@ export class SlabKeyspace implements KeyspaceReader {
     const slot = this.#entries.slotFor(range, 0);
     const entry = this.#entries.restored(slot, state);
     this.#slots.put(slot, entry);
+    const { dirty } = this.#ledger;
+    const isCollecting = dirty.isCollecting;
+    // the store has it so, but for what the key's class has changed of it
+    dirty.isCollecting = isCollecting && (entry.isEmpty || this.#entries.isConverted(slot, state));
     this.#entries.merged(slot, entry);
+    dirty.isCollecting = isCollecting;
   }
 
   restoreFlush(flush: FlushMark | null): void {
