@@ -32,6 +32,11 @@ export class KeyLedger {
     this.dirty = new DirtyKeys(slots);
   }
 
+  /** Whether a slot shows something that does not expire: writing that over again changes nothing but the store. */
+  isSteady(slot: Slot): boolean {
+    return this.#slots.records.has(slot, SlotFlag.Counted | SlotFlag.Expires | SlotFlag.Purge) === SlotFlag.Counted;
+  }
+
   /** A plain string is about to be written over, or a new slot to become one. */
   beforeWrite(slot: Slot): void {
     this.counted.remove(slot);

@@ -66,9 +66,11 @@ export class PlainWrites {
     if (known === NO_SLOT ? this.#parts.kinds.flagsOf(key) !== 0 : !this.#isSupersededBy(known, context)) return false;
     if (known !== NO_SLOT) slots.beforeChange(known);
     const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
-    this.#ledger.beforeWrite(slot);
+    const staysCounted = update.atMs === Infinity && this.#ledger.isSteady(slot);
+    if (!staysCounted) this.#ledger.beforeWrite(slot);
     slots.write(slot, update.value, context, update.atMs);
-    this.#ledger.written(slot);
+    if (staysCounted) this.#ledger.dirty.note(slot);
+    else this.#ledger.written(slot);
     this.#parts.recent.noteWrite(origin, seq);
     return true;
   }

@@ -17,7 +17,7 @@ export interface SlotObserver {
 }
 
 /** Shorter runs of bytes are copied one by one: a view of them costs more than the copy. */
-const COPIED_BY_ONES_MAX = 128;
+const COPIED_BY_ONES_MAX = 40;
 
 const NO_FREE_SLOT = 0xffff_ffff;
 const NO_BLOCK = -1;
@@ -418,7 +418,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
 
   /** To be called before an entry changes or a slot is reused. */
   beforeChange(slot: Slot): void {
-    for (const observer of this.observers) observer.beforeChange(slot);
+    if (this.observers.size > 0) for (const observer of this.observers) observer.beforeChange(slot);
   }
 
   /** The first slot from a part of all on, of [0, 1), that is wanted; round to its beginning. */
