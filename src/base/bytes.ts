@@ -139,7 +139,7 @@ export class ByteWriter {
 
   bytes(buf: Uint8Array, start = 0, end: number = buf.length): void {
     this.reserve(end - start);
-    if (end - start < 24) {
+    if (end - start < 36) {
       let at = this.length;
       for (let i = start; i < end; i++) this.buf[at++] = buf[i] as number;
       this.length = at;

@@ -176,6 +176,7 @@ function namesStrong(policy: ClassPolicy, { spec }: CommandEntry, args: Args): b
   const { keys } = spec;
   if (keys === undefined) return false;
   const [first, last, step] = keys;
+  if (last === first) return policy.mayBeStrong(args.range(first));
   const end = last < 0 ? args.count + last : last;
   for (let at = first; at <= end; at += step) if (policy.mayBeStrong(args.range(at))) return true;
   return false;

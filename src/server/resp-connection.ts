@@ -6,6 +6,7 @@ import type { ClientConnection, Session } from '../commands/session.ts';
 import { ReplyWriter } from '../wire/resp/reply-writer.ts';
 import { Parsed, RequestParser } from '../wire/resp/request-parser.ts';
 import { OutputGuard } from './output-guard.ts';
+import { writeNow, type AdoptedSocket } from './resp-socket.ts';
 import type { RespServices } from './resp-services.ts';
 import type { TurnParticipant } from './resp-turns.ts';
 
@@ -24,6 +25,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   readonly reply: ReplyWriter;
   readonly session: Session;
   readonly #services: RespServices;
+  readonly #adopted: AdoptedSocket;
   readonly #socket: Socket;
   readonly #parser: RequestParser;
   readonly #guard: OutputGuard = new OutputGuard();
@@ -36,8 +38,10 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   #isClosed = false;
   #waitTimer: NodeJS.Timeout | null = null;
 
-  constructor(services: RespServices, socket: Socket, descriptor: number) {
+  constructor(services: RespServices, adopted: AdoptedSocket) {
     this.#services = services;
+    const { socket, descriptor } = adopted;
+    this.#adopted = adopted;
     this.#socket = socket;
     this.descriptor = descriptor;
     this.address = addressText(socket.remoteAddress, socket.remotePort);
@@ -229,8 +233,9 @@ export class RespConnection implements ClientConnection, TurnParticipant {
       const { chunks, state } = this.#services;
       const bytes = this.reply.detach();
       state.stats.netOutputBytes += length;
+      const taken = writeNow(this.#adopted, bytes, length);
       // a Buffer, because a stream makes one of any other view
-      this.#socket.write(Buffer.from(bytes.buffer, bytes.byteOffset, length));
+      if (taken < length) this.#socket.write(Buffer.from(bytes.buffer, bytes.byteOffset + taken, length - taken));
       if (this.#socket.writableLength === 0) {
         // The kernel has taken it all: the buffer can be used again.
         chunks.give(bytes);

@@ -141,11 +141,11 @@ export class RespServer {
       if (connection !== null) turns.received(connection, bytes);
     });
     if (adopted === null) return;
-    const { socket, descriptor } = adopted;
+    const { socket } = adopted;
     const { tcpKeepaliveSeconds } = state.settings;
     socket.setNoDelay(true);
     if (tcpKeepaliveSeconds > 0) socket.setKeepAlive(true, tcpKeepaliveSeconds * 1000);
-    connection = new RespConnection(this.#services, socket, descriptor);
+    connection = new RespConnection(this.#services, adopted);
     connections.add(connection);
     this.#log.debug('client connected', { client: connection.session.id, address: connection.address });
     socket.read(0);

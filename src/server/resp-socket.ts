@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 
 /** Free bytes in front of what is read: a parser puts the few that were left over there. */
@@ -76,3 +77,17 @@ export const copyFromSocket: AdoptSocket = (accepted, shared, received) => {
   });
   return { socket: accepted, descriptor: -1 };
 };
+
+/**
+ * Gives bytes to the kernel past the stream, which would make four objects and a tick of it; returns how many it took, 0 where that cannot
+ * be: the stream has bytes that come first, is closed (its number may be another's by now), or has no number that we know. What is left
+ * goes through the stream, which also says what is wrong with a broken connection.
+ */
+export function writeNow({ socket, descriptor }: AdoptedSocket, bytes: Uint8Array, length: number): number {
+  if (descriptor < 0 || socket.destroyed || socket.writableLength > 0) return 0;
+  try {
+    return writeSync(descriptor, bytes, 0, length);
+  } catch {
+    return 0;
+  }
+}

@@ -1,6 +1,9 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { adoptSocket, copyFromSocket, type AdoptSocket } from '../../src/server/resp-socket.ts';
+import { adoptSocket, copyFromSocket, writeNow, type AdoptSocket } from '../../src/server/resp-socket.ts';
 import { request } from './raw-client.ts';
 import { Rig } from './rig.ts';
 
@@ -88,4 +91,21 @@ function outputWaits({ connection }: { readonly connection: { readonly outputByt
 test('a client that is gone again when it is accepted is not served', () => {
   const gone = { destroyed: true, _handle: null } as unknown as Socket;
   expect(adoptSocket(gone, {} as never, () => undefined)).toBeNull();
+});
+
+test('nothing is written past a stream that is closed, has bytes that come first, or has no number', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'causeway-test-write-'));
+  const descriptor = openSync(join(folder, 'written'), 'w+');
+  try {
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    const taken = (state: object, of = descriptor): number =>
+      writeNow({ socket: { destroyed: false, writableLength: 0, ...state } as Socket, descriptor: of }, bytes, 3);
+    expect([taken({ destroyed: true }), taken({ writableLength: 1 }), taken({}, -1)]).toEqual([0, 0, 0]);
+    expect(readFileSync(join(folder, 'written'))).toHaveLength(0);
+    expect(taken({})).toBe(3);
+    expect([...readFileSync(join(folder, 'written'))]).toEqual([1, 2, 3]);
+  } finally {
+    closeSync(descriptor);
+    rmSync(folder, { recursive: true });
+  }
 });

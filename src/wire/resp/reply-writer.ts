@@ -20,7 +20,7 @@ const EQUALS = 61;
 /** Largest integer that is written digit by digit. */
 const DIGITS_MAX = 2 ** 31;
 /** Up to this length bytes are copied one by one, which is cheaper than making a view of them. */
-const COPY_BYTES_MAX = 64;
+const COPY_BYTES_MAX = 36;
 
 /**
  * Writes replies into one byte buffer, in RESP2 or RESP3. `mark` and `truncate` take back what a command wrote before it
