@@ -284,7 +284,8 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   /** Writes the mark of a slot's write; false where there is more than one, an expiry, or a key that is not as all are. */
   markInto(slot: Slot, marks: Float64Array, at: number): boolean {
     const { records } = this;
-    if (records.has(slot, SlotFlag.Object | KIND_FLAGS) !== 0 || records.expiryMs(slot) !== Infinity) return false;
+    if (!this.isRegister(slot) || records.has(slot, KIND_FLAGS) !== 0 || records.expiryMs(slot) !== Infinity)
+      return false;
     marks[at] = slot;
     marks[at + 1] = records.stamp(slot);
     marks[at + 2] = records.origin(slot);
@@ -300,7 +301,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
       records.stamp(slot) === marks[at + 1] &&
       records.origin(slot) === marks[at + 2] &&
       records.hash(slot) === marks[at + 3] &&
-      records.has(slot, SlotFlag.Live | SlotFlag.Object) === SlotFlag.Live &&
+      records.has(slot, SlotFlag.Live | SlotFlag.Object | SlotFlag.Counter) === SlotFlag.Live &&
       records.expiryMs(slot) === Infinity
     );
   }
