@@ -191,8 +191,7 @@ export class ColumnsBuilder {
     const bytes = new Uint8Array(length);
     let at = 0;
     for (const column of columns) {
-      bytes.set(column.buf.subarray(0, column.length), at);
-      at += column.length;
+      at = copyInto(bytes, at, column);
       column.clear();
     }
     this.#clear();
@@ -209,6 +208,15 @@ export class ColumnsBuilder {
     this.#kind = 0;
     this.#lastTimeMs = 0;
   }
+}
+
+/** Most columns of a calm turn have a few bytes, for which a view would cost more than the copy. */
+const VIEW_FROM_BYTES = 48;
+
+function copyInto(bytes: Uint8Array, at: number, { buf, length }: ByteWriter): number {
+  if (length < VIEW_FROM_BYTES) for (let each = 0; each < length; each++) bytes[at + each] = buf[each] as number;
+  else bytes.set(buf.subarray(0, length), at);
+  return at + length;
 }
 
 /** Whether updates of a kind may follow each other in one run: each takes bytes then, so that a run is no longer than they are. */

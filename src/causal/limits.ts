@@ -30,6 +30,8 @@ export interface ReplicationLimits {
   readonly snapshotEntriesPerFrame: number;
   /** Bytes that are sent to a peer in a turn, about; past it the rest waits for the next turn. */
   readonly sentPerTurnBytes: number;
+  /** Bytes of small chunks that are made one for a peer that is behind. */
+  readonly joinedBytesMax: number;
   /** Updates of peers that are applied in a turn, about; past it the rest waits for the next turn, and requests go before it. */
   readonly appliedPerTurn: number;
 }
@@ -52,6 +54,7 @@ export const REPLICATION_LIMITS: ReplicationLimits = {
   liveMs: 5_000,
   startGraceMs: 3_000,
   snapshotEntriesPerFrame: 512,
-  sentPerTurnBytes: 512 * KIB,
+  sentPerTurnBytes: 128 * KIB,
+  joinedBytesMax: 64 * KIB,
   appliedPerTurn: 4_000,
 };

@@ -23,9 +23,14 @@ export interface LogLimits {
 /** Fewer chunks than these are sent as they are: in a calm turn there is one. */
 const JOINED_MIN = 4;
 
-/** The log of one origin: the chunks from `base` (exclusive) to `last`. */
+/** So many places that nothing is in are cut off at once. */
+const HEAD_MAX = 1_024;
+
+/** The log of one origin: the chunks from `base` (exclusive) to `last`. They come at its end and go at its front. */
 class OriginLog {
-  readonly chunks: Chunk[] = [];
+  #chunks: (Chunk | undefined)[] = [];
+  /** The place of the first chunk. */
+  #head = 0;
   base: number;
   last: number;
   bytes = 0;
@@ -37,61 +42,87 @@ class OriginLog {
 
   append(chunk: Chunk): void {
     assert(chunk.last > this.last, 'a log grows by its sequence');
-    if (this.chunks.length === 0 || chunk.first > this.last + 1) this.restart(chunk.first - 1);
-    this.chunks.push(chunk);
+    if (this.#head === this.#chunks.length || chunk.first > this.last + 1) this.restart(chunk.first - 1);
+    this.#chunks.push(chunk);
     this.last = chunk.last;
     this.bytes += chunk.bytes.length;
   }
 
   /** Begins anew after what a snapshot brought. */
   restart(base: number): void {
-    this.chunks.length = 0;
+    this.#chunks = [];
+    this.#head = 0;
     this.base = base;
     this.last = Math.max(base, this.last);
     this.bytes = 0;
   }
 
+  /** The chunk that holds `seq`. */
+  holding(seq: number): Chunk | undefined {
+    return this.#chunks[this.#find(seq)];
+  }
+
+  /** The chunks from the one on that holds `seq`. */
+  *from(seq: number): Generator<Chunk> {
+    for (let at = this.#find(seq); at < this.#chunks.length; at++) yield this.#chunks[at] as Chunk;
+  }
+
+  /** See `OpLog.afterJoined`. */
   join(seq: number, bytesMax: number): Chunk | undefined {
-    const from = this.find(seq + 1);
-    const first = this.chunks[from];
-    if (first === undefined || this.chunks.length - from < JOINED_MIN) return first;
+    const from = this.#find(seq + 1);
+    const first = this.#chunks[from];
+    if (first === undefined || this.#chunks.length - from < JOINED_MIN) return first;
     let bytes = 0;
     let next = first.first;
     let to = from;
-    for (; to < this.chunks.length; to++) {
-      const chunk = this.chunks[to] as Chunk;
+    for (; to < this.#chunks.length; to++) {
+      const chunk = this.#chunks[to] as Chunk;
       bytes += chunk.bytes.length;
       // what came by two ways may overlap
       if (bytes > bytesMax || chunk.first !== next) break;
       next = chunk.last + 1;
     }
     if (to - from < JOINED_MIN) return first;
-    const parts = this.chunks.slice(from, to);
+    const parts = this.#chunks.slice(from, to) as Chunk[];
     const joined: Chunk = { ...first, last: next - 1, bytes: joinColumns(parts) };
     for (const part of parts) this.bytes -= part.bytes.length;
     this.bytes += joined.bytes.length;
-    this.chunks.splice(from, parts.length, joined);
+    this.#replace(from, to, joined);
     return joined;
   }
 
+  /** Puts one chunk in the place of several. What is before them is moved up to it: who is behind begins at the front. */
+  #replace(from: number, to: number, joined: Chunk): void {
+    const gone = to - from - 1;
+    this.#chunks[to - 1] = joined;
+    this.#chunks.copyWithin(this.#head + gone, this.#head, from);
+    this.#chunks.fill(undefined, this.#head, this.#head + gone);
+    this.#head += gone;
+    this.#cutHead();
+  }
+
   dropWhile(gone: (chunk: Chunk) => boolean): void {
-    let count = 0;
-    for (const chunk of this.chunks) {
-      if (!gone(chunk)) break;
-      count++;
+    for (let chunk = this.#chunks[this.#head]; chunk !== undefined && gone(chunk); chunk = this.#chunks[this.#head]) {
+      this.#chunks[this.#head++] = undefined;
       this.bytes -= chunk.bytes.length;
       this.base = chunk.last;
     }
-    if (count > 0) this.chunks.splice(0, count);
+    this.#cutHead();
   }
 
-  /** The position of the chunk that holds `seq`, by bisection; chunks.length when it is past the end. */
-  find(seq: number): number {
-    let low = 0;
-    let high = this.chunks.length;
+  #cutHead(): void {
+    if (this.#head < HEAD_MAX || this.#head * 2 < this.#chunks.length) return;
+    this.#chunks = this.#chunks.slice(this.#head);
+    this.#head = 0;
+  }
+
+  /** The place of the chunk that holds `seq`, by bisection; past the last when it is past the end. */
+  #find(seq: number): number {
+    let low = this.#head;
+    let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.chunks[middle] as Chunk).last < seq) low = middle + 1;
+      if ((this.#chunks[middle] as Chunk).last < seq) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -144,8 +175,7 @@ export class OpLog {
 
   /** The chunk that holds the transaction after `seq`, undefined at the end. */
   after(origin: Origin, seq: number): Chunk | undefined {
-    const log = this.#logs.get(origin);
-    return log?.chunks[log.find(seq + 1)];
+    return this.#logs.get(origin)?.holding(seq + 1);
   }
 
   /**
@@ -160,10 +190,9 @@ export class OpLog {
   behind(origin: Origin, seq: number): { bytes: number; transactions: number; oldestAtMs: number } {
     const log = this.#logs.get(origin);
     if (log === undefined || seq >= log.last) return { bytes: 0, transactions: 0, oldestAtMs: Infinity };
-    const from = log.find(seq + 1);
     let bytes = 0;
-    for (let at = from; at < log.chunks.length; at++) bytes += (log.chunks[at] as Chunk).bytes.length;
-    return { bytes, transactions: log.last - seq, oldestAtMs: log.chunks[from]?.atMs ?? Infinity };
+    for (const chunk of log.from(seq + 1)) bytes += chunk.bytes.length;
+    return { bytes, transactions: log.last - seq, oldestAtMs: log.holding(seq + 1)?.atMs ?? Infinity };
   }
 
   /** Frees what is stable, and what is past the limits whoever still lacks it (it will get a snapshot). */

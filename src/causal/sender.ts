@@ -49,7 +49,7 @@ export class Sender {
       if (!session.wanted.has(nodeOf(origin)) || origin === this.#currentOriginOf(session)) continue;
       const known = this.#known(session, origin);
       if (known >= log.last(origin) || !log.reaches(origin, known)) continue;
-      const chunk = log.afterJoined(origin, known, limits.chunkBytesMax);
+      const chunk = log.afterJoined(origin, known, limits.joinedBytesMax);
       if (chunk === undefined) continue;
       session.cursors.set(origin, chunk.last);
       this.#sendChunk(session, chunk, false);

@@ -237,7 +237,8 @@ function parts(frame: PeerFrame): unknown[] {
     case 'strong':
       return [frame.bytes];
     case 'transactions':
-      return [frame.origin, frame.first, frame.last, frame.asked ? 1 : 0, frame.bytes];
+      // how many follow the first, which is one byte where the last would be five
+      return [frame.origin, frame.first, frame.last - frame.first, frame.asked ? 1 : 0, frame.bytes];
     case 'snapshot-begin':
       return [
         flat(frame.vector),
@@ -301,7 +302,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
         type: 'transactions',
         origin: origin(a),
         first: count(b, 'a sequence'),
-        last: count(c, 'a sequence'),
+        last: count(count(b, 'a sequence') + count(c, 'a count of transactions'), 'a sequence'),
         asked: flag(d, 'asked'),
         bytes: ownBytes(blob(e, 'transactions')),
       };

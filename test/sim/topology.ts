@@ -56,6 +56,7 @@ export function clusterOptions({ seed, options }: Scenario): VirtualOptions {
       silentMsMax: SILENT_MS_MAX,
       appliedPerTurn: 50,
       sentPerTurnBytes: 4_000,
+      joinedBytesMax: 1_000,
     },
     strong: {
       plans: [

@@ -95,14 +95,15 @@ export const frame = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<PeerFrame> 
     }),
     fc.constant({ type: 'truncated' as const }),
     fc.constant({ type: 'snapshot-request' as const }),
-    fc.record({
-      type: fc.constant('transactions' as const),
-      origin: fc.oneof({ weight: 8, arbitrary: origin }, { weight: 1, arbitrary: floor }),
-      first: fc.nat(4),
-      last: fc.nat(6),
-      asked: fc.boolean(),
-      bytes,
-    }),
+    fc
+      .record({
+        origin: fc.oneof({ weight: 8, arbitrary: origin }, { weight: 1, arbitrary: floor }),
+        first: fc.nat(4),
+        more: fc.nat(3),
+        asked: fc.boolean(),
+        bytes,
+      })
+      .map(({ more, ...parts }) => ({ type: 'transactions' as const, ...parts, last: parts.first + more })),
     fc.record({
       type: fc.constant('snapshot-begin' as const),
       vector,

@@ -17,6 +17,7 @@ export const network: fc.Arbitrary<Network> = fc.record({
     windowBytes: fc.constantFrom(200, 4 * KIB, 1024 * KIB),
     chunkBytesMax: fc.constantFrom(40, 4 * KIB),
     snapshotEntriesPerFrame: fc.constantFrom(1, 5, 512),
+    joinedBytesMax: fc.constantFrom(200, 64 * KIB),
     sentPerTurnBytes: fc.constantFrom(100, 4 * KIB, 1024 * KIB),
     appliedPerTurn: fc.constantFrom(2, 100, 4_000),
     startGraceMs: fc.constant(1_000),
