@@ -9,14 +9,18 @@ const FIRST = Number(process.env['CAUSEWAY_FC_SEED'] ?? String(1 + (Date.now() %
 const LIMIT_MS = runs(600_000);
 /** Those of which every run of the tests looks that they are found; all are `npm run faults`. */
 const QUICK = [
-  'token-forgotten',
-  'last-delivered-wins',
+  'skip-dep',
   'forget-own-deps',
+  'claims-believed',
   'stable-by-one-row',
+  'stable-before-own',
+  'token-forgotten',
+  'digest-of-hidden',
   'no-admission',
   'answer-before-disk',
   'truncate-always',
   'vote-forgotten',
+  'commit-what-is-here',
   'read-before-own-commit',
 ] as const;
 
