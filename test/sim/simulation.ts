@@ -113,7 +113,7 @@ export class Simulation {
       if (frame.type === 'truncated' && !this.#losses.hasLostDisk(to)) this.#counts.logsPassed++;
       if (frame.type === 'snapshot-begin')
         this.#oracle.checkStable(this.#cluster, `a snapshot of ${from.id}`, new VersionVector(frame.stable));
-      if (frame.type === 'transactions') for (const what of this.#stampWatch.carried(frame)) this.#isWrong(what);
+      if (frame.type === 'transactions') this.#stampWatch.carried(frame);
       if (frame.type !== 'rows') return;
       const own = frame.rows.find((row) => row.node === from.member.nodeNumber);
       if (own !== undefined) this.#oracle.checkDurable(from, own.durable);
@@ -182,6 +182,7 @@ export class Simulation {
     this.#cluster.observer = {
       settled: (node) => {
         this.#oracle.settled(node);
+        for (const what of this.#stampWatch.settled()) this.#isWrong(what);
         for (const what of this.#stableWatch.settled(node)) if (this.#isAllKept) this.#isWrong(what);
         if (this.#isTraced) this.#showChange(node);
       },

@@ -14,6 +14,8 @@ export class StampWatch {
   readonly #names: NodeNames;
   /** Of each origin, by sequence; 0 for one that was never on its way. */
   readonly #stamps: Map<Origin, number[]> = new Map();
+  /** Not looked at yet. */
+  readonly #new: (readonly [origin: Origin, seq: number, stamp: number])[] = [];
   /** Transactions that were looked at. */
   checks = 0;
 
@@ -23,10 +25,9 @@ export class StampWatch {
   }
 
   /** Transactions went on their way. */
-  carried({ origin, first, last, bytes }: TransactionsFrame): string[] {
+  carried({ origin, first, last, bytes }: TransactionsFrame): void {
     const stamps = this.#stampsOf(origin);
-    if (stamps.length > last) return [];
-    const wrong: string[] = [];
+    if (stamps.length > last) return;
     const reader = new ColumnsReader(peerCodec.decodeColumns(bytes, last - first + 1));
     for (let seq = first; seq <= last; seq++) {
       const { stamp } = reader;
@@ -34,9 +35,13 @@ export class StampWatch {
       if ((stamps[seq] ?? 0) > 0) continue;
       while (stamps.length < seq) stamps.push(0);
       stamps[seq] = stamp;
-      wrong.push(...this.#below(origin, seq, stamp));
+      this.#new.push([origin, seq, stamp]);
     }
-    return wrong;
+  }
+
+  /** A turn ended: what was seen by the maker of what went on its way in it is known now. */
+  settled(): string[] {
+    return this.#new.splice(0).flatMap(([origin, seq, stamp]) => this.#below(origin, seq, stamp));
   }
 
   #stampsOf(origin: Origin): number[] {
