@@ -304,7 +304,9 @@ export class Simulation {
 
   #lookAround(): void {
     for (const node of this.#cluster.running()) this.#look(node);
-    for (const what of this.#sameView.look(this.#cluster.running())) this.#isWrong(what);
+    // what a removed node has beyond the cut counts as had by all, and shows nowhere else (SPEC D7)
+    const members = this.#cluster.running().filter((node) => this.#losses.hasStayed(node));
+    for (const what of this.#sameView.look(members)) this.#isWrong(what);
   }
 
   #look(node: VirtualNode): void {
