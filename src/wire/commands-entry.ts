@@ -35,8 +35,11 @@ const BYTES_BESIDE = 160;
 const NUMBER_BYTES_MAX = 9;
 const WORD_HEAD_BYTES_MAX = 3;
 
-/** Entries are cut from larger pieces: memory outside the heap is dear to get and to collect, and a log drops its entries in their order. */
-const PIECE_BYTES: number = 64 * 1024;
+/**
+ * Entries are cut from larger pieces: memory outside the heap is dear to get and to collect. Not much larger ones: groups share them, and one
+ * that is written to seldom keeps a whole piece with each of its entries.
+ */
+const PIECE_BYTES: number = 8 * 1024;
 const LARGE_BYTES: number = PIECE_BYTES / 8;
 
 /** Writes entries, each to bytes that stay as they are. */

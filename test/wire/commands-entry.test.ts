@@ -88,6 +88,12 @@ describe('entries in one pass', () => {
     expect(new CommandsEntryReader().read(bytes ?? new Uint8Array(0))).toEqual(PLAIN);
   });
 
+  test('an entry that is kept keeps no more than 8 KiB, whatever is written beside it', () => {
+    const writer = new CommandsEntryWriter();
+    const kept = Array.from({ length: 200 }, () => writer.write(PLAIN));
+    for (const bytes of kept) expect(bytes?.buffer.byteLength).toBeLessThanOrEqual(8 * 1024);
+  });
+
   test('they have the bytes that the general codec gives them, one after the other', () => {
     const writer = new CommandsEntryWriter();
     fc.assert(
