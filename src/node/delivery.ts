@@ -63,8 +63,9 @@ export class Delivery implements DeliveryTarget {
   /** Delivers what can be, as far as this turn goes. */
   deliver(now: Now): void {
     const { holdBack, vector, closedHere } = this.#replica;
-    if (holdBack.bytes === 0) return;
-    this.#isBehind = this.#left <= 0 || holdBack.drain(vector, closedHere, now, this.#left, this);
+    // what was left may have come another way meanwhile, with a snapshot
+    if (holdBack.bytes === 0) this.#isBehind = false;
+    else this.#isBehind = this.#left <= 0 || holdBack.drain(vector, closedHere, now, this.#left, this);
     this.applying = 'own';
   }
 
