@@ -5,6 +5,9 @@ import type { Fault } from './fault.ts';
 const PLANT: string = new URL('plant.ts', import.meta.url).href;
 const HUNTER: string = fileURLToPath(new URL('hunter.ts', import.meta.url));
 
+/** Within so many seeds, whichever they are, each fault is to be found. */
+export const SEEDS: Readonly<Record<'group' | 'cluster', number>> = { group: 400, cluster: 150 };
+
 /** How a fault fared. */
 export interface Found {
   /** Seeds that were run, the last of them the one that found it. */
@@ -51,18 +54,18 @@ export async function hunt(fault: Fault, first: number, count: number): Promise<
   return { seeds: count, seed: null, schedule: null, wrong: '' };
 }
 
-/** Hunts for all, so many at a time; tells of each as it ends. */
+/** Hunts for all, so many at a time; tells of each as it ends. Null for as many seeds as each is to be found within. */
 export async function huntAll(
   faults: readonly Fault[],
   first: number,
-  count: number,
+  count: number | null,
   jobs: number,
   ended: (fault: Fault, found: Found) => void,
 ): Promise<void> {
   const left = [...faults];
   const work = async (): Promise<void> => {
     for (let fault = left.shift(); fault !== undefined; fault = left.shift())
-      ended(fault, await hunt(fault, first, count));
+      ended(fault, await hunt(fault, first, count ?? SEEDS[placeOf(fault)]));
   };
   await Promise.all(Array.from({ length: jobs }, work));
 }

@@ -74,12 +74,4 @@ export const RAFT_FAULTS: readonly Fault[] = [
     find: 'state.voteFromMs = nowMs + state.timing.leaseMs;',
     replace: 'state.voteFromMs = nowMs;',
   },
-  {
-    id: 'snapshot-over-log',
-    rule: 'Raft 7, figure 13',
-    about: 'a snapshot takes away what the log has beyond it',
-    file: 'src/quorum/following.ts',
-    find: '  endNeedlessSnapshot(state);\n',
-    replace: '',
-  },
 ];

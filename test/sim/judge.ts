@@ -34,9 +34,11 @@ export interface Judged {
 export function judge({ cluster, history: all, once, withFlush, skewMs, samples }: Judged): Verdict[] {
   const history = withFlush ? all.filter(({ key }) => STRONG.has(key)) : all;
   const keys = withFlush ? [...STRONG] : [...JUDGED, ...once];
+  // what has expired for one of them has for all (SPEC V3): clocks are apart
+  const nowMs = Math.max(...cluster.nodes.map((node) => node.core.nowMs(node.now().wallMs)));
   const finals = cluster.nodes.map((node) => ({
     node: node.id,
-    values: new Map(keys.map((key) => [key, node.get(key)] as const)),
+    values: new Map(keys.map((key) => [key, node.get(key, nowMs)] as const)),
   }));
   return [
     checkCausalConvergence(history),

@@ -10,37 +10,52 @@ const LATE_MS = 150;
 /** Some values are long, so that what waits for its causes meets its bound. */
 const LONG_RATE = 0.1;
 const LONG_CHARS = 1_500;
-const EDITS_MAX = 12;
+const EDITS_MAX = 5;
+const DOCUMENT_MEMBERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 const MEMBERS = ['b', 'c', 'd', 'e', 'f', 'g'];
 
-/** Few keys, and what becomes wrong where two do it at once: `%` for a part, `#` for a value that is written once, `@` for a time far away, `&` for a member. What is behind `;` follows at once. */
-const RACES: readonly string[] = [
-  ...['SET race:s% #', 'SET race:s% #', 'DEL race:s%', 'GETDEL race:s%', 'SET race:s% #; DEL race:s%'],
-  ...['SET race:n% 5', 'INCRBY race:n% 2', 'INCRBY race:n% 3', 'DEL race:n%', 'SET race:n% 1; INCRBY race:n% 4'],
-  ...['SADD race:t% &', 'SADD race:t% & & &', 'SREM race:t% & &', 'SREM race:t% &', 'DEL race:t%'],
-  ...['HSET race:h% & #', 'HSET race:h% & # & #', 'HDEL race:h% & &', 'HINCRBY race:h% n 2', 'HDEL race:h% n'],
-  ...['HSET race:h% a #; HDEL race:h% a', 'HINCRBY race:h% n 5; HDEL race:h% n', 'SADD race:t% a; SREM race:t% a'],
-  ...['SET race:k% #', 'SADD race:k% m', 'HSET race:k% f #', 'DEL race:k%'],
-  ...['SET sib:r% #', 'SET sib:r% #', 'INCR sib:r%', 'DEL sib:r%'],
-  ...['PEXPIREAT race:h% @', 'PEXPIREAT race:h% @', 'PEXPIREAT race:s% @', 'PEXPIREAT race:t% @', 'PERSIST race:h%'],
-  ...['PUBLISH races #'],
-  ...['JSON.SET race:j% $ "{\\"a\\":\\"#\\"}"', 'JSON.SET race:j% $.a "\\"#\\""', 'DEL race:j%'],
-];
+/**
+ * Few keys of a kind, and what becomes wrong where two do it at once: `%` for a part, `#` for a value that is written once, `@` for a time
+ * far away, `&` for a member. What is behind `;` follows at once.
+ */
+const RACES: Readonly<Record<string, readonly string[]>> = {
+  strings: ['SET race:s% #', 'SET race:s% #', 'DEL race:s%', 'GETDEL race:s%', 'SET race:s% #; DEL race:s%'],
+  numbers: [
+    ...['SET race:n% 5', 'INCRBY race:n% 2', 'INCRBY race:n% 3', 'DEL race:n%', 'SET race:n% 1; INCRBY race:n% 4'],
+    ...['INCRBY race:c% 2', 'INCRBY race:c% 7', 'DEL race:c%'],
+  ],
+  sets: [
+    ...['SADD race:t% &', 'SADD race:t% & & &', 'SREM race:t% & &', 'SREM race:t% &', 'DEL race:t%'],
+    ...['SADD race:t% a; SREM race:t% a', 'PUBLISH races #'],
+  ],
+  hashes: [
+    ...['HSET race:h% & #', 'HSET race:h% & # & #', 'HDEL race:h% & &', 'HINCRBY race:h% n 2', 'HDEL race:h% n'],
+    ...['HSET race:h% a #; HDEL race:h% a', 'HINCRBY race:h% n 5; HDEL race:h% n', 'HSET race:h% a #'],
+  ],
+  types: ['SET race:k% #', 'SADD race:k% m', 'HSET race:k% f #', 'DEL race:k%'],
+  siblings: ['SET sib:r% #', 'SET sib:r% #', 'INCR sib:r%', 'DEL sib:r%'],
+  expiries: [
+    ...['HSET race:e% f #', 'PEXPIREAT race:e% @', 'PEXPIREAT race:e% @', 'PERSIST race:e%'],
+    ...['SET race:x% #', 'PEXPIREAT race:x% @', 'PEXPIREAT race:x% @'],
+  ],
+  documents: ['JSON.SET race:j% $ "{\\"a\\":\\"#\\"}"', 'JSON.SET race:j% $.a "\\"#\\""', 'DEL race:j%'],
+};
 
-function* race(desk: Desk): Script {
-  for (let count = 1 + desk.random.below(4); count > 0; count--) {
-    const atMs = desk.wallMs() + FAR_MS + desk.random.below(30_000);
-    const long = desk.random.unit() < LONG_RATE ? 'x'.repeat(desk.random.below(LONG_CHARS)) : '';
-    const requests = desk.random
-      .pick(RACES)
-      .replaceAll('%', String(desk.random.below(2)))
-      .replaceAll('@', String(atMs))
-      // one is met more often than the others
-      .replaceAll('&', () => (desk.random.unit() < 0.4 ? 'a' : desk.random.pick(MEMBERS)))
-      .replaceAll('#', `w${desk.id}.${count}${long}`);
-    yield* requests.split('; ');
-  }
-}
+const race = (kind: readonly string[]): Work['script'] =>
+  function* (desk: Desk): Script {
+    for (let count = 1 + desk.random.below(4); count > 0; count--) {
+      const atMs = desk.wallMs() + FAR_MS + desk.random.below(30_000);
+      const long = desk.random.unit() < LONG_RATE ? 'x'.repeat(desk.random.below(LONG_CHARS)) : '';
+      const requests = desk.random
+        .pick(kind)
+        .replaceAll('%', String(desk.random.below(2)))
+        .replaceAll('@', String(atMs))
+        // one is met more often than the others
+        .replaceAll('&', () => (desk.random.unit() < 0.4 ? 'a' : desk.random.pick(MEMBERS)))
+        .replaceAll('#', `w${desk.id}.${count}${long}`);
+      yield* requests.split('; ');
+    }
+  };
 
 /** Of expiries that did not see one another the latest time counts (SPEC V3). */
 function* setExpiry(desk: Desk): Script {
@@ -74,15 +89,15 @@ function* showWhatIsWritten(desk: Desk, key: string): Script {
   if (found === ':0' && desk.nowMs() === wroteMs) desk.wrong(`V7: what was just written to ${key} does not show`);
 }
 
-/** Members of one document, set by turns so that its history grows until a node begins a new generation (SPEC V9). */
+/** Members of one document, several at a time, so that its history grows until a node begins a new generation (SPEC V9). */
 function* editDocument(desk: Desk): Script {
   const key = 'race:doc';
   if ((yield `EXISTS ${key}`) === ':0') yield `JSON.SET ${key} $ {}`;
-  for (let count = 4 + desk.random.below(EDITS_MAX); count > 0; count--) {
-    const member = desk.random.pick(['a', 'b', 'c', 'd', 'e']);
-    yield desk.random.unit() < 0.2
-      ? `JSON.DEL ${key} $.${member}`
-      : `JSON.SET ${key} $.${member} ${desk.id * 100 + count}`;
+  for (let count = 2 + desk.random.below(EDITS_MAX); count > 0; count--) {
+    const members = DOCUMENT_MEMBERS.filter(() => desk.random.unit() < 0.7);
+    const value = desk.id * 100 + count;
+    if (desk.random.unit() < 0.2) yield `JSON.DEL ${key} $.${desk.random.pick(DOCUMENT_MEMBERS)}`;
+    else yield `JSON.MERGE ${key} $ "{${members.map((member) => `\\"${member}\\":${value}`).join(',')}}"`;
   }
 }
 
@@ -130,7 +145,9 @@ function* writeAndReadCopy(desk: Desk): Script {
 
 /** Work that meets other work on the same keys: only where clients race. */
 export const raceWorks: Readonly<Record<string, Work>> = {
-  race: { script: race, weight: 0 },
+  ...Object.fromEntries(
+    Object.entries(RACES).map(([kind, list]) => [`race-${kind}`, { script: race(list), weight: 0 }]),
+  ),
   'race-expiry': { script: setExpiry, weight: 0 },
   'race-persist': { script: keepWhatExpires, weight: 0 },
   'race-document': { script: editDocument, weight: 0 },
@@ -139,9 +156,20 @@ export const raceWorks: Readonly<Record<string, Work>> = {
   'strong-write-copy': { script: writeAndReadCopy, weight: 0 },
 };
 
-/** What clients do where they race, by how often. */
-export const RACING_WORK: readonly string[] = [
-  ...['race', 'race', 'race', 'race', 'race'],
-  ...['race-expiry', 'race-expiry', 'race-persist', 'race-document', 'race-wait', 'overwrite', 'overwrite'],
-  ...['strong-write-copy', 'strong-watch', 'strong-watch', 'strong-note', 'strong-cas', 'strong-stale'],
+/** Looks for something, moves, and looks again: three actions. */
+export const TRIP = 'trip';
+
+/** What clients do where they race. A run has few of these, so that they do meet (Groce and others, "Swarm Testing", 2012). */
+export const RACING_WORK: readonly (readonly string[])[] = [
+  ...Object.keys(RACES).map((kind) => [`race-${kind}`]),
+  ['race-expiry', 'race-persist'],
+  ['race-document', 'race-documents'],
+  ['race-document'],
+  ['race-wait'],
+  ['overwrite', 'overwrite', TRIP],
+  ['make-once', 'remove-once', TRIP, TRIP],
+  ['strong-write-copy', 'strong-write', 'strong-copy'],
+  ['strong-watch', 'strong-watch', 'strong-cas', 'strong-write'],
+  ['strong-once', 'strong-add', 'strong-counter'],
+  ['strong-note', 'strong-note', 'strong-stale', 'strong-write'],
 ];

@@ -56,11 +56,13 @@ function differing(node: VirtualNode, other: VirtualNode, nowMs: number): string
   return named.length > 0 ? named.join(', ') : 'hash, set, document or siblings';
 }
 
-function shown({ core: { keys } }: VirtualNode, nowMs: number): Map<string, string> {
+function shown({ core: { keys, classes } }: VirtualNode, nowMs: number): Map<string, string> {
   const views = new Map<string, string>();
   const [key, text] = [new ByteRange(), new ByteRange()];
   keys.scan(0, Number.MAX_SAFE_INTEGER, nowMs, (slot) => {
     keys.keyInto(slot, key);
+    // no part of the digest
+    if (classes.policy.classOf(key).consistency === 'weak') return;
     const type = keys.typeOf(slot);
     if (type === ContentType.String) keys.stringInto(slot, text);
     const value = type === ContentType.String ? text.toLatin1() : '';

@@ -1,4 +1,4 @@
-import { RACING_WORK } from './race-works.ts';
+import { RACING_WORK, TRIP } from './race-works.ts';
 import { FAULT_KINDS, type Action, type Fault, type FaultKind, type Scenario, type SimOptions } from './scenario.ts';
 import { streamOf } from './streams.ts';
 import { WORKS } from './works.ts';
@@ -39,14 +39,21 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [number, number]>> = {
 const LOSES_A_NODE: readonly FaultKind[] = ['amnesia', 'damage', 'remove', 'remove-live'];
 const KINDS_MOST = 9;
 /** Where clients meet on the same few keys: in so many of the runs, and so much of their work is that. */
-const RACING_SEEDS = 0.5;
+const RACING_SEEDS = 0.7;
 const RACES = 0.7;
+const RACES_AT_ONCE = 4;
+/** What a trip looks for before and after it moves. */
+const SOUGHT = ['look-for-once', 'read'] as const;
 const FLUSHES = 0.02;
 /** Where clients work at the same time and then rest, so that nodes become equal in between: how long both take, and the working part of it. */
 const WAVES_MS = [0, 0, 600, 1_000] as const;
 const WAVE = 0.2;
 /** So many faults are followed by another one of the same node: trouble seldom comes alone. */
 const FOLLOWED = 0.3;
+
+/** Works that are no requests but change where the client is. */
+const MOVE = 'move';
+const FORGET = 'forget';
 
 /** A scenario that follows from the seed. Each has some of the kinds of faults and not all, so that each kind is looked at without the others too. */
 export function scenarioOf(seed: number): Scenario {
@@ -88,6 +95,7 @@ function actionsOf(seed: number, options: SimOptions): Action[] {
   const usualMs = random.pick([60, 100, 200]);
   const hot = streamOf(seed, 'hot');
   const isRacing = hot.unit() < RACING_SEEDS;
+  const races = Array.from({ length: RACES_AT_ONCE }, () => hot.pick(RACING_WORK)).flat();
   const waveMs = hot.pick(WAVES_MS);
   const actions: Action[] = [];
   for (let client = 0; client < options.clients; client++) {
@@ -96,15 +104,20 @@ function actionsOf(seed: number, options: SimOptions): Action[] {
       const drawn = random.unit();
       const usual = random.pick(names);
       const isRace = isRacing && hot.unit() < RACES;
-      const work = drawn < 0.04 ? 'move' : drawn < 0.05 ? 'forget' : isRace ? hot.pick(RACING_WORK) : usual;
       const isFlush = options.withFlush && random.unit() < FLUSHES;
-      actions.push({
-        id: actions.length + 1,
-        client,
-        atMs: Math.floor(waveMs === 0 ? atMs : atMs - (atMs % waveMs) * (1 - WAVE)),
-        work: isFlush ? 'flush' : work,
-        choice: isRace && work !== 'move' && work !== 'forget' ? hot.below(2) : random.below(10_000),
-      });
+      const work = isFlush ? 'flush' : drawn < 0.04 ? MOVE : drawn < 0.05 ? FORGET : isRace ? hot.pick(races) : usual;
+      const choice = isRace && work !== MOVE && work !== FORGET ? hot.below(2) : random.below(10_000);
+      const add = (name: string, chosen: number): void => {
+        const id = actions.length + 1;
+        const sinceMs = waveMs === 0 ? 0 : (atMs % waveMs) * (1 - WAVE);
+        actions.push({ id, client, atMs: Math.floor(atMs - sinceMs), work: name, choice: chosen });
+      };
+      if (work === TRIP) {
+        const sought = hot.pick(SOUGHT);
+        add(sought, choice);
+        add(MOVE, hot.below(10_000));
+        add(sought, choice);
+      } else add(work, choice);
     }
   }
   return actions;

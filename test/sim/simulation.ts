@@ -19,6 +19,7 @@ import { RaftWatch } from './raft-watch.ts';
 import { CLOCK_FAULTS, type FaultKind, type Scenario } from './scenario.ts';
 import { SameView } from './same-view.ts';
 import { StableWatch } from './stable-watch.ts';
+import { StampWatch } from './stamp-watch.ts';
 import { streamOf } from './streams.ts';
 import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
@@ -76,6 +77,7 @@ export class Simulation {
   /** Looks after each turn of a node that it shows nothing before its causes; throws. */
   readonly #oracle: DeliveryOracle = new DeliveryOracle();
   readonly #stableWatch: StableWatch = new StableWatch(this.#oracle);
+  readonly #stampWatch: StampWatch = new StampWatch(this.#oracle, (number) => this.#nameOf(number));
   readonly #tap: WireTap = new WireTap();
   readonly #heard: Set<string> = new Set();
   readonly #sameView: SameView = new SameView();
@@ -111,6 +113,7 @@ export class Simulation {
       if (frame.type === 'truncated' && !this.#losses.hasLostDisk(to)) this.#counts.logsPassed++;
       if (frame.type === 'snapshot-begin')
         this.#oracle.checkStable(this.#cluster, `a snapshot of ${from.id}`, new VersionVector(frame.stable));
+      if (frame.type === 'transactions') this.#stampWatch.carried(frame);
       if (frame.type !== 'rows') return;
       const own = frame.rows.find((row) => row.node === from.member.nodeNumber);
       if (own !== undefined) this.#oracle.checkDurable(from, own.durable);
@@ -179,6 +182,7 @@ export class Simulation {
     this.#cluster.observer = {
       settled: (node) => {
         this.#oracle.settled(node);
+        for (const what of this.#stampWatch.settled()) this.#isWrong(what);
         for (const what of this.#stableWatch.settled(node)) if (this.#isAllKept) this.#isWrong(what);
         if (this.#isTraced) this.#showChange(node);
       },
@@ -300,7 +304,9 @@ export class Simulation {
 
   #lookAround(): void {
     for (const node of this.#cluster.running()) this.#look(node);
-    for (const what of this.#sameView.look(this.#cluster.running())) this.#isWrong(what);
+    // what a removed node has beyond the cut counts as had by all, and shows nowhere else (SPEC D7)
+    const members = this.#cluster.running().filter((node) => this.#losses.hasStayed(node));
+    for (const what of this.#sameView.look(members)) this.#isWrong(what);
   }
 
   #look(node: VirtualNode): void {
@@ -427,6 +433,7 @@ export class Simulation {
         turnsChecked: this.#oracle.checks,
         equals: this.#sameView.checks,
         arrivals: this.#stableWatch.checks,
+        stamps: this.#stampWatch.checks,
         conflicts: this.#conflicts,
         losses: this.#losses.count,
         auditRecords: this.#auditRecords,

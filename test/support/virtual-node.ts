@@ -299,8 +299,8 @@ export class VirtualNode {
     return this.write((tx) => tx.setRemove(latin1Range(key), 0, latin1Range(member)));
   }
 
-  get(key: string): string | null {
-    const slot = this.core.keys.find(latin1Range(key), 0, this.core.nowMs(this.now().wallMs));
+  get(key: string, nowMs: number = this.core.nowMs(this.now().wallMs)): string | null {
+    const slot = this.core.keys.find(latin1Range(key), 0, nowMs);
     if (slot < 0) return null;
     const value = new ByteRange();
     this.core.keys.stringInto(slot, value);
