@@ -92,7 +92,12 @@ export class ChapterKeys {
     return this.#name(this.#keys.causal ?? '', name, SLOT_MS);
   }
 
-  /** A value, or an id, that was not given before. */
+  /** The id of a request that is to happen once: of this run alone, for groups remember those of runs before it (`ONCE_KEPT_MS`). */
+  requestId(): string {
+    return `${this.#keys.run}.${this.unique('once')}`;
+  }
+
+  /** A value that was not given before. */
   unique(letter: string): string {
     this.#values++;
     return `${letter}${this.#chapter}.${this.#values}`;

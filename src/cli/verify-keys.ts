@@ -26,6 +26,8 @@ const classAnswers: z.ZodType<ClassAnswer[]> = z.array(
 
 /** Under which names a run writes, so that its keys are of the classes that it looks at and of nobody else. */
 export interface VerifyKeys {
+  /** What no other run is called. */
+  readonly run: string;
   /** Of causal keys, the last writer winning; null where no class of keys is such a one. */
   readonly causal: string | null;
   /** Of strong keys, one a quorum group that was found. */
@@ -37,7 +39,7 @@ const GROUPS_MAX = 3;
 /** What stands behind a prefix in the names of a run's keys. */
 const SAMPLES = ['1r0', '1c0', '1m0', 'mark'];
 
-/** Finds them by what the node at the other end says of its classes. `name` is of this run alone. */
+/** Finds them by what the node at the other end says of its classes. `name` is what no other run is called. */
 export async function findKeys(client: Pick<RespClient, 'send'>, name: string): Promise<VerifyKeys> {
   const reply = await client.send('CW.CLASSES');
   const rows = (Array.isArray(reply) ? (reply as readonly RespValue[]) : []).map(record);
@@ -46,7 +48,7 @@ export async function findKeys(client: Pick<RespClient, 'send'>, name: string): 
   const prefixes = [own, ...classes.flatMap(({ patterns }) => patterns.flatMap((each) => literalOf(each) ?? []))];
   const candidates = prefixes.map((prefix) => (prefix === own ? own : prefix + own));
   const causal = candidates.find((prefix) => SAMPLES.every((sample) => isCausal(classOf(classes, prefix + sample))));
-  return { causal: causal ?? null, strong: await findStrong(client, classes, candidates) };
+  return { run: name, causal: causal ?? null, strong: await findStrong(client, classes, candidates) };
 }
 
 async function findStrong(

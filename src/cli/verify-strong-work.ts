@@ -51,7 +51,7 @@ export class StrongWork {
       else
         await session.performOnce(
           add,
-          this.#context.keys.unique('once'),
+          this.#context.keys.requestId(),
           draws.shuffled(this.#context.nodes),
           draws.isOneIn(3),
         );

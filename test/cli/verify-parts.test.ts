@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RespValue } from '../../src/cli/resp-client.ts';
 import { Deck, Draws } from '../../src/cli/verify-draws.ts';
+import { ChapterKeys } from '../../src/cli/verify-chapter-keys.ts';
 import { findKeys } from '../../src/cli/verify-keys.ts';
 import { Progress } from '../../src/cli/verify-progress.ts';
 import { Report } from '../../src/cli/verify-report.ts';
@@ -104,6 +105,7 @@ describe('names of keys', () => {
 
   test('are of the default class where that is causal, and of a prefix of each group of strong keys', async () => {
     expect(await found([['position:*', 'risk:*'], 'strong'], [['other:*'], 'strong'], [[], 'causal'])).toEqual({
+      run: 'test',
       causal: 'causeway-verify:test:',
       strong: [strong('position:'), strong('other:', 'other/zone')],
     });
@@ -111,6 +113,7 @@ describe('names of keys', () => {
 
   test('are of a class that is as wanted, where the default is not', async () => {
     expect(await found([['quote:*'], 'causal', 'lww', 5_000], [['prefs:*'], 'session'], [[], 'weak'])).toEqual({
+      run: 'test',
       causal: 'prefs:causeway-verify:test:',
       strong: [],
     });
@@ -118,14 +121,24 @@ describe('names of keys', () => {
 
   test('are none where nothing is as wanted: siblings, a pattern that is no prefix, one that an earlier pattern hides', async () => {
     expect(await found([['*'], 'causal', 'siblings'], [['late:*'], 'strong'], [[], 'causal'])).toEqual({
+      run: 'test',
       causal: null,
       strong: [],
     });
     expect(await found([['a?c*'], 'strong'], [[], 'eventual'])).toEqual({
+      run: 'test',
       causal: 'causeway-verify:test:',
       strong: [],
     });
   });
+});
+
+test('what is to happen once in one run is not what happened in a run before it, whose ids the groups still know', () => {
+  const idsOf = (run: string): string[] => {
+    const keys = new ChapterKeys({ run, causal: null, strong: [] }, 0);
+    return [keys.requestId(), keys.requestId()];
+  };
+  expect(new Set([...idsOf('one'), ...idsOf('other')]).size).toBe(4);
 });
 
 describe('the report', () => {
