@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Origin } from '../../src/clock/origin.ts';
 import { originFor, PlayedStream, ScriptedNode, type Effect } from '../support/scripted-node.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
 
@@ -45,6 +46,26 @@ describe('D2: a link is never stopped being read', () => {
     for (let turn = 0; turn < 7; turn++) node.turn();
     expect([node.has(a.origin), node.core.isBehind]).toEqual([40, false]);
     expect(node.core.telemetry(0).holdBackBytes).toBe(0);
+  });
+
+  it('what was left of a turn and comes with a snapshot is not gone on with', () => {
+    const node = new ScriptedNode({ limits: { appliedPerTurn: 10 } }).connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    node.give('A', a.next(Array.from({ length: 100 }, (): Effect => ['sadd', 'a', 'x'])));
+    node.give('C', { type: 'truncated' });
+    const vector: [Origin, number][] = [
+      [a.origin, 100],
+      [originFor('C'), 1],
+    ];
+    node.give('C', { type: 'snapshot-begin', vector, running: [], stable: [], flush: null, stamp: 1 as never });
+    node.give('C', {
+      type: 'snapshot-entries',
+      entries: [['a', [null, null, [['x', [[null, 100, a.origin, 100]]]], null]]],
+    });
+    expect([node.core.isBehind, node.has(a.origin) < 100]).toEqual([true, true]);
+    node.give('C', { type: 'snapshot-end', count: 1 });
+    expect([node.has(a.origin), node.members('a')]).toEqual([100, ['x']]);
+    expect([node.core.isBehind, node.core.telemetry(0).holdBackBytes]).toEqual([false, 0]);
   });
 
   it('what was asked for passes the bound, though it is not the next of its origin to be delivered', () => {
