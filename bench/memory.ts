@@ -80,7 +80,7 @@ async function measured(server: MeasuredServer, keys: number, seconds: number, i
   const probes = await Promise.all(
     [server.port, Number.parseInt(idle.output(), 10)].map(async (port) => await LoopProbe.open(port)),
   );
-  const load = await Pipelined.open(server.port);
+  const load = await Pipelined.open(`127.0.0.1:${server.port}`);
   try {
     const emptyBytes = await settledBytes(server.pid);
     const pauses: PauseRow[] = [];

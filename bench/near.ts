@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
-import { nodeNumber } from '../src/clock/origin.ts';
-import { startServer, type NodeConfig, type RunningServer } from '../src/index.ts';
+import type { RunningServer } from '../src/index.ts';
+import { startLoneServer } from '../test/conformance/own-server.ts';
 import type { Bench, BenchOptions, BenchResult } from './support/bench.ts';
 import { quantile, table } from './support/figures.ts';
 import { random } from './support/random.ts';
@@ -16,22 +16,6 @@ const RUNS = 5;
 const SEED = 6;
 const RATIO_MAX = 3;
 
-const anyPort = { host: '127.0.0.1', port: 0 };
-const CONFIG: NodeConfig = {
-  clusterId: 'bench',
-  region: 'us-east-1',
-  nodeId: 'us-east-1/a',
-  nodeNumber: nodeNumber(64),
-  resp: anyPort,
-  http: anyPort,
-  peer: anyPort,
-  dataDir: null,
-  members: [],
-  limits: {},
-  doors: { requirepass: null, protectedMode: true, peerSecret: null, isPeerPortOpen: false },
-  log: { level: 'silent', format: 'json' },
-};
-
 type Read = (key: string) => string | null | undefined;
 
 /**
@@ -42,9 +26,8 @@ export const near: Bench = {
   name: 'near',
   summary: 'reads in the process of a node beside Map and lru-cache, 10,000 keys',
   run: async (options: BenchOptions) => {
-    const server = await startServer(CONFIG);
+    const server = await startLoneServer();
     try {
-      await server.ready;
       return await measure(server, options.small ? 20_000 : READS);
     } finally {
       await server.close();
@@ -55,7 +38,7 @@ export const near: Bench = {
 async function measure(server: RunningServer, reads: number): Promise<BenchResult> {
   const keys = Array.from({ length: KEYS }, (_, index) => `key:${String(index).padStart(8, '0')}`);
   const valueOf = (key: string): string => key.padEnd(VALUE_BYTES, 'v');
-  const client = new Redis({ ...anyPort, port: server.ports.resp });
+  const client = new Redis({ host: '127.0.0.1', port: server.ports.resp });
   for (let from = 0; from < KEYS; from += TOGETHER)
     await client.mset(...keys.slice(from, from + TOGETHER).flatMap((key) => [key, valueOf(key)]));
   const map = new Map(keys.map((key) => [key, valueOf(key)]));

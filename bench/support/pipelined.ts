@@ -14,8 +14,8 @@ export class Pipelined {
     connection.onData((bytes) => this.#received(bytes));
   }
 
-  static async open(port: number): Promise<Pipelined> {
-    return new Pipelined(await LoadConnection.open(`127.0.0.1:${port}`));
+  static async open(address: string): Promise<Pipelined> {
+    return new Pipelined(await LoadConnection.open(address));
   }
 
   /** Errors that came so far. */

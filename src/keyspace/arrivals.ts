@@ -2,11 +2,22 @@ import type { Origin } from '../clock/origin.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { MergeSides } from '../crdt/writes.ts';
 import type { Slot } from './keyspace.ts';
-import type { SlabTable, SlotObserver } from './slab/slab-table.ts';
+import type { SlotObserver } from './slab/slab-table.ts';
+
+/** The slots of a keyspace, as a state is read from them or looked for in them. */
+export interface ArrivalSlots {
+  /** Slots given out so far. */
+  readonly length: number;
+  readonly observers: Set<SlotObserver>;
+  /** The key of a slot, null where there is none. */
+  keyText(slot: Slot): string | null;
+  /** The slot of a key, NO_SLOT where it has none. */
+  slotOfText(key: string): Slot;
+}
 
 /** The keyspace that a state is taken from: it goes on changing. */
 export interface ArrivingSource {
-  readonly slots: SlabTable;
+  readonly slots: ArrivalSlots;
   stateAt(slot: Slot): readonly [key: string, state: EntryState] | null;
 }
 
@@ -29,7 +40,7 @@ class Arrival implements SlotObserver {
   readonly #source: ArrivingSource;
   readonly #target: ArrivingTarget;
   /** The target's. */
-  readonly #slots: SlabTable;
+  readonly #slots: ArrivalSlots;
   readonly #sides: MergeSides;
   /** Slots of the source before it are done; from its end on they are no part of the state. */
   #position = 0;
@@ -41,7 +52,7 @@ class Arrival implements SlotObserver {
   /** Slots that were empty when the state was taken. */
   readonly #newSlots: Set<Slot> = new Set();
 
-  constructor(origin: Origin, source: ArrivingSource, target: ArrivingTarget, slots: SlabTable, sides: MergeSides) {
+  constructor(origin: Origin, source: ArrivingSource, target: ArrivingTarget, slots: ArrivalSlots, sides: MergeSides) {
     this.#slots = slots;
     this.origin = origin;
     this.before = sides.local.get(origin);
@@ -111,10 +122,10 @@ class Arrival implements SlotObserver {
 /** States on their way into a keyspace. */
 export class Arrivals {
   readonly #target: ArrivingTarget;
-  readonly #slots: SlabTable;
+  readonly #slots: ArrivalSlots;
   #open: Arrival[] = [];
 
-  constructor(target: ArrivingTarget, slots: SlabTable) {
+  constructor(target: ArrivingTarget, slots: ArrivalSlots) {
     this.#target = target;
     this.#slots = slots;
   }

@@ -1,9 +1,15 @@
 import { ContentType, type Entry } from '../crdt/entry.ts';
 import type { Slot } from './keyspace.ts';
-import type { SlabTable } from './slab/slab-table.ts';
+
+/** The slots of a keyspace, as a digest reads them. */
+interface DigestedSlots {
+  readonly length: number;
+  keyText(slot: Slot): string | null;
+  entryAt(slot: Slot): Entry;
+}
 
 /** Of all keys that are shown. */
-export function digestOf(slots: SlabTable, isShown: (slot: Slot) => boolean): string {
+export function digestOf(slots: DigestedSlots, isShown: (slot: Slot) => boolean): string {
   const digest = new Digest();
   for (let slot = 0; slot < slots.length; slot++) {
     const key = isShown(slot) ? slots.keyText(slot) : null;

@@ -1,4 +1,5 @@
 import { ByteRange } from '../base/bytes.ts';
+import { wrongType } from '../commands/refusals.ts';
 import { CausewayError } from '../errors.ts';
 import { ContentType, MARK_NUMBERS, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { RegionNode } from '../node/region-node.ts';
@@ -54,8 +55,7 @@ export class LocalReader {
       );
     const slot = node.keys.find(range, node.keys.hashOf(range), node.nowMs(this.#clock.wallMs()));
     if (slot === NO_SLOT) return null;
-    if (node.keys.typeOf(slot) !== ContentType.String)
-      throw new CausewayError('WRONGTYPE', 'Operation against a key holding the wrong kind of value');
+    if (node.keys.typeOf(slot) !== ContentType.String) throw wrongType();
     node.keys.stringInto(slot, this.#value);
     const { buf, start, end } = this.#value;
     const value = Buffer.from(buf.buffer, buf.byteOffset + start, end - start).toString();

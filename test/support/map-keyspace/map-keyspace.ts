@@ -1,6 +1,6 @@
 import { present } from '../../../src/base/assert.ts';
 import type { Origin } from '../../../src/clock/origin.ts';
-import { Arrivals } from './arrivals.ts';
+import { Arrivals } from '../../../src/keyspace/arrivals.ts';
 import { ByteRange, latin1Bytes } from '../../../src/base/bytes.ts';
 import type { VersionVector } from '../../../src/clock/version-vector.ts';
 import type { DocumentNode } from '../../../src/crdt/document.ts';
@@ -12,7 +12,7 @@ import type { FlushedSides, MergeSides } from '../../../src/crdt/writes.ts';
 import { ConflictLog } from '../../../src/keyspace/conflict-log.ts';
 import { ContainerReaders } from '../../../src/keyspace/container-readers.ts';
 import { CountedKeys } from './counted-keys.ts';
-import { digestOf } from './digest.ts';
+import { digestOf } from '../../../src/keyspace/digest.ts';
 import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
 import { GrownDocuments } from '../../../src/keyspace/grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
@@ -199,7 +199,7 @@ export class MapKeyspace implements KeyspaceReader {
 
   digest(nowMs: number): string {
     this.#readAll();
-    return digestOf(this.#slots, (slot, key) => this.#isVisible(slot, nowMs) && !this.isWeak(key));
+    return digestOf(this.#slots, (slot) => this.#isVisible(slot, nowMs) && !this.isWeak(this.#slots.keyAt(slot)));
   }
 
   // ── updates ──
@@ -221,7 +221,7 @@ export class MapKeyspace implements KeyspaceReader {
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
     this.#afterChange(slot, key, entry);
     this.#forgetQueue.note(key, context.origin, context.seq, entry);
-    this.recent.note(this.#slots.key(slot) ?? key, context.origin, context.seq);
+    this.recent.note(this.#slots.keyText(slot) ?? key, context.origin, context.seq);
     if (changed) this.onChange(key, update);
     return changed;
   }
@@ -414,7 +414,7 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   stateAt(slot: Slot): SnapshotEntry | null {
-    const key = this.#slots.key(slot) ?? null;
+    const key = this.#slots.keyText(slot);
     return key === null || this.isWeak(key) ? null : [key, this.entryAt(slot).toState()];
   }
 

@@ -43,9 +43,13 @@ export class SlotTable {
     return slot === undefined ? undefined : this.entryAt(slot);
   }
 
-  /** The key of a slot, null or undefined where there is none. */
-  key(slot: Slot): string | null | undefined {
-    return this.#keys[slot];
+  slotOfText(key: string): Slot {
+    return this.#slots.get(key) ?? NO_SLOT;
+  }
+
+  /** The key of a slot, null where there is none. */
+  keyText(slot: Slot): string | null {
+    return this.#keys[slot] ?? null;
   }
 
   keyAt(slot: Slot): string {
