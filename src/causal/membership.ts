@@ -76,6 +76,17 @@ export class Membership {
     return this.#joins.get(node as NodeNumber);
   }
 
+  /**
+   * Whether this node knows the members of an epoch and is one of them, with the keyspace that it has: then what is stable among them is
+   * here. A removed node that has not heard of it cannot tell, and has none of what became stable without it.
+   */
+  isMemberAt(epoch: number): boolean {
+    if (this.#epoch < epoch) return false;
+    const removal = this.removalOf(this.#replica.identity.nodeNumber);
+    if (removal !== undefined) return epoch < removal.epoch;
+    return !this.mustBeginAnew || epoch <= this.#began.epoch;
+  }
+
   /** Why nothing is taken from a node's connections and it may not write, null where it may. */
   refusalOf(node: number): string | null {
     const removal = this.removalOf(node);

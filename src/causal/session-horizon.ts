@@ -2,9 +2,9 @@ import { dotText, type Dot, type NodeNames } from '../clock/dot.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { CausewayError } from '../errors.ts';
 import type { Replica } from './replica.ts';
-import { clusterHash, TOKEN_DOTS_MAX, type SessionToken, type TokenCodec } from './session-token.ts';
+import { clusterHash, TOKEN_DOTS_MAX, type SessionPoint, type TokenCodec } from './session-token.ts';
 
-type Dots = Iterable<readonly [Origin, number]>;
+type Dots = SessionPoint['dots'];
 
 /** Dots that an error names at most. */
 const NAMED_MAX = 8;
@@ -23,23 +23,29 @@ export class SessionHorizon {
     this.#cluster = clusterHash(replica.identity.clusterId);
   }
 
-  /** The token of a session that has seen the dots. */
-  tokenOf(dots: Dots): string {
-    return this.#codec.encode({ cluster: this.#cluster, dots: this.needed(dots) });
+  /** The token of a session that has seen all of this. */
+  tokenOf({ dots, epoch }: SessionPoint): string {
+    const known = this.#replica.membership.epoch;
+    return this.#codec.encode({ cluster: this.#cluster, epoch: Math.max(known, epoch), dots: this.needed(dots) });
   }
 
-  /** The dots that a token names. Throws ERR for what is no token, for one of another cluster, and for what cannot be. */
-  read(text: string): SessionToken['dots'] {
+  /** What a token names. Throws ERR for what is no token, for one of another cluster, and for what cannot be. */
+  read(text: string): SessionPoint {
     const token = this.#codec.decode(text);
     if (token.cluster !== this.#cluster) throw refusal('it is of another cluster');
     this.#checkPossible(token.dots);
-    return token.dots;
+    return token;
   }
 
   /** Whether all is applied here. Of a closed incarnation it is, or nobody has it (RULES D8). */
-  covers(dots: Dots): boolean {
+  has(dots: Dots): boolean {
     for (const [origin, seq] of dots) if (!this.#has(origin, seq)) return false;
     return true;
+  }
+
+  /** Whether all that a session has seen elsewhere is applied here: what was stable without this node is not known to be. */
+  covers({ dots, epoch }: SessionPoint): boolean {
+    return this.#replica.membership.isMemberAt(epoch) && this.has(dots);
   }
 
   #has(origin: Origin, seq: number): boolean {
@@ -52,11 +58,15 @@ export class SessionHorizon {
   }
 
   /** The error of a session that this node is behind, after so many milliseconds. */
-  behind(dots: Dots, timeoutMs: number): CausewayError {
+  behind({ dots, epoch }: SessionPoint, timeoutMs: number): CausewayError {
+    const { nodeId } = this.#replica.identity;
+    if (!this.#replica.membership.isMemberAt(epoch)) {
+      const why = `${nodeId} is not known to be a member at epoch ${epoch}, of which the session has seen something, after ${timeoutMs} ms`;
+      return new CausewayError('BEHIND', why, { retry: 'later' });
+    }
     const missing = this.missing(dots).map(({ origin, seq }) => dotText(origin, seq, this.#names));
     const more = missing.length > NAMED_MAX ? ` and ${missing.length - NAMED_MAX} more` : '';
     const named = missing.slice(0, NAMED_MAX).join(', ');
-    const { nodeId } = this.#replica.identity;
     return new CausewayError('BEHIND', `${nodeId} does not have ${named}${more} of the session after ${timeoutMs} ms`, {
       retry: 'later',
     });

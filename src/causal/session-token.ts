@@ -1,7 +1,14 @@
 import type { Origin } from '../clock/origin.ts';
 
+/** What a session has seen, as another node is asked for it. */
+export interface SessionPoint {
+  /** What is stable among the members of this epoch counts as seen, and is not named. */
+  readonly epoch: number;
+  readonly dots: Iterable<readonly [Origin, number]>;
+}
+
 /** What a client carries from one node to another: the dots that the session has seen and that are not stable. */
-export interface SessionToken {
+export interface SessionToken extends SessionPoint {
   /** `clusterHash` of the cluster that it is of. */
   readonly cluster: number;
   readonly dots: readonly (readonly [Origin, number])[];

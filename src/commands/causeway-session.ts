@@ -19,7 +19,7 @@ function* dotsOf(session: Session): Generator<[Origin, number]> {
 }
 
 function token({ node, reply, session }: CommandContext): void {
-  reply.bulkText(node.sessions.tokenOf(dotsOf(session)));
+  reply.bulkText(node.sessions.tokenOf({ dots: dotsOf(session), epoch: session.floor?.epoch ?? 0 }));
 }
 
 /**
@@ -28,23 +28,23 @@ function token({ node, reply, session }: CommandContext): void {
  */
 function attach({ args, node, reply, server, session }: CommandContext): void {
   const timeoutMs = attachTimeoutMs(args);
-  const dots = node.sessions.read(args.text(1));
-  if (node.sessions.covers(dots)) {
-    session.dots.raiseAll(dots);
+  const seen = node.sessions.read(args.text(1));
+  if (node.sessions.covers(seen)) {
+    session.dots.raiseAll(seen.dots);
     reply.ok();
     return;
   }
   server.waiting.block(session, {
     deadlineMs: server.time.monotonicMs() + timeoutMs,
-    isOver: () => node.sessions.covers(dots),
+    isOver: () => node.sessions.covers(seen),
     end: () => {
-      if (node.sessions.covers(dots)) {
-        session.dots.raiseAll(dots);
+      if (node.sessions.covers(seen)) {
+        session.dots.raiseAll(seen.dots);
         session.connection.reply.ok();
         return;
       }
-      if (mayHaveFloor(server, session)) raiseFloor(session, dots, timeoutMs);
-      const { code, message } = node.sessions.behind(dots, timeoutMs);
+      if (mayHaveFloor(server, session)) raiseFloor(session, seen, timeoutMs);
+      const { code, message } = node.sessions.behind(seen, timeoutMs);
       server.stats.countError(code);
       session.connection.reply.error(code, message);
     },

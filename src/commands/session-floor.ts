@@ -1,5 +1,5 @@
 import { SessionDots } from '../causal/session-dots.ts';
-import type { Origin } from '../clock/origin.ts';
+import type { SessionPoint } from '../causal/session-token.ts';
 import type { CausewayError } from '../errors.ts';
 import { keyPositions } from './command-facts.ts';
 import type { CommandEntry } from './command-index.ts';
@@ -9,7 +9,7 @@ import type { Session } from './session.ts';
 import { getNeedsFloor } from './strong-get-options.ts';
 
 /** What a session has seen elsewhere and this node does not have yet: nothing is answered before at level `session`. */
-export interface SessionFloor {
+export interface SessionFloor extends SessionPoint {
   readonly dots: SessionDots;
   /** How long each request waits for it. */
   readonly timeoutMs: number;
@@ -61,16 +61,16 @@ export function judgeByFloor(server: ServerState, session: Session, entry: Comma
   const { refusal } = floor;
   floor.refusal = null;
   const { sessions } = server.engine.node;
-  if (sessions.covers(floor.dots)) {
+  if (sessions.covers(floor)) {
     reachFloor(session, floor);
     return 'run';
   }
   if (refusal !== null) return refusal;
   server.waiting.block(session, {
     deadlineMs: server.time.monotonicMs() + floor.timeoutMs,
-    isOver: () => sessions.covers(floor.dots),
+    isOver: () => sessions.covers(floor),
     end: () => {
-      if (!sessions.covers(floor.dots)) floor.refusal = sessions.behind(floor.dots, floor.timeoutMs);
+      if (!sessions.covers(floor)) floor.refusal = sessions.behind(floor, floor.timeoutMs);
     },
     fail: (error) => {
       floor.refusal = error;
@@ -85,15 +85,16 @@ function reachFloor(session: Session, floor: SessionFloor): void {
   session.floor = null;
 }
 
-/** Raises a session's floor by dots that this node does not have; `isOwn` where the connection has seen them by this node. */
-export function raiseFloor(
-  session: Session,
-  dots: Iterable<readonly [Origin, number]>,
-  timeoutMs: number,
-  isOwn = false,
-): void {
+/** Raises a session's floor by what this node does not have; `isOwn` where the connection has seen it by this node. */
+export function raiseFloor(session: Session, { dots, epoch }: SessionPoint, timeoutMs: number, isOwn = false): void {
   const raised = new SessionDots();
   raised.raiseAll(session.floor?.dots ?? []);
   raised.raiseAll(dots);
-  session.floor = { dots: raised, timeoutMs, isOwn: isOwn || session.floor?.isOwn === true, refusal: null };
+  session.floor = {
+    dots: raised,
+    epoch: Math.max(epoch, session.floor?.epoch ?? 0),
+    timeoutMs,
+    isOwn: isOwn || session.floor?.isOwn === true,
+    refusal: null,
+  };
 }

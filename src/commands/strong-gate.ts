@@ -217,7 +217,7 @@ export function askGroup(
       session.noteStrong(answer.dot, request.kind === 'write');
       const { dot } = answer;
       const dots = [[dot.origin, dot.seq]] as const;
-      if (!node.sessions.covers(dots)) raiseFloor(session, dots, STRONG_FLOOR_MS, true);
+      if (!node.sessions.has(dots)) raiseFloor(session, { dots, epoch: 0 }, STRONG_FLOOR_MS, true);
       write(answer);
     },
     request.kind !== 'write',

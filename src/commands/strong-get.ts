@@ -53,7 +53,7 @@ function isCopyGood(
 ): boolean {
   const { maxStaleMs } = options;
   if (maxStaleMs !== null && (ageMs === null || ageMs > maxStaleMs)) return false;
-  return !needs || session.floor === null || node.sessions.covers(session.floor.dots);
+  return !needs || session.floor === null || node.sessions.covers(session.floor);
 }
 
 /** CW.GET key [LEVEL level] [MAXSTALE ms]: the value, its age in milliseconds, and the node that answered. */

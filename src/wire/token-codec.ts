@@ -5,8 +5,8 @@ import { INCARNATION_MAX, incarnationOf, isNodeNumber, nodeOf, originOf, type Or
 import { CausewayError } from '../errors.ts';
 import { checkShape } from './msgpack-shape.ts';
 
-/** 1: [version, cluster, then node, incarnation, sequence of each dot]. A token is as long-lived as a client's session. */
-const TOKEN_VERSION = 1;
+/** 2: [version, cluster, epoch, then node, incarnation, sequence of each dot]. A token is as long-lived as a client's session. */
+const TOKEN_VERSION = 2;
 /** Longer ones are not looked at. */
 const TOKEN_CHARS_MAX = 2048;
 const CLUSTER_HASH_MAX = 2 ** 32 - 1;
@@ -37,14 +37,14 @@ function count(value: unknown, least: number, most: number, what: string): numbe
 
 /** A session's token as text. It proves nothing and needs not: a node waits for what it names, and never believes it. */
 export const tokenCodec: TokenCodec = {
-  encode({ cluster, dots }: SessionToken): string {
-    const parts = [TOKEN_VERSION, cluster];
+  encode({ cluster, epoch, dots }: SessionToken): string {
+    const parts = [TOKEN_VERSION, cluster, epoch];
     for (const [origin, seq] of dots) parts.push(nodeOf(origin), incarnationOf(origin), seq);
     return toBase64url(packr.pack(parts));
   },
 
   decode(text: string): SessionToken {
-    const [version, cluster, ...rest] = unpack(text);
+    const [version, cluster, epoch, ...rest] = unpack(text);
     if (version !== TOKEN_VERSION) refuse(`its version is ${String(version)}, known is ${TOKEN_VERSION}`);
     if (rest.length % 3 !== 0) refuse('a dot is not whole');
     const dots: [Origin, number][] = [];
@@ -54,6 +54,10 @@ export const tokenCodec: TokenCodec = {
       const incarnation = count(rest[at + 1], 1, INCARNATION_MAX, 'incarnation');
       dots.push([originOf(node, incarnation), count(rest[at + 2], 1, Number.MAX_SAFE_INTEGER, 'sequence')]);
     }
-    return { cluster: count(cluster, 0, CLUSTER_HASH_MAX, 'cluster'), dots };
+    return {
+      cluster: count(cluster, 0, CLUSTER_HASH_MAX, 'cluster'),
+      epoch: count(epoch, 0, Number.MAX_SAFE_INTEGER, 'epoch'),
+      dots,
+    };
   },
 };

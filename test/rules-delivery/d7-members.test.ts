@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Origin } from '../../src/clock/origin.ts';
 import { Removal } from '../members/removal.ts';
 import { numberOf, ordersOf, originFor, PlayedStream, ScriptedNode } from '../support/scripted-node.ts';
 import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
@@ -159,11 +160,26 @@ describe('D7: members change by agreed epochs', () => {
     expect(node.get('k')).toBe('last');
   });
 
+  it('a removed node that has not heard of it is not taken for one that has what became stable without it (seed 2120)', () => {
+    const { cluster, lost, survivors } = four();
+    for (const other of survivors) cluster.cut(lost.id, other.id);
+    expect(new Removal(cluster, lost, survivors).run()).toBe(true);
+    const [b] = survivors as [VirtualNode];
+    b.set('later', '1');
+    const seen = (): Iterable<readonly [Origin, number]> => b.vector().dots();
+    expect(cluster.runUntil(() => b.core.sessions.needed(seen()).length === 0, 20_000)).toBe(true);
+    const token = b.core.sessions.tokenOf({ epoch: 0, dots: seen() });
+    for (const survivor of survivors)
+      expect(survivor.core.sessions.covers(survivor.core.sessions.read(token))).toBe(true);
+    expect([lost.core.membership.epoch, lost.get('later')]).toEqual([0, null]);
+    expect(lost.core.sessions.covers(lost.core.sessions.read(token))).toBe(false);
+  });
+
   it('what only the removed node had is void: a read of its token at a survivor does not wait for ever', () => {
     const { cluster, lost, survivors } = four();
     for (const other of survivors) cluster.cut(lost.id, other.id);
     lost.set('alone', '1');
-    const token = lost.core.sessions.tokenOf(lost.vector().dots());
+    const token = lost.core.sessions.tokenOf({ epoch: 0, dots: lost.vector().dots() });
     cluster.kill(lost);
     cluster.healAll();
     lost.core.membership.list();

@@ -35,9 +35,9 @@ describe('S1: what a node says of a session', () => {
   test('it has what its vector covers, and what a closed incarnation made beyond its cut is void', () => {
     const { replica, sessions } = horizon();
     replica.vector.raise(other(1), 5);
-    expect(sessions.covers([[other(1), 5]])).toBe(true);
+    expect(sessions.has([[other(1), 5]])).toBe(true);
     expect(
-      sessions.covers([
+      sessions.has([
         [other(1), 5],
         [other(1), 6],
       ]),
@@ -49,8 +49,31 @@ describe('S1: what a node says of a session', () => {
       ]),
     ).toEqual([{ origin: other(1), seq: 6 }]);
     replica.closedHere.raise(originOf(OTHER, 0), 2);
-    expect(sessions.covers([[other(1), 6]])).toBe(true);
-    expect(sessions.covers([[other(2), 1]])).toBe(false);
+    expect(sessions.has([[other(1), 6]])).toBe(true);
+    expect(sessions.has([[other(2), 1]])).toBe(false);
+  });
+
+  test('it has what was stable among the members of an epoch while it is known to be one of them', () => {
+    const { replica, sessions } = horizon();
+    const { membership } = replica;
+    const at = (epoch: number): boolean => sessions.covers({ epoch, dots: [] });
+    expect([at(0), at(1)]).toEqual([true, false]);
+    const cut = [[originOf(OWN, 1), 0]] as const;
+    membership.adopt({ epoch: 3, removals: [{ node: OWN, epoch: 3, incarnation: 1, cut }], joins: [] });
+    expect([at(2), at(3), at(4)]).toEqual([true, false, false]);
+    expect(sessions.behind({ epoch: 3, dots: [] }, 5).message).toMatch(
+      /^us-east-1\/a is not known to be a member at epoch 3/,
+    );
+    membership.adopt({ epoch: 4, removals: [], joins: [{ node: OWN, epoch: 4, incarnation: 2, cut }] });
+    expect([at(0), at(4)]).toEqual([true, false]);
+    membership.beginAnew();
+    expect([at(4), at(5)]).toEqual([true, false]);
+  });
+
+  test('a token names the epoch that is known here, or a later one that the session has seen', () => {
+    const { sessions } = horizon();
+    const epochOf = (epoch: number): number => sessions.read(sessions.tokenOf({ epoch, dots: [] })).epoch;
+    expect([epochOf(0), epochOf(7)]).toEqual([0, 7]);
   });
 
   test('what is stable does not matter any more, nor does a retired incarnation', () => {

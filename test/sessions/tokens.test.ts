@@ -9,7 +9,7 @@ import { ASIA, EAST, VirtualRegions, WEST } from '../support/virtual-regions.ts'
 
 const CLUSTER = clusterHash('virtual');
 const origin = (node: number, incarnation: number): Origin => originOf(nodeNumber(node), incarnation);
-const tokenOf = (...dots: [Origin, number][]): string => tokenCodec.encode({ cluster: CLUSTER, dots });
+const tokenOf = (...dots: [Origin, number][]): string => tokenCodec.encode({ cluster: CLUSTER, epoch: 0, dots });
 
 describe('base64url', () => {
   test('is what Node makes of the same bytes, and back', () => {
@@ -30,23 +30,23 @@ describe('base64url', () => {
 });
 
 describe('a token as text', () => {
-  test('keeps its dots', () => {
+  test('keeps its epoch and its dots', () => {
     const dot = fc.record({
       node: fc.integer({ min: 1, max: 2 ** 20 - 1 }),
       incarnation: fc.integer({ min: 1, max: INCARNATION_MAX }),
       seq: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
     });
     fc.assert(
-      fc.property(fc.array(dot, { maxLength: 20 }), fc.nat(), (parts, cluster) => {
+      fc.property(fc.array(dot, { maxLength: 20 }), fc.nat(), fc.maxSafeNat(), (parts, cluster, epoch) => {
         const dots = parts.map(({ node, incarnation, seq }): [Origin, number] => [origin(node, incarnation), seq]);
-        expect(tokenCodec.decode(tokenCodec.encode({ cluster, dots }))).toEqual({ cluster, dots });
+        expect(tokenCodec.decode(tokenCodec.encode({ cluster, epoch, dots }))).toEqual({ cluster, epoch, dots });
       }),
       runOptions(300, 10_000),
     );
   });
 
-  test('version 1 keeps its bytes', () => {
-    expect(tokenOf([origin(64, 185_000_000), 42])).toBe('lQHOXZZ-vEDOCwbgQCo');
+  test('version 2 keeps its bytes', () => {
+    expect(tokenOf([origin(64, 185_000_000), 42])).toBe('lgLOXZZ-vABAzgsG4EAq');
   });
 
   test('eight dots of the largest kind take less than 200 characters', () => {
@@ -54,7 +54,7 @@ describe('a token as text', () => {
       origin(256 + at, INCARNATION_MAX - at),
       Number.MAX_SAFE_INTEGER,
     ]);
-    expect(tokenCodec.encode({ cluster: 2 ** 32 - 1, dots }).length).toBeLessThan(200);
+    expect(tokenCodec.encode({ cluster: 2 ** 32 - 1, epoch: 2 ** 16 - 1, dots }).length).toBeLessThan(200);
   });
 });
 
@@ -74,17 +74,18 @@ describe('hostile tokens', () => {
     ['a map', toBase64url(new Uint8Array([0x81, 1, 1])), /no msgpack/],
     ['a list longer than its bytes', toBase64url(new Uint8Array([0xdd, 255, 255, 255, 255])), /no msgpack/],
     ['deep lists', toBase64url(new Uint8Array(1500).fill(0x91)), /no msgpack/],
-    ['another version', toBase64url(new Uint8Array([0x92, 2, 1])), /its version is 2, known is 1/],
+    ['another version', toBase64url(new Uint8Array([0x92, 1, 1])), /its version is 1, known is 2/],
     ['no version', toBase64url(new Uint8Array([0x90])), /its version is undefined/],
-    ['no cluster', toBase64url(new Uint8Array([0x92, 1, 0xc0])), /it has no cluster/],
-    ['half a dot', toBase64url(new Uint8Array([0x93, 1, 1, 1])), /a dot is not whole/],
-    ['a node that is none', toBase64url(new Uint8Array([0x95, 1, 1, 0, 1, 1])), /a dot has no node/],
-    ['incarnation 0', toBase64url(new Uint8Array([0x95, 1, 1, 64, 0, 1])), /it has no incarnation/],
-    ['sequence 0', toBase64url(new Uint8Array([0x95, 1, 1, 64, 1, 0])), /it has no sequence/],
+    ['no cluster', toBase64url(new Uint8Array([0x93, 2, 0xc0, 0])), /it has no cluster/],
+    ['no epoch', toBase64url(new Uint8Array([0x93, 2, 1, 0xc0])), /it has no epoch/],
+    ['half a dot', toBase64url(new Uint8Array([0x94, 2, 1, 0, 1])), /a dot is not whole/],
+    ['a node that is none', toBase64url(new Uint8Array([0x96, 2, 1, 0, 0, 1, 1])), /a dot has no node/],
+    ['incarnation 0', toBase64url(new Uint8Array([0x96, 2, 1, 0, 64, 0, 1])), /it has no incarnation/],
+    ['sequence 0', toBase64url(new Uint8Array([0x96, 2, 1, 0, 64, 1, 0])), /it has no sequence/],
     ['far too long', 'A'.repeat(3_000), /longer than 2048 characters/],
     [
       'another cluster',
-      tokenCodec.encode({ cluster: clusterHash('other'), dots: [[origin(east, 1), 1]] }),
+      tokenCodec.encode({ cluster: clusterHash('other'), epoch: 0, dots: [[origin(east, 1), 1]] }),
       /of another cluster/,
     ],
     ['no member', tokenOf([origin(999, 1), 1]), /node 999 is no member/],
