@@ -23,15 +23,11 @@ function setFields(context: CommandContext, commandName: string): number {
   if (args.count % 2 === 1) throw wrongArity(commandName);
   const key = args.range(1);
   const hash = keys.hashOf(key);
-  let slot = lookupTypeForWrite(context, key, hash, ContentType.Hash);
+  lookupTypeForWrite(context, key, hash, ContentType.Hash);
   checkKey(key);
   let created = 0;
-  for (let index = 2; index < args.count; index += 2) {
-    // an update ends the life of a slot
-    if (index > 2) slot = keys.find(key, hash, context.nowMs);
-    if (slot === NO_SLOT || !keys.hashAt(slot).has(args.range(index))) created++;
-    tx.hashSet(key, hash, args.range(index), args.range(index + 1));
-  }
+  for (let index = 2; index < args.count; index += 2)
+    if (tx.hashSet(key, hash, args.range(index), args.range(index + 1))) created++;
   context.notify('h', 'hset', key);
   return created;
 }

@@ -53,9 +53,9 @@ export class NewKeyWriter implements TransactionWriter {
     this.#tx.expire(key, hash, atMs);
   }
 
-  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): void {
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): boolean {
     this.#announce(key, hash);
-    this.#tx.hashSet(key, hash, field, value);
+    return this.#tx.hashSet(key, hash, field, value);
   }
 
   hashDelete(key: ByteRange, hash: number, field: ByteRange): void {
@@ -72,9 +72,9 @@ export class NewKeyWriter implements TransactionWriter {
     this.#tx.hashIncrementDecimal(key, hash, field, deltaUnits);
   }
 
-  setAdd(key: ByteRange, hash: number, member: ByteRange): void {
+  setAdd(key: ByteRange, hash: number, member: ByteRange): boolean {
     this.#announce(key, hash);
-    this.#tx.setAdd(key, hash, member);
+    return this.#tx.setAdd(key, hash, member);
   }
 
   setRemove(key: ByteRange, hash: number, member: ByteRange): void {

@@ -24,20 +24,14 @@ function hasMember(context: CommandContext, key: ByteRange, hash: number, candid
   return slot !== NO_SLOT && context.keys.setAt(slot).has(candidate);
 }
 
-/** A member that is there already is added again: the fresh add survives a removal that is on its way from elsewhere. */
 function sadd(context: CommandContext): void {
   const { args, keys, reply, tx } = context;
   const key = args.range(1);
   const hash = keys.hashOf(key);
-  let slot = lookupTypeForWrite(context, key, hash, ContentType.Set);
+  lookupTypeForWrite(context, key, hash, ContentType.Set);
   checkKey(key);
   let added = 0;
-  for (let index = 2; index < args.count; index++) {
-    // an update ends the life of a slot
-    if (index > 2) slot = keys.find(key, hash, context.nowMs);
-    if (slot === NO_SLOT || !keys.setAt(slot).has(args.range(index))) added++;
-    tx.setAdd(key, hash, args.range(index));
-  }
+  for (let index = 2; index < args.count; index++) if (tx.setAdd(key, hash, args.range(index))) added++;
   if (added > 0) context.notify('s', 'sadd', key);
   reply.integer(added);
 }

@@ -1,9 +1,7 @@
 import type { DocumentContent } from './document-content.ts';
 import { canonicalJson, parseJson } from './document-json.ts';
 import { ContentType, type Entry } from './entry.ts';
-import type { HashContent } from './hash-content.ts';
 import { sumText, type Increments } from './increments.ts';
-import type { SetContent } from './set-content.ts';
 import type { SiblingContent } from './sibling-content.ts';
 import type { StringContent } from './string-content.ts';
 import { compareWrites, covers, UpdateKind, type StampedDot, type Update, type UpdateContext } from './update.ts';
@@ -245,9 +243,11 @@ function ofEdit(entry: Entry, update: Update, context: UpdateContext): readonly 
 
 function ofField(entry: Entry, update: Update, context: UpdateContext): readonly Conflict[] {
   if (entry.hash === null) return ofTypes(entry, ContentType.Hash, update, context);
+  const position = entry.hash.find(update.field);
+  if (position < 0) return NONE;
+  const { writes } = entry.hash.fieldAt(position);
+  if (writes.best === null || !hasUnseen(writes, context)) return NONE;
   const name = update.field.toLatin1();
-  const writes = entry.hash.fields.get(name)?.writes;
-  if (writes === undefined || writes.best === null || !hasUnseen(writes, context)) return NONE;
   const came = sideOf(ContentType.Hash, update.value.toLatin1(), context);
   return writes
     .all()
@@ -313,11 +313,11 @@ function unseenOthers(entry: Entry, own: ContentType, context: UpdateContext): C
     if (dot !== null) found.push(sideOf(ContentType.String, string.text(), dot));
   }
   if (own !== ContentType.Hash && hash !== null) {
-    const dot = latestOf(writesOfHash(hash), isUnseen);
+    const dot = latestOf(hash.dots(), isUnseen);
     if (dot !== null) found.push(sideOf(ContentType.Hash, null, dot));
   }
   if (own !== ContentType.Set && set !== null) {
-    const dot = latestOf(writesOfSet(set), isUnseen);
+    const dot = latestOf(set.dots(), isUnseen);
     if (dot !== null) found.push(sideOf(ContentType.Set, null, dot));
   }
   if (own !== ContentType.Document && document !== null && document.isLive && isUnseen(document))
@@ -331,25 +331,11 @@ function latestOf(dots: Iterable<StampedDot>, isWanted: (dot: StampedDot) => boo
   return latest;
 }
 
-function* runsOf(increments: Increments | null): Generator<StampedDot> {
-  for (const [origin, , seq, stamp] of increments?.toState() ?? []) yield { stamp, origin, seq };
-}
+const runsOf = (increments: Increments | null): readonly StampedDot[] => increments?.dots() ?? [];
 
 /** What is on a register goes with it; without one increments are writes of their own. */
 function* writesOfString(string: StringContent | SiblingContent): Generator<StampedDot> {
   if (string.keepsSiblings) yield* string.registers;
   else if (string.isLive) return yield string;
   yield* runsOf(string.increments);
-}
-
-function* writesOfHash({ fields }: HashContent): Generator<StampedDot> {
-  for (let at = 0; at < fields.size; at++) {
-    const { writes, increments } = fields.valueAt(at);
-    yield* writes.all();
-    yield* runsOf(increments);
-  }
-}
-
-function* writesOfSet({ members }: SetContent): Generator<StampedDot> {
-  for (let at = 0; at < members.size; at++) yield* members.valueAt(at).all();
 }

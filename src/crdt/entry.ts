@@ -1,3 +1,4 @@
+import { OPEN_KEY_HASH, type KeyHash } from '../base/key-hash.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
@@ -40,6 +41,8 @@ export class Entry {
   expiries: Expiries | null = null;
   /** Whether time does not hide it: it goes when a log says so (RULES D9). */
   expiresByLog = false;
+  /** By which elements are found. */
+  keyHash: KeyHash = OPEN_KEY_HASH;
   /** Derived by `refresh`. */
   type: ContentType = ContentType.None;
   /** Derived by `refresh`: Unix milliseconds of the visible type's expiry, Infinity for none. */
@@ -95,6 +98,22 @@ export class Entry {
     return this.#applyOwn(update, context, flush) || othersChanged;
   }
 
+  /**
+   * Applies a field or a member of a key that holds nothing but others like it, where that leaves one write of it: then nothing else of the
+   * entry changes. False where it is not that, and nothing was done.
+   */
+  writeElement(update: Update, context: UpdateContext): boolean {
+    if (this.document !== null || this.string.shows) return false;
+    const { hash, set } = this;
+    let isNew: boolean | null = null;
+    if (update.kind === UpdateKind.HashSet && hash !== null && set === null)
+      isNew = hash.writePlain(update.field, update.value, context);
+    else if (update.kind === UpdateKind.SetAdd && set !== null && hash === null)
+      isNew = set.addPlain(update.field, context);
+    update.isNew = isNew === true;
+    return isNew !== null;
+  }
+
   #applyOwn(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
     switch (update.kind) {
       case UpdateKind.Set:
@@ -112,19 +131,21 @@ export class Entry {
       case UpdateKind.Expire:
         return this.#expire(update, context);
       case UpdateKind.HashSet:
-        (this.hash ??= new HashContent()).write(update.field.toLatin1(), update.value.toLatin1(), context);
+        this.hash ??= new HashContent(this.keyHash);
+        update.isNew = this.hash.write(update.field, update.value, context);
         return true;
       case UpdateKind.HashDelete:
-        return this.hash?.remove(update.field.toLatin1(), context) ?? false;
+        return this.hash?.remove(update.field, context) ?? false;
       case UpdateKind.HashIncrement: {
         const amount = parseAmount(update.value.toLatin1());
-        if (amount !== null) (this.hash ??= new HashContent()).increment(update.field.toLatin1(), amount, context);
+        if (amount !== null) (this.hash ??= new HashContent(this.keyHash)).increment(update.field, amount, context);
         return amount !== null;
       }
       case UpdateKind.SetAdd:
-        return (this.set ??= new SetContent()).add(update.field.toLatin1(), context);
+        update.isNew = (this.set ??= new SetContent(this.keyHash)).add(update.field, context);
+        return update.isNew;
       case UpdateKind.SetRemove:
-        return this.set?.remove(update.field.toLatin1(), context) ?? false;
+        return this.set?.remove(update.field, context) ?? false;
       case UpdateKind.DocumentSet:
         return (this.document ??= new DocumentContent()).write(update.value.toLatin1(), context, flush);
       case UpdateKind.DocumentEdit:
@@ -298,9 +319,9 @@ export class Entry {
   /** Merges a snapshot's entry of the same key by dot (RULES D6); null is an absent one. */
   merge(other: Entry | null, sides: FlushedSides): void {
     this.#mergeString(other?.string, sides);
-    if (other !== null && other.hash !== null) this.hash ??= new HashContent();
+    if (other !== null && other.hash !== null) this.hash ??= new HashContent(this.keyHash);
     this.hash?.merge(other?.hash ?? null, sides);
-    if (other !== null && other.set !== null) this.set ??= new SetContent();
+    if (other !== null && other.set !== null) this.set ??= new SetContent(this.keyHash);
     this.set?.merge(other?.set ?? null, sides);
     if (other !== null && other.document !== null) this.document ??= new DocumentContent();
     this.document?.merge(other?.document ?? undefined, sides);
@@ -329,12 +350,13 @@ export class Entry {
   }
 
   /** The entry of a state; a string in the other form, from before the class of the key changed, is converted. */
-  static fromState(state: EntryState, keepsSiblings = false): Entry {
+  static fromState(state: EntryState, keepsSiblings = false, keyHash: KeyHash = OPEN_KEY_HASH): Entry {
     const entry = new Entry(keepsSiblings);
+    entry.keyHash = keyHash;
     const [string, hash, set, expiries, document] = state;
     if (string !== null) entry.string = restoredString(string, keepsSiblings);
-    if (hash !== null) entry.hash = HashContent.fromState(hash);
-    if (set !== null) entry.set = SetContent.fromState(set);
+    if (hash !== null) entry.hash = HashContent.fromState(hash, keyHash);
+    if (set !== null) entry.set = SetContent.fromState(set, keyHash);
     if (expiries !== null) entry.expiries = Expiries.fromState(expiries);
     if (document !== undefined) entry.document = DocumentContent.fromState(document);
     entry.refresh();

@@ -132,6 +132,11 @@ export class Increments {
     return latest === null ? null : { stamp: latest.stamp, origin: latest.origin, seq: latest.last };
   }
 
+  /** The last write of each run. */
+  dots(): StampedDot[] {
+    return this.#runs.map(({ stamp, origin, last }) => ({ stamp, origin, seq: last }));
+  }
+
   /** Each run's origin and sequences, for explaining. */
   describe(): { origin: number; first: number; last: number; text: string }[] {
     return this.#runs.map((run) => ({

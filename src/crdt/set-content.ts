@@ -1,6 +1,8 @@
-import { IndexedMap } from '../base/indexed-map.ts';
+import { ByteRange, latin1Range } from '../base/bytes.ts';
+import type { KeyHash } from '../base/key-hash.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import { compareWrites, type StampedDot, type UpdateContext } from './update.ts';
+import { ElementTable, NO_ELEMENT } from './element-table.ts';
+import { compareWrites, covers, type StampedDot, type UpdateContext } from './update.ts';
 import { ObservedWrites, type MergeSides, type WriteState } from './writes.ts';
 
 export type MemberState = [member: string, adds: WriteState<null>[]];
@@ -10,62 +12,154 @@ export type MemberState = [member: string, adds: WriteState<null>[]];
  * deps cover and needs no tombstone, because delivery is causal and exactly once.
  */
 export class SetContent {
-  readonly members: IndexedMap<ObservedWrites<null>> = new IndexedMap();
+  readonly #members: ElementTable<ObservedWrites<null>>;
   /** Members that keep more than one add, so that forgetting looks only at them. */
-  readonly #unsettled: Set<string> = new Set();
+  #unsettled: Set<string> | null = null;
 
-  get isEmpty(): boolean {
-    return this.members.size === 0;
+  constructor(keyHash: KeyHash) {
+    this.#members = new ElementTable(keyHash, false);
   }
 
+  get size(): number {
+    return this.#members.size;
+  }
+
+  get isEmpty(): boolean {
+    return this.#members.size === 0;
+  }
+
+  // ── reads ──
+
+  has(member: ByteRange): boolean {
+    return this.#find(member) !== NO_ELEMENT;
+  }
+
+  #find(member: ByteRange): number {
+    return this.#members.find(member, this.#members.hashOf(member));
+  }
+
+  nameAt(position: number): string {
+    return this.#members.nameAt(position);
+  }
+
+  /** Points at the member; good until the next change. */
+  nameInto(position: number, into: ByteRange): void {
+    this.#members.nameInto(position, into);
+  }
+
+  /** The adds of a member, to be read. */
+  addsAt(position: number): ObservedWrites<null> {
+    return this.#members.objectAt(position) ?? this.#oneAdd(position);
+  }
+
+  #oneAdd(position: number): ObservedWrites<null> {
+    const members = this.#members;
+    const adds = new ObservedWrites<null>();
+    adds.best = {
+      value: null,
+      stamp: members.stamp(position),
+      origin: members.origin(position),
+      seq: members.seq(position),
+    };
+    return adds;
+  }
+
+  // ── changes ──
+
   /** Says whether the member is new. */
-  add(member: string, context: UpdateContext): boolean {
-    const adds = this.members.get(member);
-    if (adds !== undefined) {
-      adds.add(null, context);
-      if (adds.losers !== null) this.#unsettled.add(member);
-      return false;
-    }
-    const first = new ObservedWrites<null>();
-    first.add(null, context);
-    this.members.set(member, first);
-    return true;
+  add(member: ByteRange, context: UpdateContext): boolean {
+    return this.addPlain(member, context) ?? this.#addBeside(member, context);
+  }
+
+  /** As `add`, where that leaves one add and nothing else, as nearly all do; null where it does not, and nothing was done. */
+  addPlain(member: ByteRange, context: UpdateContext): boolean | null {
+    const members = this.#members;
+    const hash = members.hashOf(member);
+    let position = members.find(member, hash);
+    const isNew = position === NO_ELEMENT;
+    if (isNew) position = members.add(member, hash, 0);
+    else if (!this.#isCovered(position, context)) return null;
+    members.setDot(position, context);
+    return isNew;
+  }
+
+  /** Whether a member has one add, which the transaction had seen. */
+  #isCovered(position: number, context: UpdateContext): boolean {
+    const members = this.#members;
+    return members.isPlain(position) && covers(context, members.origin(position), members.seq(position));
+  }
+
+  /** Adds a member that is there beside what the transaction had not seen of it. */
+  #addBeside(member: ByteRange, context: UpdateContext): boolean {
+    const position = this.#find(member);
+    const adds = this.addsAt(position);
+    adds.add(null, context);
+    this.#put(position, adds);
+    return false;
   }
 
   /** Says whether the member went. */
-  remove(member: string, context: UpdateContext): boolean {
-    const adds = this.members.get(member);
-    if (adds === undefined) return false;
-    adds.removeCovered(context);
-    return adds.isEmpty && this.members.delete(member);
+  remove(member: ByteRange, context: UpdateContext): boolean {
+    const position = this.#find(member);
+    return position !== NO_ELEMENT && this.#removeAt(position, context);
+  }
+
+  #removeAt(position: number, context: UpdateContext): boolean {
+    if (this.#isCovered(position, context)) {
+      this.#members.remove(position);
+      return true;
+    }
+    const adds = this.#members.objectAt(position);
+    if (adds?.removeCovered(context) === true) this.#put(position, adds);
+    return adds !== null && adds.isEmpty;
   }
 
   removeCovered(context: UpdateContext): boolean {
     let changed = false;
-    for (let at = this.members.size - 1; at >= 0; at--) {
-      if (this.remove(this.members.keyAt(at), context)) changed = true;
-    }
+    for (let at = this.#members.size - 1; at >= 0; at--) if (this.#removeAt(at, context)) changed = true;
     return changed;
   }
 
+  /** Takes in the adds of a member that changed. */
+  #put(position: number, adds: ObservedWrites<null>): void {
+    const members = this.#members;
+    if (adds.best === null) {
+      members.remove(position);
+    } else if (adds.losers === null) {
+      members.setDot(position, adds.best);
+    } else {
+      members.putObject(position, adds);
+      (this.#unsettled ??= new Set()).add(members.nameAt(position));
+    }
+  }
+
+  // ── forgetting, and the whole ──
+
   /** Forgets stable losers; says whether nothing is left to forget later. */
   settle(stable: VersionVector): boolean {
-    for (const member of this.#unsettled) {
-      const adds = this.members.get(member);
+    for (const member of this.#unsettled ?? []) {
+      const position = this.#find(latin1Range(member));
+      const adds = position === NO_ELEMENT ? null : this.#members.objectAt(position);
       adds?.forgetStableLosers(stable);
-      if (adds === undefined || adds.losers === null) this.#unsettled.delete(member);
+      if (adds !== null) this.#put(position, adds);
+      if (adds === null || adds.losers === null) this.#unsettled?.delete(member);
     }
-    return this.#unsettled.size === 0;
+    return this.isSettled;
   }
 
   get isSettled(): boolean {
-    return this.#unsettled.size === 0;
+    return this.#unsettled === null || this.#unsettled.size === 0;
+  }
+
+  /** All adds that it consists of. */
+  *dots(): Generator<StampedDot> {
+    for (let at = 0; at < this.#members.size; at++) yield* this.addsAt(at).all();
   }
 
   latest(): StampedDot | null {
     let latest: StampedDot | null = null;
-    for (let at = 0; at < this.members.size; at++) {
-      const add = this.members.valueAt(at).best;
+    for (let at = 0; at < this.#members.size; at++) {
+      const add = this.addsAt(at).best;
       if (add !== null && (latest === null || compareWrites(add.stamp, add.origin, latest.stamp, latest.origin) > 0))
         latest = add;
     }
@@ -73,38 +167,37 @@ export class SetContent {
   }
 
   merge(other: SetContent | null, sides: MergeSides): void {
-    for (let at = this.members.size - 1; at >= 0; at--) {
-      const member = this.members.keyAt(at);
-      this.#mergeMember(member, other?.members.get(member), sides);
+    const member = new ByteRange();
+    for (let at = this.#members.size - 1; at >= 0; at--) {
+      this.#members.nameInto(at, member);
+      const their = other === null ? NO_ELEMENT : other.#find(member);
+      const adds = this.addsAt(at);
+      adds.merge(their === NO_ELEMENT ? undefined : other?.addsAt(their), sides);
+      this.#put(at, adds);
     }
     if (other === null) return;
-    for (let at = 0; at < other.members.size; at++) {
-      const member = other.members.keyAt(at);
-      if (!this.members.has(member)) this.#mergeMember(member, other.members.valueAt(at), sides);
+    for (let at = 0; at < other.size; at++) {
+      other.nameInto(at, member);
+      if (this.has(member)) continue;
+      const adds = new ObservedWrites<null>();
+      adds.merge(other.addsAt(at), sides);
+      if (!adds.isEmpty) this.#put(this.#members.add(member, this.#members.hashOf(member), 0), adds);
     }
-  }
-
-  #mergeMember(member: string, their: ObservedWrites<null> | undefined, sides: MergeSides): void {
-    const adds = this.members.get(member) ?? new ObservedWrites<null>();
-    adds.merge(their, sides);
-    if (adds.isEmpty) this.members.delete(member);
-    else this.members.set(member, adds);
-    if (adds.losers !== null) this.#unsettled.add(member);
   }
 
   toState(): MemberState[] {
-    const states: MemberState[] = [];
-    for (let at = 0; at < this.members.size; at++)
-      states.push([this.members.keyAt(at), this.members.valueAt(at).toState()]);
-    return states;
+    return Array.from({ length: this.#members.size }, (_unused, at): MemberState => [
+      this.nameAt(at),
+      this.addsAt(at).toState(),
+    ]);
   }
 
-  static fromState(state: readonly MemberState[]): SetContent {
-    const content = new SetContent();
-    for (const [member, states] of state) {
-      const adds = ObservedWrites.fromState(states);
-      content.members.set(member, adds);
-      if (adds.losers !== null) content.#unsettled.add(member);
+  static fromState(state: readonly MemberState[], keyHash: KeyHash): SetContent {
+    const content = new SetContent(keyHash);
+    for (const [member, adds] of state) {
+      const range = latin1Range(member);
+      const position = content.#members.add(range, content.#members.hashOf(range), 0);
+      content.#put(position, ObservedWrites.fromState(adds));
     }
     return content;
   }

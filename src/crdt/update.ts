@@ -54,6 +54,8 @@ export class Update {
   atMs: number = Infinity;
   baseOrigin: number = 0;
   baseSeq: number = 0;
+  /** Whether a field or member was not there before: known once it is applied. Local, never sent. */
+  isNew: boolean = false;
 }
 
 /** The transaction that an update belongs to, as far as a CRDT needs it. */

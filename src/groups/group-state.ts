@@ -11,7 +11,7 @@ import { UpdateKind } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
-import type { HashKey } from '../keyspace/slab/key-hash.ts';
+import type { HashKey } from '../base/key-hash.ts';
 import type { AuditHead } from './audit-record.ts';
 import type { Sha256 } from './audit-text.ts';
 import { AuditTrail } from './audit-trail.ts';

@@ -11,7 +11,7 @@ import type {
   StrongView,
 } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
-import type { HashKey } from '../keyspace/slab/key-hash.ts';
+import type { HashKey } from '../base/key-hash.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore } from '../ports.ts';
 import { ABSTAINS } from '../quorum/messages.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';

@@ -1,9 +1,10 @@
 import { writeLatin1, type ByteRange } from '../base/bytes.ts';
+import { NO_ELEMENT } from '../crdt/element-table.ts';
 import type { HashContent } from '../crdt/hash-content.ts';
 import type { SetContent } from '../crdt/set-content.ts';
 import type { HashReader, SetReader } from './keyspace.ts';
 
-/** Hands texts out as views of one scratch buffer each, reused at the next call. */
+/** Hands texts out as views of one scratch buffer, reused at the next call. */
 class Scratch {
   #buf: Uint8Array = new Uint8Array(256);
 
@@ -15,7 +16,6 @@ class Scratch {
 
 /** Hands out strings, and readers over hash and set contents. A reader is made a call: two sets can be read side by side. */
 export class ContainerReaders {
-  readonly #names: Scratch = new Scratch();
   readonly #values: Scratch = new Scratch();
   readonly #texts: Scratch = new Scratch();
 
@@ -24,34 +24,35 @@ export class ContainerReaders {
   }
 
   hash(content: HashContent): HashReader {
-    const names = this.#names;
     const values = this.#values;
+    const valueInto = (position: number, into: ByteRange): void => {
+      if (!content.valueInto(position, into)) values.into(content.textAt(position), into);
+    };
     return {
       get size(): number {
-        return content.fields.size;
+        return content.size;
       },
-      has: (field) => content.fields.has(field.toLatin1()),
+      has: (field) => content.find(field) !== NO_ELEMENT,
       get: (field, into) => {
-        const found = content.fields.get(field.toLatin1());
-        if (found === undefined) return false;
-        values.into(found.text(), into);
+        const position = content.find(field);
+        if (position === NO_ELEMENT) return false;
+        valueInto(position, into);
         return true;
       },
       at: (index, field, value) => {
-        names.into(content.fields.keyAt(index), field);
-        values.into(content.fields.valueAt(index).text(), value);
+        content.nameInto(index, field);
+        valueInto(index, value);
       },
     };
   }
 
   set(content: SetContent): SetReader {
-    const names = this.#names;
     return {
       get size(): number {
-        return content.members.size;
+        return content.size;
       },
-      has: (member) => content.members.has(member.toLatin1()),
-      at: (index, member) => names.into(content.members.keyAt(index), member),
+      has: (member) => content.has(member),
+      at: (index, member) => content.nameInto(index, member),
     };
   }
 }

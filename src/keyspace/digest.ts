@@ -1,3 +1,4 @@
+import { latin1Range } from '../base/bytes.ts';
 import { ContentType, type Entry } from '../crdt/entry.ts';
 import type { Slot } from './keyspace.ts';
 
@@ -37,15 +38,14 @@ class Digest {
     if (entry.type === ContentType.String) {
       for (const text of entry.string.texts()) hash.text(text);
     } else if (entry.type === ContentType.Hash && entry.hash !== null) {
-      const { fields } = entry.hash;
-      for (const name of sortedKeys(fields)) {
+      for (const name of sortedNames(entry.hash)) {
         hash.text(name);
-        hash.text(fields.get(name)?.text() ?? '');
+        hash.text(entry.hash.textAt(entry.hash.find(latin1Range(name))));
       }
     } else if (entry.type === ContentType.Document && entry.document !== null) {
       hash.text(entry.document.canonicalText());
     } else if (entry.set !== null) {
-      for (const member of sortedKeys(entry.set.members)) hash.text(member);
+      for (const member of sortedNames(entry.set)) hash.text(member);
     }
     this.#a = (this.#a + hash.a) >>> 0;
     this.#b = (this.#b + hash.b) >>> 0;
@@ -59,10 +59,8 @@ class Digest {
   }
 }
 
-function sortedKeys(map: { readonly size: number; keyAt(position: number): string }): string[] {
-  const keys: string[] = [];
-  for (let at = 0; at < map.size; at++) keys.push(map.keyAt(at));
-  return keys.sort();
+function sortedNames(elements: { readonly size: number; nameAt(position: number): string }): string[] {
+  return Array.from({ length: elements.size }, (_unused, at) => elements.nameAt(at)).sort();
 }
 
 /** Two lanes of multiply and rotate over the characters (after bryc's cyrb53), with lengths so that parts cannot run together. */

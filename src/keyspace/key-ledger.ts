@@ -37,6 +37,11 @@ export class KeyLedger {
     return this.#slots.records.has(slot, SlotFlag.Counted | SlotFlag.Expires | SlotFlag.Purge) === SlotFlag.Counted;
   }
 
+  /** Whether a slot shows something and was not found to be expired: what is written to a hash or set leaves it so. */
+  isShown(slot: Slot): boolean {
+    return this.#slots.records.has(slot, SlotFlag.Counted | SlotFlag.Purge) === SlotFlag.Counted;
+  }
+
   /** A plain string is about to be written over, or a new slot to become one. */
   beforeWrite(slot: Slot): void {
     this.counted.remove(slot);

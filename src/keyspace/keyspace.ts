@@ -92,11 +92,13 @@ export interface TransactionWriter {
   incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void;
   /** Sets the expiry of a visible key; Infinity is PERSIST. */
   expire(key: ByteRange, hash: number, atMs: number): void;
-  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): void;
+  /** Says whether the field is new. */
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): boolean;
   hashDelete(key: ByteRange, hash: number, field: ByteRange): void;
   hashIncrement(key: ByteRange, hash: number, field: ByteRange, delta: bigint): void;
   hashIncrementDecimal(key: ByteRange, hash: number, field: ByteRange, deltaUnits: bigint): void;
-  setAdd(key: ByteRange, hash: number, member: ByteRange): void;
+  /** Says whether the member is new. One that is not is added again: the fresh add survives a removal that is on its way from elsewhere. */
+  setAdd(key: ByteRange, hash: number, member: ByteRange): boolean;
   setRemove(key: ByteRange, hash: number, member: ByteRange): void;
   /** The key becomes a document with this JSON (UTF-8) for its root; a key that shows something keeps its expiry. */
   documentSet(key: ByteRange, hash: number, json: ByteRange): void;

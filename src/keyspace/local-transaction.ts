@@ -111,13 +111,15 @@ export class LocalTransaction implements TransactionWriter {
     this.#commit();
   }
 
-  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): void {
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): boolean {
     const isNew = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.HashSet, key, hash);
     this.#update.field.setFrom(field);
     this.#update.value.setFrom(value);
     this.#commit();
+    const isNewField = this.#update.isNew;
     if (isNew) this.#limitNew(key, hash);
+    return isNewField;
   }
 
   hashDelete(key: ByteRange, hash: number, field: ByteRange): void {
@@ -143,12 +145,14 @@ export class LocalTransaction implements TransactionWriter {
     if (isNew) this.#limitNew(key, hash);
   }
 
-  setAdd(key: ByteRange, hash: number, member: ByteRange): void {
+  setAdd(key: ByteRange, hash: number, member: ByteRange): boolean {
     const isNew = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.SetAdd, key, hash);
     this.#update.field.setFrom(member);
     this.#commit();
+    const isNewMember = this.#update.isNew;
     if (isNew) this.#limitNew(key, hash);
+    return isNewMember;
   }
 
   setRemove(key: ByteRange, hash: number, member: ByteRange): void {

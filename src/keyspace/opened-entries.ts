@@ -1,7 +1,7 @@
 import type { ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import { Entry, type EntryState } from '../crdt/entry.ts';
+import type { Entry, EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { isSiblingsState } from '../crdt/string-forms.ts';
 import { compareWrites, covers, type UpdateContext } from '../crdt/update.ts';
@@ -75,11 +75,29 @@ export class OpenedEntries {
   /** Adds to a counter in the slab, or makes it one. */
   increment(slot: Slot, key: ByteRange, amount: number, context: UpdateContext): void {
     const isNew = !this.#slots.isCounter(slot);
-    this.#keepLastChange(slot, context, () => this.#slots.increment(slot, amount, context));
+    this.#replaceLastChange(slot, context);
+    this.#slots.increment(slot, amount, context);
     if (isNew) this.#ledger.counted.add(slot);
     this.#ledger.dirty.note(slot);
     this.#ledger.forget.noteUnsettled(slot, context.origin, context.seq);
     this.noteRecent(slot, key, context);
+  }
+
+  /** An element of a hash or a set was written, and nothing else of the key changed. */
+  elementWritten(slot: Slot, key: ByteRange, context: UpdateContext): void {
+    this.#replaceLastChange(slot, context);
+    this.#ledger.dirty.note(slot);
+    this.noteRecent(slot, key, context);
+  }
+
+  /** As `#keepLastChange`, for a slot that stays. */
+  #replaceLastChange(slot: Slot, context: UpdateContext): void {
+    const seq = this.#slots.records.seq(slot);
+    if (seq === 0) return;
+    const origin = this.#slots.originOf(slot) as Origin;
+    if (covers(context, origin, seq) || !this.#parts.recent.isRecent(origin, seq)) return;
+    const name = this.#slots.keyText(slot);
+    if (name !== null) this.#noteByName(slot, name, origin, seq);
   }
 
   /** A transaction changed a key, whose slot may be gone. */
@@ -174,14 +192,6 @@ export class OpenedEntries {
   merged(slot: Slot, entry: Entry): void {
     this.changed(slot, entry, null);
     this.#ledger.forget.noteMerged(slot, entry);
-  }
-
-  /** The entry of a state, as the slot's key has it. */
-  restored(slot: Slot, state: EntryState): Entry {
-    const { records } = this.#slots;
-    const entry = Entry.fromState(state, records.has(slot, SlotFlag.Siblings) !== 0);
-    entry.expiresByLog = records.has(slot, SlotFlag.Pinned) !== 0;
-    return entry;
   }
 
   /** Whether a slot's key never leaves this node. */

@@ -26,7 +26,7 @@ function smallInteger({ buf, start, end }: ByteRange): number | null {
   return from === start || number === 0 ? number : -number;
 }
 
-/** The updates that are nearly all there are, on what lies in the slab: they make no object, and no rule but the plain one decides. */
+/** The updates that are nearly all there are: they make no object, and no rule but the plain one decides. */
 export class PlainWrites {
   readonly #slots: SlabTable;
   readonly #ledger: KeyLedger;
@@ -45,10 +45,19 @@ export class PlainWrites {
     this.#parts = parts;
   }
 
-  /** Applies an update if it is plain: then what is shown has changed. False where it is not, and nothing was done. */
+  /** Applies an update if it is plain. False where it is not, and nothing was done. */
   apply(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
-    if (update.kind === UpdateKind.Set) return this.#set(update, context, flush);
-    return update.kind === UpdateKind.Increment && this.#increment(update, context, flush);
+    switch (update.kind) {
+      case UpdateKind.Set:
+        return this.#set(update, context, flush);
+      case UpdateKind.Increment:
+        return this.#increment(update, context, flush);
+      case UpdateKind.HashSet:
+      case UpdateKind.SetAdd:
+        return this.#element(update, context);
+      default:
+        return false;
+    }
   }
 
   /**
@@ -97,6 +106,23 @@ export class PlainWrites {
     }
     const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
     this.#entries.increment(slot, key, amount, context);
+    return true;
+  }
+
+  /**
+   * A field or a member of a hash or a set that shows, and of which nothing is written that it has not seen (RULES V1). False where it is
+   * not that, and nothing was done.
+   */
+  #element(update: Update, context: UpdateContext): boolean {
+    if (this.#parts.arrivals.isOpen || this.#parts.conflicts.isFollowing) return false;
+    const { key } = update;
+    const slots = this.#slots;
+    const slot = slots.slotOf(key, update.hash);
+    if (slot === NO_SLOT || slots.records.has(slot, KIND_FLAGS | SlotFlag.Object) !== SlotFlag.Object) return false;
+    if (!this.#ledger.isShown(slot)) return false;
+    slots.beforeChange(slot);
+    if (!slots.entryAt(slot).writeElement(update, context)) return false;
+    this.#entries.elementWritten(slot, key, context);
     return true;
   }
 

@@ -27,7 +27,7 @@ import {
 import { OpenedEntries } from './opened-entries.ts';
 import { PlainWrites } from './plain-writes.ts';
 import { RecentChanges } from './recent-changes.ts';
-import type { HashKey } from './slab/key-hash.ts';
+import type { HashKey } from '../base/key-hash.ts';
 import { SlabTable } from './slab/slab-table.ts';
 import { SlotFlag } from './slab/slot-records.ts';
 import { SnapshotCursor, type SnapshotEntry, type SnapshotSource } from './snapshot-cursor.ts';
@@ -259,8 +259,9 @@ export class SlabKeyspace implements KeyspaceReader {
   /** Applies one update of a transaction; says whether what is shown may have changed. */
   apply(update: Update, context: UpdateContext): boolean {
     if (this.#plain.apply(update, context, this.#flush)) {
-      this.onChange(update.key, update);
-      return true;
+      const isShown = update.kind !== UpdateKind.SetAdd || update.isNew;
+      if (isShown) this.onChange(update.key, update);
+      return isShown;
     }
     if (update.kind === UpdateKind.FlushAll) return this.#applyFlush(update, context);
     if (update.kind === UpdateKind.Publish || update.kind === UpdateKind.CloseIncarnations) return false;
@@ -414,13 +415,13 @@ export class SlabKeyspace implements KeyspaceReader {
       const state = entries.get(key);
       if (this.#flush === null && flush === null && this.#entries.isUntouched(slot, state, sides.remote)) continue;
       this.#slots.beforeChange(slot);
-      this.#entries.mergeEntry(slot, state === undefined ? null : this.#entries.restored(slot, state), flushed);
+      this.#entries.mergeEntry(slot, state === undefined ? null : this.#slots.restored(slot, state), flushed);
     }
     for (const [key, state] of entries) {
       const range = latin1Range(key);
       if (this.#slots.slotOf(range, 0) !== NO_SLOT || this.kinds.isWeak(range)) continue;
       const slot = this.#entries.slotFor(range, 0);
-      this.#entries.mergeEntry(slot, this.#entries.restored(slot, state), flushed);
+      this.#entries.mergeEntry(slot, this.#slots.restored(slot, state), flushed);
     }
     this.#forgetsKeys = true;
     this.onChange(null, null);
@@ -436,7 +437,7 @@ export class SlabKeyspace implements KeyspaceReader {
 
   #mergeKey(key: string, state: EntryState | null, sides: MergeSides): void {
     const slot = this.#entries.slotFor(latin1Range(key), 0);
-    const other = state === null ? null : this.#entries.restored(slot, state);
+    const other = state === null ? null : this.#slots.restored(slot, state);
     this.#entries.mergeEntry(slot, other, { ...sides, localFlush: null, remoteFlush: null });
   }
 
@@ -451,7 +452,7 @@ export class SlabKeyspace implements KeyspaceReader {
     // it was replicated when it was stored: the store is to drop it
     if (this.kinds.isWeak(range)) return this.#ledger.dirty.noteGone(key);
     const slot = this.#entries.slotFor(range, 0);
-    const entry = this.#entries.restored(slot, state);
+    const entry = this.#slots.restored(slot, state);
     this.#slots.put(slot, entry);
     const { dirty } = this.#ledger;
     const isCollecting = dirty.isCollecting;

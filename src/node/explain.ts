@@ -129,14 +129,14 @@ class Explainer {
 
   hash(entry: Entry, lines: Line[]): void {
     if (entry.hash === null) return;
-    const { fields } = entry.hash;
+    const fields = entry.hash;
     lines.push([
       'rule',
       `hash of ${fields.size}: field by field, the latest unsuperseded write of each; increments add up`,
     ]);
     for (let at = 0; at < Math.min(fields.size, SHOWN_PARTS); at++) {
-      const name = shown(fields.keyAt(at));
-      const field = fields.valueAt(at);
+      const name = shown(fields.nameAt(at));
+      const field = fields.fieldAt(at);
       for (const write of field.writes.all()) {
         lines.push([
           write === field.writes.best ? `field ${name}` : `field ${name} (loser)`,
@@ -150,11 +150,11 @@ class Explainer {
 
   set(entry: Entry, lines: Line[]): void {
     if (entry.set === null) return;
-    const { members } = entry.set;
+    const members = entry.set;
     lines.push(['rule', `set of ${members.size}: an add wins over a concurrent removal`]);
     for (let at = 0; at < Math.min(members.size, SHOWN_PARTS); at++) {
-      for (const add of members.valueAt(at).all())
-        lines.push([`member ${shown(members.keyAt(at))}`, this.#write(add, 'added')]);
+      for (const add of members.addsAt(at).all())
+        lines.push([`member ${shown(members.nameAt(at))}`, this.#write(add, 'added')]);
     }
     this.#more(members.size, lines);
   }

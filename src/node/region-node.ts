@@ -22,7 +22,7 @@ import { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
-import type { HashKey } from '../keyspace/slab/key-hash.ts';
+import type { HashKey } from '../base/key-hash.ts';
 import { NO_GROUPS } from '../groups/no-groups.ts';
 import type { StrongTier } from '../groups/strong-tier.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';

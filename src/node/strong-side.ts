@@ -10,7 +10,7 @@ import { VersionVector } from '../clock/version-vector.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupChunk } from '../groups/group-state.ts';
 import { StrongTier, type StrongHost, type StrongTierOptions } from '../groups/strong-tier.ts';
-import type { HashKey } from '../keyspace/slab/key-hash.ts';
+import type { HashKey } from '../base/key-hash.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { OwnStream } from './own-stream.ts';
 

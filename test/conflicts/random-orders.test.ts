@@ -46,7 +46,10 @@ const isWrite = ({ kind }: Effect): boolean => kind === UpdateKind.Set || kind =
 /** The latest value that a key shows, or its field. */
 function latestOf(keyspace: SlabKeyspace, key: string): string | null {
   const entry = keyspace.entryOf(latin1Range(key));
-  if (key === 'h') return entry?.hash?.fields.get('f')?.text() ?? null;
+  if (key === 'h') {
+    const at = entry?.hash?.find(latin1Range('f')) ?? -1;
+    return at < 0 ? null : (entry?.hash?.textAt(at) ?? null);
+  }
   return entry?.string.shows === true ? entry.string.text() : null;
 }
 

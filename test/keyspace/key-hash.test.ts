@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { KeyHash } from '../../src/keyspace/slab/key-hash.ts';
+import { KeyHash } from '../../src/base/key-hash.ts';
 
 // lib/test_siphash.c of Linux, test_vectors_hsiphash of 32-bit machines: HalfSipHash-1-3 of 0, 1, 2 … under the key 00 01 … 07
 const VECTORS = [

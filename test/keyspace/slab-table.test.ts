@@ -58,7 +58,7 @@ class Modelled {
     const key = keyOf(n);
     const known = this.table.slotOf(key, 0);
     const slot = known >= 0 ? known : this.table.add(key, 0, 0);
-    const state: EntryState = [null, null, [[member, [['', 1, 2 ** 32 + 1, 1]] as never] as never], null];
+    const state: EntryState = [null, null, [[member, [[null, 1, 2 ** 32 + 1, 1]]]], null];
     const entry = Entry.fromState(state);
     this.table.put(slot, entry);
     this.table.close(slot, entry);

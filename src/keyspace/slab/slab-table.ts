@@ -5,10 +5,10 @@ import type { UpdateContext } from '../../crdt/update.ts';
 import { CausewayError } from '../../errors.ts';
 import { NO_SLOT, type Slot } from '../keyspace.ts';
 import { CounterRuns, RUNS_MAX } from './counter-runs.ts';
-import { KeyHash, type HashKey } from './key-hash.ts';
+import { KeyHash, type HashKey } from '../../base/key-hash.ts';
 import { OriginTable } from './origin-table.ts';
 import { SlabMemory, type BlockOwners } from './slab-memory.ts';
-import { SlotIndex, type IndexedKeys } from './slot-index.ts';
+import { SlotIndex, type IndexedKeys } from '../../base/slot-index.ts';
 import { KIND_FLAGS, SlotFlag, SlotRecords, SLOTS_MAX } from './slot-records.ts';
 
 /** Who is told before a slot changes or is reused. */
@@ -250,21 +250,22 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   #inflated(slot: Slot): Entry {
     const { records } = this;
     // a slot that was just given out
-    if (records.type(slot) === ContentType.None) return this.#newEntry(slot);
-    if (this.isCounter(slot)) {
-      const counter = Entry.ofCounter(this.counterAt(slot).toState());
-      counter.expiresByLog = records.has(slot, SlotFlag.Pinned) !== 0;
-      return counter;
-    }
+    if (records.type(slot) === ContentType.None)
+      return this.#adopt(slot, new Entry(records.has(slot, SlotFlag.Siblings) !== 0));
+    if (this.isCounter(slot)) return this.#adopt(slot, Entry.ofCounter(this.counterAt(slot).toState()));
     const dot = { stamp: records.stamp(slot), origin: this.originOf(slot), seq: records.seq(slot) };
-    const entry = Entry.ofRegister(this.#valueText(slot), dot, records.expiryMs(slot));
-    entry.expiresByLog = records.has(slot, SlotFlag.Pinned) !== 0;
-    return entry;
+    return this.#adopt(slot, Entry.ofRegister(this.#valueText(slot), dot, records.expiryMs(slot)));
   }
 
-  #newEntry(slot: Slot): Entry {
-    const entry = new Entry(this.records.has(slot, SlotFlag.Siblings) !== 0);
+  /** The entry of a state, as the slot's key has it. */
+  restored(slot: Slot, state: EntryState): Entry {
+    const keepsSiblings = this.records.has(slot, SlotFlag.Siblings) !== 0;
+    return this.#adopt(slot, Entry.fromState(state, keepsSiblings, this.#hash));
+  }
+
+  #adopt(slot: Slot, entry: Entry): Entry {
     entry.expiresByLog = this.records.has(slot, SlotFlag.Pinned) !== 0;
+    entry.keyHash = this.#hash;
     return entry;
   }
 

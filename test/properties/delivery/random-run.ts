@@ -222,7 +222,7 @@ export class RandomRun {
     });
   }
 
-  #change(tx: TransactionWriter, node: VirtualNode, value: number): void {
+  #change(tx: TransactionWriter, node: VirtualNode, value: number): unknown {
     const key = latin1Range(`k${value % 4}`);
     const text = latin1Range(`v${this.#written++}`);
     const part = latin1Range(`f${(value >> 3) % 3}`);

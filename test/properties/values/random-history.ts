@@ -296,7 +296,7 @@ const FIELD = new ByteRange();
 const VALUE = new ByteRange();
 
 /** Runs a command where it can run in the state it meets, as the real ones check before they write. */
-function runCommand(keyspace: SlabKeyspace, tx: LocalTransaction, nowMs: number, command: Command): void {
+function runCommand(keyspace: SlabKeyspace, tx: LocalTransaction, nowMs: number, command: Command): unknown {
   KEY.setFrom(latin1Range(command.key));
   FIELD.setFrom(latin1Range(FIELDS[command.field] ?? ''));
   VALUE.setFrom(latin1Range(VALUES[Math.abs(command.amount) % VALUES.length] ?? ''));

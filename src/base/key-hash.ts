@@ -70,3 +70,6 @@ export class KeyHash {
     return hash === 0 ? 1 : hash;
   }
 }
+
+/** Where it does not matter that others know where a key falls. */
+export const OPEN_KEY_HASH: KeyHash = new KeyHash([0, 0]);

@@ -1,4 +1,6 @@
-import { NO_SLOT, type Slot } from '../keyspace.ts';
+/** A place that a key has, 0 to 2^27 - 2. */
+type Slot = number;
+const NO_SLOT = -1;
 
 /** What the index asks of those whose slots it holds. */
 export interface IndexedKeys {
@@ -51,6 +53,7 @@ export class SlotIndex {
     return this.#old !== null;
   }
 
+  /** The slot of a key, -1 where it has none. */
   find(buf: Uint8Array, start: number, end: number, hash: number): Slot {
     const slot = this.#findIn(this.#buckets, buf, start, end, hash);
     if (slot !== NO_SLOT || this.#old === null) return slot;

@@ -1,4 +1,4 @@
-import { present } from './assert.ts';
+import { present } from '../../../src/base/assert.ts';
 
 /**
  * A map from text to values that can also be read by position in constant time, for random choice and for cursors.
