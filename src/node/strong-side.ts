@@ -5,7 +5,7 @@ import type { PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
-import type { Stamp } from '../clock/stamp.ts';
+import { stampOfMs, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Group } from '../groups/group.ts';
 import type { GroupChunk } from '../groups/group-state.ts';
@@ -210,7 +210,10 @@ class CausalSide implements StrongHost {
     type Has = (origin: Origin, seq: number) => boolean;
     const lacked = ({ state }: Group, has: Has): readonly [Origin, number] | undefined =>
       [...state.running.dots()].find(([origin, seq]) => !has(origin, seq) && !closedHere.isRetired(origin));
-    for (let some = groups.filter((group) => !this.#isBarred(group, groups)); some.length > 0;) {
+    // what is far ahead of the clock waits, as it does when it comes in transactions (RULES D3)
+    const latestStamp = stampOfMs(now().wallMs + replica.limits.skewMsMax);
+    const isDue = (group: Group): boolean => group.state.stamp <= latestStamp && !this.#isBarred(group, groups);
+    for (let some = groups.filter(isDue); some.length > 0;) {
       const vector = replica.vector.clone();
       for (const { plan, state } of some) vector.raise(plan.origin, state.applied);
       // what is not even held is not looked for in what is
