@@ -234,7 +234,10 @@ export class Replicator {
     this.#snapshots.shutOut(node);
     holdBack.forget((origin) => nodeOf(origin) === node);
     this.#dropped.forget(node);
+    // what others sent of it and was held is forgotten too: up to the cut it is wanted of them once more
+    for (const other of this.#sessions.values()) other.ourWant = null;
     if (session !== undefined) this.#endSession(session, membership.refusalOf(node) ?? REPLACED);
+    else this.#chooseSources();
   }
 
   /** The members changed here: shuts out whoever is none, and tells the others. */

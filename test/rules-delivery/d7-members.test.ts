@@ -160,6 +160,29 @@ describe('D7: members change by agreed epochs', () => {
     expect(node.get('k')).toBe('last');
   });
 
+  it('what was held of a node as it was fenced is wanted again of who has it: the cut may need it (seeds 2566, 3356)', () => {
+    const node = new ScriptedNode().connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    const c = new PlayedStream('C');
+    const cause = c.next([['set', 'cause', 'v']]);
+    const held = a.next([['set', 'k', 'last']], [c.dot]);
+    node.disconnect('A');
+    node.giveRow('B', { applied: [[a.origin, 1]] });
+    node.run(500);
+    expect(node.take('want').at(-1)?.to).toBe('B');
+    node.give('B', held);
+    expect(node.core.telemetry(0).holdBackTransactions).toBe(1);
+    node.core.membership.fence('A/a', 0, 7, false);
+    node.run(100);
+    expect(node.core.telemetry(0).holdBackTransactions).toBe(0);
+    const wanted = node.take('want').find(({ to, frame }) => to === 'B' && frame.nodes.includes(numberOf('A')));
+    expect(wanted).toBeDefined();
+    expect(new Map(wanted?.frame.after).get(a.origin) ?? 0).toBe(0);
+    node.give('C', cause);
+    node.give('B', held);
+    expect(node.get('k')).toBe('last');
+  });
+
   it('a removed node that has not heard of it is not taken for one that has what became stable without it (seed 2120)', () => {
     const { cluster, lost, survivors } = four();
     for (const other of survivors) cluster.cut(lost.id, other.id);
