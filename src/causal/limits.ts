@@ -12,6 +12,8 @@ export interface ReplicationLimits {
   readonly windowBytes: number;
   /** Bytes of updates of one chunk and of one frame of a snapshot; past it there are several. One transaction or entry is never split. */
   readonly chunkBytesMax: number;
+  /** Bytes of an answer to who asks for causes, about; past it the rest is asked for again, or comes with the stream. */
+  readonly askedBytesMax: number;
   /** How long a head is held back before its causes are asked of whoever sent it. */
   readonly askAfterMs: number;
   /** How long an origin may lag behind what another peer has before it is taken from there. */
@@ -46,6 +48,7 @@ export const REPLICATION_LIMITS: ReplicationLimits = {
   skewMsMax: 500,
   windowBytes: 8 * MIB,
   chunkBytesMax: 256 * KIB,
+  askedBytesMax: MIB,
   askAfterMs: 25,
   rerouteAfterMs: 200,
   rowsEveryMs: 20,

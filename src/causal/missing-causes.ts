@@ -32,7 +32,9 @@ export class MissingCauses {
       if (wait.missing === null || now.monotonicMs - wait.sinceMs < limits.askAfterMs) continue;
       const [origin, upTo] = wait.missing;
       const after = holdBack.tail(origin, vector.get(origin));
-      if (after >= upTo) continue;
+      // what is held of it waits for something else, and passing the bound would help nobody
+      const isVain = holdBack.bytes > limits.holdBackBytesMax && holdBack.holds(origin);
+      if (after >= upTo || isVain) continue;
       const before = this.#asks.get(origin);
       const asked = before !== undefined && before.upTo >= upTo ? before : undefined;
       const session = this.#whom(sessions, wait.sender, origin, after, asked?.times ?? 0);

@@ -9,6 +9,8 @@ export interface AskedRange {
   readonly origin: Origin;
   after: number;
   upTo: number;
+  /** Of the answer. */
+  leftBytes: number;
 }
 
 /** A snapshot on its way out. */

@@ -76,18 +76,23 @@ export class Sender {
     const { log, vector } = this.replica;
     if (!log.reaches(origin, after) || vector.isRetired(origin)) return false;
     const pending = session.asked.find((range) => range.origin === origin);
-    if (pending === undefined) session.asked.push({ origin, after, upTo });
-    else pending.upTo = Math.max(pending.upTo, upTo);
+    const leftBytes = this.replica.limits.askedBytesMax;
+    if (pending === undefined) session.asked.push({ origin, after, upTo, leftBytes });
+    else {
+      pending.upTo = Math.max(pending.upTo, upTo);
+      pending.leftBytes = leftBytes;
+    }
     return true;
   }
 
   #pumpAsked(session: PeerSession, hasRoom: () => boolean): void {
     for (let range = session.asked[0]; range !== undefined; range = session.asked[0]) {
-      while (range.after < range.upTo) {
+      while (range.after < range.upTo && range.leftBytes > 0) {
         if (!hasRoom()) return;
         const chunk = this.replica.log.after(range.origin, range.after);
         if (chunk === undefined) break;
         range.after = chunk.last;
+        range.leftBytes -= chunk.bytes.length;
         this.#sendChunk(session, chunk, true);
       }
       session.asked.shift();

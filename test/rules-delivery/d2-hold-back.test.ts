@@ -86,6 +86,40 @@ describe('D2: a link is never stopped being read', () => {
     expect([node.get('cause'), node.has(c.origin)]).toEqual(['50', 50]);
   });
 
+  it('past the bound nothing more is asked for of an origin that is held already: its first waits for something else', () => {
+    const { effects } = schedule();
+    const b = new PlayedStream('B');
+    b.next([['set', 'b', '1']]);
+    const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');
+    for (const frame of effects) node.give('A', frame);
+    const c = new PlayedStream('C');
+    const needy = Array.from({ length: 30 }, () => c.next([['set', 'cause', '30']], [b.dot]));
+    for (const frame of needy) node.give('A', { ...frame, asked: true });
+    expect(node.core.telemetry(0).holdBackBytes).toBeGreaterThan(BOUND_BYTES);
+    node.take('fetch');
+    node.run(1_000);
+    const origins = node.take('fetch').map(({ frame }) => frame.origin);
+    expect(new Set(origins)).toEqual(new Set([b.origin]));
+  });
+
+  it('an answer to who asks is of so many bytes and no more; the rest is asked for again', () => {
+    const node = new ScriptedNode({ limits: { askedBytesMax: 300 } }).connect('B', 'C');
+    const c = new PlayedStream('C');
+    for (let at = 0; at < 40; at++) node.give('C', c.next([['set', 'cause', 'v'.repeat(50)]]));
+    node.take('transactions');
+    const answered = (after: number): number => {
+      node.give('B', { type: 'fetch', origin: c.origin, after, upTo: 40 });
+      node.turn();
+      const frames = node.take('transactions').filter(({ to, frame }) => to === 'B' && frame.asked);
+      const bytes = frames.reduce((sum, { frame }) => sum + frame.bytes.length, 0);
+      expect(bytes).toBeGreaterThanOrEqual(300);
+      expect(bytes).toBeLessThan(600);
+      return frames.at(-1)?.frame.last ?? 0;
+    };
+    const first = answered(0);
+    expect(answered(first)).toBeGreaterThan(first);
+  });
+
   it('the cause gets through without being asked for, when who sent the effects is gone', () => {
     const { causes, effects } = schedule();
     const node = new ScriptedNode({ limits }).connect('A', 'B', 'C');

@@ -57,6 +57,7 @@ export function clusterOptions({ seed, options }: Scenario): VirtualOptions {
       appliedPerTurn: 50,
       sentPerTurnBytes: 4_000,
       joinedBytesMax: 1_000,
+      askedBytesMax: 2_000,
     },
     strong: {
       plans: [
