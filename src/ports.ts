@@ -41,7 +41,7 @@ export interface StoreBatch {
 
 /**
  * The durable store of one node. A batch is atomic: after a crash the store is at one batch's end. `commit` calls `done` once
- * the batch is on disk; a store that failed once takes nothing more, because it would go on with less.
+ * the batch is on disk, and its bytes must not change until then; a store that failed once takes nothing more, because it would go on with less.
  */
 export interface Store {
   load(): StoredImage;

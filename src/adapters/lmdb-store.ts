@@ -4,10 +4,13 @@ import { CausewayError } from '../errors.ts';
 import type { QuorumWitness, Store, StoreBatch, StoredImage } from '../ports.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { commitCause, makePrivate, privateFolder, storeError } from './store-failure.ts';
-import { BatchBlock, readStored, storeKeyOf, storeValueOf } from './store-keys.ts';
+import { ASIDE, IMAGE, IMAGE_BOUND, ImageWriter } from './image-writer.ts';
+import { readStored } from './store-keys.ts';
 
 /** The layout that this code writes; what it does not know it does not touch. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
+/** Those that it goes on from: in version 1 no batch was staged. */
+const FORMATS_KNOWN: readonly unknown[] = [undefined, 1, FORMAT_VERSION];
 
 const FORMAT = 'format';
 const OWNER = 'owner';
@@ -15,9 +18,6 @@ const INCARNATION = 'incarnation';
 const STAMP_BOUND = 'stampBound';
 const VOTES_SINCE = 'votesSince';
 const QUORUM_MARK = 'quorumMark';
-const IMAGE = Buffer.from('image');
-const IMAGE_BOUND = Buffer.from('stampBound');
-const ASIDE = Buffer.from('aside');
 
 /** Folders open in this very process: LMDB would hand the same environment out a second time. */
 const openFolders = new Set<string>();
@@ -27,7 +27,7 @@ const openFolders = new Set<string>();
  * an asynchronous one: it commits half of the asynchronous one first, and a batch would no longer be atomic.
  *
  *     promises/  what must be on disk before it is used: incarnation, stamp bound, who owns the folder. Synchronous.
- *     image/     entries and meta, written behind. One batch is one asynchronous transaction, off the event loop.
+ *     image/     entries and meta, written behind, off the event loop: see `ImageWriter`.
  *
  * Neither overlaps syncs (lmdb's `overlappingSync`): a commit is done when it is on disk. After one failure every call is
  * refused with STORE: a node must not go on with less than it has promised.
@@ -38,6 +38,7 @@ export class LmdbStore implements Store, QuorumWitness {
   readonly #image: RootDatabase<Uint8Array, Uint8Array>;
   readonly #entries: Database<Uint8Array, Uint8Array>;
   readonly #meta: Database<Uint8Array, Uint8Array>;
+  readonly #writer: ImageWriter;
   #stampBound: number;
   #failure: CausewayError | null = null;
   #isClosed = false;
@@ -63,6 +64,9 @@ export class LmdbStore implements Store, QuorumWitness {
       this.#image = open<Uint8Array, Uint8Array>({ path: imageFolder, overlappingSync: false, maxDbs: 4, ...binary });
       this.#entries = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'entries', ...binary });
       this.#meta = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'meta', ...binary });
+      const staged = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'staged', ...binary });
+      this.#writer = new ImageWriter({ image: this.#image, entries: this.#entries, meta: this.#meta, staged });
+      this.#writer.recover();
       const boundInImage = Number(this.#meta.get(IMAGE_BOUND)?.toString() ?? '0');
       this.#stampBound = Math.max(
         numberOf(promises.get(STAMP_BOUND), this.#folder),
@@ -129,7 +133,7 @@ export class LmdbStore implements Store, QuorumWitness {
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
     try {
       this.#guarded(() => {
-        const written = this.#image.batch(() => this.#write(batch));
+        const written = this.#writer.write(batch, () => this.#stampBound);
         this.#commitsInFlight++;
         void this.#finish(written, batch.stampBound, done);
       });
@@ -146,23 +150,6 @@ export class LmdbStore implements Store, QuorumWitness {
     else this.#whenIdle = () => void this.#closeNow(done);
   }
 
-  #write(batch: StoreBatch): void {
-    let bytes = batch.meta.length;
-    for (const [key, state] of batch.entries) bytes += key.length + (state?.length ?? 0);
-    const block = new BatchBlock(bytes);
-    // What these return resolves with the batch, which is waited for as a whole.
-    if (batch.clear) void this.#entries.clearAsync();
-    for (const [key, state] of batch.entries) {
-      const storeKey = storeKeyOf(key);
-      if (state === null) void this.#entries.remove(storeKey);
-      else void this.#entries.put(storeKey, storeValueOf(key, state, block));
-    }
-    void this.#meta.put(IMAGE, block.add(batch.meta));
-    if (batch.aside !== undefined) void this.#meta.put(ASIDE, Buffer.from(batch.aside));
-    // a bound that rides in a batch spares the synchronous write that would stop the event loop
-    void this.#meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(this.#stampBound, batch.stampBound))));
-  }
-
   *#storedEntries(): Generator<readonly [key: Uint8Array, state: Uint8Array]> {
     try {
       for (const { key, value } of this.#entries.getRange({})) {
@@ -176,7 +163,7 @@ export class LmdbStore implements Store, QuorumWitness {
   }
 
   async #finish(
-    written: Promise<boolean>,
+    written: Promise<void>,
     stampBound: number,
     done: (error: CausewayError | null) => void,
   ): Promise<void> {
@@ -223,7 +210,7 @@ export class LmdbStore implements Store, QuorumWitness {
 function takeFolder(promises: RootDatabase<unknown, string>, folder: string): void {
   promises.transactionSync(() => {
     const version = promises.get(FORMAT);
-    if (version !== undefined && version !== FORMAT_VERSION) {
+    if (!FORMATS_KNOWN.includes(version)) {
       const text = JSON.stringify(version) ?? 'none';
       throw new CausewayError(
         'STORE',

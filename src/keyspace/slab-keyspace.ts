@@ -12,7 +12,7 @@ import type { MergeSides } from '../crdt/writes.ts';
 import { ConflictLog } from './conflict-log.ts';
 import { ContainerReaders } from './container-readers.ts';
 import { digestOf } from './digest.ts';
-import type { DirtyEntries } from './dirty-keys.ts';
+import type { DirtyCut, DirtyEntries } from './dirty-keys.ts';
 import { GrownDocuments } from './grown-documents.ts';
 import { KeyKinds } from './key-kinds.ts';
 import { KeyLedger } from './key-ledger.ts';
@@ -471,8 +471,14 @@ export class SlabKeyspace implements KeyspaceReader {
     return this.#ledger.dirty.size;
   }
 
-  /** What changed since the last call. */
+  /** What changed since the cut before, which must have been read to its end. */
+  cutDirty(): DirtyCut {
+    return this.#ledger.dirty.cut((slot) => !this.#entries.isWeak(slot));
+  }
+
+  /** The same in one step. */
   takeDirty(): DirtyEntries {
-    return this.#ledger.dirty.take((slot) => !this.#entries.isWeak(slot));
+    const cut = this.cutDirty();
+    return { clear: cut.clear, entries: cut.next(Infinity) };
   }
 }

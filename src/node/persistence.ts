@@ -5,6 +5,7 @@ import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { Codec, NodeMeta, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
+import type { DirtyCut } from '../keyspace/dirty-keys.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
@@ -13,6 +14,17 @@ import { LostDesk, type CutKeyspace } from './lost-desk.ts';
 
 /** What nobody waits for is written this often, in milliseconds: each batch is a sync of the disk that promises of quorum groups go to. */
 const CALM_EVERY_MS = 1_000;
+
+/** A batch on its way together: all but the rest of its entries is as of the moment at which it was begun. */
+interface GatheredBatch {
+  readonly cut: DirtyCut;
+  readonly entries: [key: Uint8Array, state: Uint8Array | null][];
+  readonly clear: boolean;
+  readonly vector: VersionVector;
+  readonly members: number;
+  readonly meta: Uint8Array;
+  readonly aside: Uint8Array | null;
+}
 
 /**
  * Write-behind: what changed since the batch before, as one cut of entries and vector. What a batch holds is durable when the
@@ -27,6 +39,8 @@ export class Persistence {
   /** Whether the next batch is the first of a keyspace that begins empty. */
   #beginsAnew = false;
   #inFlight: { readonly vector: VersionVector; readonly stampBound: Stamp; readonly members: number } | null = null;
+  /** The batch that is being gathered. */
+  #gathering: GatheredBatch | null = null;
   #takenAtMs = -Infinity;
   /** The version of the members that is on disk. */
   #membersDurable = 0;
@@ -110,6 +124,7 @@ export class Persistence {
   /** Whether there is something to write and no batch on its way. */
   get isWaiting(): boolean {
     if (this.#inFlight !== null) return false;
+    if (this.#gathering !== null) return true;
     if (!this.areMembersDurable || this.lost.isDirty) return true;
     const { durable, vector } = this.#replica;
     return this.#keyspace.dirtyCount > 0 || !durable.includes(vector);
@@ -118,6 +133,7 @@ export class Persistence {
   /** Whether it is to be written now: what is not urgent is gathered for a while. */
   isDue({ monotonicMs }: Now): boolean {
     if (!this.isWaiting) return false;
+    if (this.#gathering !== null) return true;
     const isCalm = this.areMembersDurable && !this.lost.isDirty && !this.#isUrgent();
     return !isCalm || monotonicMs - this.#takenAtMs >= CALM_EVERY_MS;
   }
@@ -139,24 +155,35 @@ export class Persistence {
     return this.#inFlight !== null;
   }
 
-  /** The next batch, with a bound that is durable once it is. Not while one is on its way. */
-  take(stampBound: Stamp, { monotonicMs }: Now): StoreBatch {
+  /**
+   * The next batch, with a bound that is durable once it is. Not while one is on its way. It is a cut of one moment, the first call's, and
+   * gathered by so many keys a call, so that no batch is a pause: null until it is whole.
+   */
+  take(stampBound: Stamp, { monotonicMs }: Now, keys: number): StoreBatch | null {
+    const batch = (this.#gathering ??= this.#begin(monotonicMs));
+    for (const [key, state] of batch.cut.next(keys))
+      batch.entries.push([latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)]);
+    if (!batch.cut.isRead) return null;
+    this.#gathering = null;
+    const { vector, members, clear, entries, meta, aside } = batch;
+    this.#inFlight = { vector, stampBound, members };
+    return { clear, entries, meta, stampBound, ...(aside === null ? {} : { aside }) };
+  }
+
+  #begin(monotonicMs: number): GatheredBatch {
     this.#takenAtMs = monotonicMs;
-    const { clear, entries } = this.#keyspace.takeDirty();
-    const { membership } = this.#replica;
-    const aside = this.lost.isDirty ? { aside: this.#codec.encodeLost(this.lost.take()) } : {};
-    const begins = this.#beginsAnew;
+    const cut = this.#keyspace.cutDirty();
+    const vector = this.#storedVector();
+    const clear = cut.clear || this.#beginsAnew;
     this.#beginsAnew = false;
-    const stored = this.#storedVector();
-    this.#inFlight = { vector: stored, stampBound, members: membership.version };
     return {
-      clear: clear || begins,
-      entries: entries.map(
-        ([key, state]) => [latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)] as const,
-      ),
-      meta: this.#codec.encodeMeta(this.#meta(stored)),
-      stampBound,
-      ...aside,
+      cut,
+      entries: [],
+      clear,
+      vector,
+      members: this.#replica.membership.version,
+      meta: this.#codec.encodeMeta(this.#meta(vector)),
+      aside: this.lost.isDirty ? this.#codec.encodeLost(this.lost.take()) : null,
     };
   }
 

@@ -359,10 +359,14 @@ export class RegionNode implements Engine, NodeView {
     return this.#outbox.take();
   }
 
-  /** What is to be written behind, null for nothing; at most one batch is on its way. */
-  takeStoreBatch(): StoreBatch | null {
+  /**
+   * What is to be written behind, null for nothing; at most one batch is on its way. One of many keys is gathered bit by bit: null as well, and it is
+   * still due, until a turn has the last of it. `isWhole` gathers the rest at once.
+   */
+  takeStoreBatch(isWhole = false): StoreBatch | null {
     if (this.#own.isOpen || !(this.#persistence.isWaiting || this.isStoreBatchDue)) return null;
-    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last, this.#now.wallMs), this.#now);
+    const keys = isWhole ? Infinity : this.#options.limits.storedPerTurn;
+    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last, this.#now.wallMs), this.#now, keys);
   }
 
   get isStoreBatchDue(): boolean {

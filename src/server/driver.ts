@@ -216,7 +216,9 @@ export class NodeDriver implements TransportEvents {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#storedAtMs < everyMs) return;
     this.#guarded(() => {
-      const batch = this.#node.takeStoreBatch();
+      const batch = this.#node.takeStoreBatch(everyMs === -Infinity);
+      // the rest of it is gathered in the next turns: requests go between
+      if (batch === null && this.#node.isStoreBatchDue) this.touch();
       if (batch === null) return;
       this.#storedAtMs = nowMs;
       this.#isCommitting = true;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { encodePart } from '../../src/adapters/batch-parts.ts';
 import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
 import { batchOf, closed, committed, entry } from './store-batches.ts';
 import { describeStore, held } from './store-contract.ts';
@@ -68,7 +69,7 @@ describe('the folder of the store', () => {
     await promises.close();
     for (const attempt of [1, 2]) {
       expect(() => new LmdbStore(folder), `attempt ${attempt}`).toThrow(
-        'has format version 99 and this program knows 1',
+        'has format version 99 and this program knows 2',
       );
     }
   });
@@ -101,20 +102,100 @@ test('a store that is overwritten again and again does not grow, also after it w
 });
 
 describe('crashes', () => {
-  test('kill -9 in the middle of commits leaves the end of one batch', async () => {
+  test.each([
+    ['', 500, 20],
+    [', large ones too', 4_500, 5],
+  ])('kill -9 in the middle of commits leaves the end of one batch%s', async (_which, keys, commits) => {
     const folder = temporaryFolder();
-    const child = spawn(process.execPath, [CHILD, 'stream', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [CHILD, 'stream', folder, String(keys)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let told = 0;
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
       told = Number(text.trim().split('\n').at(-1));
-      if (told >= 20) child.kill('SIGKILL');
+      if (told >= commits) child.kill('SIGKILL');
     });
     await once(child, 'exit');
     const { meta, entries } = held(openedIn(folder));
     // Each batch writes its number to its meta and to every key.
     expect(new Set(Object.values(entries))).toEqual(new Set([meta]));
-    expect(Object.keys(entries)).toHaveLength(500);
+    expect(Object.keys(entries)).toHaveLength(keys);
     expect(Number(meta)).toBeGreaterThanOrEqual(told);
+  });
+
+  test.each([0, 1, 2])('a large batch of which %i parts were moved is moved on by the next start', async (moved) => {
+    const folder = temporaryFolder();
+    const first = new LmdbStore(folder);
+    await committed(first, batchOf({ entries: [entry('before', '1')] }));
+    await closed(first);
+    const batch = [entry('a', '1'), entry('b', null), entry('c', ''), entry('d', '4'), entry('x'.repeat(5_000), '5')];
+    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    const image = open<Uint8Array, Uint8Array>({ path: join(folder, 'image'), maxDbs: 4, ...binary });
+    const staged = image.openDB<Uint8Array, Uint8Array>({ name: 'staged', ...binary });
+    const meta = image.openDB<Uint8Array, Uint8Array>({ name: 'meta', ...binary });
+    for (const [part, end] of [1, 3, 5].entries()) {
+      const begin = [0, 1, 3][part] ?? 0;
+      const bytes = batch.slice(begin, end).reduce((sum, [key, state]) => sum + key.length + (state?.length ?? 0), 0);
+      staged.putSync(Buffer.from([0, 0, 0, part]), encodePart(batch, { first: begin, end, bytes }));
+    }
+    meta.putSync(Buffer.from('moving'), Buffer.from(JSON.stringify({ first: moved, parts: 3, clear: true })));
+    await image.close();
+    const { entries } = held(openedIn(folder));
+    const all = { a: '1', c: '', d: '4', ['x'.repeat(5_000)]: '5' };
+    // what was moved before is not in the parts any more: only those that are left are
+    const left = [
+      all,
+      { before: '1', c: '', d: '4', ['x'.repeat(5_000)]: '5' },
+      { before: '1', d: '4', ['x'.repeat(5_000)]: '5' },
+    ];
+    expect(entries).toEqual(left[moved]);
+  });
+
+  test('what was staged of a batch that did not become whole is no part of the image, nor of the next large batch', async () => {
+    const folder = temporaryFolder();
+    await closed(new LmdbStore(folder));
+    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    const image = open<Uint8Array, Uint8Array>({ path: join(folder, 'image'), maxDbs: 4, ...binary });
+    const staged = image.openDB<Uint8Array, Uint8Array>({ name: 'staged', ...binary });
+    staged.putSync(Buffer.from([0, 0, 0, 7]), encodePart([entry('lost', '1')], { first: 0, end: 1, bytes: 5 }));
+    await image.close();
+    const store = new LmdbStore(folder);
+    expect(held(store).entries).toEqual({});
+    await committed(store, batchOf({ entries: Array.from({ length: 2_500 }, (_, at) => entry(`key:${at}`, 'v')) }));
+    await closed(store);
+    const again = openedIn(folder);
+    expect(Object.keys(held(again).entries)).toHaveLength(2_500);
+  });
+
+  test('no turn of the event loop has more than a part of a batch', async () => {
+    const store = openedIn(temporaryFolder());
+    let inThisTurn = 0;
+    let most = 0;
+    // a state is read when it is staged and when it is moved
+    const entries = Array.from({ length: 20_000 }, (_, index) => {
+      const [key, state] = entry(`key:${index}`, 'x'.repeat(50));
+      return {
+        *[Symbol.iterator]() {
+          most = Math.max(most, ++inThisTurn);
+          yield key;
+          yield state;
+        },
+      } as unknown as readonly [Uint8Array, Uint8Array | null];
+    });
+    let isOver = false;
+    let turns = 0;
+    const nextTurn = (): void => {
+      inThisTurn = 0;
+      turns++;
+      if (!isOver) setImmediate(nextTurn);
+    };
+    setImmediate(nextTurn);
+    expect(await committed(store, batchOf({ entries }))).toBeNull();
+    isOver = true;
+    expect(turns).toBeGreaterThan(20);
+    // each is looked at for its length too
+    expect(most).toBeLessThan(6_000);
+    expect(Object.keys(held(store).entries)).toHaveLength(20_000);
   });
 
   test('a disk that takes no more fails that commit and every call after it, and loses nothing before', () => {

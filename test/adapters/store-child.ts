@@ -1,9 +1,9 @@
-/** A process that lmdb-store.test.ts kills or starves: `store-child.ts hold|stream|fill FOLDER`. */
+/** A process that lmdb-store.test.ts kills or starves: `store-child.ts hold|stream|fill FOLDER [KEYS]`. */
 import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
 import { latin1Bytes } from '../../src/base/bytes.ts';
 import { batchOf, codeThrown, committed, entry } from './store-batches.ts';
 
-const [mode, folder] = process.argv.slice(2);
+const [mode, folder, keys] = process.argv.slice(2);
 const store = new LmdbStore(folder ?? '');
 if (mode === 'hold') await hold();
 else if (mode === 'stream') await stream();
@@ -21,7 +21,7 @@ async function hold(): Promise<void> {
 /** One batch after the other over the same keys, with its number everywhere; says each that is committed. */
 async function stream(): Promise<void> {
   for (let number = 1; ; number++) {
-    const entries = Array.from({ length: 500 }, (_, index) => entry(`key:${index}`, String(number)));
+    const entries = Array.from({ length: Number(keys) }, (_, index) => entry(`key:${index}`, String(number)));
     store.raiseStampBound(number);
     await committed(store, batchOf({ entries, meta: latin1Bytes(String(number)) }));
     process.stdout.write(`${number}\n`);

@@ -55,6 +55,7 @@ export function clusterOptions({ seed, options }: Scenario): VirtualOptions {
       chunkBytesMax: options.chunkBytesMax,
       silentMsMax: SILENT_MS_MAX,
       appliedPerTurn: 50,
+      storedPerTurn: 20,
       sentPerTurnBytes: 4_000,
       joinedBytesMax: 1_000,
       askedBytesMax: 2_000,

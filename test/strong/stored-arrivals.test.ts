@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { present } from '../../src/base/assert.ts';
 import { latin1Range } from '../../src/base/bytes.ts';
 import type { Replica } from '../../src/causal/replica.ts';
 import type { Origin } from '../../src/clock/origin.ts';
@@ -40,7 +41,7 @@ test('a state that is not all in its place is not said to be stored, and is once
   };
   const persistence = new Persistence(replica as Replica, keyspace, peerCodec, true);
   const stored = (): Map<number, number> =>
-    new Map(peerCodec.decodeMeta(persistence.take(1 as Stamp, NOW).meta).vector);
+    new Map(peerCodec.decodeMeta(present(persistence.take(1 as Stamp, NOW, Infinity), 'a batch').meta).vector);
   const sides = { local: new VersionVector([[arriving, 3]]), remote: new VersionVector([[arriving, 9]]) };
   keyspace.mergeLater(arriving, source, sides);
   keyspace.arrivals.advance(2);

@@ -148,7 +148,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     this.#memory.free(records.address(slot), records.sizeClass(slot));
     this.#dropObject(slot);
     // what says that the slot stands in a list stays with it
-    records.unmark(slot, ~(SlotFlag.Dirty | SlotFlag.Forget));
+    records.unmark(slot, ~(SlotFlag.Dirty | SlotFlag.DirtyToo | SlotFlag.Forget));
     records.setAddress(slot, this.#firstFree);
     this.#firstFree = slot;
   }

@@ -28,6 +28,8 @@ export const SlotFlag = {
   Expires: 0x10000,
   /** It is a counter that lies in the slab as its increments. */
   Counter: 0x20000,
+  /** As `Dirty`: of the two lists, the open cut and what changed since, each has one of the marks by turns. */
+  DirtyToo: 0x40000,
 } as const;
 
 /** The flags that a key has for its life. */

@@ -19,6 +19,7 @@ export const network: fc.Arbitrary<Network> = fc.record({
     snapshotEntriesPerFrame: fc.constantFrom(1, 5, 512),
     joinedBytesMax: fc.constantFrom(200, 64 * KIB),
     sentPerTurnBytes: fc.constantFrom(100, 4 * KIB, 1024 * KIB),
+    storedPerTurn: fc.constantFrom(1, 5, 1_000),
     appliedPerTurn: fc.constantFrom(2, 100, 4_000),
     startGraceMs: fc.constant(1_000),
     silentMsMax: fc.constantFrom(3_000, 15_000),

@@ -169,6 +169,7 @@ export class RandomHistory {
 
   /** Runs one step; returns the replica that it changed, null for none or all of them. */
   run(step: Step): VirtualReplica | null {
+    for (const replica of this.replicas) replica.storeOn(1);
     switch (step.step) {
       case 'write':
         this.#write(this.replica(step.at), step.commands);

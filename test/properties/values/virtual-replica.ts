@@ -3,6 +3,7 @@ import { HybridClock, msOfStamp, stampOfMs, type Stamp } from '../../../src/cloc
 import { VersionVector } from '../../../src/clock/version-vector.ts';
 import type { EntryState } from '../../../src/crdt/entry.ts';
 import type { UpdateContext } from '../../../src/crdt/update.ts';
+import type { DirtyCut } from '../../../src/keyspace/dirty-keys.ts';
 import { LocalTransaction } from '../../../src/keyspace/local-transaction.ts';
 import type { SlabKeyspace } from '../../../src/keyspace/slab-keyspace.ts';
 import { peerCodec } from '../../../src/wire/peer-codec.ts';
@@ -31,6 +32,8 @@ export class VirtualReplica {
   readonly #rows: Map<Origin, Row> = new Map();
   /** What is on disk: written behind, in batches of what changed. */
   readonly #store: Map<string, Uint8Array> = new Map();
+  /** What is being written, with what the keyspace was when that was begun. */
+  #cut: { readonly open: DirtyCut; readonly kept: ReadonlyMap<string, EntryState> } | null = null;
   #wallMs: number;
   #seq = 0;
 
@@ -134,25 +137,38 @@ export class VirtualReplica {
 
   // ── the store ──
 
-  /** Writes what changed since the last time; the store then holds exactly what the keyspace does. */
+  /** Begins to write what changed since the last time, which goes on while the keyspace changes; what was begun before comes to its end. */
   persist(): void {
-    const { clear, entries } = this.keyspace.takeDirty();
-    if (clear) this.#store.clear();
-    for (const [key, state] of entries) {
+    this.#finishCut();
+    this.#cut = { open: this.keyspace.cutDirty(), kept: snapshotOf(this.keyspace) };
+    if (this.#cut.open.clear) this.#store.clear();
+  }
+
+  /** Writes on for so many keys. At the end the store holds exactly what the keyspace did when it was begun. */
+  storeOn(keys: number): void {
+    if (this.#cut === null) return;
+    const { open, kept } = this.#cut;
+    for (const [key, state] of open.next(keys)) {
       if (state === null) this.#store.delete(key);
       else this.#store.set(key, peerCodec.encodeState(state));
     }
-    const kept = snapshotOf(this.keyspace);
+    if (!open.isRead) return;
+    this.#cut = null;
     const isSame = [...kept].every(([key, state]) => {
       const stored = this.#store.get(key);
       return stored !== undefined && JSON.stringify(peerCodec.decodeState(stored)) === JSON.stringify(state);
     });
-    if (!isSame || kept.size !== this.#store.size) throw new Error('the store is not what the keyspace is');
+    if (!isSame || kept.size !== this.#store.size) throw new Error('the store is not what the keyspace was');
+  }
+
+  #finishCut(): void {
+    while (this.#cut !== null) this.storeOn(2);
   }
 
   /** Ends and begins again with what is in the store. */
   restart(): void {
     this.persist();
+    this.#finishCut();
     const flush = this.keyspace.flushMark;
     this.keyspace = this.#keyspaceOf(this.origin);
     for (const [key, state] of this.#store) this.keyspace.restore(key, peerCodec.decodeState(state));

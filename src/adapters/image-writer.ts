@@ -1,0 +1,171 @@
+import type { Database, RootDatabase } from 'lmdb';
+import type { StoreBatch } from '../ports.ts';
+import { encodePart, entriesOf, partFrom } from './batch-parts.ts';
+import { BatchBlock, storeKeyOf, storeValueOf } from './store-keys.ts';
+
+type Bytes = Database<Uint8Array, Uint8Array>;
+
+/** The environment of the image and the databases in it. */
+export interface ImageFiles {
+  readonly image: RootDatabase<Uint8Array, Uint8Array>;
+  readonly entries: Bytes;
+  readonly meta: Bytes;
+  /** Parts of a large batch until each is in its place. */
+  readonly staged: Bytes;
+}
+
+/** Keys of `meta`. */
+export const IMAGE: Buffer = Buffer.from('image');
+export const IMAGE_BOUND: Buffer = Buffer.from('stampBound');
+export const ASIDE: Buffer = Buffer.from('aside');
+/** There while a large batch is on disk whole and not in its place: the parts that are still to be moved, and whether all entries go first. */
+const MOVING = Buffer.from('moving');
+
+interface Moving {
+  readonly first: number;
+  readonly parts: number;
+  readonly clear: boolean;
+}
+
+/**
+ * Writes batches, each as one atomic step, and none as one pause: lmdb takes about a microsecond of the event loop for each key that it is given, and all
+ * of a transaction in one turn.
+ *
+ * - A batch of one part is one transaction.
+ * - A larger one is staged part by part, a turn and a transaction each, as values of some hundred KiB. The transaction that brings its meta also says
+ *   that it is whole: from then on it counts. Then the parts are moved into their place, again a turn and a transaction each. Whoever opens the
+ *   folder moves what was not moved (`recover`), and drops what was staged of a batch that did not become whole.
+ */
+export class ImageWriter {
+  readonly #files: ImageFiles;
+  /** The large batch that is on its way: what comes behind it waits. */
+  #large: Promise<unknown> | null = null;
+
+  constructor(files: ImageFiles) {
+    this.#files = files;
+  }
+
+  /** Finishes what was on its way when the store was last used. */
+  recover(): void {
+    const { image, meta, staged } = this.#files;
+    const found = meta.get(MOVING);
+    if (found !== undefined) {
+      const { first, parts, clear } = JSON.parse(Buffer.from(found).toString()) as Moving;
+      for (let part = first; part < parts; part++) {
+        const encoded = staged.get(partKey(part));
+        if (encoded === undefined) throw new Error('a part of a batch has an impossible shape: it is not there');
+        const entries = entriesOf(Uint8Array.from(encoded));
+        image.transactionSync(() => this.#move(entries, { first: part, parts, clear }));
+      }
+    }
+    if (staged.getKeysCount() > 0) staged.clearSync();
+  }
+
+  /** Fulfilled when the batch is on disk and in its place. Its bytes must not change until then. `stampBound` is asked when it is written. */
+  async write(batch: StoreBatch, stampBound: () => number): Promise<void> {
+    // what is behind one that fails fails with it
+    while (this.#large !== null) await this.#large;
+    const whole = partFrom(batch.entries, 0);
+    if (whole.end === batch.entries.length) {
+      await this.#files.image.batch(() => {
+        if (batch.clear) void this.#files.entries.clearAsync();
+        this.#put(batch.entries, whole.bytes);
+        this.#putMeta(batch, stampBound());
+      });
+      return;
+    }
+    const large = this.#writeLarge(batch, stampBound);
+    this.#large = large;
+    try {
+      await large;
+    } finally {
+      this.#large = null;
+    }
+  }
+
+  async #writeLarge(batch: StoreBatch, stampBound: () => number): Promise<void> {
+    const { image, meta, staged } = this.#files;
+    const { entries, clear } = batch;
+    const written = new Written();
+    const ends: number[] = [];
+    for (let first = 0; first < entries.length; first = ends.at(-1) as number) {
+      const part = partFrom(entries, first);
+      written.add(staged.put(partKey(ends.length), encodePart(entries, part)));
+      ends.push(part.end);
+      await turn();
+    }
+    const parts = ends.length;
+    written.add(
+      image.batch(() => {
+        this.#putMeta(batch, stampBound());
+        void meta.put(MOVING, movingOf({ first: 0, parts, clear }));
+      }),
+    );
+    // nothing is moved before all of it is there
+    await written.done();
+    for (let part = 0; part < parts; part++) {
+      const moved = entries.slice(ends[part - 1] ?? 0, ends[part]);
+      written.add(image.batch(() => this.#move(moved, { first: part, parts, clear })));
+      await turn();
+    }
+    await written.done();
+  }
+
+  /** One part goes to its place, and what says so goes on. */
+  #move(entries: StoreBatch['entries'], { first, parts, clear }: Moving): void {
+    const { meta, staged } = this.#files;
+    if (first === 0 && clear) void this.#files.entries.clearAsync();
+    this.#put(entries, partFrom(entries, 0).bytes);
+    void staged.remove(partKey(first));
+    if (first + 1 === parts) void meta.remove(MOVING);
+    else void meta.put(MOVING, movingOf({ first: first + 1, parts, clear }));
+  }
+
+  /** What lmdb returns here resolves with the transaction, which is waited for as a whole. */
+  #put(entries: StoreBatch['entries'], bytes: number): void {
+    const block = new BatchBlock(bytes);
+    for (const [key, state] of entries) {
+      const storeKey = storeKeyOf(key);
+      if (state === null) void this.#files.entries.remove(storeKey);
+      else void this.#files.entries.put(storeKey, storeValueOf(key, state, block));
+    }
+  }
+
+  #putMeta(batch: StoreBatch, stampBound: number): void {
+    const { meta } = this.#files;
+    void meta.put(IMAGE, Buffer.from(batch.meta));
+    if (batch.aside !== undefined) void meta.put(ASIDE, Buffer.from(batch.aside));
+    // a bound that rides in a batch spares the synchronous write that would stop the event loop
+    void meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(stampBound, batch.stampBound))));
+  }
+}
+
+/** Writes that are waited for together: one that fails meanwhile is nobody's unhandled rejection. */
+class Written {
+  #writes: Promise<unknown>[] = [];
+
+  add(write: Promise<unknown>): void {
+    write.catch(() => undefined);
+    this.#writes.push(write);
+  }
+
+  async done(): Promise<void> {
+    const writes = this.#writes;
+    this.#writes = [];
+    await Promise.all(writes);
+  }
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+function partKey(part: number): Uint8Array {
+  const key = new Uint8Array(4);
+  new DataView(key.buffer).setUint32(0, part);
+  return key;
+}
+
+function movingOf(moving: Moving): Buffer {
+  return Buffer.from(JSON.stringify(moving));
+}

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { latin1Of } from '../../src/base/bytes.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
+import type { StoreBatch } from '../../src/ports.ts';
+import { peerCodec } from '../../src/wire/peer-codec.ts';
+import { PlayedStream, ScriptedNode, type Effect } from '../support/scripted-node.ts';
+
+/** What a batch would put on disk: how far streams are applied, and the string of each key, null where it is gone. */
+function shown(
+  { meta, entries }: StoreBatch,
+  stream: PlayedStream,
+): { seq: number; keys: Record<string, string | null> } {
+  const keys = entries.map(([key, bytes]): [string, string | null] => {
+    const string = bytes === null ? null : peerCodec.decodeState(bytes)[0];
+    return [latin1Of(key, 0, key.length), string === null ? null : (string[0] as string | null)];
+  });
+  return {
+    seq: new VersionVector(peerCodec.decodeMeta(meta).vector).get(stream.origin),
+    keys: Object.fromEntries(keys.toSorted(([left], [right]) => (left < right ? -1 : 1))),
+  };
+}
+
+const sets = (from: number, to: number, value: string): Effect[] =>
+  Array.from({ length: to - from }, (_unused, at): Effect => ['set', `k${from + at}`, value]);
+
+describe('R1: the causal tier is written behind', () => {
+  it('a batch of many keys is gathered in several turns, and is what was there in the first of them', () => {
+    const node = new ScriptedNode({ hasStore: true, limits: { storedPerTurn: 3 } }).connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    node.give('A', a.next(sets(0, 10, 'old')));
+    expect(node.batch()).toBeNull();
+    // what comes meanwhile is not in it: keys that were encoded already, that were not, that are new, that go
+    node.give('A', a.next([...sets(0, 10, 'new'), ...sets(10, 14, 'new'), ['del', 'k4']]));
+    for (const turn of [2, 3]) expect([turn, node.batch(), node.core.isStoreBatchDue]).toEqual([turn, null, true]);
+    const batch = node.batch();
+    expect(batch === null ? null : shown(batch, a)).toEqual({
+      seq: 10,
+      keys: Object.fromEntries(Array.from({ length: 10 }, (_unused, at) => [`k${at}`, 'old'])),
+    });
+    expect(node.batch()).toBeNull();
+    node.core.storeCommitted();
+    const next = node.core.takeStoreBatch(true);
+    const keys = Object.fromEntries([0, 1, 10, 11, 12, 13, 2, 3, 4, 5, 6, 7, 8, 9].map((at) => [`k${at}`, 'new']));
+    expect(next === null ? null : shown(next, a)).toEqual({ seq: 25, keys: { ...keys, k4: null } });
+  });
+
+  it('no turn encodes more keys than the limit, however many wait', () => {
+    const storedPerTurn = 50;
+    const node = new ScriptedNode({ hasStore: true, limits: { storedPerTurn } }).connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    node.give('A', a.next(sets(0, 1_000, 'v')));
+    let turns = 1;
+    for (; node.batch() === null; turns++) expect(node.core.isStoreBatchDue).toBe(true);
+    expect(turns).toBe(1_000 / storedPerTurn);
+  });
+});
