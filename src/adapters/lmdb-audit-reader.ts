@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { CausewayError } from '../errors.ts';
 import { treeIsReadable } from './lmdb-file.ts';
+import { refuseOtherFormat } from './quorum-format.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
 import { storeError } from './store-failure.ts';
 
@@ -22,6 +23,7 @@ export class LmdbAuditReader {
       if (!treeIsReadable(this.#folder)) throw new Error('MDB_CORRUPTED: it is cut short or damaged');
       const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
       this.#environment = open<Uint8Array, Uint8Array>({ path: this.#folder, readOnly: true, maxDbs: 1, ...binary });
+      refuseOtherFormat(this.#environment, this.#folder);
     } catch (error) {
       throw this.#failure(error);
     }

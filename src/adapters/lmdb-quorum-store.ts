@@ -10,15 +10,12 @@ import { mendEnd, treeBytes, treeIsWhole } from './lmdb-file.ts';
 import { PreparedBatch, replayRecord, type GroupTail } from './quorum-batch.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
 import { QuorumJournal } from './quorum-journal.ts';
+import { FORMAT, FORMAT_VERSION, refuseOtherFormat } from './quorum-format.ts';
 import { QuorumLanes, type TreeOnly } from './quorum-lanes.ts';
 import { BlockPool } from './record-block.ts';
 import { commitCause, makePrivate, privateFolder, storeError } from './store-failure.ts';
 import { discordOf, PLACE, placeOf, placeValue } from './tree-place.ts';
 
-/** The layout that this code writes; what it does not know it does not touch. The first had no journal. */
-const FORMAT_VERSION = '2';
-const FORMAT_WITHOUT_JOURNAL = '1';
-const FORMAT = Buffer.from('\0format');
 const MARK = Buffer.from('\0mark');
 
 const FOLDER = 'quorum';
@@ -191,22 +188,14 @@ export class LmdbQuorumStore implements QuorumStore {
 
   /** The marks must agree, or be as a crash between the two writes leaves them. */
   #begin(journal: JournalContent | null): void {
-    const version = this.#environment.get(FORMAT)?.toString();
-    if (version !== undefined && version !== FORMAT_VERSION && version !== FORMAT_WITHOUT_JOURNAL) {
-      throw new CausewayError(
-        'STORE',
-        `${this.#folder} has format version ${version.slice(0, 40)} and this program knows ${FORMAT_VERSION} only: ` +
-          'start the version that wrote it',
-      );
-    }
+    refuseOtherFormat(this.#environment, this.#folder);
     const mark = Number(this.#environment.get(MARK)?.toString() ?? '0');
     const witnessed = this.#witness.quorumMark();
     if (mark !== witnessed && mark !== witnessed + 1)
       throw this.#notTheFolder(`mark ${mark} in the tree, expected ${witnessed}`);
     const place = placeOf(this.#environment.get(PLACE));
-    // the first start ends with the place; one that upgrades, too
-    if (place === null && mark !== 0 && version !== FORMAT_WITHOUT_JOURNAL)
-      throw new Error('MDB_CORRUPTED: the place of the tree is damaged');
+    // the first start ends with the place
+    if (place === null && mark !== 0) throw new Error('MDB_CORRUPTED: the place of the tree is damaged');
     if (journal === null && place !== null) throw this.#notTheFolder('there is no journal');
     const discord = journal === null ? null : discordOf(place, mark, journal);
     if (discord !== null) throw this.#notTheFolder(discord);

@@ -1,16 +1,13 @@
 import { assert } from '../base/assert.ts';
-import type { QuorumBatch, QuorumGroupBatch, StoredAside, StoredLogEntry, StoredStateChange } from '../ports.ts';
-import { followLog } from './quorum-log-bounds.ts';
+import type { QuorumBatch, QuorumGroupBatch, StoredAside, StoredStateChange } from '../ports.ts';
+import { followRuns, lastOf, runBytes, writeRun, type LogRun } from './quorum-log-runs.ts';
 import {
-  entryBytes,
-  entryValue,
   generationValue,
   GroupKeys,
   headValue,
   seedOf,
   snapshotValue,
   stateValue,
-  writeEntry,
   type GroupHead,
   type KeySpan,
 } from './quorum-records.ts';
@@ -19,6 +16,8 @@ import { RecordBlock, type BlockPool } from './record-block.ts';
 /** What the next batch of a group goes on from. */
 export interface GroupTail extends GroupHead {
   readonly keys: GroupKeys;
+  /** Where each run of the log begins. */
+  readonly runs: number[];
   /** Which generation of keys and rows is the state, and which the newest that there is. */
   generation: number;
   newestGeneration: number;
@@ -52,10 +51,10 @@ const SWEPT_MAX = 1_000;
 /** A key, its checksum and an allowance for its place in a page. */
 const RECORD_BYTES = 64;
 
-/** What becomes of a key: a value of its own, or one that a log entry is made into; removed where there is none. */
+/** What becomes of a key: a value of its own, or one that a run of the log is made into; removed where there is none. */
 type Change =
   | { readonly key: Uint8Array; readonly value: Uint8Array | null }
-  | { readonly keys: GroupKeys; readonly entry: StoredLogEntry };
+  | { readonly keys: GroupKeys; readonly first: number; readonly run: LogRun; readonly bytes: number };
 
 /**
  * A batch as keys and values, made when it is handed over: from then on its bytes are the store's own, but for those of log entries, which
@@ -67,7 +66,6 @@ export class PreparedBatch {
   readonly #changes: Change[] = [];
   readonly #block: RecordBlock;
   readonly #pool: BlockPool;
-  #entryBytes = 0;
   readonly #sweeps: Sweep[] = [];
 
   constructor(batch: QuorumBatch, tails: Map<string, GroupTail>, pool: BlockPool) {
@@ -86,12 +84,13 @@ export class PreparedBatch {
   /** To be called in a transaction. */
   writeTo(writer: KeyWriter): void {
     for (const each of this.#sweeps) sweep(writer, each);
-    const block = new RecordBlock(this.#pool.take(this.#entryBytes));
     // What these return resolves with the transaction, which is waited for as a whole.
     for (const change of this.#changes) {
-      if ('entry' in change) {
-        const { keys, entry } = change;
-        writer.put(keys.log(entry.index), entryValue(block, entry, keys.logSeed(entry.index)));
+      if ('run' in change) {
+        const { keys, first, run, bytes } = change;
+        const value = this.#pool.take(bytes);
+        writeRun(value, 0, run, keys.logSeed(first));
+        writer.put(keys.log(first), value);
       } else if (change.value === null) writer.remove(change.key);
       else writer.put(change.key, change.value);
     }
@@ -101,12 +100,12 @@ export class PreparedBatch {
   recordTo(into: Buffer, start: number): void {
     let at = into.writeUInt32BE(this.#changes.length, start);
     for (const change of this.#changes) {
-      if ('entry' in change) {
-        const { keys, entry } = change;
+      if ('run' in change) {
+        const { keys, first, run, bytes } = change;
         at = into.writeUInt16BE(keys.logKeyBytes, at);
-        at = into.writeUInt32BE(entryBytes(entry) + 1, at);
-        at = keys.writeLog(into, at, entry.index);
-        at = writeEntry(into, at, entry, keys.logSeed(entry.index));
+        at = into.writeUInt32BE(bytes + 1, at);
+        at = keys.writeLog(into, at, first);
+        at = writeRun(into, at, run, keys.logSeed(first));
         continue;
       }
       const { key, value } = change;
@@ -126,10 +125,11 @@ export class PreparedBatch {
     if (batch.snapshot !== null) {
       this.#put(keys.snapshot, snapshotValue(this.#block, batch.snapshot, seedOf(keys.snapshot)));
     }
-    followLog(tail, batch, {
-      removed: (index) => this.#put(keys.log(index), null),
-      added: (entry) => this.#addEntry(keys, entry),
+    followRuns(tail.runs, tail, batch, {
+      removed: (first) => this.#put(keys.log(first), null),
+      added: (run) => this.#addRun(keys, run),
     });
+    tail.lastRun = lastOf(tail.runs);
     if (tail.hasGone && (batch.aside !== null || batch.state !== null))
       this.#sweeps.push({ tail, generation: tail.generation, aside: tail.aside });
     if (batch.aside !== null) this.#addAside(batch.aside, tail);
@@ -142,10 +142,9 @@ export class PreparedBatch {
     this.#put(keys.head, headValue(this.#block, tail, seedOf(keys.head)));
   }
 
-  #addEntry(keys: GroupKeys, entry: StoredLogEntry): void {
-    const bytes = entryBytes(entry);
-    this.#changes.push({ keys, entry });
-    this.#entryBytes += bytes;
+  #addRun(keys: GroupKeys, run: LogRun): void {
+    const bytes = runBytes(run);
+    this.#changes.push({ keys, first: run.entries[0]?.index ?? 0, run, bytes });
     this.bytes += LENGTHS_BYTES + keys.logKeyBytes + bytes;
   }
 
@@ -230,7 +229,8 @@ function sweep(writer: KeyWriter, { tail, generation, aside }: Sweep): void {
 
 function newTail(group: string): GroupTail {
   const noState = { generation: 0, newestGeneration: 0, aside: 0, hasGone: false };
-  return { keys: new GroupKeys(group), hardState: null, firstIndex: 1, lastIndex: 0, lastAudit: 0, ...noState };
+  const noLog = { firstIndex: 1, lastIndex: 0, lastRun: 0, runs: [] };
+  return { keys: new GroupKeys(group), hardState: null, lastAudit: 0, ...noLog, ...noState };
 }
 
 /** Of all but log entries, an estimate from above, so that one block is enough. */

@@ -1,8 +1,8 @@
 import type { CausewayError } from '../errors.ts';
 import type { QuorumImage, StoredLogEntry, StoredSnapshot } from '../ports.ts';
 import type { GroupTail } from './quorum-batch.ts';
+import { runOf } from './quorum-log-runs.ts';
 import {
-  entryOf,
   groupOfKey,
   GroupKeys,
   headOf,
@@ -17,6 +17,7 @@ import { bodyOf, numberAt } from './record-block.ts';
 /** The part of an LMDB database that a group is read with. */
 export interface KeyReader {
   get(key: Uint8Array): Uint8Array | undefined;
+  getKeys(span: KeySpan): Iterable<Uint8Array>;
   getRange(options: Partial<KeySpan> & { readonly reverse?: boolean; readonly limit?: number }): Iterable<{
     readonly key: Uint8Array;
     readonly value: Uint8Array;
@@ -43,7 +44,8 @@ export function readHeads(reader: KeyReader): Map<string, GroupTail> {
     const lastAudit = readLastAudit(reader, keys, group)?.[0] ?? 0;
     // what was kept aside is not gone on with
     const hasGone = newestGeneration > 0;
-    tails.set(group, { ...head, keys, lastAudit, generation, newestGeneration, aside: 0, hasGone });
+    const runs = Array.from(reader.getKeys(keys.logSpan), indexOfKey);
+    tails.set(group, { ...head, keys, runs, lastAudit, generation, newestGeneration, aside: 0, hasGone });
     start = keys.end;
   }
 }
@@ -107,7 +109,7 @@ function readNewestGeneration(reader: KeyReader, keys: GroupKeys): number {
   return last === undefined ? 0 : keys.generationOf(last.key);
 }
 
-/** The entries are those that the head names, each with the one before it, and nothing is missing between them and the snapshot. */
+/** The entries are those that the head names, in runs that each know the one before, and nothing is missing between them and the snapshot. */
 function readLog(
   reader: KeyReader,
   keys: GroupKeys,
@@ -115,21 +117,30 @@ function readLog(
   head: GroupHead | null,
   snapshot: StoredSnapshot | null,
 ): readonly StoredLogEntry[] {
+  const { firstIndex, lastIndex, lastRun } = head ?? { firstIndex: 1, lastIndex: 0, lastRun: 0 };
   const log: StoredLogEntry[] = [];
-  let next = head?.firstIndex ?? 1;
-  let term = 0;
+  let previous: number | null = null;
   for (const { key, value } of reader.getRange(keys.logSpan)) {
-    const index = indexOfKey(key);
-    const body = bodyOf(value, keys.logSeed(index));
-    const entry = body === null ? null : entryOf(index, body);
-    if (entry === null || entry.index !== next || entry.term < term) throw damaged(`entry ${next} of group ${group}`);
-    log.push(entry);
-    next += 1;
-    term = entry.term;
+    const first = indexOfKey(key);
+    const body = bodyOf(value, keys.logSeed(first));
+    const run = body === null ? null : runOf(first, body);
+    if (run === null) throw damaged(`the log of group ${group} from entry ${first} on`);
+    const place = Math.max(0, first - firstIndex);
+    const isNext = previous === null ? first <= firstIndex : run.previous === previous;
+    if (!isNext || place > log.length) throw damaged(`the log of group ${group} before entry ${first}`);
+    previous = first;
+    // a run before it may have what was truncated
+    log.length = place;
+    for (const entry of run.entries) if (entry.index >= firstIndex) log.push(entry);
   }
-  if (next !== (head?.lastIndex ?? 0) + 1) throw damaged(`the log of group ${group}, which ends before entry ${next}`);
-  const isWhole = (head?.firstIndex ?? 1) <= (snapshot?.index ?? 0) + 1;
-  if (!isWhole) throw damaged(`the log of group ${group}, which begins after its snapshot`);
+  const count = lastIndex - firstIndex + 1;
+  if ((previous ?? 0) !== lastRun || log.length < count)
+    throw damaged(`the log of group ${group}, which ends before entry ${lastIndex + 1}`);
+  log.length = count;
+  const isInOrder = log.every(({ term }, position) => term >= (log[position - 1]?.term ?? 0));
+  if (!isInOrder) throw damaged(`the log of group ${group}, whose terms fall,`);
+  if (firstIndex > (snapshot?.index ?? 0) + 1)
+    throw damaged(`the log of group ${group}, which begins after its snapshot`);
   return log;
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/assert.ts';
-import type { StoredHardState, StoredLogEntry, StoredSnapshot } from '../ports.ts';
+import type { StoredHardState, StoredSnapshot } from '../ports.ts';
 import type { LogBounds } from './quorum-log-bounds.ts';
-import { bodyOf, CRC_BYTES, NUMBER_BYTES, numberAt, writeNumber, type RecordBlock } from './record-block.ts';
+import { bodyOf, NUMBER_BYTES, numberAt, writeNumber, type RecordBlock } from './record-block.ts';
 
 /**
  * What the keys and values of the quorum's store look like. All groups are in one tree; what a commit touches of a group lies side by
@@ -12,8 +12,8 @@ import { bodyOf, CRC_BYTES, NUMBER_BYTES, numberAt, writeNumber, type RecordBloc
  *     key    group ‖ 00 ‖ tag ‖ rest        rest: log index, 6 bytes big endian; or the state's key; or nothing
  *     value  CRC-32 seeded by the key, 4 bytes big endian ‖ body
  *
- *     log       term (6) ‖ kind (1) ‖ data
- *     head      has hard state (1) ‖ term (6) ‖ voted for (6) ‖ commit (6) ‖ first index (6) ‖ last index (6)
+ *     log       entries from the index in the key on (see `quorum-log-runs.ts`)
+ *     head      has hard state (1) ‖ term (6) ‖ voted for (6) ‖ commit (6) ‖ first index (6) ‖ last index (6) ‖ where the last run begins (6)
  *     snapshot  index (6) ‖ term (6) ‖ meta
  *     state     state, or under SHA-256 of a long key: length of the key (4) ‖ key ‖ state
  *     row       as it came
@@ -36,8 +36,7 @@ const Tag = {
 } as const;
 
 const KEY_LENGTH_BYTES = 4;
-const KIND_MAX = 255;
-const HEAD_BYTES: number = 1 + 5 * NUMBER_BYTES;
+const HEAD_BYTES: number = 1 + 6 * NUMBER_BYTES;
 const GROUP_NAME_BYTES_MAX = 255;
 /** Longer keys of the state are stored under their digest: a key of the store has at most 1978 bytes. */
 const SHORT_KEY_BYTES_MAX = 1024;
@@ -54,6 +53,8 @@ export interface KeySpan {
 /** The head of a group: its promise, and which entries there must be. */
 export interface GroupHead extends LogBounds {
   hardState: StoredHardState | null;
+  /** The index at which the last run of the log begins, 0 for an empty log. */
+  lastRun: number;
 }
 
 /** The store's keys of one group. */
@@ -90,14 +91,14 @@ export class GroupKeys {
     return this.#logPrefix.length + NUMBER_BYTES;
   }
 
-  /** Writes the key of a log entry. Returns the position after it. */
+  /** Writes the key of a run of log entries. Returns the position after it. */
   writeLog(into: Uint8Array, at: number, index: number): number {
     into.set(this.#logPrefix, at);
     writeNumber(into, at + this.#logPrefix.length, index);
     return at + this.logKeyBytes;
   }
 
-  /** The seed of a log entry's checksum: that of another index is another. */
+  /** The seed of the checksum of a run: that of another index is another. */
   logSeed(index: number): number {
     return (this.#logSeed ^ index ^ Math.floor(index / 2 ** 32)) >>> 0;
   }
@@ -215,56 +216,19 @@ export function indexOfKey(storeKey: Uint8Array): number {
   return numberAt(storeKey, storeKey.length - NUMBER_BYTES);
 }
 
-/** The seed of the checksum of every value but log entries. */
+/** The seed of the checksum of every value but those of the log. */
 export function seedOf(storeKey: Uint8Array): number {
   return crc32(storeKey);
 }
 
-/** The body of a value but a log entry's, a view of plain bytes; null where it is not what was written under this key. */
+/** The body of a value but one of the log, a view of plain bytes; null where it is not what was written under this key. */
 export function unsealed(storeKey: Uint8Array, value: Uint8Array): Uint8Array | null {
   return bodyOf(value, seedOf(storeKey));
 }
 
-/** Of an entry's value. */
-export function entryBytes({ data }: StoredLogEntry): number {
-  return CRC_BYTES + NUMBER_BYTES + 1 + data.length;
-}
-
-/** Writes what `entryValue` makes into larger bytes. Returns the position after it. */
-export function writeEntry(into: Buffer, at: number, entry: StoredLogEntry, seed: number): number {
-  assertKind(entry);
-  const bodyAt = at + CRC_BYTES;
-  const dataAt = bodyAt + NUMBER_BYTES + 1;
-  writeNumber(into, bodyAt, entry.term);
-  into[bodyAt + NUMBER_BYTES] = entry.kind;
-  into.set(entry.data, dataAt);
-  const end = dataAt + entry.data.length;
-  into.writeUInt32BE(crc32(into.subarray(bodyAt, end), seed), at);
-  return end;
-}
-
-function assertKind({ kind }: StoredLogEntry): void {
-  assert(Number.isInteger(kind) && kind >= 0 && kind <= KIND_MAX, 'the kind of an entry is a byte');
-}
-
-export function entryValue(block: RecordBlock, entry: StoredLogEntry, seed: number): Uint8Array {
-  assertKind(entry);
-  return block
-    .begin(NUMBER_BYTES + 1 + entry.data.length)
-    .number(entry.term)
-    .byte(entry.kind)
-    .copy(entry.data)
-    .end(seed);
-}
-
-export function entryOf(index: number, body: Uint8Array): StoredLogEntry | null {
-  const kind = body[NUMBER_BYTES];
-  return kind === undefined ? null : { index, term: numberAt(body, 0), kind, data: body.slice(NUMBER_BYTES + 1) };
-}
-
 export function headValue(
   block: RecordBlock,
-  { hardState, firstIndex, lastIndex }: GroupHead,
+  { hardState, firstIndex, lastIndex, lastRun }: GroupHead,
   seed: number,
 ): Uint8Array {
   block.begin(HEAD_BYTES).byte(hardState === null ? 0 : 1);
@@ -272,14 +236,19 @@ export function headValue(
     .number(hardState?.term ?? 0)
     .number(hardState?.votedFor ?? 0)
     .number(hardState?.commit ?? 0);
-  return block.number(firstIndex).number(lastIndex).end(seed);
+  return block.number(firstIndex).number(lastIndex).number(lastRun).end(seed);
 }
 
 export function headOf(body: Uint8Array): GroupHead | null {
   if (body.length !== HEAD_BYTES) return null;
   const number = (position: number): number => numberAt(body, 1 + position * NUMBER_BYTES);
   const hardState = { term: number(0), votedFor: number(1), commit: number(2) };
-  return { hardState: body[0] === 0 ? null : hardState, firstIndex: number(3), lastIndex: number(4) };
+  return {
+    hardState: body[0] === 0 ? null : hardState,
+    firstIndex: number(3),
+    lastIndex: number(4),
+    lastRun: number(5),
+  };
 }
 
 export function generationValue(block: RecordBlock, generation: number, seed: number): Uint8Array {

@@ -2,8 +2,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { open } from 'lmdb';
+import { open, type RootDatabase } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { LmdbAuditReader } from '../../src/adapters/lmdb-audit-reader.ts';
 import { LmdbQuorumStore } from '../../src/adapters/lmdb-quorum-store.ts';
 import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
 import { MemoryQuorumStore } from '../../src/adapters/memory-quorum-store.ts';
@@ -25,8 +26,7 @@ import {
 } from './quorum-batches.ts';
 import { followed } from './quorum-script-followed.ts';
 import { quorumScript, SCRIPT_GROUPS } from './quorum-script.ts';
-import { FaultyWrites } from './faulty-writes.ts';
-import { copied, fileIn, foundAfterCrash, JOURNALS, temporaryFolder } from './quorum-folders.ts';
+import { fileIn, foundAfterCrash, JOURNALS, temporaryFolder } from './quorum-folders.ts';
 import { describeQuorumStore } from './quorum-store-contract.ts';
 import { closed } from './store-batches.ts';
 
@@ -41,6 +41,15 @@ function openedIn(folder: string, witness: QuorumWitness = new MemoryWitness()):
   const store = new LmdbQuorumStore(folder, witness);
   onTestFinished(() => closedQuorum(store));
   return store;
+}
+
+/** Changes the tree of a closed store. */
+async function edited(folder: string, change: (tree: RootDatabase<Uint8Array, Uint8Array>) => unknown): Promise<void> {
+  const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
+  const path = join(folder, 'quorum');
+  const tree = open<Uint8Array, Uint8Array>({ path, overlappingSync: false, ...binary });
+  change(tree);
+  await tree.close();
 }
 
 for (const { way, syncBytesMax } of WAYS) {
@@ -96,55 +105,28 @@ describe('the folder of the quorum store', () => {
     expect(groupHeld(openedIn(folder, witness))).toEqual(NOTHING_HELD);
   });
 
-  test('of an unknown format version is refused, and left as it is', async () => {
-    const folder = temporaryFolder();
-    await closedQuorum(new LmdbQuorumStore(folder, new MemoryWitness()));
-    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
-    const environment = open<Uint8Array, Uint8Array>({
-      path: join(folder, 'quorum'),
-      overlappingSync: false,
-      ...binary,
+  for (const version of ['1', '2', '99']) {
+    test(`of format version ${version} is refused, and left as it is`, async () => {
+      const folder = temporaryFolder();
+      const witness = new MemoryWitness();
+      await closedQuorum(new LmdbQuorumStore(folder, witness));
+      await edited(folder, (tree) => tree.putSync(Buffer.from('\0format'), Buffer.from(version)));
+      const refused = `has format version ${version} and this program knows 3 only: use the version that wrote it`;
+      for (const attempt of [1, 2])
+        expect(() => new LmdbQuorumStore(folder, witness), `attempt ${attempt}`).toThrow(refused);
+      expect(() => new LmdbAuditReader(folder)).toThrow(refused);
+      expect(witness.mark).toBe(2);
     });
-    environment.putSync(Buffer.from('\0format'), Buffer.from('99'));
-    await environment.close();
-    for (const attempt of [1, 2]) {
-      expect(() => new LmdbQuorumStore(folder, new MemoryWitness()), `attempt ${attempt}`).toThrow(
-        'has format version 99 and this program knows 2 only: start the version that wrote it',
-      );
-    }
-  });
+  }
 
-  test('of the format before there was a journal is taken, whole, and gets one', async () => {
+  test('without its journal is refused', async () => {
     const folder = temporaryFolder();
     const witness = new MemoryWitness();
-    const first = new LmdbQuorumStore(folder, witness);
-    await saved(first, groupBatch({ hardState: { term: 1, votedFor: 1, commit: 0 }, entries: logEntries(1, 1, 'a') }));
-    const held = groupHeld(first);
-    await closedQuorum(first);
+    const store = new LmdbQuorumStore(folder, witness);
+    await saved(store, groupBatch({ entries: logEntries(1, 1, 'a') }));
+    await closedQuorum(store);
     for (const name of JOURNALS) rmSync(fileIn(folder, name));
-    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
-    const environment = open<Uint8Array, Uint8Array>({
-      path: join(folder, 'quorum'),
-      overlappingSync: false,
-      ...binary,
-    });
-    environment.putSync(Buffer.from('\0format'), Buffer.from('1'));
-    environment.removeSync(Buffer.from('\0place'));
-    await environment.close();
-    const faults = new FaultyWrites();
-    for (const left of [0, 1, 0]) {
-      faults.left = left;
-      expect(() => new LmdbQuorumStore(folder, witness)).toThrow('EIO');
-    }
-    faults.left = Infinity;
-    const upgraded = openedIn(folder, witness);
-    expect(groupHeld(upgraded)).toEqual(held);
-    await saved(upgraded, groupBatch({ entries: logEntries(2, 1, 'b') }));
-    const crashed = copied(folder);
-    expect(await foundAfterCrash(crashed, witness.mark)).toEqual({ ...held, log: ['1 t1 k1 a', '2 t1 k1 b'] });
-    // from now on there must be one
-    for (const name of JOURNALS) rmSync(fileIn(crashed, name));
-    expect(await foundAfterCrash(crashed, witness.mark + 2)).toContain('there is no journal');
+    expect(await foundAfterCrash(folder, witness.mark)).toContain('there is no journal');
   });
 
   test('that cannot be used is a STORE error that names it', () => {
@@ -286,7 +268,11 @@ describe('a damaged quorum store', () => {
   }
 
   const cases = [
-    { text: 'ENTRY-TWO', what: 'entry 2 of group us-east-1/region', read: (store: QuorumStore) => store.load(GROUP) },
+    {
+      text: 'ENTRY-TWO',
+      what: 'the log of group us-east-1/region from entry 1 on',
+      read: (store: QuorumStore) => store.load(GROUP),
+    },
     {
       text: 'MEMBERS',
       what: 'the snapshot of group us-east-1/region',
@@ -327,6 +313,29 @@ describe('a damaged quorum store', () => {
       expect(message).toContain(
         `${what} is damaged; a voter must not come back with less than it promised: remove this node`,
       );
+    });
+  }
+
+  for (const gone of [1, 3, 4, 6]) {
+    test(`says that the log is damaged where the run at ${gone} is gone, though another still has an entry of that index`, async () => {
+      const folder = temporaryFolder();
+      const store = new LmdbQuorumStore(folder, new MemoryWitness());
+      await saved(store, groupBatch({ entries: logEntries(1, 1, 'one', 'two', 'old', 'old', 'old', 'old', 'old') }));
+      await saved(store, groupBatch({ truncateFrom: 3, entries: logEntries(3, 2, 'three') }));
+      await saved(store, groupBatch({ entries: logEntries(4, 2, 'four', 'five', 'old') }));
+      await saved(store, groupBatch({ truncateFrom: 6, entries: logEntries(6, 3, 'six') }));
+      await closedQuorum(store);
+      await edited(folder, (tree) => {
+        const at = Buffer.from([gone]);
+        const keys = [...tree.getKeys()].filter((key) =>
+          Buffer.from(key)
+            .subarray(-6)
+            .equals(Buffer.concat([Buffer.alloc(5), at])),
+        );
+        expect(keys).toHaveLength(1);
+        for (const key of keys) tree.removeSync(key);
+      });
+      expect(() => reopened(folder).load(GROUP)).toThrow(/the log of group us-east-1\/region.* is damaged/);
     });
   }
 
