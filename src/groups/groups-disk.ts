@@ -9,9 +9,13 @@ import type { GroupSnapshot } from './group-snapshot.ts';
 import type { MembersGroup } from './members-group.ts';
 import type { GroupCodec } from './strong-frames.ts';
 
-/** The state machine's changes are written behind after so many entries or so much time. */
-const STATE_EVERY_ENTRIES = 10_000;
-const STATE_EVERY_MS = 1_000;
+/**
+ * The state machine's changes are written behind after so many entries, so much of the log in memory, or so much time: a key that is written often is
+ * stored once for all of that, and a start runs again what came since.
+ */
+const STATE_EVERY_ENTRIES = 30_000;
+const STATE_EVERY_BYTES: number = 16 * 1024 * 1024;
+const STATE_EVERY_MS = 3_000;
 const USEC_PER_MS = 1_000;
 
 /** A group with what of it is on disk or on its way there. */
@@ -168,8 +172,10 @@ export class GroupsDisk {
   #isStateDue({ group, storedUpTo, storedAtMs, persist, isStoring }: Kept, { monotonicMs }: Now): boolean {
     // a snapshot brings its own
     if (isStoring || (persist !== null && persist.snapshot !== null)) return false;
-    const entries = group.state.applied - storedUpTo;
-    return entries >= STATE_EVERY_ENTRIES || (entries > 0 && monotonicMs - storedAtMs >= STATE_EVERY_MS);
+    const { applied } = group.state;
+    if (applied === storedUpTo) return false;
+    if (applied - storedUpTo >= STATE_EVERY_ENTRIES || monotonicMs - storedAtMs >= STATE_EVERY_MS) return true;
+    return group.raft.bytesBetween(storedUpTo, applied) >= STATE_EVERY_BYTES;
   }
 
   /** A batch that was taken is on disk. */

@@ -13,7 +13,7 @@ import type { KeyOwners } from './key-owners.ts';
 import { LostDesk, type CutKeyspace } from './lost-desk.ts';
 
 /** What nobody waits for is written this often, in milliseconds: each batch is a sync of the disk that promises of quorum groups go to. */
-const CALM_EVERY_MS = 1_000;
+const CALM_EVERY_MS = 3_000;
 
 /** A batch on its way together: all but the rest of its entries is as of the moment at which it was begun. */
 interface GatheredBatch {

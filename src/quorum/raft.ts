@@ -369,6 +369,11 @@ export class Raft {
     return this.#state.log.entryAt(index);
   }
 
+  /** Bytes of the entries in (after, upTo], as far as they are still in memory. */
+  bytesBetween(after: number, upTo: number): number {
+    return this.#state.log.bytesBetween(after, upTo);
+  }
+
   /** What a snapshot of the state machine at `index`, which is handed out, has to say; null where the log is beyond it. */
   snapshotMeta(index: number): SnapshotMeta | null {
     const { configs, handedOut, log } = this.#state;

@@ -173,9 +173,9 @@ describe('the audit of a group', () => {
     const regions = new StrongRegions({ audit: true });
     const client = regions.connect(EAST);
     regions.sync();
-    // the first write after a while goes to disk with its state at once, those after it within a second
+    // the first write after a while goes to disk with its state at once, those after it within three seconds
     client.run('INCR position:1');
-    regions.cluster.run(50);
+    for (let waits = 0; waits < 100 && onDisk(regions, EAST) === 0; waits++) regions.cluster.run(50);
     const before = onDisk(regions, EAST);
     expect(before).toBe(1);
     for (let at = 0; at < 3; at++) client.run('INCR position:1');
@@ -186,6 +186,7 @@ describe('the audit of a group', () => {
     regions.led();
     regions.sync();
     expect(expectEqual(regions)).toEqual(made);
+    for (let waits = 0; waits < 100 && onDisk(regions, EAST) < 4; waits++) regions.cluster.run(50);
     expect(onDisk(regions, EAST)).toBe(4);
   });
 
