@@ -81,14 +81,15 @@ export class MemberChange {
     this.#said(`${this.node.id} ${phase}`);
   }
 
-  /** As the server does: a node whose keyspace is from before its removal starts once more. */
+  /** As the server does: a node whose keyspace is from before its removal starts once more. It may hear late of that, and be ready until then. */
   #startAgain(): void {
     const { node } = this;
     if (!node.isRunning) return;
+    const hasHeard = this.#others().every((other) => other.core.membership.epoch <= node.core.membership.epoch);
     if (node.core.membership.mustStartAgain) {
       this.#cluster.kill(node);
       this.#cluster.restart(node);
-    } else if (node.core.unreadyReasons(0).length === 0) this.#enter('done');
+    } else if (hasHeard && node.core.unreadyReasons(0).length === 0) this.#enter('done');
   }
 
   /** Asks any that runs, and another one where that did not help. */
