@@ -13,28 +13,38 @@ export const INT64_MAX: bigint = 2n ** 63n - 1n;
 /** Largest count of digits of a decimal: beyond it a number is refused as Redis refuses infinities. */
 const DECIMAL_CHARS_MAX = 400;
 
+const MINUS = 45;
+const ZERO = 48;
+/** Digits of a number that is exact as a double, whatever they are. */
+const EXACT_DIGITS = 15;
+
+/** A strict integer (`parseInteger`) of few digits as a number; null for all else. */
+export function parseExactInteger({ buf, start, end }: ByteRange): number | null {
+  const from = start < end && buf[start] === MINUS ? start + 1 : start;
+  if (from >= end || end - from > EXACT_DIGITS) return null;
+  if (buf[from] === ZERO) return end - start === 1 ? 0 : null;
+  let value = 0;
+  for (let at = from; at < end; at++) {
+    const digit = (buf[at] as number) - ZERO;
+    if (digit < 0 || digit > 9) return null;
+    value = value * 10 + digit;
+  }
+  return from === start ? value : -value;
+}
+
 /** A strict integer as Redis reads one: an optional minus, no leading zeros, no spaces, within 64 bits; else null. */
 export function parseInteger(range: ByteRange): bigint | null {
   const { buf, start, end } = range;
   const length = end - start;
   if (length === 0 || length > 20) return null;
-  let at = start;
-  const negative = buf[at] === 45;
-  if (negative) at++;
-  const first = buf[at];
-  if (first === undefined || at >= end) return null;
-  if (first === 48) return length === 1 ? 0n : null;
-  if (end - at <= 15) {
-    let value = 0;
-    for (; at < end; at++) {
-      const digit = (buf[at] as number) - 48;
-      if (digit < 0 || digit > 9) return null;
-      value = value * 10 + digit;
-    }
-    return BigInt(negative ? -value : value);
+  const from = buf[start] === MINUS ? start + 1 : start;
+  if (end - from <= EXACT_DIGITS) {
+    const value = parseExactInteger(range);
+    return value === null ? null : BigInt(value);
   }
-  for (let i = at; i < end; i++) {
-    const digit = (buf[i] as number) - 48;
+  if (buf[from] === ZERO) return null;
+  for (let i = from; i < end; i++) {
+    const digit = (buf[i] as number) - ZERO;
     if (digit < 0 || digit > 9) return null;
   }
   const value = BigInt(range.toLatin1());

@@ -1,6 +1,6 @@
 import { ByteRange } from '../base/bytes.ts';
-import { formatDecimal, INT64_MIN, parseInteger } from '../base/decimal.ts';
-import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
+import { formatDecimal, INT64_MIN, parseExactInteger, parseInteger } from '../base/decimal.ts';
+import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { checkKey, lookupTypeForWrite } from './lookup.ts';
@@ -10,27 +10,43 @@ import { notAnInteger, refuse } from './refusals.ts';
 /** Where a counter's text is pointed at for the time of one call. */
 const view = new ByteRange();
 
-function add(context: CommandContext, delta: bigint): void {
+/** A number where a double holds it exactly, as it does nearly always. */
+type Integer = number | bigint;
+
+function integerOf({ keys }: CommandContext, slot: Slot): Integer {
+  const count = keys.countAt(slot);
+  if (count !== null) return count;
+  keys.stringInto(slot, view);
+  const integer = parseExactInteger(view) ?? parseInteger(view);
+  if (integer === null) throw notAnInteger();
+  return integer;
+}
+
+function sumOf(left: Integer, right: Integer): Integer {
+  if (typeof left === 'number' && typeof right === 'number' && Number.isSafeInteger(left + right)) return left + right;
+  const sum = BigInt(left) + BigInt(right);
+  if (!isInt64(sum)) throw refuse('increment or decrement would overflow');
+  return sum;
+}
+
+function add(context: CommandContext, delta: Integer): void {
   const { keys, reply, tx } = context;
   const key = context.args.range(1);
   const hash = keys.hashOf(key);
   const slot = lookupTypeForWrite(context, key, hash, ContentType.String);
-  let current: bigint | null = 0n;
-  if (slot !== NO_SLOT) {
-    keys.stringInto(slot, view);
-    current = parseInteger(view);
-  }
-  if (current === null) throw notAnInteger();
-  const sum = current + delta;
-  if (!isInt64(sum)) throw refuse('increment or decrement would overflow');
+  const sum = sumOf(slot === NO_SLOT ? 0 : integerOf(context, slot), delta);
   checkKey(key);
   tx.increment(key, hash, delta);
   context.notify('$', 'incrby', key);
   reply.integer(sum);
 }
 
+function argumentOf({ args }: CommandContext): Integer {
+  return parseExactInteger(args.range(2)) ?? integerArgument(args, 2);
+}
+
 function decrby(context: CommandContext): void {
-  const delta = integerArgument(context.args, 2);
+  const delta = argumentOf(context);
   if (delta === INT64_MIN) throw refuse('decrement would overflow');
   add(context, -delta);
 }
@@ -66,7 +82,7 @@ export const counterCommands: readonly CommandSpec[] = [
     keys: [1, 1, 1],
     group: 'string',
     summary: 'Increment the integer value of a key by one',
-    run: (context) => add(context, 1n),
+    run: (context) => add(context, 1),
   },
   {
     name: 'decr',
@@ -75,7 +91,7 @@ export const counterCommands: readonly CommandSpec[] = [
     keys: [1, 1, 1],
     group: 'string',
     summary: 'Decrement the integer value of a key by one',
-    run: (context) => add(context, -1n),
+    run: (context) => add(context, -1),
   },
   {
     name: 'incrby',
@@ -84,7 +100,7 @@ export const counterCommands: readonly CommandSpec[] = [
     keys: [1, 1, 1],
     group: 'string',
     summary: 'Increment the integer value of a key by the given amount',
-    run: (context) => add(context, integerArgument(context.args, 2)),
+    run: (context) => add(context, argumentOf(context)),
   },
   {
     name: 'decrby',

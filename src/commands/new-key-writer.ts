@@ -39,7 +39,7 @@ export class NewKeyWriter implements TransactionWriter {
     this.#tx.delete(key, hash);
   }
 
-  increment(key: ByteRange, hash: number, delta: bigint): void {
+  increment(key: ByteRange, hash: number, delta: number | bigint): void {
     this.#announce(key, hash);
     this.#tx.increment(key, hash, delta);
   }

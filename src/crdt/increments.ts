@@ -22,6 +22,9 @@ export interface Run {
 
 export type RunState = [origin: number, first: number, last: number, stamp: number, integer: string, units: string];
 
+/** Fewer runs are left as they are: a counter that is incremented now and then need not be looked at after each time. */
+export const FOLDED_FROM_RUNS = 3;
+
 const AS_INTEGER = /^-?\d+$/;
 
 /** Reads a delta as it travels in an update: an integer, or a decimal with a point. Null when it is neither. */
@@ -52,9 +55,9 @@ export class Increments {
     return this.#runs.length === 0;
   }
 
-  /** How many runs are kept; many ask for a fold. */
-  get runCount(): number {
-    return this.#runs.length;
+  /** Whether there are too few runs to be folded. */
+  get isShort(): boolean {
+    return this.#runs.length < FOLDED_FROM_RUNS;
   }
 
   get integer(): bigint {
@@ -109,7 +112,7 @@ export class Increments {
 
   /** Folds the stable runs of each origin into one. */
   fold(stable: VersionVector): void {
-    if (this.#runs.length < 2) return;
+    if (this.isShort) return;
     const folded = new Map<number, Run>();
     const rest: Run[] = [];
     for (const run of this.#runs) {
@@ -147,10 +150,9 @@ export class Increments {
     }));
   }
 
-  /** Whether all runs are stable and folded, so that a fold would change nothing. */
+  /** Whether there is nothing to be folded, now or later. */
   isSettled(stable: VersionVector): boolean {
-    const [first] = this.#runs;
-    if (first !== undefined && this.#runs.length === 1) return stable.contains(first.origin as Origin, first.last);
+    if (this.isShort) return true;
     const origins = new Set<number>();
     for (const run of this.#runs) {
       if (!stable.contains(run.origin as Origin, run.last) || origins.has(run.origin)) return false;

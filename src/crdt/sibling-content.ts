@@ -107,7 +107,8 @@ export class SiblingContent {
 
   /** Nothing to forget later. */
   get isPlain(): boolean {
-    return this.increments === null && this.#registers.every((register) => register.increments === null);
+    const isPlain = (increments: Increments | null): boolean => increments?.isShort !== false;
+    return isPlain(this.increments) && this.#registers.every((register) => isPlain(register.increments));
   }
 
   /** The registers, the latest last. */

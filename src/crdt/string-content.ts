@@ -53,7 +53,7 @@ export class StringContent {
 
   /** Nothing to forget later. */
   get isPlain(): boolean {
-    return !this.isTombstone && this.increments === null;
+    return !this.isTombstone && this.increments?.isShort !== false;
   }
 
   /** The register that an increment made now counts on; null for none. */

@@ -48,6 +48,8 @@ export interface KeyspaceReader {
   typeOf(slot: Slot): ContentType;
   /** Points `into` at the string's bytes (a counter's as text). */
   stringInto(slot: Slot, into: ByteRange): void;
+  /** What a string shows that is a whole number, where that is known without its text and exact; null for all else. */
+  countAt(slot: Slot): number | null;
   /** The writes that a string shows; it is one where the key's class keeps no siblings. */
   siblingsAt(slot: Slot): KeptSiblings;
   /** Unix milliseconds, Infinity for none. */
@@ -87,7 +89,7 @@ export interface TransactionWriter {
   /** DEL of a visible key. */
   delete(key: ByteRange, hash: number): void;
   /** Adds to a string counter (absent = 0). The caller has checked that the sum stays a 64-bit integer. */
-  increment(key: ByteRange, hash: number, delta: bigint): void;
+  increment(key: ByteRange, hash: number, delta: number | bigint): void;
   /** Adds units of 10^-17 (`base/decimal.ts`) to a string counter. */
   incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void;
   /** Sets the expiry of a visible key; Infinity is PERSIST. */

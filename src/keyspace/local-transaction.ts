@@ -65,31 +65,31 @@ export class LocalTransaction implements TransactionWriter {
     this.#commit();
   }
 
-  increment(key: ByteRange, hash: number, delta: bigint): void {
-    this.#increment(key, hash, delta.toString());
+  increment(key: ByteRange, hash: number, delta: number | bigint): void {
+    this.#increment(key, hash, delta === 1 ? ONE : latin1Range(delta.toString()));
   }
 
   incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void {
-    this.#increment(key, hash, unitsText(deltaUnits));
+    this.#increment(key, hash, latin1Range(unitsText(deltaUnits)));
   }
 
-  #increment(key: ByteRange, hash: number, delta: string): void {
+  #increment(key: ByteRange, hash: number, delta: ByteRange): void {
     const slot = this.#keyspace.find(key, hash, this.nowMs);
     if (slot < 0) this.#clearKept(key, hash);
     else if (this.#keyspace.hasSeveralSiblings(slot)) return this.#collapse(key, hash, delta);
     this.#begin(UpdateKind.Increment, key, hash);
     // what is hidden is removed, so there is no register of it
     if (slot >= 0) this.#setBase(this.#keyspace.baseAt(slot));
-    this.#update.value.setFrom(delta === '1' ? ONE : latin1Range(delta));
+    this.#update.value.setFrom(delta);
     this.#commit();
     if (slot < 0) this.#limitNew(key, hash);
   }
 
   /** An increment on several siblings counts on none of them: it becomes a write of what they show and the amount (RULES V5). */
-  #collapse(key: ByteRange, hash: number, delta: string): void {
+  #collapse(key: ByteRange, hash: number, delta: ByteRange): void {
     const slot = this.#keyspace.find(key, hash, this.nowMs);
     this.#keyspace.stringInto(slot, this.#shown);
-    const amount = present(parseAmount(delta), 'an amount made here is one');
+    const amount = present(parseAmount(delta.toLatin1()), 'an amount made here is one');
     const sum = sumText(this.#shown.toLatin1(), amount.integer, amount.units);
     this.#set(key, hash, latin1Range(sum), this.#keyspace.expiryOf(slot));
   }

@@ -2,6 +2,7 @@ import type { ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Entry, EntryState } from '../crdt/entry.ts';
+import { FOLDED_FROM_RUNS } from '../crdt/increments.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { isSiblingsState } from '../crdt/string-forms.ts';
 import { compareWrites, covers, type UpdateContext } from '../crdt/update.ts';
@@ -79,7 +80,8 @@ export class OpenedEntries {
     this.#slots.increment(slot, amount, context);
     if (isNew) this.#ledger.counted.add(slot);
     this.#ledger.dirty.note(slot);
-    this.#ledger.forget.noteUnsettled(slot, context.origin, context.seq);
+    if (this.#slots.counterAt(slot).count >= FOLDED_FROM_RUNS)
+      this.#ledger.forget.noteUnsettled(slot, context.origin, context.seq);
     this.noteRecent(slot, key, context);
   }
 
@@ -125,7 +127,8 @@ export class OpenedEntries {
     if (this.#slots.isPlain(slot)) {
       if (!this.#slots.isCounter(slot)) return true;
       const counter = this.#slots.counterAt(slot);
-      if (counter.isOneOrigin(stable)) return this.#folded(slot, counter.count);
+      if (counter.count < FOLDED_FROM_RUNS) return true;
+      if (counter.isOneOrigin(stable)) return this.#folded(slot);
     }
     this.#slots.beforeChange(slot);
     const entry = this.#slots.open(slot);
@@ -134,8 +137,7 @@ export class OpenedEntries {
     return isSettled;
   }
 
-  #folded(slot: Slot, runs: number): true {
-    if (runs === 1) return true;
+  #folded(slot: Slot): true {
     this.#slots.beforeChange(slot);
     this.#slots.foldCounter(slot);
     this.#ledger.dirty.note(slot);

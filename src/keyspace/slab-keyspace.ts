@@ -179,6 +179,10 @@ export class SlabKeyspace implements KeyspaceReader {
     this.#readers.text(string.keepsSiblings ? this.#shown(slot, string).text : string.text(), into);
   }
 
+  countAt(slot: Slot): number | null {
+    return this.#slots.isCounter(slot) ? this.#slots.counterAt(slot).sum : null;
+  }
+
   /** Writes the mark (`MARK_NUMBERS`) of the one write that a string shows, for who keeps its value; false where there is none. */
   markInto(slot: Slot, marks: Float64Array, at: number): boolean {
     return !this.arrivals.isOpen && this.#slots.markInto(slot, marks, at);

@@ -4,8 +4,10 @@ import { originOf, nodeNumber } from '../../src/clock/origin.ts';
 import type { Stamp } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { Entry, type EntryState } from '../../src/crdt/entry.ts';
+import type { RunState } from '../../src/crdt/increments.ts';
 import type { UpdateContext } from '../../src/crdt/update.ts';
 import type { Slot } from '../../src/keyspace/keyspace.ts';
+import { RUNS_MAX } from '../../src/keyspace/slab/counter-runs.ts';
 import { bytesOf, CLASS_BYTES_MAX, classOf, SIZE_CLASSES } from '../../src/keyspace/slab/size-classes.ts';
 import { SlabTable } from '../../src/keyspace/slab/slab-table.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -43,6 +45,29 @@ class Modelled {
     this.table.write(slot, latin1Range(value), context, expiryMs);
     const expiries: EntryState[3] = expiryMs === Infinity ? null : [[expiryMs, origin, seq, stamp, origin, seq]];
     this.model.set(n, [[value, stamp, origin, seq, null], null, null, expiries]);
+  }
+
+  /** A counter's slot, made where there is none, with its runs in the model. */
+  counter(n: number): [slot: Slot, runs: RunState[]] {
+    const key = keyOf(n);
+    const known = this.table.slotOf(key, 0);
+    if (known >= 0) return [known, this.model.get(n)?.[0]?.[4] as RunState[]];
+    const runs: RunState[] = [];
+    this.model.set(n, [[null, 0, 0, 0, runs], null, null, null]);
+    return [this.table.add(key, 0, 0), runs];
+  }
+
+  increment(slot: Slot, runs: RunState[], amount: number, seq: number): void {
+    const context = contextOf(seq);
+    this.table.increment(slot, amount, context);
+    runs.push([context.origin, seq, seq, context.stamp, String(amount), '0']);
+  }
+
+  fold(slot: Slot, runs: RunState[]): void {
+    this.table.foldCounter(slot);
+    const sum = runs.reduce((total, run) => total + Number(run[4]), 0);
+    const [first, last] = [runs[0] as RunState, runs.at(-1) as RunState];
+    runs.splice(0, runs.length, [first[0], first[1], last[2], last[3], String(sum), '0']);
   }
 
   /** A plain slot, whatever was there. */
@@ -158,6 +183,21 @@ describe('the slab table', () => {
     for (let n = 0; n < 300; n += 2) table.remove(slots[n] as Slot);
     for (let n = 0; n < 300; n++)
       expect(table.slotOf(keyOf(n), 0xffff_fff0)).toBe(n % 2 === 0 ? -1 : (slots[n] as Slot));
+  });
+
+  it('counters take increments and are folded, and nothing that lies beside them changes', () => {
+    const modelled = new Modelled();
+    const random = new SeededRandom(9);
+    const keys = 500;
+    for (let n = keys; n < keys * 2; n++) modelled.set(n, random.below(200), Infinity);
+    for (let step = 1; step <= 20_000; step++) {
+      const n = random.below(keys);
+      const [at, runs] = modelled.counter(n);
+      const isFull = runs.length === RUNS_MAX;
+      if (isFull || (runs.length >= 3 && random.below(3) === 0)) modelled.fold(at, runs);
+      else modelled.increment(at, runs, random.below(19) - 9, step);
+      if (step % 4_000 === 0) modelled.check(keys * 2);
+    }
   });
 
   it('writes a value that is read from the key itself', () => {

@@ -3,7 +3,7 @@ import type { VersionVector } from '../../clock/version-vector.ts';
 import type { RunState } from '../../crdt/increments.ts';
 
 /** Runs that a counter may have in the slab: more are increments that nobody has acknowledged yet, of a counter that is hot. */
-export const RUNS_MAX = 4;
+export const RUNS_MAX = 8;
 
 /** Doubles before the runs: the sum, and how many runs there are. */
 const HEAD = 2;
@@ -28,9 +28,9 @@ export class CounterRuns {
     return this;
   }
 
-  /** The bytes that so many runs take. */
+  /** The bytes for so many runs: there is room for 2, 4 or 8, so that not each increment needs another block. */
   static bytesFor(runs: number): number {
-    return (HEAD + RUN * runs) * Float64Array.BYTES_PER_ELEMENT;
+    return (HEAD + RUN * (runs <= 2 ? 2 : runs <= 4 ? 4 : RUNS_MAX)) * Float64Array.BYTES_PER_ELEMENT;
   }
 
   get sum(): number {

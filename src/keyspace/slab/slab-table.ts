@@ -1,6 +1,7 @@
 import { present } from '../../base/assert.ts';
 import { latin1Of, latin1Range, writeLatin1, type ByteRange } from '../../base/bytes.ts';
 import { ContentType, Entry, type EntryState } from '../../crdt/entry.ts';
+import { FOLDED_FROM_RUNS } from '../../crdt/increments.ts';
 import type { UpdateContext } from '../../crdt/update.ts';
 import { CausewayError } from '../../errors.ts';
 import { NO_SLOT, type Slot } from '../keyspace.ts';
@@ -361,17 +362,25 @@ export class SlabTable implements IndexedKeys, BlockOwners {
       this.counterAt(slot).addToLast(amount);
       return;
     }
-    const count = isNew ? 0 : this.counterAt(slot).count;
-    const counter = this.#resizeCounter(slot, count + 1, isNew ? 0 : this.records.value(slot));
+    const counter = isNew ? this.#resizeCounter(slot, 1, 0) : this.#roomForOneMore(slot);
     if (isNew) counter.clear();
     counter.push(origin, seq, seq, stamp, amount);
     this.records.setType(slot, ContentType.String);
   }
 
-  /** Folds a counter's runs where all of them are one. */
+  #roomForOneMore(slot: Slot): CounterRuns {
+    const before = this.records.value(slot);
+    const counter = this.counterAt(slot);
+    const needed = SlabMemory.padding(this.records.keyLength(slot)) + CounterRuns.bytesFor(counter.count + 1);
+    // one that was folded has more
+    return needed <= before ? counter : this.#resizeCounter(slot, counter.count + 1, before);
+  }
+
+  /** Folds a counter's runs where all of them are one. It has room for as many as asked for that: they will come again. */
   foldCounter(slot: Slot): void {
     this.counterAt(slot).foldAll();
-    this.#resizeCounter(slot, 1, SlabMemory.padding(this.records.keyLength(slot)) + CounterRuns.bytesFor(1));
+    const kept = SlabMemory.padding(this.records.keyLength(slot)) + CounterRuns.bytesFor(FOLDED_FROM_RUNS);
+    this.#resizeCounter(slot, FOLDED_FROM_RUNS, kept);
   }
 
   /** Makes the slot's block one for so many runs; `keptBytes` of what is behind the key stay. */

@@ -168,6 +168,10 @@ export class MapKeyspace implements KeyspaceReader {
     return this.entryAt(slot).expiryMs;
   }
 
+  countAt(): null {
+    return null;
+  }
+
   hashAt(slot: Slot): HashReader {
     return this.#readers.hash(present(this.entryAt(slot).hash, 'the slot shows a hash'));
   }
