@@ -60,6 +60,17 @@ export class SlotIndex {
     return this.#findIn(this.#old, buf, start, end, hash);
   }
 
+  /** The first slot that a key of this hash may have, -1 for none; there may be others. */
+  guess(hash: number): Slot {
+    const buckets = this.#buckets;
+    const mask = this.#mask;
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const bucket = buckets[at] as number;
+      if (bucket === EMPTY) return NO_SLOT;
+      if ((bucket ^ hash) >>> SLOT_BITS === 0) return (bucket & SLOT_MASK) - 1;
+    }
+  }
+
   #findIn(buckets: Uint32Array, buf: Uint8Array, start: number, end: number, hash: number): Slot {
     const mask = buckets.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {

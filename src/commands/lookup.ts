@@ -5,8 +5,8 @@ import type { CommandContext } from './context.ts';
 import { overLimit, wrongType } from './refusals.ts';
 
 /** The entry of a key for a command that reads: counts as a hit or a miss, which is told to those who listen for `keymiss`. */
-export function lookupForRead(context: CommandContext, key: ByteRange): Slot {
-  const slot = context.keys.find(key, context.keys.hashOf(key), context.nowMs);
+export function lookupForRead(context: CommandContext, key: ByteRange, hash: number = context.keys.hashOf(key)): Slot {
+  const slot = context.keys.find(key, hash, context.nowMs);
   context.countLookup(slot !== NO_SLOT);
   if (slot === NO_SLOT) context.notify('m', 'keymiss', key);
   return slot;

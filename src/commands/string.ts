@@ -1,5 +1,5 @@
 import { ByteRange, sameBytes } from '../base/bytes.ts';
-import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
+import { ContentType, READ_AHEAD_MAX, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { counterCommands } from './counter.ts';
@@ -11,6 +11,8 @@ import { stringRangeCommands } from './string-range.ts';
 
 /** Where a string's bytes are pointed at for the time of one call. */
 const view = new ByteRange();
+/** Those of some of MGET's keys, for the time of one call. */
+const hashes = new Uint32Array(READ_AHEAD_MAX);
 
 function replyString(context: CommandContext, slot: Slot): void {
   if (slot === NO_SLOT) {
@@ -28,9 +30,14 @@ function get(context: CommandContext): void {
 function mget(context: CommandContext): void {
   const { args, keys, reply } = context;
   reply.array(args.count - 1);
-  for (let index = 1; index < args.count; index++) {
-    const slot = lookupForRead(context, args.range(index));
-    replyString(context, slot !== NO_SLOT && keys.typeOf(slot) === ContentType.String ? slot : NO_SLOT);
+  for (let first = 1; first < args.count; first += READ_AHEAD_MAX) {
+    const count = Math.min(READ_AHEAD_MAX, args.count - first);
+    for (let at = 0; at < count; at++) hashes[at] = keys.hashOf(args.range(first + at));
+    keys.readAhead(hashes, count);
+    for (let at = 0; at < count; at++) {
+      const slot = lookupForRead(context, args.range(first + at), hashes[at]);
+      replyString(context, slot !== NO_SLOT && keys.typeOf(slot) === ContentType.String ? slot : NO_SLOT);
+    }
   }
 }
 

@@ -11,6 +11,9 @@ export type { KeptSibling, ShownSiblings } from '../crdt/sibling-content.ts';
 export type Slot = number;
 export const NO_SLOT = -1;
 
+/** Keys whose memory is asked for together. */
+export const READ_AHEAD_MAX = 16;
+
 /** Reads of a hash. Views handed to a visitor are good for that call only. */
 export interface HashReader {
   readonly size: number;
@@ -43,6 +46,8 @@ export interface KeptSiblings {
 export interface KeyspaceReader {
   /** The store's own keyed hash of a key, to be computed once a command and passed on. */
   hashOf(key: ByteRange): number;
+  /** Says that keys of the first `count` of these hashes, `READ_AHEAD_MAX` at most, are looked up next: their memory is asked for together. Changes nothing. */
+  readAhead(hashes: Uint32Array, count: number): void;
   /** The entry of a key that is visible at `nowMs` (it exists and is not expired), else NO_SLOT. */
   find(key: ByteRange, hash: number, nowMs: number): Slot;
   typeOf(slot: Slot): ContentType;

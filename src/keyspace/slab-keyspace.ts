@@ -130,6 +130,10 @@ export class SlabKeyspace implements KeyspaceReader {
     return slot !== NO_SLOT && this.#isVisible(slot, nowMs) ? slot : NO_SLOT;
   }
 
+  readAhead(hashes: Uint32Array, count: number): void {
+    this.#slots.readAhead(hashes, count);
+  }
+
   #readRecent(key: ByteRange, slot: Slot): void {
     const { records } = this.#slots;
     if (slot === NO_SLOT) {

@@ -57,6 +57,17 @@ describe('SET', () => {
 });
 
 describe('reading a string', () => {
+  it('of many keys is what each of them holds, whatever is between them', () => {
+    const node = new Harness();
+    const names = Array.from({ length: 50 }, (_unused, at) => `k${at}`);
+    node.run('SADD k20 member');
+    node.run('INCR k21');
+    for (const [at, name] of names.entries()) if (at % 3 === 0 && at !== 21) node.run(`SET ${name} v${at}`);
+    const shown = names.map((_name, at) => (at === 21 ? '"1"' : at % 3 === 0 ? `"v${at}"` : 'nil'));
+    expect(node.run(`MGET ${names.join(' ')}`)).toBe(`[${shown.join(' ')}]`);
+    expect(node.run(`MGET ${names.join(' ')} k0`)).toBe(`[${shown.join(' ')} "v0"]`);
+  });
+
   it('of another type is an error, except for MGET', () => {
     const node = new Harness();
     node.run('HSET h f v');

@@ -7,6 +7,7 @@ import { CausewayError } from '../../errors.ts';
 import { NO_SLOT, type Slot } from '../keyspace.ts';
 import { CounterRuns, RUNS_MAX } from './counter-runs.ts';
 import { KeyHash, type HashKey } from '../../base/key-hash.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { OriginTable } from './origin-table.ts';
 import { SlabMemory, type BlockOwners } from './slab-memory.ts';
 import { SlotIndex, type IndexedKeys } from '../../base/slot-index.ts';
@@ -36,6 +37,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   readonly records: SlotRecords = new SlotRecords();
   readonly #memory: SlabMemory = new SlabMemory();
   readonly #index: SlotIndex = new SlotIndex(this);
+  readonly #ahead: ReadAhead = new ReadAhead(this.#index, this.records, this.#memory);
   readonly #origins: OriginTable = new OriginTable();
   readonly #hash: KeyHash;
   readonly #objects: (Entry | null)[] = [];
@@ -92,6 +94,11 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     let at = this.#memory.offset(address);
     for (let from = start; from < end; from++) if (memory[at++] !== buf[from]) return false;
     return true;
+  }
+
+  /** Makes look-ups of keys of these hashes, which are to come, quicker; changes nothing. */
+  readAhead(hashes: Uint32Array, count: number): void {
+    this.#ahead.readAhead(hashes, count);
   }
 
   isLive(slot: Slot): boolean {

@@ -114,6 +114,9 @@ export class MapKeyspace implements KeyspaceReader {
 
   // ── reads ──
 
+  readonly readAhead = (): void => {};
+  readonly countAt = (): null => null;
+
   find(key: ByteRange, _hash: number, nowMs: number): Slot {
     const text = key.toLatin1();
     if (this.recent.reader !== null) this.recent.read(key);
@@ -164,13 +167,7 @@ export class MapKeyspace implements KeyspaceReader {
     };
   }
 
-  expiryOf(slot: Slot): number {
-    return this.entryAt(slot).expiryMs;
-  }
-
-  countAt(): null {
-    return null;
-  }
+  readonly expiryOf = (slot: Slot): number => this.entryAt(slot).expiryMs;
 
   hashAt(slot: Slot): HashReader {
     return this.#readers.hash(present(this.entryAt(slot).hash, 'the slot shows a hash'));

@@ -1,0 +1,39 @@
+import type { SlotIndex } from '../../base/slot-index.ts';
+import { READ_AHEAD_MAX } from '../keyspace.ts';
+import type { SlabMemory } from './slab-memory.ts';
+import type { SlotRecords } from './slot-records.ts';
+
+/**
+ * Asks the memory for what look-ups of several keys will read, one step of all of them after the other. A look-up asks for each of its three places only when it
+ * has the one before, and memory answers several questions in the time of one.
+ */
+export class ReadAhead {
+  readonly #index: SlotIndex;
+  readonly #records: SlotRecords;
+  readonly #memory: SlabMemory;
+  readonly #found: Float64Array = new Float64Array(READ_AHEAD_MAX);
+  /** Of all bytes that were read: what nobody wants would not be. */
+  sum = 0;
+
+  constructor(index: SlotIndex, records: SlotRecords, memory: SlabMemory) {
+    this.#index = index;
+    this.#records = records;
+    this.#memory = memory;
+  }
+
+  /** For keys of the first `count` of these hashes. */
+  readAhead(hashes: Uint32Array, count: number): void {
+    const found = this.#found;
+    for (let at = 0; at < count; at++) found[at] = this.#index.guess(hashes[at] as number);
+    for (let at = 0; at < count; at++) {
+      const slot = found[at] as number;
+      if (slot >= 0) found[at] = this.#records.address(slot);
+    }
+    let sum = this.sum;
+    for (let at = 0; at < count; at++) {
+      const address = found[at] as number;
+      if (address >= 0) sum += this.#memory.buffer(address)[this.#memory.offset(address)] as number;
+    }
+    this.sum = sum % 256;
+  }
+}
