@@ -198,6 +198,7 @@ describe('the slab table', () => {
       else modelled.increment(at, runs, random.below(19) - 9, step);
       if (step % 4_000 === 0) modelled.check(keys * 2);
     }
+    expect(modelled.table.keyCount).toBe(keys * 2);
   });
 
   it('writes a value that is read from the key itself', () => {
