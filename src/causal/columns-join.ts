@@ -1,6 +1,7 @@
 import { Update } from '../crdt/update.ts';
 import { ColumnsReader } from './columns-reader.ts';
 import { columnsOf, ColumnsBuilder } from './columns.ts';
+import { FRAME_ROOM_BYTES } from './peer-frames.ts';
 
 /** Encoded columns of so many transactions. */
 export interface EncodedColumns {
@@ -9,7 +10,7 @@ export interface EncodedColumns {
   readonly last: number;
 }
 
-/** Checked columns that follow each other without a gap or an overlap, as one. */
+/** Checked columns that follow each other without a gap or an overlap, as one, with `FRAME_ROOM_BYTES` of room in front. */
 export function joinColumns(parts: readonly EncodedColumns[]): Uint8Array {
   const builder = new ColumnsBuilder();
   const update = new Update();
@@ -21,5 +22,5 @@ export function joinColumns(parts: readonly EncodedColumns[]): Uint8Array {
       reader.next(update, add);
     }
   }
-  return builder.take();
+  return builder.take(FRAME_ROOM_BYTES);
 }

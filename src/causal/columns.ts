@@ -177,8 +177,8 @@ export class ColumnsBuilder {
     this.#kindCount = 0;
   }
 
-  /** The bytes of what was collected, for the caller to keep; begins anew. */
-  take(): Uint8Array {
+  /** The bytes of what was collected, for the caller to keep, with so many that are its own before them; begins anew. */
+  take(room = 0): Uint8Array {
     this.#endTransaction();
     this.#endRun();
     const columns = [this.#stamps, this.#deps, this.#counts, this.#kinds, this.#lengths, this.#numbers];
@@ -186,16 +186,16 @@ export class ColumnsBuilder {
     for (const { length } of columns) writeVarint(this.#head, length);
     columns.unshift(this.#head);
     columns.push(this.#content);
-    let length = 0;
+    let length = room;
     for (const column of columns) length += column.length;
     const bytes = new Uint8Array(length);
-    let at = 0;
+    let at = room;
     for (const column of columns) {
       at = copyInto(bytes, at, column);
       column.clear();
     }
     this.#clear();
-    return bytes;
+    return room === 0 ? bytes : bytes.subarray(room);
   }
 
   #clear(): void {

@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { joinColumns } from './columns-join.ts';
+import { FRAME_ROOM_BYTES } from './peer-frames.ts';
 
 /** Consecutive transactions of one origin, encoded once and shared by all that are sent them. */
 export interface Chunk {
@@ -10,6 +11,8 @@ export interface Chunk {
   readonly last: number;
   /** Encoded columns. */
   readonly bytes: Uint8Array;
+  /** Bytes before them in their memory that are nobody's, for the beginning of a frame; absent for none. */
+  readonly room?: number;
   /** Monotonic milliseconds when it came into this log. */
   readonly atMs: number;
 }
@@ -84,7 +87,7 @@ class OriginLog {
     }
     if (to - from < JOINED_MIN) return first;
     const parts = this.#chunks.slice(from, to) as Chunk[];
-    const joined: Chunk = { ...first, last: next - 1, bytes: joinColumns(parts) };
+    const joined: Chunk = { ...first, last: next - 1, bytes: joinColumns(parts), room: FRAME_ROOM_BYTES };
     for (const part of parts) this.bytes -= part.bytes.length;
     this.bytes += joined.bytes.length;
     this.#replace(from, to, joined);

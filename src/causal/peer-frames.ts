@@ -66,6 +66,9 @@ export interface SnapshotRequestFrame {
   readonly type: 'snapshot-request';
 }
 
+/** What comes before the columns in a frame of transactions takes at most this. */
+export const FRAME_ROOM_BYTES = 40;
+
 /** Transactions `first … last` of one origin, as encoded columns. */
 export interface TransactionsFrame {
   readonly type: 'transactions';
@@ -74,6 +77,8 @@ export interface TransactionsFrame {
   readonly last: number;
   readonly asked: boolean;
   readonly bytes: Uint8Array;
+  /** Bytes before `bytes` in their memory that are the frame's to write to; absent for none. */
+  readonly room?: number;
 }
 
 export interface SnapshotBeginFrame {

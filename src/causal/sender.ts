@@ -101,8 +101,8 @@ export class Sender {
 
   #sendChunk(session: PeerSession, chunk: Chunk, asked: boolean): void {
     if (session.bulk === null) return;
-    const { origin, first, last, bytes } = chunk;
-    session.sentBytes += this.#send(session.bulk, { type: 'transactions', origin, first, last, asked, bytes });
+    const { origin, first, last, bytes, room = 0 } = chunk;
+    session.sentBytes += this.#send(session.bulk, { type: 'transactions', origin, first, last, asked, bytes, room });
   }
 
   /** Whether the peer wants what the log no longer has. */

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { ColumnsBuilder } from '../causal/columns.ts';
 import type { ReplicationLimits } from '../causal/limits.ts';
+import { FRAME_ROOM_BYTES } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Origin } from '../clock/origin.ts';
 import { stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
@@ -151,9 +152,9 @@ export class OwnStream {
   /** The transactions since the last call become one chunk of the log, encoded once for all peers. */
   seal({ monotonicMs }: Now): void {
     if (this.#builder.transactionCount === 0) return;
-    const bytes = this.#builder.take();
+    const bytes = this.#builder.take(FRAME_ROOM_BYTES);
     const { origin } = this.#replica;
     const [first, last] = [this.#builtFrom, this.#lastSeq];
-    this.#replica.log.append({ origin, first, last, bytes, atMs: monotonicMs });
+    this.#replica.log.append({ origin, first, last, bytes, room: FRAME_ROOM_BYTES, atMs: monotonicMs });
   }
 }

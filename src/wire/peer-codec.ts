@@ -3,7 +3,7 @@ import { columnsOf } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
 import { LOST_KINDS, type LostKind, type LostList, type LostWrite } from '../causal/lost-list.ts';
 import type { MembershipState, PendingChange } from '../causal/membership-record.ts';
-import type { Codec, NodeMeta, PeerFrame, VectorEntries } from '../causal/peer-frames.ts';
+import type { Codec, NodeMeta, PeerFrame, TransactionsFrame, VectorEntries } from '../causal/peer-frames.ts';
 import type { Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { EntryState } from '../crdt/entry.ts';
@@ -31,6 +31,7 @@ import {
 } from './msgpack-checks.ts';
 import { flatJoins, flatRemovals, joins, removals } from './membership-codec.ts';
 import { tokenCodec } from './token-codec.ts';
+import { encodeTransactions } from './transactions-frame.ts';
 
 /** Numbers of the frames on the wire: never renumber, only add. */
 const FrameType = {
@@ -202,7 +203,7 @@ function entries(value: unknown): (readonly [string, EntryState])[] {
   });
 }
 
-function parts(frame: PeerFrame): unknown[] {
+function parts(frame: Exclude<PeerFrame, TransactionsFrame>): unknown[] {
   switch (frame.type) {
     case 'hello':
       return [
@@ -236,9 +237,6 @@ function parts(frame: PeerFrame): unknown[] {
       return [];
     case 'strong':
       return [frame.bytes];
-    case 'transactions':
-      // how many follow the first, which is one byte where the last would be five
-      return [frame.origin, frame.first, frame.last - frame.first, frame.asked ? 1 : 0, frame.bytes];
     case 'snapshot-begin':
       return [
         flat(frame.vector),
@@ -329,7 +327,10 @@ function frameOf(list: readonly unknown[]): PeerFrame {
 /** Frames between peers, columns of the log, and what the store keeps: msgpack arrays, checked whole on the way in. */
 export const peerCodec: Codec = {
   tokens: tokenCodec,
-  encodeFrame: (frame) => packr.pack([FrameType[frame.type], ...parts(frame)]),
+  encodeFrame: (frame) =>
+    frame.type === 'transactions'
+      ? encodeTransactions(FrameType.transactions, frame)
+      : packr.pack([FrameType[frame.type], ...parts(frame)]),
   decodeFrame: (bytes) => frameOf(unpack(bytes)),
   decodeColumns: (bytes, transactions) => {
     if (transactions > TRANSACTIONS_MAX) refuse(`${transactions} transactions in a frame, at most ${TRANSACTIONS_MAX}`);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { FRAME_ROOM_BYTES } from '../../src/causal/peer-frames.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { CausewayError } from '../../src/errors.ts';
 import { checkShape } from '../../src/wire/msgpack-shape.ts';
@@ -42,6 +43,32 @@ describe('frames of any content', () => {
         expect(peerCodec.decodeFrame(bytes).type).toBe(written.type);
       }),
       runOptions(1_000, 5_000),
+    );
+  });
+
+  it('of transactions are as msgpackr writes them, and the same in the memory of their columns', () => {
+    const parts = fc.record({
+      origin: fc.constantFrom(originOf(nodeNumber(64), 1), originOf(nodeNumber(4_000), 70_000)),
+      first: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 2 ** 53 - 2 ** 20 })),
+      more: fc.constantFrom(0, 1, 127, 128, 255, 256, 65_535, 65_536),
+      length: fc.constantFrom(0, 1, 255, 256, 65_535, 65_536, 70_000),
+      asked: fc.boolean(),
+    });
+    const packr = new Packr({ useRecords: false });
+    fc.assert(
+      fc.property(parts, ({ origin, first, more, length, asked }) => {
+        const memory = new Uint8Array(8 + FRAME_ROOM_BYTES + length).fill(0xaa);
+        const bytes = memory.subarray(8 + FRAME_ROOM_BYTES);
+        const written = { type: 'transactions', origin, first, last: first + more, asked, bytes } as const;
+        const expected = hexOf(packr.pack([7, origin, first, more, asked ? 1 : 0, bytes]));
+        expect(hexOf(peerCodec.encodeFrame(written))).toBe(expected);
+        const inPlace = peerCodec.encodeFrame({ ...written, room: FRAME_ROOM_BYTES });
+        expect(hexOf(inPlace)).toBe(expected);
+        // one that was asked for is elsewhere
+        expect(inPlace.buffer === memory.buffer).toBe(!asked);
+        expect([...memory.subarray(0, 8)]).toEqual(Array.from({ length: 8 }, () => 0xaa));
+      }),
+      runOptions(300, 3_000),
     );
   });
 
