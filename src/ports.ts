@@ -68,6 +68,8 @@ export interface PeerConnection {
   readonly dialledNode: number | null;
   /** Hands a frame over; order is kept. The bytes must not change afterwards. */
   send(frame: Uint8Array): void;
+  /** Gives what was handed over to the kernel at once; otherwise that is done after this piece of work. */
+  flush(): void;
   /** Bytes handed over and not yet given to the kernel. */
   readonly bufferedBytes: number;
   /** Closes it; a dialled one is dialled again with backoff. */

@@ -1,14 +1,17 @@
 /** Bigger writes are worth a thread: the loop has other things to do meanwhile. */
 const SYNC_BYTES_MAX = 64 * 1024;
 /**
- * A disk that is slower than this on the average must not stop the loop. A single slow write says nothing of the disk: the process may
- * have waited for the processor.
+ * A disk most of whose writes take longer than this must not stop the loop. A few slow ones say nothing of the disk: the process may have waited
+ * for the processor, and on a thread it would wait for it three times.
  */
 const SLOW_MS = 1;
-/** Of the newest write in the average. */
+/** Nor must one that stops the loop for so long on the average, if seldom. */
+const MEAN_MS_MAX = 5;
+/** Of the newest write in the averages. */
 const WEIGHT: number = 1 / 8;
-/** Writes on the thread before the loop is tried again. */
+/** Writes on the thread before the loop is tried again; a quick one counts as so many. */
 const TRIES_OFF_LOOP = 256;
+const QUICK_COUNTS = 16;
 
 /**
  * Where a durable write is made. On the event loop a small one is done sooner (no way to a thread and back) and for less CPU, and
@@ -28,8 +31,9 @@ const TRIES_OFF_LOOP = 256;
  */
 export class CommitPace {
   readonly #syncBytesMax: number;
-  /** What writes on the loop took lately, in milliseconds. */
+  /** What writes on the loop took lately, in milliseconds, and which part of them was slow. */
   #meanMs = 0;
+  #slowPart = 0;
   #offLoop = 0;
 
   constructor(syncBytesMax: number = SYNC_BYTES_MAX) {
@@ -45,9 +49,15 @@ export class CommitPace {
 
   tookOnLoop(milliseconds: number): void {
     this.#meanMs += (milliseconds - this.#meanMs) * WEIGHT;
-    if (this.#meanMs <= SLOW_MS) return;
+    this.#slowPart += ((milliseconds > SLOW_MS ? 1 : 0) - this.#slowPart) * WEIGHT;
+    if (this.#meanMs <= MEAN_MS_MAX && this.#slowPart <= 1 / 2) return;
     this.#offLoop = TRIES_OFF_LOOP;
     // one more that is slow is enough then
-    this.#meanMs = SLOW_MS * (1 - WEIGHT);
+    this.#meanMs = 0;
+    this.#slowPart = 1 / 2;
+  }
+
+  tookOnThread(milliseconds: number): void {
+    if (milliseconds <= SLOW_MS) this.#offLoop = Math.max(0, this.#offLoop - QUICK_COUNTS);
   }
 }

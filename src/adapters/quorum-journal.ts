@@ -158,11 +158,15 @@ export class QuorumJournal {
   }
 
   #writeOffLoop(file: JournalFile, frame: Buffer, at: number, taken: readonly Waiting[]): void {
+    const startedMs = performance.now();
     const next = (written: number): void => {
       write(file.descriptor, frame, written, frame.length - written, at + written, (error, count) => {
         if (error !== null) this.#fail(error);
         else if (written + count < frame.length) next(written + count);
-        else this.#ended(taken);
+        else {
+          this.#pace.tookOnThread(performance.now() - startedMs);
+          this.#ended(taken);
+        }
       });
     };
     next(0);

@@ -78,19 +78,20 @@ export class WsConnection implements PeerConnection {
     if (!this.#isCorked) {
       this.#isCorked = true;
       this.#socket.cork();
-      process.nextTick(() => this.#uncork());
+      process.nextTick(() => this.flush());
     }
     // A failed send closes the connection; that event tells.
     this.#webSocket.send(frame, { binary: true }, ignore);
   }
 
-  close(reason: string): void {
-    this.#end(CLOSE_NORMAL, reason);
-  }
-
-  #uncork(): void {
+  flush(): void {
+    if (!this.#isCorked) return;
     this.#isCorked = false;
     this.#socket.uncork();
+  }
+
+  close(reason: string): void {
+    this.#end(CLOSE_NORMAL, reason);
   }
 
   #received(data: RawData, isBinary: boolean): void {

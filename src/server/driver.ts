@@ -171,6 +171,8 @@ export class NodeDriver implements TransportEvents {
     if (this.#isOver) return [];
     const { sends, closes } = this.#node.takeOutputs();
     for (const { link, frame } of sends) this.#links.get(link)?.send(frame);
+    // before this node's own work on what it has said
+    for (const { link } of sends) this.#links.get(link)?.flush();
     for (const { link, reason } of closes) this.#close(link, reason);
     return closes.map(({ link }) => link);
   }

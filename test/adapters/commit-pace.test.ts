@@ -23,6 +23,33 @@ test('a single slow write says nothing, a slow disk spares the loop for a while,
   expect(pace.staysOnLoop(1)).toBe(false);
 });
 
+test('some slow writes among quick ones say nothing, unless they stop the loop for long', () => {
+  const pace = new CommitPace(1000);
+  const rounds = (slowMs: number): number => {
+    let onLoop = 0;
+    for (let round = 0; round < 20; round++)
+      for (const ms of [slowMs, 0.1, 0.1, 0.1])
+        if (pace.staysOnLoop(1)) {
+          pace.tookOnLoop(ms);
+          onLoop++;
+        }
+    return onLoop;
+  };
+  expect(rounds(6)).toBe(80);
+  expect(rounds(60)).toBeLessThan(10);
+});
+
+test('the loop is tried again soon where the thread is quick', () => {
+  const pace = new CommitPace(1000);
+  pace.tookOnLoop(3_000);
+  let off = 0;
+  for (; !pace.staysOnLoop(1); off++) pace.tookOnThread(0.2);
+  expect(off).toBe(16);
+  pace.tookOnLoop(3_000);
+  for (off = 0; !pace.staysOnLoop(1); off++) pace.tookOnThread(2);
+  expect(off).toBe(256);
+});
+
 test('one that takes for ever is enough', () => {
   const pace = new CommitPace(1000);
   pace.tookOnLoop(3_000);

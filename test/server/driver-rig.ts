@@ -91,6 +91,8 @@ class ScriptedNode implements DrivenNode {
 /** A connection that keeps what is sent. */
 export class FakeConnection implements PeerConnection {
   readonly sent: string[] = [];
+  /** How many of these were given to the kernel. */
+  flushed = 0;
   closeReason: string | null = null;
   readonly bufferedBytes = 0;
   readonly id: number;
@@ -104,6 +106,9 @@ export class FakeConnection implements PeerConnection {
   }
   send(frame: Uint8Array): void {
     this.sent.push(Buffer.from(frame).toString('latin1'));
+  }
+  flush(): void {
+    this.flushed = this.sent.length;
   }
   close(reason: string): void {
     this.closeReason = reason;

@@ -44,6 +44,8 @@ describe('turns', () => {
     };
     await NEXT_TURN();
     expect([first.sent, second.sent]).toEqual([['y'], ['x', 'z']]);
+    // at once, not when all else of the turn is done
+    expect([first.flushed, second.flushed]).toEqual([1, 2]);
     expect([first.closeReason, second.closeReason]).toEqual([null, 'bad frame']);
     driver.closed(second, 'bad frame');
     expect(node.calls).toContain('linkClosed 2');
