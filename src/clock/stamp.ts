@@ -40,6 +40,11 @@ export class HybridClock {
     this.#wallMs = wallMs;
   }
 
+  /** The physical clock, as it was read last. */
+  get wallMs(): number {
+    return this.#wallMs;
+  }
+
   /** How far it is ahead of the physical clock as that was read last; below 0 where it is behind. */
   get aheadMs(): number {
     return msOfStamp(this.#last) - this.#wallMs;

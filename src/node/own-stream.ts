@@ -128,14 +128,15 @@ export class OwnStream {
   nextStamp(wallMs: number): Stamp {
     const stamp = this.#replica.clock.next(wallMs);
     if (stamp >= this.#stampBound) {
-      this.#stampBound = this.boundFor(stamp, wallMs);
+      this.#stampBound = this.boundFor(stamp);
       this.#options.raiseStampBound(this.#stampBound);
     }
     return stamp;
   }
 
   /** A bound for some time to come, never beyond the physical time plus the limit, so that a restart is not paused by its peers (RULES D3). */
-  boundFor(stamp: Stamp, wallMs: number): Stamp {
+  boundFor(stamp: Stamp): Stamp {
+    const { wallMs } = this.#replica.clock;
     return Math.max(stampOfMs(wallMs + this.#options.limits.skewMsMax), stamp + STAMP_COUNTERS) as Stamp;
   }
 

@@ -366,7 +366,7 @@ export class RegionNode implements Engine, NodeView {
   takeStoreBatch(isWhole = false): StoreBatch | null {
     if (this.#own.isOpen || !(this.#persistence.isWaiting || this.isStoreBatchDue)) return null;
     const keys = isWhole ? Infinity : this.#options.limits.storedPerTurn;
-    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last, this.#now.wallMs), this.#now, keys);
+    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last), this.#now, keys);
   }
 
   get isStoreBatchDue(): boolean {

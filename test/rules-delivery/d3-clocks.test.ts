@@ -122,6 +122,20 @@ describe('D3: nothing is dropped for its stamp', () => {
     expect(node.stampBounds.length).toBeGreaterThan(3);
   });
 
+  it('nor is it when a peer whose clock is ahead has dragged the own one along (seed 6830)', () => {
+    const node = new ScriptedNode().connect('A', 'B');
+    const a = new PlayedStream('A');
+    for (let round = 0; round < 10; round++) {
+      const { wallMs } = node.now();
+      node.give('A', a.next([['set', 'k', 'ahead']], [], wallMs + SKEW_MS - 50 - VIRTUAL_START_MS));
+      node.core.transact(node.core.nowMs(wallMs), (tx) => tx.flushAll());
+      expect(node.core.nowMs(wallMs)).toBeGreaterThan(wallMs + SKEW_MS / 2);
+      expect(node.stampBounds.at(-1)).toBeLessThanOrEqual(stampOfMs(wallMs + SKEW_MS) + STAMP_COUNTERS);
+      node.run(200);
+    }
+    expect(node.stampBounds.length).toBeGreaterThan(3);
+  });
+
   it('after a restart what a node writes is above all that it wrote, though its clock went back', () => {
     const cluster = new VirtualCluster({ regions: ['a', 'b'] });
     cluster.run(1_000);
