@@ -4,7 +4,7 @@ import type { Entropy, LinkKind } from '../ports.ts';
 import { PEER_PATHS } from './ws-connection.ts';
 
 const BACKOFF_FIRST_MS = 50;
-const BACKOFF_MAX_MS = 2000;
+const BACKOFF_MAX_MS = 1000;
 /** A connection that lived this long was a good one: the next dial after it starts with the shortest wait again. */
 const SETTLED_MS = 1000;
 /** What is read of a refusal, to be told. */
@@ -26,7 +26,7 @@ export interface DialEvents {
 
 /**
  * Keeps one connection to one URL: dials, and dials again after a failure or an end, after a wait that doubles from 50 ms
- * to 2 s, of which a random half is left out, so that nodes that lost each other at once do not come back at once.
+ * to 1 s, of which a random half is left out, so that nodes that lost each other at once do not come back at once.
  */
 export class Dialler {
   readonly #options: DialOptions;

@@ -1,3 +1,5 @@
+import { CopyTarget } from './copied-bytes.ts';
+
 /**
  * A view of bytes that somebody else owns: `buf[start..end)`. Views are reused as cursors, so whoever wants to keep the
  * bytes past the call copies them. This is how keys and values move: no object is made for an argument.
@@ -117,10 +119,12 @@ export function latin1Range(text: string): ByteRange {
 /** A growable byte buffer that is written front to back and reused. */
 export class ByteWriter {
   buf: Uint8Array;
+  #target: CopyTarget;
   length = 0;
 
   constructor(capacityBytes = 1024) {
     this.buf = new Uint8Array(capacityBytes);
+    this.#target = new CopyTarget(this.buf);
   }
 
   /** Makes room for `bytes` more. */
@@ -130,6 +134,7 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(needed, this.buf.length * 2));
     grown.set(this.buf.subarray(0, this.length));
     this.buf = grown;
+    this.#target = new CopyTarget(grown);
   }
 
   byte(value: number): void {
@@ -139,13 +144,7 @@ export class ByteWriter {
 
   bytes(buf: Uint8Array, start = 0, end: number = buf.length): void {
     this.reserve(end - start);
-    if (end - start < 36) {
-      let at = this.length;
-      for (let i = start; i < end; i++) this.buf[at++] = buf[i] as number;
-      this.length = at;
-      return;
-    }
-    this.buf.set(buf.subarray(start, end), this.length);
+    this.#target.copy(buf, start, end, this.length);
     this.length += end - start;
   }
 

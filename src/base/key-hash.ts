@@ -16,7 +16,7 @@ export class KeyHash {
     this.#k1 = k1 | 0;
   }
 
-  /** 1 … 2^32 − 1: 0 is left for "not known". */
+  /** Signed 32 bits, which no engine makes an object of, and never 0: that is left for "not known". */
   of(buf: Uint8Array, start: number, end: number): number {
     let v0 = this.#k0;
     let v1 = this.#k1;
@@ -66,7 +66,7 @@ export class KeyHash {
         v2 ^= 0xff;
       }
     }
-    const hash = (v1 ^ v3) >>> 0;
+    const hash = v1 ^ v3;
     return hash === 0 ? 1 : hash;
   }
 }

@@ -10,7 +10,7 @@ const VECTORS = [
 it('the hash of keys is HalfSipHash-1-3', () => {
   const hash = new KeyHash([0x03020100, 0x07060504]);
   const bytes = Uint8Array.from({ length: 40 }, (_unused, index) => index - 20);
-  for (const [length, expected] of VECTORS.entries()) expect(hash.of(bytes, 20, 20 + length)).toBe(expected);
+  for (const [length, expected] of VECTORS.entries()) expect(hash.of(bytes, 20, 20 + length)).toBe(expected | 0);
 });
 
 it('is another one under another key, and never 0', () => {
@@ -21,7 +21,7 @@ it('is another one under another key, and never 0', () => {
   for (let value = 0; value < 2_000; value++) {
     view.setUint32(0, value);
     if (one.of(bytes, 0, 4) === two.of(bytes, 0, 4)) same++;
-    expect(one.of(bytes, 0, 4)).toBeGreaterThan(0);
+    expect(one.of(bytes, 0, 4)).not.toBe(0);
   }
   expect(same).toBeLessThan(3);
 });

@@ -1,3 +1,4 @@
+import { CopyTarget } from '../../base/copied-bytes.ts';
 import { CausewayError } from '../../errors.ts';
 import type { Slot } from '../keyspace.ts';
 import { bytesOf, CLASS_BYTES_MAX, classOf, GRANULE_BYTES, LARGE_CLASS, SIZE_CLASSES } from './size-classes.ts';
@@ -37,6 +38,7 @@ export interface BlockOwners {
  */
 export class SlabMemory {
   readonly #bytes: Uint8Array[] = [];
+  readonly #targets: CopyTarget[] = [];
   readonly #words: Uint32Array[] = [];
   readonly #doubles: Float64Array[] = [];
   /** Granules that blocks were cut from. */
@@ -65,6 +67,11 @@ export class SlabMemory {
   /** The memory that an address is in. */
   buffer(address: number): Uint8Array {
     return this.#bytes[address >>> SEGMENT_BITS] as Uint8Array;
+  }
+
+  /** The same memory, to copy to. */
+  target(address: number): CopyTarget {
+    return this.#targets[address >>> SEGMENT_BITS] as CopyTarget;
   }
 
   /** The same memory as doubles. */
@@ -134,6 +141,7 @@ export class SlabMemory {
     const number = this.#number();
     const memory = new Uint8Array(bytes);
     this.#bytes[number] = memory;
+    this.#targets[number] = new CopyTarget(memory);
     this.#words[number] = new Uint32Array(memory.buffer);
     this.#doubles[number] = new Float64Array(memory.buffer);
     this.#top[number] = 0;
@@ -145,6 +153,7 @@ export class SlabMemory {
   #drop(segment: number): void {
     this.#capacityBytes -= (this.#bytes[segment] as Uint8Array).length;
     this.#bytes[segment] = NOTHING;
+    this.#targets[segment] = NO_TARGET;
     this.#words[segment] = NO_WORDS;
     this.#doubles[segment] = NO_DOUBLES;
     this.#unusedNumbers.push(segment);
@@ -207,6 +216,7 @@ export class SlabMemory {
     const before = this.#bytes[this.#current] as Uint8Array;
     memory.set(before);
     this.#bytes[this.#current] = memory;
+    this.#targets[this.#current] = new CopyTarget(memory);
     this.#words[this.#current] = new Uint32Array(memory.buffer);
     this.#doubles[this.#current] = new Float64Array(memory.buffer);
     this.#capacityBytes += bytes - before.length;
@@ -323,5 +333,6 @@ export class SlabMemory {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_TARGET = new CopyTarget(NOTHING);
 const NO_WORDS = new Uint32Array(0);
 const NO_DOUBLES = new Float64Array(0);

@@ -18,9 +18,6 @@ export interface SlotObserver {
   beforeChange(slot: Slot): void;
 }
 
-/** Shorter runs of bytes are copied one by one: a view of them costs more than the copy. */
-const COPIED_BY_ONES_MAX = 40;
-
 const NO_FREE_SLOT = 0xffff_ffff;
 const NO_BLOCK = -1;
 /** Blocks looked at, and buckets moved, for each key that is looked at in a tick. */
@@ -145,7 +142,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     records.setDot(slot, 0, 0, 0);
     records.setExpiryMs(slot, Infinity);
     records.mark(slot, SlotFlag.Live | kind);
-    copyBytes(key.buf, key.start, length, this.#memory.buffer(address), this.#memory.offset(address));
+    this.#memory.target(address).copy(key.buf, key.start, key.end, this.#memory.offset(address));
     this.#index.add(slot, keyHash);
     return slot;
   }
@@ -336,7 +333,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     const { records } = this;
     const length = value.end - value.start;
     const at = this.#reserve(slot, length);
-    copyBytes(value.buf, value.start, length, this.#memory.buffer(records.address(slot)), at);
+    this.#memory.target(records.address(slot)).copy(value.buf, value.start, value.end, at);
     // the value may have been read from there
     this.#freeReplaced();
     records.setValue(slot, length);
@@ -399,7 +396,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     if (this.#replaced !== NO_BLOCK) {
       const before = this.#replaced;
       const from = this.#memory.offset(before) + keyLength;
-      copyBytes(this.#memory.buffer(before), from, keptBytes, this.#memory.buffer(records.address(slot)), at);
+      this.#memory.target(records.address(slot)).copy(this.#memory.buffer(before), from, from + keptBytes, at);
       this.#freeReplaced();
     }
     records.setValue(slot, length);
@@ -418,7 +415,8 @@ export class SlabTable implements IndexedKeys, BlockOwners {
       return this.#memory.offset(before) + keyLength;
     const address = this.#memory.allocate(slot, keyLength + valueLength, sizeClass);
     const at = this.#memory.offset(address);
-    copyBytes(this.#memory.buffer(before), this.#memory.offset(before), keyLength, this.#memory.buffer(address), at);
+    const keyAt = this.#memory.offset(before);
+    this.#memory.target(address).copy(this.#memory.buffer(before), keyAt, keyAt + keyLength, at);
     records.setAddress(slot, address);
     records.setSizeClass(slot, sizeClass);
     this.#replaced = before;
@@ -462,12 +460,4 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     this.#index.move(budget * TIDIED_A_KEY);
     this.#memory.compact(budget * TIDIED_A_KEY, this);
   }
-}
-
-function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
-  if (length > COPIED_BY_ONES_MAX) {
-    to.set(from.subarray(start, start + length), at);
-    return;
-  }
-  for (let done = 0; done < length; done++) to[at + done] = from[start + done] as number;
 }

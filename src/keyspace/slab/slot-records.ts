@@ -160,8 +160,9 @@ export class SlotRecords {
     return new Float64Array(SEGMENT_SLOTS);
   }
 
+  /** As `KeyHash` gives it: signed. */
   hash(slot: Slot): number {
-    return this.#word(slot, HASH);
+    return this.#word(slot, HASH) | 0;
   }
 
   keyLength(slot: Slot): number {
