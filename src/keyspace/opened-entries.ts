@@ -128,7 +128,7 @@ export class OpenedEntries {
       if (!this.#slots.isCounter(slot)) return true;
       const counter = this.#slots.counterAt(slot);
       if (counter.count < FOLDED_FROM_RUNS) return true;
-      if (counter.isOneOrigin(stable)) return this.#folded(slot);
+      if (counter.isExactInParts) return this.#foldCounter(slot, stable);
     }
     this.#slots.beforeChange(slot);
     const entry = this.#slots.open(slot);
@@ -137,11 +137,10 @@ export class OpenedEntries {
     return isSettled;
   }
 
-  #folded(slot: Slot): true {
+  #foldCounter(slot: Slot, stable: VersionVector): boolean {
     this.#slots.beforeChange(slot);
-    this.#slots.foldCounter(slot);
     this.#ledger.dirty.note(slot);
-    return true;
+    return this.#slots.foldCounter(slot, stable);
   }
 
   /** All that was applied to a key is stable. */

@@ -4,7 +4,7 @@ import { originOf, nodeNumber } from '../../src/clock/origin.ts';
 import type { Stamp } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import { Entry, type EntryState } from '../../src/crdt/entry.ts';
-import type { RunState } from '../../src/crdt/increments.ts';
+import { Increments, type RunState } from '../../src/crdt/increments.ts';
 import type { UpdateContext } from '../../src/crdt/update.ts';
 import type { Slot } from '../../src/keyspace/keyspace.ts';
 import { RUNS_MAX } from '../../src/keyspace/slab/counter-runs.ts';
@@ -63,11 +63,14 @@ class Modelled {
     runs.push([context.origin, seq, seq, context.stamp, String(amount), '0']);
   }
 
-  fold(slot: Slot, runs: RunState[]): void {
-    this.table.foldCounter(slot);
-    const sum = runs.reduce((total, run) => total + Number(run[4]), 0);
-    const [first, last] = [runs[0] as RunState, runs.at(-1) as RunState];
-    runs.splice(0, runs.length, [first[0], first[1], last[2], last[3], String(sum), '0']);
+  /** As the increments of an entry are folded. */
+  fold(slot: Slot, runs: RunState[], stableSeq: number): void {
+    const stable = new VersionVector();
+    for (const node of [1, 2, 3]) if (stableSeq > 0) stable.raise(originOf(nodeNumber(node), 1), stableSeq);
+    const increments = Increments.fromState(runs);
+    increments.fold(stable);
+    expect(this.table.foldCounter(slot, stable)).toBe(increments.isSettled(stable));
+    runs.splice(0, runs.length, ...increments.toState());
   }
 
   /** A plain slot, whatever was there. */
@@ -193,7 +196,8 @@ describe('the slab table', () => {
       const n = random.below(keys);
       const [at, runs] = modelled.counter(n);
       const isFull = runs.length === RUNS_MAX;
-      if (isFull || (runs.length >= 3 && random.below(3) === 0)) modelled.fold(at, runs);
+      // what is older than some steps is stable
+      if (isFull || (runs.length >= 3 && random.below(3) === 0)) modelled.fold(at, runs, isFull ? step : step - 700);
       else modelled.increment(at, runs, random.below(19) - 9, step);
       if (step % 4_000 === 0) modelled.check(keys * 2);
     }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { latin1Range } from '../../src/base/bytes.ts';
 import { shownKeys } from '../properties/values/shown-keys.ts';
 import { expectEveryOrder } from './every-causal-order.ts';
 import { Schedule } from './schedule.ts';
@@ -10,6 +11,25 @@ describe('V4: counters', () => {
       .write('B', 11, (tx) => tx.incr('n', -1).incrDecimal('d', 700))
       .write('C', 12, (tx) => tx.incrDecimal('n', 500));
     expectEveryOrder(schedule.transactions, { keys: ['n', 'd'], end: { n: 'string "10.5"', d: 'string "1"' } });
+  });
+
+  it('are folded to the last digit where a part of them is more than a double can hold', () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const schedule = new Schedule()
+      .write('A', 10, (tx) => tx.incr('n', most))
+      .sync()
+      .write('B', 20, (tx) => tx.incr('n', -most))
+      .sync()
+      .write('A', 30, (tx) => tx.incr('n', most - 1))
+      .sync()
+      .forget('A')
+      .forget('A');
+    const { keyspace } = schedule.node('A');
+    expect(shownKeys(keyspace, ['n'], 0)).toEqual({ n: `string "${most - 1}"` });
+    const [string] = keyspace.entryOf(latin1Range('n'))?.toState() ?? [];
+    const runs = string?.length === 5 ? (string[4] ?? []) : [];
+    // of each origin one run, whose amount is a whole number of its own
+    expect(runs.map(([, , , , amount]) => amount).sort()).toEqual([`-${most}`, String(2n * BigInt(most) - 1n)].sort());
   });
 
   it('DEL removes the increments that it saw; concurrent ones survive on an empty base', () => {

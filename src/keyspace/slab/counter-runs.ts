@@ -1,6 +1,6 @@
 import type { Origin } from '../../clock/origin.ts';
 import type { VersionVector } from '../../clock/version-vector.ts';
-import type { RunState } from '../../crdt/increments.ts';
+import { FOLDED_FROM_RUNS, type RunState } from '../../crdt/increments.ts';
 
 /** Runs that a counter may have in the slab: more are increments that nobody has acknowledged yet, of a counter that is hot. */
 export const RUNS_MAX = 8;
@@ -15,6 +15,9 @@ const FIRST = 1;
 const LAST = 2;
 const STAMP = 3;
 const AMOUNT = 4;
+
+/** Runs that are not stable, while the others are folded. */
+const REST = new Float64Array(RUN * RUNS_MAX);
 
 /** What a counter's block holds behind its key: its increments as runs (RULES V4), of whole numbers that a double holds exactly. */
 export class CounterRuns {
@@ -79,27 +82,47 @@ export class CounterRuns {
     doubles[this.#at + SUM] = this.sum + amount;
   }
 
-  /** Whether all are stable and of one origin: then they can be one run. */
-  isOneOrigin(stable: VersionVector): boolean {
-    const origin = this.#part(0, 0);
-    for (let index = 0; index < this.count; index++) {
-      if (this.#part(index, 0) !== origin) return false;
-      if (!stable.contains(origin as Origin, this.#part(index, LAST))) return false;
-    }
-    return true;
+  /** Whether each part of the runs has a sum that is exact, as all of them together have. */
+  get isExactInParts(): boolean {
+    let most = 0;
+    for (let index = 0; index < this.count; index++) most += Math.abs(this.#part(index, AMOUNT));
+    return Number.isSafeInteger(most);
   }
 
-  /** Folds all runs into one. */
-  foldAll(): void {
+  /** Folds the stable runs of each origin into one, which come first then, where `isExactInParts`; says whether nothing is left to be folded (`Increments.isSettled`). */
+  fold(stable: VersionVector): boolean {
     const doubles = this.#doubles;
-    const one = this.#run(0);
-    for (let index = 1; index < this.count; index++) {
-      doubles[one + FIRST] = Math.min(this.#part(0, FIRST), this.#part(index, FIRST));
-      doubles[one + LAST] = Math.max(this.#part(0, LAST), this.#part(index, LAST));
-      doubles[one + STAMP] = Math.max(this.#part(0, STAMP), this.#part(index, STAMP));
+    const { count } = this;
+    let folded = 0;
+    let rest = 0;
+    for (let index = 0; index < count; index++) {
+      const run = this.#run(index);
+      const origin = doubles[run] as number;
+      if (!stable.contains(origin as Origin, doubles[run + LAST] as number)) {
+        REST.set(doubles.subarray(run, run + RUN), RUN * rest++);
+        continue;
+      }
+      const known = this.#foldedOf(origin, folded);
+      if (known >= 0) this.#join(this.#run(known), run);
+      else doubles.copyWithin(this.#run(folded++), run, run + RUN);
     }
-    doubles[one + AMOUNT] = this.sum;
-    doubles[this.#at + COUNT] = 1;
+    doubles.set(REST.subarray(0, RUN * rest), this.#run(folded));
+    doubles[this.#at + COUNT] = folded + rest;
+    return rest === 0 || folded + rest < FOLDED_FROM_RUNS;
+  }
+
+  /** Which of the first `folded` runs is of an origin, -1 for none. */
+  #foldedOf(origin: number, folded: number): number {
+    for (let index = 0; index < folded; index++) if (this.#part(index, 0) === origin) return index;
+    return -1;
+  }
+
+  #join(into: number, run: number): void {
+    const doubles = this.#doubles;
+    doubles[into + FIRST] = Math.min(doubles[into + FIRST] as number, doubles[run + FIRST] as number);
+    doubles[into + LAST] = Math.max(doubles[into + LAST] as number, doubles[run + LAST] as number);
+    doubles[into + STAMP] = Math.max(doubles[into + STAMP] as number, doubles[run + STAMP] as number);
+    doubles[into + AMOUNT] = (doubles[into + AMOUNT] as number) + (doubles[run + AMOUNT] as number);
   }
 
   /** The plain form of the increments. */

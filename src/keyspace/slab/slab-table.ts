@@ -1,5 +1,6 @@
 import { present } from '../../base/assert.ts';
 import { latin1Of, latin1Range, writeLatin1, type ByteRange } from '../../base/bytes.ts';
+import type { VersionVector } from '../../clock/version-vector.ts';
 import { ContentType, Entry, type EntryState } from '../../crdt/entry.ts';
 import { FOLDED_FROM_RUNS } from '../../crdt/increments.ts';
 import type { UpdateContext } from '../../crdt/update.ts';
@@ -380,11 +381,14 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     return needed <= before ? counter : this.#resizeCounter(slot, counter.count + 1, before);
   }
 
-  /** Folds a counter's runs where all of them are one. It has room for as many as asked for that: they will come again. */
-  foldCounter(slot: Slot): void {
-    this.counterAt(slot).foldAll();
-    const kept = SlabMemory.padding(this.records.keyLength(slot)) + CounterRuns.bytesFor(FOLDED_FROM_RUNS);
-    this.#resizeCounter(slot, FOLDED_FROM_RUNS, kept);
+  /** Folds what is stable of a counter; says whether nothing is left to be folded. It keeps room for some: they come again. */
+  foldCounter(slot: Slot, stable: VersionVector): boolean {
+    const counter = this.counterAt(slot);
+    const isSettled = counter.fold(stable);
+    const runs = Math.max(counter.count, FOLDED_FROM_RUNS);
+    const bytes = SlabMemory.padding(this.records.keyLength(slot)) + CounterRuns.bytesFor(runs);
+    if (bytes < this.records.value(slot)) this.#resizeCounter(slot, runs, bytes);
+    return isSettled;
   }
 
   /** Makes the slot's block one for so many runs; `keptBytes` of what is behind the key stay. */
