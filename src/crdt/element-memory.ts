@@ -14,7 +14,7 @@ const NOTHING = new Uint8Array(0);
 /**
  * Memory for the bytes of one collection's elements: blocks are cut one behind the other and given back without a list of what is free.
  * Once much is lost that way their owner moves those in use, some with each of its changes, into new chunks (`beginMove`), and the old
- * ones go: what was handed out from them before can still be read. So a small collection is one small piece of memory, and a large one is never copied as a whole.
+ * ones go. So a small collection is one small piece of memory, and a large one is never copied as a whole.
  */
 export class ElementMemory {
   #chunks: Uint8Array[] = [NOTHING];
@@ -30,9 +30,9 @@ export class ElementMemory {
   #oldBytes = 0;
   isMoving = false;
 
-  /** The memory that an address is in. */
+  /** The memory that an address is in; of no bytes, nothing. */
   buffer(address: number): Uint8Array {
-    return this.#chunks[Math.floor(address / CHUNK_BYTES) - this.#firstNumber] as Uint8Array;
+    return this.#chunks[Math.floor(address / CHUNK_BYTES) - this.#firstNumber] ?? NOTHING;
   }
 
   /** Where in it the block begins. */
@@ -40,15 +40,15 @@ export class ElementMemory {
     return address % CHUNK_BYTES;
   }
 
-  /** The address of a new block. Earlier views stay as they are. */
+  /** The address of a new block; no bytes may be asked for, and are nowhere in particular. */
   allocate(bytes: number): number {
+    if (bytes === 0) return this.#firstNumber * CHUNK_BYTES;
     this.#usedBytes += bytes;
     this.#cutBytes += bytes;
     if (bytes > SHARED_BYTES_MAX)
       return (this.#firstNumber + this.#chunks.push(new Uint8Array(bytes)) - 1) * CHUNK_BYTES;
     const end = this.#top + bytes;
-    // an empty block has an address of this chunk, too
-    if (end > this.#chunk.length || this.#top === CHUNK_BYTES) this.#makeRoom(bytes);
+    if (end > this.#chunk.length) this.#makeRoom(bytes);
     const at = this.#top;
     this.#top = at + bytes;
     return (this.#firstNumber + this.#current) * CHUNK_BYTES + at;

@@ -6,12 +6,12 @@ import type { StampedDot } from './update.ts';
 
 export const NO_ELEMENT = -1;
 
-/** Doubles of an element's record: its write's place and dot, its name's hash, where name and value lie, and what room a value has there. */
+/** Doubles of an element's record: its write's place and dot, its name's hash and length, where its block lies (a long name and the value), and what room a value has there. */
 const SEQ = 1;
 const ORIGIN = 2;
 const HASH = 3;
-const ADDRESS = 4;
-const NAME_LENGTH = 5;
+const NAME_LENGTH = 4;
+const ADDRESS = 5;
 const VALUE_LENGTH = 6;
 const VALUE_ROOM = 7;
 /** Of elements without values, and with. */
@@ -21,9 +21,17 @@ const VALUED_DOUBLES = 8;
 /** For an origin: the element is an object, whose place stands where the sequence would. */
 const IS_OBJECT = -1;
 
-/** Elements of a segment. */
-const SEGMENT_BITS = 10;
+/**
+ * A name up to so long lies at a place that its position tells. So the memory of a look-up can answer for record and name at the same time, where
+ * that of a longer name is known only from the record.
+ */
+const SHORT_NAME_BYTES = 24;
+
+/** Elements of a segment, once it has grown to that. */
+const SEGMENT_BITS = 13;
 const SEGMENT_ELEMENTS: number = 1 << SEGMENT_BITS;
+/** Of all but the first, which grows from one. */
+const SEGMENT_ELEMENTS_MIN: number = SEGMENT_ELEMENTS / 8;
 const ELEMENT_MASK: number = SEGMENT_ELEMENTS - 1;
 
 /** Up to so many are looked through one by one. */
@@ -38,12 +46,14 @@ const COPIED_BY_ONES_MAX = 40;
  * that are more are a `T` each. A removal moves the last element into the hole, so a cursor that walks positions downwards
  * meets every element that stays, and may meet a moved one twice: what SCAN promises.
  *
- * Views are good until the next change of the same element's value; the bytes of others stay readable where they were.
+ * Views are good until the next change.
  */
 export class ElementTable<T> implements IndexedKeys {
   readonly #keyHash: KeyHash;
   readonly #doubles: number;
-  readonly #segments: Float64Array[] = [];
+  #segments: Float64Array[] = [];
+  /** Short names, in segments of as many elements. */
+  #names: Uint8Array[] = [];
   readonly #memory: ElementMemory = new ElementMemory();
   #size = 0;
   #index: SlotIndex | null = null;
@@ -79,11 +89,21 @@ export class ElementTable<T> implements IndexedKeys {
     const segment = this.#segments[number];
     const length = segment === undefined ? 0 : segment.length / this.#doubles;
     if ((position & ELEMENT_MASK) === length || segment === undefined) {
-      // the first grows while it is small
-      const elements = number > 0 ? SEGMENT_ELEMENTS : Math.max(1, length * 2);
+      const elements = Math.max(number === 0 ? 1 : SEGMENT_ELEMENTS_MIN, length * 2);
       const larger = new Float64Array(elements * this.#doubles);
-      if (segment !== undefined) larger.set(segment);
-      this.#segments[number] = larger;
+      const names = new Uint8Array(elements * SHORT_NAME_BYTES);
+      if (segment !== undefined) {
+        larger.set(segment);
+        names.set(this.#names[number] as Uint8Array);
+      }
+      if (number === 0) {
+        // lists of one: those that grow have room for more at once
+        this.#segments = [larger];
+        this.#names = [names];
+      } else {
+        this.#segments[number] = larger;
+        this.#names[number] = names;
+      }
     }
     this.#size = position + 1;
     return position;
@@ -92,7 +112,9 @@ export class ElementTable<T> implements IndexedKeys {
   #pop(): void {
     this.#size--;
     // one that is empty is kept, so that an element that comes and goes does not make one each time
-    if (this.#segments.length > (this.#size >>> SEGMENT_BITS) + 2) this.#segments.pop();
+    if (this.#segments.length <= (this.#size >>> SEGMENT_BITS) + 2) return;
+    this.#segments.pop();
+    this.#names.pop();
   }
 
   // ── names ──
@@ -116,38 +138,50 @@ export class ElementTable<T> implements IndexedKeys {
 
   /** For the index. */
   isKey(position: number, buf: Uint8Array, start: number, end: number): boolean {
-    if (this.#get(position, NAME_LENGTH) !== end - start) return false;
-    const address = this.#get(position, ADDRESS);
-    const memory = this.#memory.buffer(address);
-    let at = this.#memory.offset(address);
+    const length = end - start;
+    if (this.#get(position, NAME_LENGTH) !== length) return false;
+    const memory = this.#nameMemory(position, length);
+    let at = this.#nameStart(position, length);
     for (let from = start; from < end; from++) if (memory[at++] !== buf[from]) return false;
     return true;
   }
 
+  #nameMemory(position: number, length: number): Uint8Array {
+    if (length > SHORT_NAME_BYTES) return this.#memory.buffer(this.#get(position, ADDRESS));
+    return this.#names[position >>> SEGMENT_BITS] as Uint8Array;
+  }
+
+  #nameStart(position: number, length: number): number {
+    if (length > SHORT_NAME_BYTES) return this.#memory.offset(this.#get(position, ADDRESS));
+    return (position & ELEMENT_MASK) * SHORT_NAME_BYTES;
+  }
+
+  /** Points at the name; good until the next change. */
   nameInto(position: number, into: ByteRange): void {
-    const address = this.#get(position, ADDRESS);
-    const at = this.#memory.offset(address);
-    into.set(this.#memory.buffer(address), at, at + this.#get(position, NAME_LENGTH));
+    const length = this.#get(position, NAME_LENGTH);
+    const at = this.#nameStart(position, length);
+    into.set(this.#nameMemory(position, length), at, at + length);
   }
 
   nameAt(position: number): string {
-    const address = this.#get(position, ADDRESS);
-    const at = this.#memory.offset(address);
-    return latin1Of(this.#memory.buffer(address), at, at + this.#get(position, NAME_LENGTH));
+    const length = this.#get(position, NAME_LENGTH);
+    const at = this.#nameStart(position, length);
+    return latin1Of(this.#nameMemory(position, length), at, at + length);
   }
 
   // ── elements ──
 
   /** Adds a name that is not there, with a write to be put in; `valueLength` bytes of a value find room. */
   add(name: ByteRange, hash: number, valueLength: number): number {
-    const length = name.end - name.start;
-    const address = this.#memory.allocate(length + valueLength);
-    copyBytes(name.buf, name.start, length, this.#memory.buffer(address), this.#memory.offset(address));
+    const { buf, start, end } = name;
+    const length = end - start;
+    const address = this.#memory.allocate(inBlock(length) + valueLength);
     const position = this.#push();
     this.#set(position, ORIGIN, 0);
     this.#set(position, HASH, hash);
-    this.#set(position, ADDRESS, address);
     this.#set(position, NAME_LENGTH, length);
+    this.#set(position, ADDRESS, address);
+    copyBytes(buf, start, length, this.#nameMemory(position, length), this.#nameStart(position, length));
     if (this.#doubles === VALUED_DOUBLES) {
       this.#set(position, VALUE_LENGTH, 0);
       this.#set(position, VALUE_ROOM, valueLength);
@@ -173,6 +207,10 @@ export class ElementTable<T> implements IndexedKeys {
       const hash = this.#get(last, HASH);
       this.#index?.remove(last, hash);
       for (let field = 0; field < this.#doubles; field++) this.#set(position, field, this.#get(last, field));
+      const from = (last & ELEMENT_MASK) * SHORT_NAME_BYTES;
+      const [names, into] = [this.#names[last >>> SEGMENT_BITS], this.#names[position >>> SEGMENT_BITS]];
+      const at = (position & ELEMENT_MASK) * SHORT_NAME_BYTES;
+      copyBytes(names as Uint8Array, from, SHORT_NAME_BYTES, into as Uint8Array, at);
       this.#index?.add(position, hash);
     }
     this.#pop();
@@ -206,15 +244,17 @@ export class ElementTable<T> implements IndexedKeys {
 
   /** What a plain element has for a value. */
   valueInto(position: number, into: ByteRange): void {
-    const address = this.#get(position, ADDRESS);
-    const at = this.#memory.offset(address) + this.#get(position, NAME_LENGTH);
-    into.set(this.#memory.buffer(address), at, at + this.#get(position, VALUE_LENGTH));
+    const at = this.#valueStart(position);
+    into.set(this.#memory.buffer(this.#get(position, ADDRESS)), at, at + this.#get(position, VALUE_LENGTH));
   }
 
   valueAt(position: number): string {
-    const address = this.#get(position, ADDRESS);
-    const at = this.#memory.offset(address) + this.#get(position, NAME_LENGTH);
-    return latin1Of(this.#memory.buffer(address), at, at + this.#get(position, VALUE_LENGTH));
+    const at = this.#valueStart(position);
+    return latin1Of(this.#memory.buffer(this.#get(position, ADDRESS)), at, at + this.#get(position, VALUE_LENGTH));
+  }
+
+  #valueStart(position: number): number {
+    return this.#memory.offset(this.#get(position, ADDRESS)) + inBlock(this.#get(position, NAME_LENGTH));
   }
 
   /** The value may be a view of this table. */
@@ -222,9 +262,8 @@ export class ElementTable<T> implements IndexedKeys {
     const length = end - start;
     const room = this.#get(position, VALUE_ROOM);
     if (length > room || (length * 2 < room && room > COPIED_BY_ONES_MAX)) this.#reblock(position, length);
-    const address = this.#get(position, ADDRESS);
-    const at = this.#memory.offset(address) + this.#get(position, NAME_LENGTH);
-    copyBytes(buf, start, length, this.#memory.buffer(address), at);
+    const memory = this.#memory.buffer(this.#get(position, ADDRESS));
+    copyBytes(buf, start, length, memory, this.#valueStart(position));
     this.#set(position, VALUE_LENGTH, length);
     this.#goOn();
   }
@@ -257,15 +296,15 @@ export class ElementTable<T> implements IndexedKeys {
 
   /** Bytes of an element's block. */
   #blockBytes(position: number): number {
-    const nameLength = this.#get(position, NAME_LENGTH);
-    return this.#doubles === VALUED_DOUBLES ? nameLength + this.#get(position, VALUE_ROOM) : nameLength;
+    const nameBytes = inBlock(this.#get(position, NAME_LENGTH));
+    return this.#doubles === VALUED_DOUBLES ? nameBytes + this.#get(position, VALUE_ROOM) : nameBytes;
   }
 
-  /** Gives an element's name a block with room for a value of so many bytes. */
+  /** Gives an element a block with room for a value of so many bytes. */
   #reblock(position: number, room: number): void {
     const bytes = this.#blockBytes(position);
-    const nameLength = this.#get(position, NAME_LENGTH);
-    this.#moveTo(position, this.#memory.allocate(nameLength + room), nameLength);
+    const nameBytes = inBlock(this.#get(position, NAME_LENGTH));
+    this.#moveTo(position, this.#memory.allocate(nameBytes + room), nameBytes);
     this.#memory.free(bytes);
     this.#set(position, VALUE_ROOM, room);
   }
@@ -296,6 +335,11 @@ export class ElementTable<T> implements IndexedKeys {
     }
     if (this.#moveAt < 0) memory.endMove();
   }
+}
+
+/** What of a name lies in its element's block. */
+function inBlock(nameLength: number): number {
+  return nameLength > SHORT_NAME_BYTES ? nameLength : 0;
 }
 
 function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
