@@ -180,7 +180,7 @@ export class HashContent {
     const field = this.#fields.objectAt(position);
     if (field === null) return false;
     const changed = field.removeCovered(context);
-    if (changed) this.#put(position, field);
+    if (changed) this.#takeIn(position, field);
     return changed;
   }
 
@@ -191,8 +191,14 @@ export class HashContent {
     return changed;
   }
 
-  /** Takes in a field that changed. */
+  /** Takes in a field that something was added to. */
   #put(position: number, field: Field): void {
+    if (!field.isEmpty && !field.isPlain) (this.#unsettled ??= new Set()).add(this.#fields.nameAt(position));
+    this.#takeIn(position, field);
+  }
+
+  /** Takes in a field that changed. */
+  #takeIn(position: number, field: Field): void {
     const fields = this.#fields;
     const { best } = field.writes;
     if (field.isEmpty) {
@@ -202,7 +208,6 @@ export class HashContent {
       fields.setValue(position, latin1Range(best.value));
     } else {
       fields.putObject(position, field);
-      (this.#unsettled ??= new Set()).add(fields.nameAt(position));
     }
   }
 
@@ -216,7 +221,7 @@ export class HashContent {
       if (field !== null) {
         field.writes.forgetStableLosers(stable);
         field.increments?.fold(stable);
-        this.#put(position, field);
+        this.#takeIn(position, field);
       }
       if (field === null || field.isSettled(stable)) this.#unsettled?.delete(name);
     }
