@@ -54,6 +54,11 @@ export class GroupReads {
     this.#host = host;
   }
 
+  /** Whether none waits for what is to be applied, or for room of its answer. */
+  get isIdle(): boolean {
+    return this.#heldCount === 0 && this.#confirmed.first === undefined;
+  }
+
   ask(id: number, job: ReadJob): void {
     this.#asked.set(id, job);
   }

@@ -84,6 +84,8 @@ export class Group {
   #turnsWaited = 0;
   /** Whether there is something to be sent or put on disk since the node's last turn. */
   #hasSaid = false;
+  /** Whether something was applied at the end of a turn since the last one. */
+  #hasSettled = false;
   /** Of what is applied and was proposed here. */
   #answers: { readonly ticket: Ticket; readonly answer: LeaderAnswer }[] = [];
   readonly #reads: GroupReads;
@@ -344,9 +346,11 @@ export class Group {
 
   /**
    * Takes what the machine wants: messages are sent, committed entries applied, reads answered; `install` puts the state of a snapshot that came in, in
-   * the place of this one's. Returns the rest: what is to be stored and what is to be shown.
+   * the place of this one's. Returns the rest: what is to be stored and what is to be shown; null where nothing came since the turn before.
    */
-  turn(now: Now, install: () => void): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } {
+  turn(now: Now, install: () => void): { readonly outputs: RaftOutputs; readonly chunk: GroupChunk | null } | null {
+    if (!this.raft.isTouched && !this.#hasSettled && this.#reads.isIdle) return null;
+    this.#hasSettled = false;
     const outputs = this.raft.takeOutputs();
     if (this.raft.leader !== 0 || this.#ledAtMs === -Infinity) this.#ledAtMs = now.monotonicMs;
     if (outputs.install !== null) {
@@ -386,6 +390,7 @@ export class Group {
       return null;
     }
     this.#applyWaiting(now);
+    this.#hasSettled = true;
     this.#isReadingLeft = !this.#reads.run(this.#state.applied, now.monotonicMs);
     return this.#state.takeChunk();
   }

@@ -164,6 +164,7 @@ export class MembersGroup {
 
   /** Ends a turn: messages are sent, committed entries applied. Says whether something happened. */
   turn(): boolean {
+    if (!this.raft.isTouched) return false;
     const outputs = this.raft.takeOutputs();
     const { committed, install, messages, overwritten, persist, snapshotsWanted } = outputs;
     if (install !== null) {

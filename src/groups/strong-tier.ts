@@ -417,7 +417,9 @@ export class StrongTier implements StrongView {
   #turn(kept: Kept, now: Now): boolean {
     const { group } = kept;
     group.admit(now);
-    const { outputs, chunk } = group.turn(now, () => kept.install());
+    const turn = group.turn(now, () => kept.install());
+    if (turn === null) return false;
+    const { outputs, chunk } = turn;
     if (outputs.persist !== null) this.#disk.persist(kept, outputs.persist);
     if (this.#options.load === null) group.state.audit.keepLast(AUDIT_KEPT_BYTES_MAX);
     kept.compactTo = outputs.discardUpTo ?? kept.compactTo;

@@ -57,6 +57,7 @@ export interface RaftOutputs {
 export class Raft {
   readonly #state: RaftState;
   #writtenCommit: number;
+  #isTouched = true;
 
   /** Throws a `STORE` error where what is on disk contradicts itself. */
   constructor(options: RaftOptions) {
@@ -144,6 +145,7 @@ export class Raft {
 
   #observe(nowMs: number): void {
     const state = this.#state;
+    this.#isTouched = true;
     if (state.nowMs === -Infinity) {
       state.nowMs = nowMs;
       state.voteFromMs = nowMs + state.timing.leaseMs;
@@ -185,6 +187,7 @@ export class Raft {
   abstain(): void {
     const state = this.#state;
     if (state.abstains) return;
+    this.#isTouched = true;
     state.abstains = true;
     becomeFollower(state, state.term, 0);
     state.votedFor = ABSTAINS;
@@ -195,11 +198,13 @@ export class Raft {
   /** Another life of a member has begun. A leader asks it anew what it has: it may have lost its disk. */
   restarted(node: number): void {
     const { leading, log } = this.#state;
+    this.#isTouched = true;
     leading?.progress.get(node)?.forget(log.lastIndex + 1);
   }
 
   /** At a leader: a member waits for what is committed, and is told with this turn. */
   tellCommit(node: number): void {
+    this.#isTouched = true;
     this.#state.leading?.tellCommit(node);
   }
 
@@ -215,6 +220,7 @@ export class Raft {
 
   /** Answers `snapshotsWanted`. False where it does not fit: too old, not of this log, or nobody waits for it any more. */
   sendSnapshot(to: number, source: SnapshotSource): boolean {
+    this.#isTouched = true;
     return giveSnapshot(this.#state, to, source);
   }
 
@@ -235,6 +241,7 @@ export class Raft {
   compacted(meta: SnapshotMeta): void {
     const state = this.#state;
     assert(meta.index <= state.handedOut, 'only what was handed out is compacted');
+    this.#isTouched = true;
     const before = state.log.baseIndex;
     const index = Math.min(meta.index, neededFrom(state, meta.index));
     const base = state.log.compact(index, state.limits.slackBytesMax);
@@ -242,9 +249,15 @@ export class Raft {
     if (base > before) state.discardUpTo = base;
   }
 
+  /** Whether anything came since the outputs were taken: where nothing did there are none. */
+  get isTouched(): boolean {
+    return this.#isTouched;
+  }
+
   /** Ends a turn: what there is to do. */
   takeOutputs(): RaftOutputs {
     const state = this.#state;
+    this.#isTouched = false;
     this.#flush();
     const persist = this.#takeBatch();
     const committed = this.#takeCommitted();
@@ -299,6 +312,7 @@ export class Raft {
   /** The batch taken last is on disk. */
   persisted(): void {
     const state = this.#state;
+    this.#isTouched = true;
     const released = state.durability.persisted();
     state.log.saved();
     // What it said of the log may be truncated since: of an earlier term nobody hears any more, nor does who does not ask.

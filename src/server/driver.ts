@@ -43,6 +43,8 @@ export interface DriverOptions {
 
 /** Batches are written behind at most this often. */
 const STORE_EVERY_MS = 40;
+/** A timer that is found to be early is set anew, but not where the last tick was so long ago. */
+const EARLY_MS_MAX = 10;
 /** How often a stop looks whether the peers have everything. */
 const DRAIN_LOOK_MS = 10;
 
@@ -63,6 +65,9 @@ export class NodeDriver implements TransportEvents {
   #isTurnOpen = false;
   #timer: NodeJS.Timeout | null = null;
   #timerDueMs = Infinity;
+  /** When the node wants time to pass, as far as it said at the end of the last turn: later than the timer, where that was set before. */
+  #dueMs = Infinity;
+  #tickedAtMs = -Infinity;
   #storedAtMs = -Infinity;
   #isCommitting = false;
   #whenCommitted: (() => void) | null = null;
@@ -162,7 +167,11 @@ export class NodeDriver implements TransportEvents {
     this.#timer = null;
     this.#timerDueMs = Infinity;
     if (this.#isOver) return;
-    this.#guarded(() => this.#node.tick(this.#now()));
+    const now = this.#now();
+    if (now.monotonicMs + 1 < this.#dueMs && now.monotonicMs - this.#tickedAtMs < EARLY_MS_MAX)
+      return this.#setTimer(this.#dueMs, now.monotonicMs);
+    this.#tickedAtMs = now.monotonicMs;
+    this.#guarded(() => this.#node.tick(now));
     this.#endTurn();
   }
 
@@ -243,9 +252,14 @@ export class NodeDriver implements TransportEvents {
     const isBatchWaiting = this.#options.store !== null && !this.#isCommitting && this.#node.isStoreBatchDue;
     const batchDueMs = isBatchWaiting ? this.#storedAtMs + STORE_EVERY_MS : Infinity;
     const dueMs = Math.max(nowMs + 1, Math.min(nowMs + this.#node.nextTickMs(), batchDueMs));
+    this.#dueMs = dueMs;
     // A timer that is nearly right is left alone: this runs at the end of every turn.
     if (this.#timer !== null && this.#timerDueMs <= dueMs + 1) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#setTimer(dueMs, nowMs);
+  }
+
+  #setTimer(dueMs: number, nowMs: number): void {
     this.#timerDueMs = dueMs;
     this.#timer = setTimeout(() => this.#tick(), dueMs - nowMs);
   }

@@ -164,7 +164,10 @@ export class Member {
     if (raft === null || this.isPaused) return undefined;
     const result = happen(raft);
     this.#world.invariants.touched(this);
-    this.#carryOut(raft.takeOutputs(), raft);
+    const outputs = raft.takeOutputs();
+    // who looks again without a reason misses nothing
+    if (!raft.isTouched) assertNothing(raft.takeOutputs());
+    this.#carryOut(outputs, raft);
     const dueMs = (raft.nextTickMs() - this.id * 1e6) / this.clockRate;
     // A clock that runs otherwise may be due a rounding before its time.
     this.timerMs = Math.max(dueMs, this.#world.nowMs + (raft.nextTickMs() <= this.localMs ? 1 : 0));
@@ -228,4 +231,20 @@ export class Member {
       });
     });
   }
+}
+
+/** But for more of a snapshot, which the next tick brings. */
+function assertNothing({
+  messages,
+  persist,
+  install,
+  committed,
+  reads,
+  snapshotsWanted,
+  overwritten,
+}: RaftOutputs): void {
+  const said = messages.filter(({ type }) => type !== 'snapshot');
+  const kept = persist === null ? 0 : persist.entries.length + (persist.hardState === null ? 0 : 1);
+  const count = said.length + kept + committed.length + reads.length + snapshotsWanted.length + overwritten.length;
+  if (count > 0 || install !== null) throw new Error('a machine that nothing came to has something to do');
 }

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/adapters/system-clock.ts';
 import { latin1Bytes } from '../../src/base/bytes.ts';
 import type { PeerStatus } from '../../src/commands/node-view.ts';
 import type { CausewayError } from '../../src/errors.ts';
-import type { LinkKind, PeerConnection, Store, StoreBatch } from '../../src/ports.ts';
+import type { Clock, LinkKind, PeerConnection, Store, StoreBatch } from '../../src/ports.ts';
 import { NodeDriver, type DrivenNode } from '../../src/server/driver.ts';
 
 type NodeOutputs = ReturnType<DrivenNode['takeOutputs']>;
@@ -123,7 +123,11 @@ export interface DriverRig {
 }
 
 /** A driver of a scripted node; `write` gets what it logs. */
-export function drivenNode(store: Store | null = null, write: (line: string) => void = () => undefined): DriverRig {
+export function drivenNode(
+  store: Store | null = null,
+  write: (line: string) => void = () => undefined,
+  clock: Clock = systemClock,
+): DriverRig {
   const node = new ScriptedNode();
   const proved: number[] = [];
   const failures: CausewayError[] = [];
@@ -131,7 +135,7 @@ export function drivenNode(store: Store | null = null, write: (line: string) => 
     node,
     store,
     quorumStore: null,
-    clock: systemClock,
+    clock,
     log: createLog({ level: 'info', format: 'json', destination: { write } }),
     proved: (link) => proved.push(link),
     turnEnded: () => node.calls.push('turnEnded'),

@@ -62,6 +62,26 @@ describe('turns', () => {
     expect(node.count('flush')).toBe(node.count('tick'));
   });
 
+  test('a timer that was set before the node wanted less is no tick, unless the last one was long ago', async () => {
+    let atMs = 1_000;
+    const clock = { wallMs: () => atMs, monotonicMs: () => atMs };
+    const { node, driver } = drivenNode(null, undefined, clock);
+    node.tickEveryMs = 5;
+    driver.start();
+    await until(() => node.count('tick') === 1, 'the first tick');
+    node.tickEveryMs = 60_000;
+    driver.touch();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(node.count('tick')).toBe(1);
+    node.tickEveryMs = 5;
+    driver.touch();
+    await NEXT_TURN();
+    node.tickEveryMs = 60_000;
+    driver.touch();
+    atMs += 20;
+    await until(() => node.count('tick') === 2, 'a tick though it is early');
+  });
+
   test('a node that has more to do than a turn is long gets the next turns at once, and requests come between', async () => {
     const { node, driver } = drivenNode();
     driver.start();
