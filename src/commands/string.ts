@@ -12,7 +12,7 @@ import { stringRangeCommands } from './string-range.ts';
 /** Where a string's bytes are pointed at for the time of one call. */
 const view = new ByteRange();
 /** Those of some of MGET's keys, for the time of one call. */
-const hashes = new Uint32Array(READ_AHEAD_MAX);
+const hashes = new Int32Array(READ_AHEAD_MAX);
 
 function replyString(context: CommandContext, slot: Slot): void {
   if (slot === NO_SLOT) {

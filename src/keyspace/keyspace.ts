@@ -47,7 +47,7 @@ export interface KeyspaceReader {
   /** The store's own keyed hash of a key, to be computed once a command and passed on. */
   hashOf(key: ByteRange): number;
   /** Says that keys of the first `count` of these hashes, `READ_AHEAD_MAX` at most, are looked up next: their memory is asked for together. Changes nothing. */
-  readAhead(hashes: Uint32Array, count: number): void;
+  readAhead(hashes: Int32Array, count: number): void;
   /** The entry of a key that is visible at `nowMs` (it exists and is not expired), else NO_SLOT. */
   find(key: ByteRange, hash: number, nowMs: number): Slot;
   typeOf(slot: Slot): ContentType;

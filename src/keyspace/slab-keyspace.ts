@@ -130,7 +130,7 @@ export class SlabKeyspace implements KeyspaceReader {
     return slot !== NO_SLOT && this.#isVisible(slot, nowMs) ? slot : NO_SLOT;
   }
 
-  readAhead(hashes: Uint32Array, count: number): void {
+  readAhead(hashes: Int32Array, count: number): void {
     this.#slots.readAhead(hashes, count);
   }
 

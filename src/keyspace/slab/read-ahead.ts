@@ -22,7 +22,7 @@ export class ReadAhead {
   }
 
   /** For keys of the first `count` of these hashes. */
-  readAhead(hashes: Uint32Array, count: number): void {
+  readAhead(hashes: Int32Array, count: number): void {
     const found = this.#found;
     for (let at = 0; at < count; at++) found[at] = this.#index.guess(hashes[at] as number);
     for (let at = 0; at < count; at++) {

@@ -95,7 +95,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   }
 
   /** Makes look-ups of keys of these hashes, which are to come, quicker; changes nothing. */
-  readAhead(hashes: Uint32Array, count: number): void {
+  readAhead(hashes: Int32Array, count: number): void {
     this.#ahead.readAhead(hashes, count);
   }
 
