@@ -20,7 +20,7 @@ export function judge({ faults, operations, settled }: ChapterResult): Verdict[]
   const clockSkew = clockSkewMs(faults) * 1e6;
   return [
     checkCausalConvergence(operations, clockSkew),
-    checkLinearizability(operations),
+    checkLinearizability(operations, clockSkew),
     ...checkSessions(operations, clockSkew),
     checkAcknowledged(operations, finals),
     checkCounters(operations, finals),

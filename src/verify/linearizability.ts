@@ -1,6 +1,6 @@
 import { DistinctWrites, type Operation } from './history.ts';
-import { stepsOf, strongOperations, withoutDoubt } from './key-steps.ts';
-import { type Answer, type Budget, searchLinearization, type Step } from './linearization-search.ts';
+import { expiriesOf, stepsOf, strongOperations, withoutDoubt } from './key-steps.ts';
+import { type Answer, type Budget, removes, searchLinearization, type Step } from './linearization-search.ts';
 import { needOf } from './pending-needs.ts';
 import { smallestBreak } from './smallest-break.ts';
 import { effect, named, quoted, shown, who } from './told.ts';
@@ -26,26 +26,33 @@ const SHOWN_MAX = 12;
  * every answer is right? Of keys with strong operations all that changes them is judged and what was read strongly. Sources: Herlihy and
  * Wing, "Linearizability", 1990 (it is enough to look at each key alone); the search is in `linearization-search.ts`.
  *
- * The search is bounded: a key past `stepsMax` is named as undecided, as are keys with an expiry. Throws HISTORY where a value is written twice to a key.
+ * What expires may be gone from then on, and before that by as many nanoseconds as clocks differ: at any time where that is not said.
+ * The search is bounded: a key past `stepsMax` is named as undecided, as is one that is added to and expires. Throws HISTORY where a value is written twice to a key.
  */
-export function checkLinearizability(history: readonly Operation[], stepsMax: number = STEPS_MAX): Verdict {
+export function checkLinearizability(
+  history: readonly Operation[],
+  clockSkew: number = Infinity,
+  stepsMax: number = STEPS_MAX,
+): Verdict {
   const findings = new Findings();
   const undecided: string[] = [];
   const distinct = new DistinctWrites();
   for (const [at, operation] of history.entries()) distinct.see(operation, at, 'operation');
   let [checked, keys, explained] = [0, 0, 0];
   for (const [key, places] of strongOperations(history)) {
-    if (places.some((at) => history[at]?.expires !== undefined)) {
-      undecided.push(`${quoted(key)} expires, which is not judged (${places.length} operations)`);
+    const expiries = expiriesOf(history, places, clockSkew);
+    const known = stepsOf(history, places);
+    if (expiries.length > 0 && known.some(({ op }) => op === 'incr')) {
+      undecided.push(`${quoted(key)} is added to and expires, which is not judged (${places.length} operations)`);
       continue;
     }
-    const steps = stepsOf(history, places);
+    const steps = [...known, ...expiries];
     const answer = answerOf(steps, { steps: stepsMax, chars: STATE_CHARS_MAX });
     if (answer === 'undecided') {
-      undecided.push(`${quoted(key)} is not decided: ${sizeText(steps)}, more orders than can be tried`);
+      undecided.push(`${quoted(key)} is not decided: ${sizeText(known)}, more orders than can be tried`);
       continue;
     }
-    checked += steps.length;
+    checked += known.length;
     keys++;
     if (answer === 'linearizable') continue;
     const budget = { steps: explained++ < EXPLAINED_MAX ? SMALLER_STEPS_MAX : 0, chars: STATE_CHARS_MAX };
@@ -69,12 +76,13 @@ function sizeText(steps: readonly Step[]): string {
 class Explanation {
   readonly #history: readonly Operation[];
   readonly #all: readonly Step[];
+  /** Without expiries, which nobody did. */
   readonly #part: readonly Step[];
 
   constructor(history: readonly Operation[], all: readonly Step[], part: readonly Step[]) {
     this.#history = history;
     this.#all = all;
-    this.#part = part.toSorted((left, right) => left.start - right.start);
+    this.#part = part.filter(({ op }) => op !== 'expire').toSorted((left, right) => left.start - right.start);
   }
 
   told(): { text: string; operations: number[] } {
@@ -131,7 +139,7 @@ class Explanation {
   #lost(step: Step): { text: string; operations: number[] } | null {
     const written = this.#part.find((other) => isChange(other) && other.op !== 'del' && other.end < step.start);
     if (written === undefined) return null;
-    const removed = this.#all.some(({ op, start, end }) => op === 'del' && end > written.start && start < step.end);
+    const removed = this.#all.some(({ op, start, end }) => removes(op) && end >= written.start && start <= step.end);
     if (removed) return null;
     return {
       text: `${this.#deed(step)}, although ${this.#what(written)} was there before (${named(written.at)}) and nobody deleted it`,

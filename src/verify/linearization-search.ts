@@ -1,10 +1,11 @@
+import type { OperationKind } from './history.ts';
 import { needOf, PendingNeeds } from './pending-needs.ts';
 
-/** An operation on one key as the search takes it. */
+/** An operation on one key as the search takes it; `expire` removes the value that is `expected` and nothing else, at some time or never. */
 export interface Step {
   /** The operation's place in the history. */
   readonly at: number;
-  readonly op: 'read' | 'write' | 'cas' | 'incr' | 'del';
+  readonly op: OperationKind | 'expire';
   readonly value: string | null;
   readonly expected: string | null;
   /** Of a cas whether it swapped; null where that is not known. */
@@ -57,11 +58,22 @@ function valueAfter(value: string | null, step: Step): string | null | undefined
     case 'cas':
       if (step.did === false) return value === step.expected ? undefined : value;
       return value === step.expected ? step.value : undefined;
+    case 'expire':
+      return value === step.expected ? null : undefined;
     case 'incr': {
       const sum = sumOf(value ?? '0', step.value ?? '0');
       return step.result === null || step.result === sum ? sum : undefined;
     }
   }
+}
+
+/** Whether nothing is there after a step of this kind. */
+export function removes(op: Step['op']): boolean {
+  return op === 'del' || op === 'expire';
+}
+
+export function valuesThatExpire(steps: readonly Step[]): ReadonlySet<string | null> {
+  return new Set(steps.flatMap(({ op, expected }) => (op === 'expire' ? [expected] : [])));
 }
 
 /** Undefined where the value is no number: an increment of it is refused. */
@@ -92,6 +104,7 @@ class Search {
   /** Of each unknown step the one before it that does the same, or -1. */
   readonly #twin: readonly number[];
   readonly #isCounted: boolean;
+  readonly #passing: ReadonlySet<string | null>;
   readonly #pending: PendingNeeds;
   readonly #budget: Budget;
   readonly #head: Event = { step: -1, isEnd: false, time: -1, before: null, after: null };
@@ -115,6 +128,7 @@ class Search {
       last.set(deed, index);
       return before;
     });
+    this.#passing = valuesThatExpire(steps);
     this.#isCounted = steps.some(({ op }) => op === 'incr');
     this.#pending = new PendingNeeds(this.#known, this.#unknown);
     this.#budget = budget;
@@ -236,11 +250,11 @@ class Search {
     }
     const untilTime = first?.time ?? Infinity;
     for (let at = index; at < this.#unknown.length; at++) {
-      const { start, op } = this.#unknown[at] as Step;
+      const { start, op, value } = this.#unknown[at] as Step;
       if (start > untilTime) return -1;
       const twin = this.#twin[at] as number;
       if (this.#isUsed[at] === 1 || (twin >= 0 && this.#isUsed[twin] === 0)) continue;
-      if (this.#isCounted || isOtherNeeded || (op === 'del' && isNothingNeeded)) return at;
+      if (this.#isCounted || isOtherNeeded || (isNothingNeeded && (removes(op) || this.#passing.has(value)))) return at;
     }
     return -1;
   }

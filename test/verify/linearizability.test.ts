@@ -5,7 +5,7 @@ import { checkLinearizability } from '../../src/verify/linearizability.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
 import { SeededRandom } from '../../src/groups/seeded-random.ts';
 import { operation } from './operations.ts';
-import { triesEveryOrder } from './slow-linearizability.ts';
+import { triesEveryOrder, withExpiries } from './slow-linearizability.ts';
 
 type Ending = Partial<Operation>;
 
@@ -124,14 +124,56 @@ describe('the checker of linearizability', () => {
     expect(checkLinearizability([...weaker(0).slice(0, 2), stale[2] as Operation])).toMatchObject({ holds: false });
   });
 
-  test('says of a key that expires that it does not judge it', () => {
+  const passing = (start: number, end: number, value: string, expires: number, ending: Ending = {}): Operation =>
+    write(start, end, value, { ...ending, expires });
+
+  test.each<[string, Operation[]]>([
+    ['is there until its time and then not', [passing(0, 1, 'a', 50), read(40, 41, 'a'), read(60, 61, null)]],
+    ['goes at the time by a clock that is ahead', [passing(0, 1, 'a', 50), read(40, 45, null)]],
+    ['goes late', [passing(0, 1, 'a', 50), read(90, 91, 'a'), read(92, 93, null)]],
+    ['is written anew', [passing(0, 1, 'a', 50), read(60, 61, null), passing(62, 63, 'b', 100), read(64, 65, 'b')]],
+    ['is written over for ever', [passing(0, 1, 'a', 50), write(2, 3, 'b'), read(90, 91, 'b')]],
+    ['is found gone by a swap', [passing(0, 1, 'a', 50), cas(60, 61, null, 'b', true), read(62, 63, 'b')]],
+    ['is found gone by a swap that fails', [passing(0, 1, 'a', 50), cas(60, 61, 'a', 'b', false), read(62, 63, null)]],
+    ['is swapped and goes all the same', [passing(0, 1, 'a', 50), cas(2, 3, 'a', 'b', true), read(60, 61, null)]],
+    [
+      'was perhaps never written, and goes',
+      [passing(0, 1, 'a', 50, UNKNOWN), read(20, 21, 'a'), read(60, 61, null), read(70, 71, null)],
+    ],
+  ])('takes a value that %s', (_what, history) => {
+    expect(checkLinearizability(history, 10)).toMatchObject({ holds: true, undecided: [], checked: history.length });
+    expect(triesEveryOrder(withExpiries(history, 10))).toBe(true);
+  });
+
+  test.each<[string, Operation[]]>([
+    ['goes before its time', [passing(0, 1, 'a', 50), read(30, 35, null)]],
+    ['comes back', [passing(0, 1, 'a', 50), read(60, 61, null), read(70, 71, 'a')]],
+    ['takes one with it that was written over it', [passing(0, 1, 'a', 50), write(2, 3, 'b'), read(60, 61, null)]],
+    ['goes before a swap of it', [passing(0, 1, 'a', 50), read(60, 61, null), cas(62, 63, 'a', 'b', true)]],
+    [
+      'goes before its time after a swap',
+      [passing(0, 1, 'a', 50), cas(2, 3, 'a', 'b', true), read(30, 31, null), read(60, 61, null)],
+    ],
+    ['goes with another that was there first', [write(0, 1, 'z'), passing(2, 3, 'a', 50), read(60, 61, 'z')]],
+  ])('refuses a value with an expiry that %s', (_what, history) => {
+    expect(checkLinearizability(history, 10)).toMatchObject({ holds: false, found: 1, undecided: [] });
+    expect(triesEveryOrder(withExpiries(history, 10))).toBe(false);
+  });
+
+  test('takes any time for right at which a value goes where clocks may differ by any', () => {
+    expect(checkLinearizability([passing(0, 1, 'a', 50), read(2, 3, null)])).toMatchObject({ holds: true, checked: 2 });
+    const back = [passing(0, 1, 'a', 50), read(2, 3, null), read(4, 5, 'a')];
+    expect(checkLinearizability(back)).toMatchObject({ holds: false });
+  });
+
+  test('says of a key that is added to and expires that it does not judge it', () => {
     const verdict = checkLinearizability([
-      write(0, 1, 'a', { expires: 5 }),
-      read(2, 3, null),
+      passing(0, 1, '7', 5),
+      incr(2, 3, '1', '8'),
       { ...read(2, 3, null), key: 'l' },
     ]);
     expect(verdict).toMatchObject({ holds: true, checked: 1, unit: 'strong operations on 1 keys' });
-    expect(verdict.undecided).toEqual(['"k" expires, which is not judged (2 operations)']);
+    expect(verdict.undecided).toEqual(['"k" is added to and expires, which is not judged (2 operations)']);
   });
 });
 
@@ -169,6 +211,12 @@ describe('what is told', () => {
       [write(0, 1, 'a'), read(2, 3, 'a'), read(4, 5, null)],
       '"k": c4 read nothing (operation 3), although "a" was there before (operation 1) and nobody deleted it',
       [0, 2],
+    ],
+    [
+      'what expires early',
+      [write(0, 1, 'a', { expires: 50 }), read(2, 3, null), read(60, 61, null)],
+      '"k": c2 read nothing (operation 2), although "a" was there before (operation 1) and nobody deleted it',
+      [0, 1],
     ],
     [
       'two winners',
@@ -211,7 +259,7 @@ describe('what is told', () => {
       [0, 1],
     ],
   ])('of %s', (_what, history, text, operations) => {
-    expect(checkLinearizability(history).violations).toEqual([{ pattern: 'NotLinearizable', text, operations }]);
+    expect(checkLinearizability(history, 10).violations).toEqual([{ pattern: 'NotLinearizable', text, operations }]);
   });
 
   test('is short, however long the count', () => {
@@ -225,6 +273,7 @@ describe('what is told', () => {
 });
 
 describe('the search', () => {
+  const SKEW = 1;
   const anyOperation = fc
     .record({
       op: fc.constantFrom<Operation['op'][]>('read', 'write', 'incr', 'cas', 'del'),
@@ -233,6 +282,7 @@ describe('the search', () => {
       takes: fc.constantFrom(1, 3, 6),
       ok: fc.constantFrom(true, true, false, null),
       sum: fc.constantFrom('1', '2', '3', '4', '5', undefined),
+      lives: fc.constantFrom(undefined, undefined, 2, 5),
     })
     .map((made) => made);
 
@@ -243,10 +293,11 @@ describe('the search', () => {
     // values of writes are unique; those that are found may be any of them
     const valueAt = (at: number): string => (counts ? String(at + 1) : `v${at}`);
     const found = (from: number): string | null => (from === 0 ? null : valueAt(from - 1));
-    return made.flatMap(({ op, from, start, takes, ok, sum }, at): Operation[] => {
+    return made.flatMap(({ op, from, start, takes, ok, sum, lives }, at): Operation[] => {
       const end = start + takes;
       if (op === 'read') return [read(start, end, found(from))];
-      if (op === 'write') return [write(start, end, valueAt(at), { ok })];
+      const expiry = counts || lives === undefined ? {} : { expires: start + lives };
+      if (op === 'write') return [write(start, end, valueAt(at), { ok, ...expiry })];
       if (op === 'del') return [del(start, end, { ok: ok === false ? true : ok })];
       if (op === 'cas') return [cas(start, end, found(from), valueAt(at), ok)];
       if (!counts) return [];
@@ -267,15 +318,15 @@ describe('the search', () => {
     fc.assert(
       fc.property(fc.array(anyOperation, { maxLength: 7 }), (made) => {
         const history = historyOf(made, counts);
-        const isRight = triesEveryOrder(history);
+        const isRight = triesEveryOrder(withExpiries(history, SKEW));
         if (isRight) holds++;
         else breaks++;
-        const verdict = checkLinearizability(history);
+        const verdict = checkLinearizability(history, SKEW);
         expect(verdict).toMatchObject({ holds: isRight, undecided: [] });
         // what is told is broken by itself, but that increments and refused writes are told by their last
         const told = verdict.violations[0]?.operations.map((at) => history[at] as Operation) ?? [];
         const isCount = told.some(({ op }) => op === 'incr');
-        if (!isRight && !isCount) expect(triesEveryOrder(told)).toBe(false);
+        if (!isRight && !isCount) expect(triesEveryOrder(withExpiries(told, SKEW))).toBe(false);
       }),
       runOptions(4_000, 40_000),
     );
@@ -345,7 +396,7 @@ describe('the search', () => {
   test('gives up where there are too many orders, and says so', () => {
     const hard = Array.from({ length: 24 }, (_, at) => write(0, 100, `v${at}`));
     hard.push(...Array.from({ length: 24 }, (_, at) => cas(0, 100, `x${at}`, `y${at}`, true)));
-    const verdict = checkLinearizability(hard, 10_000);
+    const verdict = checkLinearizability(hard, 0, 10_000);
     expect(verdict).toMatchObject({ holds: true, found: 0, checked: 0 });
     expect(verdict.undecided).toEqual([
       '"k" is not decided: 48 operations, 0 of them of unknown end, more orders than can be tried',

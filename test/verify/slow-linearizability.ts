@@ -17,6 +17,22 @@ export function triesEveryOrder(history: readonly Operation[], value: string | n
   });
 }
 
+/** With an operation of unknown end for each value that may expire: it swaps that for nothing. */
+export function withExpiries(history: readonly Operation[], clockSkew: number): Operation[] {
+  const writerOf = (value: string | null | undefined): Operation | undefined =>
+    history.find((each) => (each.op === 'write' || each.op === 'cas') && each.value === value);
+  const expiryOf = (of: Operation | undefined, depth = 0): number | undefined =>
+    of?.op === 'cas' && depth < history.length ? expiryOf(writerOf(of.expected), depth + 1) : of?.expires;
+  const expiries = history.flatMap((written): Operation[] => {
+    const expires = expiryOf(writerOf(written.value));
+    if (expires === undefined || written !== writerOf(written.value)) return [];
+    const { value, start } = written;
+    const expiry = { op: 'cas', expected: value, value: null, ok: null, start: Math.max(start, expires - clockSkew) };
+    return [{ ...written, ...expiry } as Operation];
+  });
+  return [...history, ...expiries];
+}
+
 function plainStep(
   value: string | null,
   { op, value: to, expected, result, ok }: Operation,
