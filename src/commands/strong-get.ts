@@ -56,6 +56,17 @@ function isCopyGood(
   return !needs || session.floor === null || node.sessions.covers(session.floor);
 }
 
+/**
+ * How old the copy of a key is here. Of one that has expired that is not known: strong reads hide it by the time of the log, before the
+ * entry that removes it is here (RULES D9).
+ */
+function ageOf({ args, keys, node, nowMs }: CommandContext, group: string): number | null {
+  const ageMs = node.strong.ageMs(group);
+  const key = args.range(1);
+  const slot = keys.find(key, keys.hashOf(key), nowMs);
+  return slot !== NO_SLOT && keys.expiryOf(slot) <= nowMs ? null : ageMs;
+}
+
 /** CW.GET key [LEVEL level] [MAXSTALE ms]: the value, its age in milliseconds, and the node that answered. */
 function get(context: CommandContext): void {
   const { args, node, server, session } = context;
@@ -66,7 +77,7 @@ function get(context: CommandContext): void {
   const { strong } = keyClass;
   if (strong === undefined && (options.level === 'strong' || options.maxStaleMs !== null))
     throw refuse('the key is not of a class of consistency strong: how old the copy is here is not known');
-  const ageMs = strong === undefined ? null : node.strong.ageMs(strong.group);
+  const ageMs = strong === undefined ? null : ageOf(context, strong.group);
   const isLocal = level !== 'strong' && isCopyGood(context, options, ageMs, asksForFloor(session, level));
   if (strong !== undefined && !isLocal) return askLeader(context, strong);
   server.engine.readFor(carriesReads(level) ? session.dots : null, false);

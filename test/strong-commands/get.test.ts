@@ -44,6 +44,26 @@ describe('CW.GET of strong keys', () => {
     }
   });
 
+  test('of what has expired is not as old as the copy: strong reads hide it before the entry that removes it comes', () => {
+    const regions = new StrongRegions();
+    const [east, asia] = [regions.connect(EAST), regions.connect(ASIA)];
+    const { cluster } = regions;
+    east.run('SET position:1 v PX 3000');
+    regions.sync();
+    expect(got(asia, 'position:1 MAXSTALE 9000')).toMatchObject({ value: '"v"', node: 'ap-southeast-1/a' });
+    regions.isolate(ASIA);
+    cluster.run(3_000);
+    expect(east.run('GET position:1')).toBe('nil');
+    expect(got(asia, 'position:1 LEVEL causal')).toEqual({
+      value: '"v"',
+      ageMs: Number.NaN,
+      node: 'ap-southeast-1/a',
+    });
+    // of another key the age is as it was
+    expect(got(asia, 'position:2 LEVEL causal').ageMs).toBeLessThan(9_000);
+    expect(asia.run('CW.GET position:1 MAXSTALE 9000')).toMatch(/^-NOQUORUM /);
+  });
+
   test('grows old where the node hears nothing, and MAXSTALE asks the leader then', () => {
     const regions = new StrongRegions();
     const [east, asia] = [regions.connect(EAST), regions.connect(ASIA)];
