@@ -17,6 +17,7 @@ const QUICK = [
   'token-forgotten',
   'digest-of-hidden',
   'no-admission',
+  'age-before-shown',
   'answer-before-disk',
   'truncate-always',
   'vote-forgotten',

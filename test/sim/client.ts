@@ -28,6 +28,8 @@ const LATE_MS = 2_500;
 /** Works that are no requests but change where the client is. */
 const MOVE = 'move';
 const FORGET = 'forget';
+/** What a work is told after a rest. */
+const RESTED = '';
 
 interface Running {
   readonly script: Script;
@@ -43,6 +45,8 @@ export class SimClient {
   #connection: VirtualClient | null = null;
   #running: Running | null = null;
   #isAsking = false;
+  /** Null where its work does not rest. */
+  #restsUntilMs: number | null = null;
   #sessions = 0;
   #connects = 0;
   #token: string | null = null;
@@ -80,13 +84,17 @@ export class SimClient {
     if (connection !== null && isLost(connection)) {
       this.#drop();
       this.#world.ledger.retries++;
-      if (this.#isAsking) this.#answered(null);
+      if (this.#isAsking || this.#restsUntilMs !== null) this.#answered(null);
       return;
     }
     if (connection !== null && connection.server.node.isPaused) return;
     if (this.#isAsking) {
       const answer = connection?.answer ?? null;
       if (answer !== null) this.#answered(answer);
+      return;
+    }
+    if (this.#restsUntilMs !== null) {
+      if (this.#nowMs >= this.#restsUntilMs) this.#answered(RESTED);
       return;
     }
     if (this.#nowMs < this.#waitUntilMs) return;
@@ -164,6 +172,7 @@ export class SimClient {
 
   #answered(reply: Reply): void {
     this.#isAsking = false;
+    this.#restsUntilMs = null;
     this.#go(reply, false);
   }
 
@@ -176,6 +185,10 @@ export class SimClient {
       if (next.done === true || (given === null && !begins && !running.isPersistent)) {
         running.script.return();
         this.#end();
+        return;
+      }
+      if (typeof next.value !== 'string') {
+        this.#restsUntilMs = this.#nowMs + next.value.restMs;
         return;
       }
       if (!this.#connected() || this.#connection === null || this.#connection.server.node.isPaused) {
@@ -198,7 +211,8 @@ export class SimClient {
   #tell(reply: Reply): void {
     const { ledger, saw } = this.#world;
     const node = this.#connection?.server.node;
-    if (node !== undefined && reply !== null) saw(node, `${this.name} is told ${reply.slice(0, LINE_CHARS)}`);
+    if (node !== undefined && reply !== null && reply !== RESTED)
+      saw(node, `${this.name} is told ${reply.slice(0, LINE_CHARS)}`);
     if (reply === null || !isError(reply)) return;
     ledger.noteError(reply);
     if (reply.startsWith('-LOADING')) {

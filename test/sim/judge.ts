@@ -11,12 +11,27 @@ import type { Verdict } from '../../src/verify/verdict.ts';
 import { stateOnDisk, textIn } from '../support/strong-disks.ts';
 import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts';
 import { COUNTERS, PAIR, REGISTERS } from './causal-works.ts';
-import { AFTER_NOTE, STRONG_COUNTERS, STRONG_LOOSE, STRONG_PAIR, STRONG_REGISTERS } from './strong-works.ts';
+import { COMING_AND_GOING } from './patient-works.ts';
+import {
+  AFTER_NOTE,
+  STRONG_COUNTERS,
+  STRONG_LOOSE,
+  STRONG_PAIR,
+  STRONG_PASSING,
+  STRONG_REGISTERS,
+} from './strong-works.ts';
 import { NS_A_MS } from './work.ts';
 
 /** Keys that FLUSHALL leaves, and weak nodes and times: all others are gone with it. */
-const STRONG: ReadonlySet<string> = new Set([...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]);
-const JUDGED = [...STRONG, ...REGISTERS, ...COUNTERS];
+const STRONG: ReadonlySet<string> = new Set([
+  ...STRONG_REGISTERS,
+  ...STRONG_LOOSE,
+  ...STRONG_PASSING,
+  ...STRONG_COUNTERS,
+]);
+/** For so long a group may have no leader, or one that nobody hears. */
+const LEADERLESS_MS = 10_000;
+const JUDGED = [...STRONG, ...REGISTERS, ...COUNTERS, ...COMING_AND_GOING];
 
 export interface Judged {
   readonly cluster: VirtualCluster;
@@ -24,14 +39,16 @@ export interface Judged {
   readonly history: readonly Operation[];
   readonly once: readonly string[];
   readonly withFlush: boolean;
-  /** By how much a clock may have been wrong. */
+  /** By how much a clock may have been wrong, and what is late for that. */
   readonly skewMs: number;
+  /** By how much two clocks may have been apart. */
+  readonly apartMs: number;
   /** The most that nodes had of what is bounded. */
   readonly samples: readonly BoundSample[];
 }
 
 /** What must hold of all that clients were told, and of what is there in the end: a verdict each. */
-export function judge({ cluster, history: all, once, withFlush, skewMs, samples }: Judged): Verdict[] {
+export function judge({ cluster, history: all, once, withFlush, skewMs, apartMs, samples }: Judged): Verdict[] {
   const history = withFlush ? all.filter(({ key }) => STRONG.has(key)) : all;
   const keys = withFlush ? [...STRONG] : [...JUDGED, ...once];
   // what has expired for one of them has for all (SPEC V3): clocks are apart
@@ -43,13 +60,26 @@ export function judge({ cluster, history: all, once, withFlush, skewMs, samples 
   return [
     checkCausalConvergence(history),
     ...checkSessions(history),
-    checkLinearizability(history),
+    checkLinearizability(history, apartMs * NS_A_MS),
     checkCounters(history, finals),
     checkAcknowledged(history, finals),
-    checkResurrection(history, { finals, finalsAt: (cluster.timeMs - skewMs) * NS_A_MS, clockSkew: skewMs * NS_A_MS }),
+    checkResurrection(laterOfStrong(history), {
+      finals,
+      finalsAt: (cluster.timeMs - skewMs) * NS_A_MS,
+      clockSkew: skewMs * NS_A_MS,
+    }),
     checkConvergence(history, finals),
     checkBounds(samples),
   ];
+}
+
+/** An entry of the log takes a strong key away, and while nobody leads there is none. */
+function laterOfStrong(history: readonly Operation[]): Operation[] {
+  return history.map((operation) => {
+    const { expires, level } = operation;
+    if (expires === undefined || level !== 'strong') return operation;
+    return { ...operation, expires: expires + LEADERLESS_MS * NS_A_MS };
+  });
 }
 
 /** What no node may ever show, however far it is. Where all causes are known to be there still, none of their effects without them (SPEC T1). */

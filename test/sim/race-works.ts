@@ -156,8 +156,16 @@ export const raceWorks: Readonly<Record<string, Work>> = {
   'strong-write-copy': { script: writeAndReadCopy, weight: 0 },
 };
 
-/** Looks for something, moves, and looks again: three actions. */
-export const TRIP = 'trip';
+const [TRIP, TRIP_GONE] = ['trip', 'trip-gone'];
+
+/** Looks for something, moves, and looks again: three actions, of which the first and the last are one of these. */
+export const TRIPS: Readonly<Record<string, readonly (readonly [before: string, after: string])[]>> = {
+  [TRIP]: [
+    ['look-for-once', 'look-for-once'],
+    ['read', 'read'],
+  ],
+  [TRIP_GONE]: [['look-until-gone', 'look-if-gone']],
+};
 
 /** What clients do where they race. A run has few of these, so that they do meet (Groce and others, "Swarm Testing", 2012). */
 export const RACING_WORK: readonly (readonly string[])[] = [
@@ -168,8 +176,11 @@ export const RACING_WORK: readonly (readonly string[])[] = [
   ['race-wait'],
   ['overwrite', 'overwrite', TRIP],
   ['make-once', 'remove-once', TRIP, TRIP],
+  ['take', TRIP_GONE],
+  ['hold-on'],
   ['strong-write-copy', 'strong-write', 'strong-copy'],
   ['strong-watch', 'strong-watch', 'strong-cas', 'strong-write'],
   ['strong-once', 'strong-add', 'strong-counter'],
   ['strong-note', 'strong-note', 'strong-stale', 'strong-write'],
+  ['follow-copy', 'write-both', 'watch-it-go'],
 ];

@@ -1,4 +1,4 @@
-import { RACING_WORK, TRIP } from './race-works.ts';
+import { RACING_WORK, TRIPS } from './race-works.ts';
 import { FAULT_KINDS, type Action, type Fault, type FaultKind, type Scenario, type SimOptions } from './scenario.ts';
 import { streamOf } from './streams.ts';
 import { WORKS } from './works.ts';
@@ -42,8 +42,6 @@ const KINDS_MOST = 9;
 const RACING_SEEDS = 0.7;
 const RACES = 0.7;
 const RACES_AT_ONCE = 4;
-/** What a trip looks for before and after it moves. */
-const SOUGHT = ['look-for-once', 'read'] as const;
 const FLUSHES = 0.02;
 /** Where clients work at the same time and then rest, so that nodes become equal in between: how long both take, and the working part of it. */
 const WAVES_MS = [0, 0, 600, 1_000] as const;
@@ -100,6 +98,7 @@ function actionsOf(seed: number, options: SimOptions): Action[] {
   const actions: Action[] = [];
   for (let client = 0; client < options.clients; client++) {
     const meanMs = usualMs * hot.pick([1, 1, 1, 4]);
+    let home = client;
     for (let atMs = random.unit() * meanMs; atMs < options.durationMs; atMs += -Math.log(1 - random.unit()) * meanMs) {
       const drawn = random.unit();
       const usual = random.pick(names);
@@ -112,12 +111,17 @@ function actionsOf(seed: number, options: SimOptions): Action[] {
         const sinceMs = waveMs === 0 ? 0 : (atMs % waveMs) * (1 - WAVE);
         actions.push({ id, client, atMs: Math.floor(atMs - sinceMs), work: name, choice: chosen });
       };
-      if (work === TRIP) {
-        const sought = hot.pick(SOUGHT);
-        add(sought, choice);
-        add(MOVE, hot.below(10_000));
-        add(sought, choice);
-      } else add(work, choice);
+      const trips = TRIPS[work];
+      if (work === MOVE) home = choice;
+      if (trips === undefined) add(work, choice);
+      else {
+        const [before, after] = hot.pick(trips);
+        add(before, choice);
+        const nodes = options.regions * options.nodesPerRegion;
+        home += 1 + hot.below(nodes - 1);
+        add(MOVE, home);
+        add(after, choice);
+      }
     }
   }
   return actions;

@@ -7,6 +7,7 @@ import { WireTap } from '../properties/delivery/wire-tap.ts';
 import { VirtualServer, type VirtualClient } from '../support/virtual-client.ts';
 import { VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
 import { takenTooEarly } from './admission-watch.ts';
+import { AgeWatch } from './age-watch.ts';
 import { REGISTERS } from './causal-works.ts';
 import { SimClient } from './client.ts';
 import { seenConflicts } from './seen-conflicts.ts';
@@ -21,7 +22,7 @@ import { SameView } from './same-view.ts';
 import { StableWatch } from './stable-watch.ts';
 import { StampWatch } from './stamp-watch.ts';
 import { streamOf } from './streams.ts';
-import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_REGISTERS } from './strong-works.ts';
+import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_PASSING, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
 import { Weather } from './weather.ts';
 import { NS_A_MS } from './work.ts';
@@ -81,6 +82,7 @@ export class Simulation {
   readonly #tap: WireTap = new WireTap();
   readonly #heard: Set<string> = new Set();
   readonly #sameView: SameView = new SameView();
+  readonly #ageWatch: AgeWatch = new AgeWatch();
   #beganMs = 0;
   #auditRecords = 0;
   readonly #most: Map<string, BoundSample> = new Map();
@@ -269,10 +271,11 @@ export class Simulation {
     const { once } = this.#ledger;
     const names = (number: number): string | undefined => this.#nameOf(number);
     const history = this.#ledger.history(this.#losses, names);
-    const { withFlush } = this.#scenario.options;
-    const skewMs = this.#scenario.faults.some(({ kind }) => CLOCK_FAULTS.has(kind)) ? SKEWED_MS : SKEW_MS;
+    const { withFlush, clockSpreadMs } = this.#scenario.options;
+    const isSkewed = this.#scenario.faults.some(({ kind }) => CLOCK_FAULTS.has(kind));
+    const [skewMs, apartMs] = isSkewed ? [SKEWED_MS, SKEWED_MS] : [SKEW_MS, clockSpreadMs];
     const samples = [...this.#most.values()];
-    const run = { cluster: this.#cluster, history, once, withFlush, skewMs, samples };
+    const run = { cluster: this.#cluster, history, once, withFlush, skewMs, apartMs, samples };
     for (const { promise, violations, undecided, checked } of judge(run)) {
       for (const { pattern, text } of violations) this.#isWrong(`${promise}: ${pattern}: ${text}`);
       // what decides nothing shows nothing
@@ -304,6 +307,8 @@ export class Simulation {
 
   #lookAround(): void {
     for (const node of this.#cluster.running()) this.#look(node);
+    const awake = this.#cluster.running().filter(({ isPaused }) => !isPaused);
+    for (const what of this.#ageWatch.look(awake, this.#cluster.timeMs)) this.#isWrong(what);
     // what a removed node has beyond the cut counts as had by all, and shows nowhere else (SPEC D7)
     const members = this.#cluster.running().filter((node) => this.#losses.hasStayed(node));
     for (const what of this.#sameView.look(members)) this.#isWrong(what);
@@ -412,7 +417,9 @@ export class Simulation {
         this.#ledger.note({ client, region, op: 'read', key, value, start, end, level, ok: true }, null);
       };
       for (const key of [...REGISTERS, ...STRONG_REGISTERS]) note(key, false);
-      if (at === 0) for (const key of [...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_COUNTERS]) note(key, true);
+      if (at === 0)
+        for (const key of [...STRONG_REGISTERS, ...STRONG_LOOSE, ...STRONG_PASSING, ...STRONG_COUNTERS])
+          note(key, true);
     }
   }
 
@@ -435,6 +442,7 @@ export class Simulation {
         ...this.#tap.counts,
         turnsChecked: this.#oracle.checks,
         equals: this.#sameView.checks,
+        ages: this.#ageWatch.checks,
         arrivals: this.#stableWatch.checks,
         stamps: this.#stampWatch.checks,
         conflicts: this.#conflicts,

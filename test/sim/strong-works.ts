@@ -15,13 +15,16 @@ import {
 export const STRONG_REGISTERS = ['position:r0', 'risk:r1', 'plan:r0'] as const;
 /** Also removed: judged by themselves. */
 export const STRONG_LOOSE = ['position:d0', 'plan:d0'] as const;
+/** Written with an expiry now and then. A copy shows them until the entry comes that takes them away, a strong read only until the log's time is past (SPEC D9), so no WATCH is for them. */
+export const STRONG_PASSING = ['position:p0', 'plan:p0'] as const;
 export const STRONG_COUNTERS = ['position:c0', 'risk:c1', 'plan:c0'] as const;
 /** Sums to nothing, always. */
 export const STRONG_PAIR = ['position:from', 'risk:to'] as const;
 /** Names a causal key that was written or read before it, `note:N` for a value N. */
 export const AFTER_NOTE = 'position:after';
 
-const ALL_REGISTERS = [...STRONG_REGISTERS, ...STRONG_LOOSE] as const;
+const LASTING_REGISTERS = [...STRONG_REGISTERS, ...STRONG_LOOSE] as const;
+const ALL_REGISTERS = [...LASTING_REGISTERS, ...STRONG_PASSING] as const;
 /** A leader's answer that came with a copy's age is of a time a little before that. */
 const AGE_SLACK_MS = 15;
 const ONCE_TRIES = 6;
@@ -37,8 +40,7 @@ export function noted(desk: Desk, reply: Reply, operation: Omit<Noted, 'level' |
 }
 
 /** `reads: session` of plan:* would be answered from the copy. */
-function* readStrong(desk: Desk): Script {
-  const key = pick(ALL_REGISTERS, desk.choice);
+export function* readStrongly(desk: Desk, key: string): Generator<string, void, Reply> {
   const start = desk.nowNs();
   yield 'CW.LEVEL strong';
   const reply = yield `GET ${key}`;
@@ -46,7 +48,11 @@ function* readStrong(desk: Desk): Script {
   if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), start });
 }
 
-function* write(desk: Desk): Script {
+function* readStrong(desk: Desk): Script {
+  yield* readStrongly(desk, pick(ALL_REGISTERS, desk.choice));
+}
+
+export function* writeStrong(desk: Desk): Script {
   const key = pick(ALL_REGISTERS, desk.choice);
   const value = `s${desk.id}`;
   const start = desk.nowNs();
@@ -71,7 +77,7 @@ function* compareAndSet(desk: Desk): Script {
 }
 
 function* watchAndSet(desk: Desk): Script {
-  const key = pick(ALL_REGISTERS, desk.choice);
+  const key = pick(LASTING_REGISTERS, desk.choice);
   if ((yield `WATCH ${key}`) !== '+OK') return;
   // a read of the copy here is as good: the watch has raised the floor (SPEC T3)
   if (desk.random.unit() < 0.5) yield 'CW.LEVEL causal';
@@ -92,14 +98,17 @@ function* watchAndSet(desk: Desk): Script {
 }
 
 /** A read of the copy here that says how old it can be: as old as that it is right. */
-function* readStale(desk: Desk): Script {
-  const key = pick(ALL_REGISTERS, desk.choice);
+export function* readCopyByAge(desk: Desk, key: string): Generator<string, void, Reply> {
   const askedMs = desk.nowMs();
   const reply = yield `CW.GET ${key} MAXSTALE 1500`;
   const match = /^\[(nil|"[^"]*") :(\d+) ".*"\]$/.exec(reply ?? '');
   if (match === null) return;
   const startMs = Math.min(askedMs, desk.nowMs() - Number(match[2])) - AGE_SLACK_MS;
   noted(desk, reply, { op: 'read', key, value: textOf(match[1] ?? 'nil'), start: startMs * NS_A_MS });
+}
+
+function* readStale(desk: Desk): Script {
+  yield* readCopyByAge(desk, pick(ALL_REGISTERS, desk.choice));
 }
 
 /** What the copy on the node shows: no older than what the session has seen (SPEC T2), and part of the causal history. */
@@ -151,12 +160,7 @@ function* addOnce(desk: Desk): Script {
 }
 
 function* readCounter(desk: Desk): Script {
-  const key = pick(STRONG_COUNTERS, desk.choice);
-  const start = desk.nowNs();
-  yield 'CW.LEVEL strong';
-  const reply = yield `GET ${key}`;
-  yield 'CW.LEVEL class';
-  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), start });
+  yield* readStrongly(desk, pick(STRONG_COUNTERS, desk.choice));
 }
 
 function* move(desk: Desk): Script {
@@ -196,7 +200,7 @@ function* writeAfterNote(desk: Desk): Script {
 /** Work on strong keys. */
 export const strongWorks: Readonly<Record<string, Work>> = {
   'strong-read': { script: readStrong, weight: 6 },
-  'strong-write': { script: write, weight: 6 },
+  'strong-write': { script: writeStrong, weight: 6 },
   'strong-remove': { script: remove, weight: 1 },
   'strong-cas': { script: compareAndSet, weight: 3 },
   'strong-watch': { script: watchAndSet, weight: 4 },

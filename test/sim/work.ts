@@ -6,8 +6,15 @@ export const NS_A_MS = 1_000_000;
 /** What became of a request: the reply as text, or null where the connection was lost before it came. */
 export type Reply = string | null;
 
+/** For so long a client asks nothing; then its work goes on. */
+export interface Rest {
+  readonly restMs: number;
+}
+
+export const rest = (restMs: number): Rest => ({ restMs });
+
 /** A client's work: gives requests, is told of each what came, and is ended by a lost connection unless it goes on over another one. */
-export type Script = Generator<string, void, Reply>;
+export type Script = Generator<string | Rest, void, Reply>;
 
 /** What an operation is noted with: its client, region and end are known where it is noted. */
 export type Noted = Omit<Operation, 'client' | 'region' | 'end' | 'dot' | 'error'>;

@@ -2,6 +2,7 @@ import { causalWorks } from './causal-works.ts';
 import { freightWorks } from './freight-works.ts';
 import { looseWorks } from './loose-works.ts';
 import { otherWorks } from './other-works.ts';
+import { patientWorks } from './patient-works.ts';
 import { raceWorks } from './race-works.ts';
 import { strongWorks } from './strong-works.ts';
 import type { Work } from './work.ts';
@@ -12,6 +13,7 @@ export const WORKS: Readonly<Record<string, Work>> = {
   ...strongWorks,
   ...looseWorks,
   ...raceWorks,
+  ...patientWorks,
   ...otherWorks,
   ...freightWorks,
 };
