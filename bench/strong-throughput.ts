@@ -1,6 +1,7 @@
 import type { RespClient } from '../src/cli/resp-client.ts';
 import { quantile } from './support/figures.ts';
 import { cpuSeconds } from './support/processes.ts';
+import type { BareCluster } from './strong-bare.ts';
 import { etcdWriter, readEtcd, type EtcdCluster } from './strong-etcd.ts';
 import { respWriter, WrittenKeys, type Round, type Writer } from './strong-writers.ts';
 
@@ -13,7 +14,8 @@ interface Contender {
   readonly pids: readonly number[];
   readonly keys: WrittenKeys;
   readonly open: () => Promise<Writer>;
-  readonly read: (keys: WrittenKeys) => Promise<ReadonlyMap<string, string>>;
+  /** Null for what keeps nothing. */
+  readonly read: ((keys: WrittenKeys) => Promise<ReadonlyMap<string, string>>) | null;
 }
 
 /** Medians of all rounds with so many writers. */
@@ -56,6 +58,12 @@ export function etcdContender({ leader, version, pids }: EtcdCluster): Contender
   };
 }
 
+/** What the others cannot be quicker than on this machine, as far as they run on Node. */
+export function bareContender({ leader, pids }: BareCluster): Contender {
+  const keys = new WrittenKeys('k:', VALUE_BYTES);
+  return { name: 'bare Node', pids, keys, open: async () => await respWriter(leader), read: null };
+}
+
 /** Rounds of every contender with every number of writers by turns, after one round each that is not counted; then all is read back. */
 export async function throughput(
   contenders: readonly Contender[],
@@ -89,9 +97,10 @@ export async function throughput(
   );
   let read = 0;
   let missing = 0;
-  for (const contender of contenders) {
-    read += contender.keys.keys.length;
-    missing += contender.keys.missing(await contender.read(contender.keys));
+  for (const { keys, read: readBack } of contenders) {
+    if (readBack === null) continue;
+    read += keys.keys.length;
+    missing += keys.missing(await readBack(keys));
   }
   return { rows, read, missing };
 }

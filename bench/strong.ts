@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Bench, BenchOptions, BenchResult } from './support/bench.ts';
 import { startCluster } from './support/cluster.ts';
 import { table } from './support/figures.ts';
+import { startBare } from './strong-bare.ts';
 import { etcdVersion, startEtcd } from './strong-etcd.ts';
 import {
   clientOf,
@@ -15,6 +16,7 @@ import {
   type LatencyRow,
 } from './strong-latency.ts';
 import {
+  bareContender,
   causewayContender,
   etcdContender,
   throughput,
@@ -71,18 +73,21 @@ async function measure(folder: string, portBase: number, seconds: number): Promi
   const zone = await startCluster([...base, '--regions', HOME, '--nodes-per-region', '3']);
   const version = etcdVersion();
   const etcd = version === null ? null : await startEtcd(version);
+  const bare = await startBare();
   try {
     const client = await clientOf(zone, `${HOME}/a`);
     latencies.push(await zoneLatencies(client, samples * 10));
     const leader = await leaderOf(client);
     const address = zone.nodes.find(({ id }) => id === leader)?.resp ?? '';
     const pids = zone.nodes.map(({ pid }) => pid);
-    const contenders = [causewayContender(address, client, pids), ...(etcd === null ? [] : [etcdContender(etcd)])];
+    const others = [...(etcd === null ? [] : [etcdContender(etcd)]), bareContender(bare)];
+    const contenders = [causewayContender(address, client, pids), ...others];
     const rounds = Math.max(1, Math.round((seconds * 1_000) / ROUND_MS));
     const writes = await throughput(contenders, rounds, Math.min(ROUND_MS, seconds * 1_000));
     client.close();
     return { latencies, writes };
   } finally {
+    await bare.stop();
     await etcd?.stop();
     await zone.stop();
   }
@@ -126,6 +131,8 @@ function report(latencies: readonly LatencyRow[], { rows, read, missing }: Throu
 }
 
 /** Ours and etcd's with so many writers. */
-function rowsOf(rows: readonly ThroughputRow[], writers: number): readonly ThroughputRow[] {
-  return rows.filter((row) => row.writers === writers);
+function rowsOf(rows: readonly ThroughputRow[], writers: number): readonly (ThroughputRow | undefined)[] {
+  const named = (name: string): ThroughputRow | undefined =>
+    rows.find((row) => row.writers === writers && row.name.startsWith(name));
+  return [named('causeway'), named('etcd')];
 }
