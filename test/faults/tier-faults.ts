@@ -7,8 +7,8 @@ export const TIER_FAULTS: readonly Fault[] = [
     rule: 'S1',
     about: 'a session that moves does not wait for what it has seen',
     file: 'src/commands/causeway-session.ts',
-    find: 'const dots = node.sessions.read(args.text(1));\n  if (node.sessions.covers(dots)) {',
-    replace: 'const dots = node.sessions.read(args.text(1));\n  if (timeoutMs >= 0) {',
+    find: 'const seen = node.sessions.read(args.text(1));\n  if (node.sessions.covers(seen)) {',
+    replace: 'const seen = node.sessions.read(args.text(1));\n  if (timeoutMs >= 0) {',
   },
   {
     id: 'removals-not-seen',
@@ -63,7 +63,7 @@ export const TIER_FAULTS: readonly Fault[] = [
     rule: 'T2',
     about: 'a connection reads an older copy after its own strong write',
     file: 'src/commands/strong-gate.ts',
-    find: 'if (!node.sessions.covers(dots)) raiseFloor(session, dots, STRONG_FLOOR_MS, true);',
+    find: 'if (!node.sessions.has(dots)) raiseFloor(session, { dots, epoch: 0 }, STRONG_FLOOR_MS, true);',
     replace: '',
   },
   {

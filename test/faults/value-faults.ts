@@ -39,8 +39,9 @@ export const VALUE_FAULTS: readonly Fault[] = [
     rule: 'V1',
     about: 'a removal from a set takes an add that it had not seen',
     file: 'src/crdt/set-content.ts',
-    find: '    adds.removeCovered(context);\n    return adds.isEmpty && this.members.delete(member);',
-    replace: '    return this.members.delete(member);',
+    find: '    return position !== NO_ELEMENT && this.#removeAt(position, context);',
+    replace:
+      '    void context; if (position !== NO_ELEMENT) this.#members.remove(position);\n    return position !== NO_ELEMENT;',
   },
   {
     id: 'field-latest-only',
