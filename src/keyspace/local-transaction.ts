@@ -48,7 +48,7 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   setKeepingExpiry(key: ByteRange, hash: number, value: ByteRange): void {
-    const slot = this.#keyspace.find(key, hash, this.nowMs);
+    const slot = this.#keyspace.findToWrite(key, hash, this.nowMs);
     this.#set(key, hash, value, slot < 0 ? this.#expiryOfNew(key) : this.#keyspace.expiryOf(slot));
   }
 
@@ -74,7 +74,7 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   #increment(key: ByteRange, hash: number, delta: ByteRange): void {
-    const slot = this.#keyspace.find(key, hash, this.nowMs);
+    const slot = this.#keyspace.findToWrite(key, hash, this.nowMs);
     if (slot < 0) this.#clearKept(key, hash);
     else if (this.#keyspace.hasSeveralSiblings(slot)) return this.#collapse(key, hash, delta);
     this.#begin(UpdateKind.Increment, key, hash);
@@ -87,7 +87,7 @@ export class LocalTransaction implements TransactionWriter {
 
   /** An increment on several siblings counts on none of them: it becomes a write of what they show and the amount (RULES V5). */
   #collapse(key: ByteRange, hash: number, delta: ByteRange): void {
-    const slot = this.#keyspace.find(key, hash, this.nowMs);
+    const slot = this.#keyspace.findToWrite(key, hash, this.nowMs);
     this.#keyspace.stringInto(slot, this.#shown);
     const amount = present(parseAmount(delta.toLatin1()), 'an amount made here is one');
     const sum = sumText(this.#shown.toLatin1(), amount.integer, amount.units);
@@ -223,7 +223,7 @@ export class LocalTransaction implements TransactionWriter {
    * kept when it was purged here. Says whether the key shows nothing, so that the write makes it.
    */
   #clearHidden(key: ByteRange, hash: number): boolean {
-    if (this.#keyspace.find(key, hash, this.nowMs) >= 0) return false;
+    if (this.#keyspace.findToWrite(key, hash, this.nowMs) >= 0) return false;
     this.#clearKept(key, hash);
     return true;
   }

@@ -130,6 +130,13 @@ export class SlabKeyspace implements KeyspaceReader {
     return slot !== NO_SLOT && this.#isVisible(slot, nowMs) ? slot : NO_SLOT;
   }
 
+  /** As `find`, for a write: that has a dot of its own, which has seen all that is here. */
+  findToWrite(key: ByteRange, hash: number, nowMs: number): Slot {
+    if (this.arrivals.isOpen) this.arrivals.settle(key.toLatin1());
+    const slot = this.#slots.slotOf(key, hash);
+    return slot !== NO_SLOT && this.#isVisible(slot, nowMs) ? slot : NO_SLOT;
+  }
+
   readAhead(hashes: Int32Array, count: number): void {
     this.#slots.readAhead(hashes, count);
   }
