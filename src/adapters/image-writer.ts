@@ -1,6 +1,7 @@
 import type { Database, RootDatabase } from 'lmdb';
 import type { StoreBatch } from '../ports.ts';
 import { encodePart, entriesOf, partFrom } from './batch-parts.ts';
+import { commitCause } from './store-failure.ts';
 import { BatchBlock, storeKeyOf, storeValueOf } from './store-keys.ts';
 
 type Bytes = Database<Uint8Array, Uint8Array>;
@@ -38,6 +39,8 @@ interface Moving {
  */
 export class ImageWriter {
   readonly #files: ImageFiles;
+  /** Of the parts of transactions: most have one together. */
+  #lastPart: Promise<unknown> | null = null;
   /** The large batch that is on its way: what comes behind it waits. */
   #large: Promise<unknown> | null = null;
 
@@ -68,7 +71,7 @@ export class ImageWriter {
     const whole = partFrom(batch.entries, 0);
     if (whole.end === batch.entries.length) {
       await this.#files.image.batch(() => {
-        if (batch.clear) void this.#files.entries.clearAsync();
+        if (batch.clear) this.#isPart(this.#files.entries.clearAsync());
         this.#put(batch.entries, whole.bytes);
         this.#putMeta(batch, stampBound());
       });
@@ -98,7 +101,7 @@ export class ImageWriter {
     written.add(
       image.batch(() => {
         this.#putMeta(batch, stampBound());
-        void meta.put(MOVING, movingOf({ first: 0, parts, clear }));
+        this.#isPart(meta.put(MOVING, movingOf({ first: 0, parts, clear })));
       }),
     );
     // nothing is moved before all of it is there
@@ -114,29 +117,38 @@ export class ImageWriter {
   /** One part goes to its place, and what says so goes on. */
   #move(entries: StoreBatch['entries'], { first, parts, clear }: Moving): void {
     const { meta, staged } = this.#files;
-    if (first === 0 && clear) void this.#files.entries.clearAsync();
+    if (first === 0 && clear) this.#isPart(this.#files.entries.clearAsync());
     this.#put(entries, partFrom(entries, 0).bytes);
-    void staged.remove(partKey(first));
-    if (first + 1 === parts) void meta.remove(MOVING);
-    else void meta.put(MOVING, movingOf({ first: first + 1, parts, clear }));
+    this.#isPart(staged.remove(partKey(first)));
+    if (first + 1 === parts) this.#isPart(meta.remove(MOVING));
+    else this.#isPart(meta.put(MOVING, movingOf({ first: first + 1, parts, clear })));
   }
 
-  /** What lmdb returns here resolves with the transaction, which is waited for as a whole. */
+  /**
+   * A write within a transaction, which is waited for as a whole. Where the one before it fails just then, lmdb rejects this one too: that is
+   * nobody's unhandled rejection, for the whole tells it.
+   */
+  #isPart(write: Promise<unknown>): void {
+    if (write === this.#lastPart) return;
+    this.#lastPart = write;
+    write.catch(commitCause);
+  }
+
   #put(entries: StoreBatch['entries'], bytes: number): void {
     const block = new BatchBlock(bytes);
     for (const [key, state] of entries) {
       const storeKey = storeKeyOf(key);
-      if (state === null) void this.#files.entries.remove(storeKey);
-      else void this.#files.entries.put(storeKey, storeValueOf(key, state, block));
+      if (state === null) this.#isPart(this.#files.entries.remove(storeKey));
+      else this.#isPart(this.#files.entries.put(storeKey, storeValueOf(key, state, block)));
     }
   }
 
   #putMeta(batch: StoreBatch, stampBound: number): void {
     const { meta } = this.#files;
-    void meta.put(IMAGE, Buffer.from(batch.meta));
-    if (batch.aside !== undefined) void meta.put(ASIDE, Buffer.from(batch.aside));
+    this.#isPart(meta.put(IMAGE, Buffer.from(batch.meta)));
+    if (batch.aside !== undefined) this.#isPart(meta.put(ASIDE, Buffer.from(batch.aside)));
     // a bound that rides in a batch spares the synchronous write that would stop the event loop
-    void meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(stampBound, batch.stampBound))));
+    this.#isPart(meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(stampBound, batch.stampBound)))));
   }
 }
 
@@ -145,7 +157,7 @@ class Written {
   #writes: Promise<unknown>[] = [];
 
   add(write: Promise<unknown>): void {
-    write.catch(() => undefined);
+    write.catch(commitCause);
     this.#writes.push(write);
   }
 

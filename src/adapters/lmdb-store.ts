@@ -61,7 +61,9 @@ export class LmdbStore implements Store, QuorumWitness {
       takeFolder(promises, this.#folder);
       this.#promises = promises;
       const binary = { encoding: 'binary', keyEncoding: 'binary' } as const;
-      this.#image = open<Uint8Array, Uint8Array>({ path: imageFolder, overlappingSync: false, maxDbs: 4, ...binary });
+      // each write of the image is a batch of its own already; lmdb's batch of a turn has a promise that nobody could hold when it fails
+      const unbatched = { eventTurnBatching: false, overlappingSync: false };
+      this.#image = open<Uint8Array, Uint8Array>({ path: imageFolder, maxDbs: 4, ...unbatched, ...binary });
       this.#entries = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'entries', ...binary });
       this.#meta = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'meta', ...binary });
       const staged = this.#image.openDB<Uint8Array, Uint8Array>({ name: 'staged', ...binary });
