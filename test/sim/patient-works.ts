@@ -105,7 +105,8 @@ function* lookOnce(desk: Desk): Script {
 function* followCopy(desk: Desk): Script {
   const key = pick(STRONG_REGISTERS, desk.choice);
   for (let looks = 0; looks < LOOKS_MAX; looks++) {
-    yield* readCopyByAge(desk, key);
+    // each refusal of a group that has no quorum takes its time
+    if (!(yield* readCopyByAge(desk, key))) return;
     yield rest(LOOK_EVERY_MS);
   }
 }
@@ -119,8 +120,7 @@ function* watchItGo(desk: Desk): Script {
   noted(desk, reply, { op: 'write', key, value, start, expires: start + livesMs * NS_A_MS });
   yield rest(livesMs / 2);
   for (let looks = 0; looks < PASSING_LOOKS; looks++) {
-    yield* readCopyByAge(desk, key);
-    yield* readStrongly(desk, key);
+    if (!(yield* readCopyByAge(desk, key)) || !(yield* readStrongly(desk, key))) return;
     yield rest(livesMs / PASSING_LOOKS);
   }
 }

@@ -40,12 +40,15 @@ export function noted(desk: Desk, reply: Reply, operation: Omit<Noted, 'level' |
 }
 
 /** `reads: session` of plan:* would be answered from the copy. */
-export function* readStrongly(desk: Desk, key: string): Generator<string, void, Reply> {
+/** Says whether there was an answer. */
+export function* readStrongly(desk: Desk, key: string): Generator<string, boolean, Reply> {
   const start = desk.nowNs();
   yield 'CW.LEVEL strong';
   const reply = yield `GET ${key}`;
   yield 'CW.LEVEL class';
-  if (endingOf(reply) === 'done') noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), start });
+  if (endingOf(reply) !== 'done') return false;
+  noted(desk, reply, { op: 'read', key, value: textOf(reply ?? 'nil'), start });
+  return true;
 }
 
 function* readStrong(desk: Desk): Script {
@@ -98,13 +101,14 @@ function* watchAndSet(desk: Desk): Script {
 }
 
 /** A read of the copy here that says how old it can be: as old as that it is right. */
-export function* readCopyByAge(desk: Desk, key: string): Generator<string, void, Reply> {
+export function* readCopyByAge(desk: Desk, key: string): Generator<string, boolean, Reply> {
   const askedMs = desk.nowMs();
   const reply = yield `CW.GET ${key} MAXSTALE 1500`;
   const match = /^\[(nil|"[^"]*") :(\d+) ".*"\]$/.exec(reply ?? '');
-  if (match === null) return;
+  if (match === null) return endingOf(reply) === 'done';
   const startMs = Math.min(askedMs, desk.nowMs() - Number(match[2])) - AGE_SLACK_MS;
   noted(desk, reply, { op: 'read', key, value: textOf(match[1] ?? 'nil'), start: startMs * NS_A_MS });
+  return true;
 }
 
 function* readStale(desk: Desk): Script {
