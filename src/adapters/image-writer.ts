@@ -97,21 +97,17 @@ export class ImageWriter {
       ends.push(part.end);
       await turn();
     }
-    const parts = ends.length;
-    written.add(
-      image.batch(() => {
-        this.#putMeta(batch, stampBound());
-        this.#isPart(meta.put(MOVING, movingOf({ first: 0, parts, clear })));
-      }),
-    );
-    // nothing is moved before all of it is there
+    // a disk that is nearly full may take a small transaction after it refused a large one: each step waits for what it builds on
     await written.done();
+    const parts = ends.length;
+    await image.batch(() => {
+      this.#putMeta(batch, stampBound());
+      this.#isPart(meta.put(MOVING, movingOf({ first: 0, parts, clear })));
+    });
     for (let part = 0; part < parts; part++) {
       const moved = entries.slice(ends[part - 1] ?? 0, ends[part]);
-      written.add(image.batch(() => this.#move(moved, { first: part, parts, clear })));
-      await turn();
+      await image.batch(() => this.#move(moved, { first: part, parts, clear }));
     }
-    await written.done();
   }
 
   /** One part goes to its place, and what says so goes on. */
