@@ -39,7 +39,7 @@ interface Moving {
  */
 export class ImageWriter {
   readonly #files: ImageFiles;
-  /** Of the parts of transactions: most have one together. */
+  /** Of the writes of a transaction, most of which have one together. */
   #lastPart: Promise<unknown> | null = null;
   /** The large batch that is on its way: what comes behind it waits. */
   #large: Promise<unknown> | null = null;
@@ -89,16 +89,18 @@ export class ImageWriter {
   async #writeLarge(batch: StoreBatch, stampBound: () => number): Promise<void> {
     const { image, meta, staged } = this.#files;
     const { entries, clear } = batch;
-    const written = new Written();
+    const staging: Promise<unknown>[] = [];
     const ends: number[] = [];
     for (let first = 0; first < entries.length; first = ends.at(-1) as number) {
       const part = partFrom(entries, first);
-      written.add(staged.put(partKey(ends.length), encodePart(entries, part)));
+      const write = staged.put(partKey(ends.length), encodePart(entries, part));
+      this.#isPart(write);
+      staging.push(write);
       ends.push(part.end);
       await turn();
     }
     // a disk that is nearly full may take a small transaction after it refused a large one: each step waits for what it builds on
-    await written.done();
+    await Promise.all(staging);
     const parts = ends.length;
     await image.batch(() => {
       this.#putMeta(batch, stampBound());
@@ -121,8 +123,8 @@ export class ImageWriter {
   }
 
   /**
-   * A write within a transaction, which is waited for as a whole. Where the one before it fails just then, lmdb rejects this one too: that is
-   * nobody's unhandled rejection, for the whole tells it.
+   * A write of several that are waited for as a whole. Where one fails before that, lmdb may reject this one too: that is nobody's unhandled
+   * rejection, for the whole tells it.
    */
   #isPart(write: Promise<unknown>): void {
     if (write === this.#lastPart) return;
@@ -145,22 +147,6 @@ export class ImageWriter {
     if (batch.aside !== undefined) this.#isPart(meta.put(ASIDE, Buffer.from(batch.aside)));
     // a bound that rides in a batch spares the synchronous write that would stop the event loop
     this.#isPart(meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(stampBound, batch.stampBound)))));
-  }
-}
-
-/** Writes that are waited for together: one that fails meanwhile is nobody's unhandled rejection. */
-class Written {
-  #writes: Promise<unknown>[] = [];
-
-  add(write: Promise<unknown>): void {
-    write.catch(commitCause);
-    this.#writes.push(write);
-  }
-
-  async done(): Promise<void> {
-    const writes = this.#writes;
-    this.#writes = [];
-    await Promise.all(writes);
   }
 }
 
