@@ -7,7 +7,7 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
 const report = process.env['VITEST_JSON'];
 
 /** Folders whose tests start clusters of real processes. */
-const CLUSTERS = ['cluster', 'cli', 'clients', 'bench'].map((folder) => `test/${folder}/**/*.test.ts`);
+const CLUSTERS = ['cluster', 'cli', 'clients', 'bench', 'examples'].map((folder) => `test/${folder}/**/*.test.ts`);
 
 const common = {
   pool: 'forks',
@@ -34,7 +34,8 @@ export default defineConfig({
           name: 'inside',
           include: ['test/**/*.test.ts'],
           exclude: ['test/outside/**', ...CLUSTERS],
-          maxWorkers: 2,
+          // one more than cores: a node without a disk begins with the next second, which many of them wait for
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

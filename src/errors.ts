@@ -1,4 +1,4 @@
-/** The stable first words of every error a client can see; a client may branch on them. */
+/** The stable first words of every error that a client can see, and the client library's own; a caller may branch on them. */
 export type ErrorCode =
   | 'ERR'
   | 'WRONGTYPE'
@@ -17,12 +17,21 @@ export type ErrorCode =
   | 'BEHIND'
   | 'CHANGED'
   | 'CROSSCLASS'
+  | 'CASCADE'
+  | 'UNAVAILABLE'
+  | 'REFUSED'
   | 'CONFIG'
   | 'PORTBUSY'
   | 'PROTOCOL'
   | 'LIMIT'
   | 'HISTORY'
   | 'STORE'
+  // of the client library: no server says these
+  | 'ConsistencyLost'
+  | 'QueueFull'
+  | 'DeadlineExceeded'
+  | 'Closed'
+  | 'DecodeFailed'
   | 'Internal';
 
 /** What a caller may expect of doing the same thing again. */
@@ -49,4 +58,9 @@ export function toCausewayError(thrown: unknown): CausewayError {
   if (thrown instanceof CausewayError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new CausewayError('Internal', message, { cause: thrown });
+}
+
+/** Whether a server, of ours or another, says that it has no such command; by its words, for there is no code for it. */
+export function isUnknownCommand(thrown: unknown): boolean {
+  return thrown instanceof Error && /unknown command/i.test(thrown.message);
 }

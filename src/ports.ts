@@ -45,6 +45,8 @@ export interface StoreBatch {
  */
 export interface Store {
   load(): StoredImage;
+  /** The encoded state of a key as of the last batch that is on disk, or a later one; null for none. At once. */
+  read(key: Uint8Array): Uint8Array | null;
   /** Raises the incarnation to at least `atLeast`, on disk before it returns. */
   nextIncarnation(atLeast: number): number;
   /** The first incarnation on this disk, while an earlier one may have promised something to a quorum on a disk that was lost; 0 where that is known. */
@@ -66,7 +68,7 @@ export interface PeerConnection {
   readonly kind: LinkKind;
   /** The node number that this end dialled, null for one that was accepted. */
   readonly dialledNode: number | null;
-  /** Hands a frame over; order is kept. The bytes must not change afterwards. */
+  /** Hands a frame over; order is kept. The bytes may change once they were flushed. */
   send(frame: Uint8Array): void;
   /** Gives what was handed over to the kernel at once; otherwise that is done after this piece of work. */
   flush(): void;
@@ -198,4 +200,76 @@ export interface QuorumWitness {
   quorumMark(): number;
   /** On disk before it returns. */
   setQuorumMark(mark: number): void;
+}
+
+/** What a key shows in the second level; `gone` takes it away. */
+export type SecondLevelKind = 'string' | 'hash' | 'set' | 'gone';
+
+/** One key as the second level is to show it. */
+export interface SecondLevelWrite {
+  /** Latin1, without the prefix that the second level puts before it. */
+  readonly key: string;
+  readonly kind: SecondLevelKind;
+  /** A string: its value. A hash: field, value, field … A set: its members. They must not change until the write is done. */
+  readonly parts: readonly Uint8Array[];
+  /** Unix milliseconds, Infinity for never. */
+  readonly expiresAtMs: number;
+  /** `stamp-origin-seq` of the write that a plain string shows; empty for all else. */
+  readonly version: string;
+  /** Rises with every write of one holder. */
+  readonly seq: number;
+}
+
+/**
+ * What became of a write: it is there; all of it was there; a later one of the same holder is there; a later holder's is there; it came
+ * when the lease was over; another holder before wrote a later version; or the second level refused it.
+ */
+export type SecondLevelVerdict = 'written' | 'same' | 'old' | 'fenced' | 'late' | 'newer' | 'refused';
+
+/** Whether this node is the one that writes. */
+export interface SecondLevelLease {
+  readonly isHeld: boolean;
+  /** The number of the holder's time in office: each later holder has a higher one. */
+  readonly epoch: number;
+  /** Until when writes are taken, by the second level's own clock. */
+  readonly untilMs: number;
+  /** Changes when the second level may have lost something: another process answers now. */
+  readonly identity: string;
+}
+
+/** A value as it was mirrored, found unchanged. */
+export interface SecondLevelValue {
+  readonly value: Uint8Array;
+  readonly version: string;
+  readonly expiresAtMs: number;
+}
+
+export type SecondLevelDone<T> = (error: CausewayError | null, result: T | null) => void;
+
+/**
+ * A store beside the node that may be slow, away, restarted empty, or written by others. Every call ends, within a bound, by `done`: never
+ * before it returns. Calls are refused at once where the ones before have failed.
+ */
+export interface SecondLevel {
+  /** Takes or keeps the right to write. An epoch that is given is at least `epochMin`. */
+  hold(epochMin: number, done: SecondLevelDone<SecondLevelLease>): void;
+  /** Verdicts in the order of the writes. `isRepair` asks for what is there to be compared first. */
+  write(
+    writes: readonly SecondLevelWrite[],
+    lease: SecondLevelLease,
+    isRepair: boolean,
+    done: SecondLevelDone<readonly SecondLevelVerdict[]>,
+  ): void;
+  /** The values of keys, null where there is none, it is not ours, or it is no plain string. */
+  read(keys: readonly string[], done: SecondLevelDone<readonly (SecondLevelValue | null)[]>): void;
+  /** About `count` keys that were mirrored from a cursor on ('' begins); the next cursor, null at the end. */
+  scan(
+    cursor: string,
+    count: number,
+    done: SecondLevelDone<{ readonly keys: readonly string[]; readonly next: string | null }>,
+  ): void;
+  /** Tells who listens on a channel. */
+  publish(channel: string, message: string, done: SecondLevelDone<number>): void;
+  /** Gives up the right to write and the connections. */
+  close(done: () => void): void;
 }

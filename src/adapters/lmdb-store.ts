@@ -5,7 +5,7 @@ import type { QuorumWitness, Store, StoreBatch, StoredImage } from '../ports.ts'
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { commitCause, makePrivate, privateFolder, storeError } from './store-failure.ts';
 import { ASIDE, IMAGE, IMAGE_BOUND, ImageWriter } from './image-writer.ts';
-import { readStored } from './store-keys.ts';
+import { readStored, storeKeyOf } from './store-keys.ts';
 
 /** The layout that this code writes; what it does not know it does not touch. */
 const FORMAT_VERSION = 2;
@@ -95,6 +95,14 @@ export class LmdbStore implements Store, QuorumWitness {
     });
   }
 
+  read(key: Uint8Array): Uint8Array | null {
+    return this.#guarded(() => {
+      const storeKey = storeKeyOf(key);
+      const value = this.#entries.get(storeKey);
+      return value === undefined ? null : plain((readStored(storeKey, value) ?? unshaped())[1]);
+    });
+  }
+
   nextIncarnation(atLeast: number): number {
     return this.#guarded(() => {
       let incarnation = 0;
@@ -156,8 +164,8 @@ export class LmdbStore implements Store, QuorumWitness {
     try {
       for (const { key, value } of this.#entries.getRange({})) {
         const entry = readStored(key, value);
-        if (entry === null) throw new Error('an entry has an impossible shape');
-        yield [plain(entry[0]), plain(entry[1])];
+        const [ours, state] = entry ?? unshaped();
+        yield [plain(ours), plain(state)];
       }
     } catch (error) {
       throw this.#fail(error);
@@ -206,6 +214,10 @@ export class LmdbStore implements Store, QuorumWitness {
     this.#failure ??= storeError(cause, this.#folder, MOVE_AWAY);
     return this.#failure;
   }
+}
+
+function unshaped(): never {
+  throw new Error('an entry has an impossible shape');
 }
 
 /** Makes this process the owner of the folder in one transaction, so that of two that try at once one is refused. */

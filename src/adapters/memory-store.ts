@@ -37,6 +37,11 @@ export class MemoryStore extends MemoryCommits<StoreBatch> implements Store, Quo
     };
   }
 
+  read(key: Uint8Array): Uint8Array | null {
+    this.refuseIfOver();
+    return this.#disk.entries.get(latin1Of(key, 0, key.length)) ?? null;
+  }
+
   nextIncarnation(atLeast: number): number {
     this.refuseIfOver();
     const isFirst = this.#disk.incarnation === 0;

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
-import type { RawData, WebSocket } from 'ws';
+import { WebSocket, type RawData } from 'ws';
 import type { LinkKind, PeerConnection } from '../ports.ts';
+import { descriptorOf, writeNow, type NumberedSocket } from './socket-write.ts';
+import { FrameReader, frameRoom, joinFrames, JOINED_BYTES_MAX } from './ws-frames.ts';
 
 /** The subprotocol both ends must name, with the version of the frames (`causal/peer-frames.ts`): of another one none is sent. */
 export const PEER_PROTOCOL = 'causeway.2';
@@ -28,8 +30,9 @@ export interface ConnectionParts {
   readonly kind: LinkKind;
   readonly dialledNode: number | null;
   readonly webSocket: WebSocket;
-  /** The socket under it, for corking. */
+  /** The socket under it, on which `ws` has just begun to listen. */
   readonly socket: Socket;
+  readonly frameBytesMax: number;
 }
 
 export interface ConnectionEvents {
@@ -46,9 +49,11 @@ export class WsConnection implements PeerConnection {
   /** Fulfilled when the socket under it is gone. */
   readonly gone: Promise<void>;
   readonly #webSocket: WebSocket;
-  readonly #socket: Socket;
+  readonly #numbered: NumberedSocket;
   readonly #events: ConnectionEvents;
-  #isCorked = false;
+  /** What is to leave together. */
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
   #isOver = false;
   #failure: string | null = null;
 
@@ -57,37 +62,65 @@ export class WsConnection implements PeerConnection {
     this.kind = parts.kind;
     this.dialledNode = parts.dialledNode;
     this.#webSocket = parts.webSocket;
-    this.#socket = parts.socket;
+    const { socket } = parts;
+    this.#numbered = { socket, descriptor: descriptorOf(socket) };
     this.#events = events;
-    this.#socket.setNoDelay(true);
-    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const reader = this.#readPast(parts);
     this.#webSocket.on('message', (data, isBinary) => this.#received(data, isBinary));
-    this.#webSocket.on('error', (error) => (this.#failure ??= error.message));
+    this.#webSocket.on('error', (error) => {
+      reader.stop();
+      this.#failure ??= error.message;
+    });
     this.#webSocket.on('close', (code, reason) => this.#closed(code, reason));
     this.gone = new Promise((resolve) => this.#webSocket.once('close', () => resolve()));
   }
 
+  /** Whole messages are taken before `ws` sees them. */
+  #readPast({ socket, dialledNode, frameBytesMax }: ConnectionParts): FrameReader {
+    const listeners = socket.listeners('data');
+    const reader = new FrameReader({
+      isMasked: dialledNode === null,
+      frameBytesMax,
+      message: (bytes) => {
+        if (!this.#isOver) this.#events.frame(this, bytes);
+      },
+      rest: (chunk) => {
+        for (const listener of listeners) listener.call(socket, chunk);
+      },
+    });
+    socket.removeAllListeners('data');
+    socket.on('data', (chunk: Buffer) => reader.take(chunk));
+    return reader;
+  }
+
   get bufferedBytes(): number {
-    return this.#webSocket.bufferedAmount;
+    return this.#waitingBytes + this.#webSocket.bufferedAmount;
   }
 
   send(frame: Uint8Array): void {
     if (this.#isOver) return;
     if (this.kind === 'control' && this.bufferedBytes > CONTROL_UNREAD_BYTES_MAX)
       return this.#end(CLOSE_NORMAL, `over ${CONTROL_UNREAD_BYTES_MAX} bytes that it does not read`);
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.#socket.cork();
-      process.nextTick(() => this.flush());
-    }
-    // A failed send closes the connection; that event tells.
-    this.#webSocket.send(frame, { binary: true }, ignore);
+    const room = frameRoom(frame);
+    if (this.#waitingBytes + room > JOINED_BYTES_MAX) this.flush();
+    // A copy: the memory of a frame is used again. A failed send closes the connection; that event tells.
+    if (room > JOINED_BYTES_MAX) return this.#webSocket.send(Buffer.from(frame), { binary: true }, ignore);
+    if (this.#waiting.push(frame) === 1) queueMicrotask(() => this.flush());
+    this.#waitingBytes += room;
   }
 
   flush(): void {
-    if (!this.#isCorked) return;
-    this.#isCorked = false;
-    this.#socket.uncork();
+    const frames = this.#waiting;
+    if (frames.length === 0) return;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return;
+    const bytes = joinFrames(frames, this.dialledNode !== null);
+    const taken = writeNow(this.#numbered, bytes, bytes.length);
+    // a copy: the others are written over before the stream has given them to the kernel
+    if (taken < bytes.length) this.#numbered.socket.write(Buffer.from(bytes.subarray(taken)));
   }
 
   close(reason: string): void {
@@ -106,6 +139,7 @@ export class WsConnection implements PeerConnection {
   #end(code: number, reason: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.flush();
     this.#webSocket.close(code, shortened(reason));
     const cut = setTimeout(() => this.#webSocket.terminate(), CLOSE_GRACE_MS);
     cut.unref();

@@ -82,6 +82,8 @@ export class Dialler {
     try {
       webSocket = new WebSocket(new URL(PEER_PATHS[this.#options.kind], this.#url), this.#options.protocol, {
         perMessageDeflate: false,
+        // in the order in which they came, beside those that are read past it
+        allowSynchronousEvents: true,
         followRedirects: false,
         autoPong: false,
         maxPayload: this.#options.frameBytesMax,

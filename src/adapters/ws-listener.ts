@@ -46,6 +46,8 @@ export class WsListener {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      // in the order in which they came, beside those that are read past it
+      allowSynchronousEvents: true,
       autoPong: false,
       maxPayload: options.frameBytesMax,
       handleProtocols: () => options.protocol,

@@ -218,7 +218,9 @@ export class WsTransport {
       },
       closed: (over, reason) => this.#closed(over, reason),
     };
-    const connection = new WsConnection({ id: this.#nextId++, kind, dialledNode, webSocket, socket }, events);
+    const { frameBytesMax } = this.#limits;
+    const parts = { id: this.#nextId++, kind, dialledNode, webSocket, socket, frameBytesMax };
+    const connection = new WsConnection(parts, events);
     this.#connections.set(connection.id, connection);
     const secret = this.#options.secret ?? null;
     if (secret === null) this.#events.opened(connection);

@@ -21,7 +21,8 @@ export class ByteRange {
 
   /** Points this view at `buf[start..end)` and returns it. */
   set(buf: Uint8Array, start: number, end: number): this {
-    this.buf = buf;
+    // nearly always the same: that it is one of this object's need not be noted for the collector then
+    if (this.buf !== buf) this.buf = buf;
     this.start = start;
     this.end = end;
     return this;

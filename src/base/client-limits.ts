@@ -48,8 +48,28 @@ export const CLIENTS_DEFAULT = 10_000;
 export const PATTERN_BYTES_MAX = 131_072;
 /** Channels and patterns of one client. Past it: error. */
 export const SUBSCRIPTIONS_MAX = 1_000_000;
+/** Keys that have to be fetched from elsewhere for one request. Past it: error. */
+export const FETCH_KEYS_MAX = 1_000;
+/** Keys that a node fetches at a time. Past it: error. */
+export const FETCHES_MAX = 10_000;
+/** Loads of clients that a node knows of at a time, its own and those that it decides about, which may be the same (CW.LEASE). Past it: error. */
+export const LEASES_MAX = 10_000;
+/** How long a client may load, and how long one may wait for another's load. Past them: error. */
+export const LEASE_MS_MAX = 600_000;
+export const LEASE_WAIT_MS_MAX = 10_000;
 /** Keys that one client watches. Past it: error. */
 export const WATCHED_KEYS_MAX = 100_000;
+/** Prefixes of one client (CLIENT TRACKING … BCAST), and bytes of one. Past them: error. */
+export const TRACKED_PREFIXES_MAX = 128;
+export const TRACKED_PREFIX_BYTES_MAX = 256;
+/** Keys of which a node knows who has read them (CONFIG tracking-table-max-keys). Past it the oldest are told as changed. */
+export const TRACKED_KEYS_DEFAULT = 1_000_000;
+/** What a client has not taken yet: past it invalidations are dropped, and it is told that everything has changed when it takes them again. */
+export const TRACKING_OUTPUT_BYTES_MAX: number = 4 * 1024 * 1024;
+/** Readers of a node's change feed. Past it: error. */
+export const FEEDS_MAX = 1_000;
+/** What a reader of the change feed has not taken yet: past it nothing is sent to it until it has taken some, and it may lose its place. */
+export const FEED_OUTPUT_BYTES_MAX: number = 1024 * 1024;
 /** Distinct error codes that INFO errorstats tells apart; the rest are counted together. */
 export const ERROR_CODES_MAX = 128;
 /** Arguments, and bytes of one argument, that SLOWLOG keeps of a request. */

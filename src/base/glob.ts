@@ -1,4 +1,4 @@
-import type { ByteRange } from './bytes.ts';
+import { latin1Of, type ByteRange } from './bytes.ts';
 
 /** One element of a compiled pattern: a byte, or one of these, or CLASS + the number of a class. */
 const ANY = 256;
@@ -39,6 +39,13 @@ export class Glob {
   /** Whether every text matches. */
   get matchesAll(): boolean {
     return this.#tokens.length === 1 && this.#tokens[0] === STAR;
+  }
+
+  /** What every text that matches begins with (latin1), as far as the pattern says it byte by byte. */
+  get prefix(): string {
+    const end = this.#nocase ? 0 : this.#tokens.findIndex((token) => token >= ANY);
+    const length = end < 0 ? this.#tokens.length : end;
+    return latin1Of(Uint8Array.from(this.#tokens.subarray(0, length)), 0, length);
   }
 
   /** Whether the whole text matches. */

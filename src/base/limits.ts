@@ -16,5 +16,9 @@ export const RANDOM_SAMPLES_MAX: number = 1024 * 1024;
 /** Characters of a decimal number's text, what INCRBYFLOAT makes included: beyond it a number counts as infinite. */
 export const DECIMAL_CHARS_MAX = 400;
 
-/** Places that one SCAN looks at; a larger COUNT is taken as this. */
-export const SCAN_COUNT_MAX: number = 1024 * 1024;
+/** Keys that one SCAN is to give, and a tenth of the places that it looks at: a larger COUNT is taken as this, so that no call is a pause. */
+export const SCAN_COUNT_MAX: number = 32 * 1024;
+
+/** A content type that came by HTTP, and the versions of one condition there. */
+export const HTTP_TYPE_CHARS_MAX = 256;
+export const HTTP_VERSIONS_CHARS_MAX = 4_096;

@@ -1,6 +1,7 @@
 import { latin1Of } from '../base/bytes.ts';
 import { VarintCursor } from '../base/varint.ts';
 import { incarnationOf, INCARNATION_MAX, isOrigin } from '../clock/origin.ts';
+import { isFillStamp } from '../clock/stamp.ts';
 import { parseCommand } from '../crdt/document-edits.ts';
 import { parseJson } from '../crdt/document-json.ts';
 import { isDocumentUpdate } from '../crdt/document.ts';
@@ -119,7 +120,7 @@ class UpdatesCheck {
       const valueAt = has.field ? this.#part() : fieldAt;
       if (has.value) this.#part();
       if (hasTime) this.#time(kind);
-      if (has.base) this.#base();
+      if (has.base) this.#base(kind);
       if (isOfDocument) this.#document(kind, fieldAt, valueAt);
     }
   }
@@ -145,10 +146,12 @@ class UpdatesCheck {
     this.#timeMs = atMs;
   }
 
-  #base(): void {
+  #base(kind: number): void {
     const origin = this.#number();
     if (origin !== 0 && !isOrigin(origin)) refuse('a base names no origin');
-    if (this.#number() < 0) refuse('a base has no sequence');
+    const seq = this.#number();
+    if (seq < 0) refuse('a base has no sequence');
+    if (kind === UpdateKind.Fill && (origin !== 0 || !isFillStamp(seq))) refuse('a fill has no stamp of one');
   }
 
   #document(kind: number, fieldAt: number, valueAt: number): void {

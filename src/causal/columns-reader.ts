@@ -3,6 +3,7 @@ import { incarnationOf, type Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Update, UpdateKind } from '../crdt/update.ts';
+import { ColumnsKeys } from './columns-keys.ts';
 import { nextTime, PARTS, TIMELESS, type Columns } from './columns.ts';
 
 const NONE: readonly (readonly [Origin, number])[] = [];
@@ -58,6 +59,19 @@ export class ColumnsReader {
     fork.#kindLeft = this.#kindLeft;
     fork.#timeMs = this.#timeMs;
     return fork;
+  }
+
+  /** The keys of all updates from the next transaction on. */
+  keys(): ColumnsKeys {
+    const { bytes, lengthsAt } = this.#columns;
+    return new ColumnsKeys({
+      kinds: new VarintCursor(bytes, this.#kinds.at),
+      kindsEnd: lengthsAt,
+      kind: this.#kind,
+      kindLeft: this.#kindLeft,
+      lengths: new VarintCursor(bytes, this.#lengths.at),
+      contentAt: this.#contentAt,
+    });
   }
 
   /** The stamp of the next transaction. */

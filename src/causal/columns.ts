@@ -4,6 +4,7 @@ import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import { UPDATE_KIND_MAX, UpdateKind, type Update } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 
 /**
  * Consecutive transactions of one origin as columns: what the log keeps, what a frame carries and what is applied from, one run of
@@ -66,6 +67,7 @@ table[UpdateKind.DocumentSet] = parts(true, false, true, false, false);
 table[UpdateKind.DocumentEdit] = parts(true, true, true, false, true);
 table[UpdateKind.DeleteDocument] = parts(true, false, false, false, false);
 table[UpdateKind.DocumentGeneration] = parts(true, false, true, false, true);
+table[UpdateKind.Fill] = parts(true, false, true, true, true);
 
 /** By kind; null for numbers that no kind has. */
 export const PARTS: readonly (Parts | null)[] = table;
@@ -178,7 +180,7 @@ export class ColumnsBuilder {
   }
 
   /** The bytes of what was collected, for the caller to keep, with so many that are its own before them; begins anew. */
-  take(room = 0): Uint8Array {
+  take(room = 0, memory: ChunkMemory | null = null): Uint8Array {
     this.#endTransaction();
     this.#endRun();
     const columns = [this.#stamps, this.#deps, this.#counts, this.#kinds, this.#lengths, this.#numbers];
@@ -188,7 +190,7 @@ export class ColumnsBuilder {
     columns.push(this.#content);
     let length = room;
     for (const column of columns) length += column.length;
-    const bytes = new Uint8Array(length);
+    const bytes = memory === null ? new Uint8Array(length) : memory.allocate(length);
     let at = room;
     for (const column of columns) {
       at = copyInto(bytes, at, column);

@@ -18,6 +18,7 @@ export function helloOf({ identity, vector, membership }: Replica, kind: 'bulk' 
     rules: identity.rules,
     applied: [...vector.entries()],
     beganAtEpoch: membership.began.epoch,
+    takesMessages: true,
   };
 }
 

@@ -34,6 +34,8 @@ export interface ReplicationLimits {
   readonly sentPerTurnBytes: number;
   /** Bytes of small chunks that are made one for a peer that is behind. */
   readonly joinedBytesMax: number;
+  /** Memory of the log is taken, and used again, in pieces of so many bytes. */
+  readonly logPieceBytes: number;
   /** Changed keys that are encoded for the store in a turn; past it the rest of the batch waits for the next turns. */
   readonly storedPerTurn: number;
   /** Updates of peers that are applied in a turn, about; past it the rest waits for the next turn, and requests go before it. */
@@ -61,6 +63,7 @@ export const REPLICATION_LIMITS: ReplicationLimits = {
   snapshotEntriesPerFrame: 512,
   sentPerTurnBytes: 128 * KIB,
   joinedBytesMax: 64 * KIB,
+  logPieceBytes: MIB,
   storedPerTurn: 1_000,
   appliedPerTurn: 2_000,
 };

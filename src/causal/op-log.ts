@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 import { joinColumns } from './columns-join.ts';
 import { FRAME_ROOM_BYTES } from './peer-frames.ts';
 
@@ -34,11 +35,13 @@ class OriginLog {
   #chunks: (Chunk | undefined)[] = [];
   /** The place of the first chunk. */
   #head = 0;
+  readonly #memory: ChunkMemory | null;
   base: number;
   last: number;
   bytes = 0;
 
-  constructor(base: number) {
+  constructor(base: number, memory: ChunkMemory | null) {
+    this.#memory = memory;
     this.base = base;
     this.last = base;
   }
@@ -88,7 +91,7 @@ class OriginLog {
     if (to - from < JOINED_MIN) return first;
     const parts = this.#chunks.slice(from, to) as Chunk[];
     const joined: Chunk = { ...first, last: next - 1, bytes: joinColumns(parts), room: FRAME_ROOM_BYTES };
-    for (const part of parts) this.bytes -= part.bytes.length;
+    for (const part of parts) this.#gone(part);
     this.bytes += joined.bytes.length;
     this.#replace(from, to, joined);
     return joined;
@@ -107,10 +110,15 @@ class OriginLog {
   dropWhile(gone: (chunk: Chunk) => boolean): void {
     for (let chunk = this.#chunks[this.#head]; chunk !== undefined && gone(chunk); chunk = this.#chunks[this.#head]) {
       this.#chunks[this.#head++] = undefined;
-      this.bytes -= chunk.bytes.length;
+      this.#gone(chunk);
       this.base = chunk.last;
     }
     this.#cutHead();
+  }
+
+  #gone({ bytes }: Chunk): void {
+    this.bytes -= bytes.length;
+    this.#memory?.release(bytes);
   }
 
   #cutHead(): void {
@@ -139,15 +147,18 @@ class OriginLog {
 export class OpLog {
   readonly #logs: Map<Origin, OriginLog> = new Map();
   readonly #limits: LogLimits;
+  /** Where chunks of the own stream lie; null where that is not used again. */
+  readonly #memory: ChunkMemory | null;
 
-  constructor(limits: LogLimits) {
+  constructor(limits: LogLimits, memory: ChunkMemory | null = null) {
     this.#limits = limits;
+    this.#memory = memory;
   }
 
   append(chunk: Chunk): void {
     const log = this.#logs.get(chunk.origin);
     if (log === undefined) {
-      const begun = new OriginLog(chunk.first - 1);
+      const begun = new OriginLog(chunk.first - 1, this.#memory);
       this.#logs.set(chunk.origin, begun);
       begun.append(chunk);
     } else if (chunk.last > log.last) {
@@ -158,7 +169,7 @@ export class OpLog {
   /** Says that everything of an origin up to `seq` is here without being in the log (from the store or a snapshot). */
   startAfter(origin: Origin, seq: number): void {
     const log = this.#logs.get(origin);
-    if (log === undefined) this.#logs.set(origin, new OriginLog(seq));
+    if (log === undefined) this.#logs.set(origin, new OriginLog(seq, this.#memory));
     else if (seq > log.last) log.restart(seq);
   }
 

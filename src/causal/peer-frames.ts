@@ -27,6 +27,8 @@ export interface HelloFrame {
   readonly applied: VectorEntries;
   /** The epoch at which the sender had joined when its keyspace began; 0 for one that was never removed. */
   readonly beganAtEpoch: number;
+  /** Whether the sender takes frames of the type `message`. */
+  readonly takesMessages: boolean;
 }
 
 /** Replaces what the sender of this frame wants sent: all origins of these nodes, after the vector. */
@@ -112,6 +114,13 @@ export interface StrongBytesFrame {
   readonly bytes: Uint8Array;
 }
 
+/** What a node tells another one beside its stream: in no order with that, and lost with the connection. On the control connection. */
+export interface MessageFrame {
+  readonly type: 'message';
+  readonly channel: string;
+  readonly bytes: Uint8Array;
+}
+
 export type PeerFrame =
   | HelloFrame
   | WantFrame
@@ -124,7 +133,8 @@ export type PeerFrame =
   | SnapshotEntriesFrame
   | SnapshotEndFrame
   | MembershipFrame
-  | StrongBytesFrame;
+  | StrongBytesFrame
+  | MessageFrame;
 
 /** What a node keeps of itself beside the entries: one cut with them. */
 export interface NodeMeta {

@@ -27,6 +27,7 @@ export class PeerSession {
   control: number | null = null;
   incarnation: number = 0;
   startId: string = '';
+  takesMessages: boolean = false;
 
   // what goes out
   wanted: Set<number> = new Set();
@@ -37,6 +38,8 @@ export class PeerSession {
   cursors: Map<Origin, number> = new Map();
   asked: AskedRange[] = [];
   snapshot: OutgoingSnapshot | null = null;
+  /** Whether it asked for a snapshot that could not be cut yet. */
+  awaitsSnapshot: boolean = false;
   sentBytes: number = 0;
   takenBytes: number = 0;
   rowsSent: Map<number, Row> = new Map();

@@ -2,6 +2,7 @@ import type { NodeNumber, Origin } from '../clock/origin.ts';
 import { incarnationOf, isOrigin, nodeOf, originOf } from '../clock/origin.ts';
 import type { HybridClock } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
+import { ChunkMemory } from './chunk-memory.ts';
 import { HoldBack } from './hold-back.ts';
 import type { ReplicationLimits } from './limits.ts';
 import { Members, type Known, type Member } from './members.ts';
@@ -47,7 +48,11 @@ export class Replica {
   readonly stable: VersionVector = new VersionVector();
   /** What of `vector` survives a kill -9 here. */
   durable: VersionVector = new VersionVector();
+  /** The share of the limits of a turn that this one has. */
+  pace = 1;
   readonly log: OpLog;
+  /** Where the chunks of the own stream lie. */
+  readonly chunkMemory: ChunkMemory;
   readonly holdBack: HoldBack;
   /**
    * Floors of the incarnations whose closing is applied here: all that they made up to their cut is here then, and what is beyond
@@ -67,7 +72,8 @@ export class Replica {
     this.clock = clock;
     this.members = new Members(members, identity.nodeNumber);
     this.membership = new Membership(this);
-    this.log = new OpLog(limits);
+    this.chunkMemory = new ChunkMemory(limits.logPieceBytes);
+    this.log = new OpLog(limits, this.chunkMemory);
     this.holdBack = new HoldBack({ bytesMax: limits.holdBackBytesMax, skewMsMax: limits.skewMsMax });
   }
 

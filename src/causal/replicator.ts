@@ -61,7 +61,7 @@ export class Replicator {
     this.#codec = codec;
     this.#sender = sender;
     this.#host = host;
-    this.#snapshots = new SnapshotIntake(replica);
+    this.#snapshots = new SnapshotIntake(replica, () => host.staging());
     this.#sources = new Sources(replica);
     this.#missing = new MissingCauses(replica);
     this.#dropped = new DroppedStreams(replica);
@@ -165,6 +165,7 @@ export class Replicator {
     state.node = member;
     session.heardAtMs = now.monotonicMs;
     session.helloApplied = new VersionVector(frame.applied);
+    session.takesMessages = frame.takesMessages;
     const old = state.kind === 'bulk' ? session.bulk : session.control;
     if (old !== null && old !== link) this.#closeLink(old, REPLACED);
     if (state.kind === 'bulk') {
@@ -298,11 +299,9 @@ export class Replicator {
         this.#fetch(session, frame);
         return;
       case 'truncated':
-        this.#askSnapshot(session);
-        return;
+        return this.#askSnapshot(session);
       case 'snapshot-request':
-        this.#sender.beginSnapshot(session);
-        return;
+        return this.#sender.beginSnapshot(session);
       case 'snapshot-begin':
       case 'snapshot-entries':
       case 'snapshot-end':
@@ -313,8 +312,9 @@ export class Replicator {
         this.#membership(session, frame);
         return;
       case 'strong':
-        this.#host.strong(session.member.nodeNumber, frame.bytes);
-        return;
+        return this.#host.strong(session.member.nodeNumber, frame.bytes);
+      case 'message':
+        return this.#host.message(frame);
       case 'hello':
         throw new CausewayError('PROTOCOL', 'a second hello');
     }

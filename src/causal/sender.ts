@@ -15,6 +15,8 @@ export interface SnapshotStore {
   openSnapshot(): SnapshotCursor;
   closeSnapshot(cursor: SnapshotCursor): void;
   readonly flushMark: FlushMark | null;
+  /** While a change of all keys is made there is no cut of them. */
+  readonly pending: { readonly isOfAll: boolean };
 }
 
 /** Moves the peers' cursors through the log as their windows allow: what was asked for first, then a snapshot, then the streams. */
@@ -33,9 +35,10 @@ export class Sender {
   /** Sends as much as a turn and the window allow; says whether it stopped for the turn's sake. */
   pump(session: PeerSession): boolean {
     const { windowBytes, sentPerTurnBytes } = this.replica.limits;
-    const untilBytes = session.sentBytes + sentPerTurnBytes;
+    const untilBytes = session.sentBytes + sentPerTurnBytes * this.replica.pace;
     const hasRoom = (): boolean => session.inFlightBytes < windowBytes && session.sentBytes < untilBytes;
     this.#pumpAsked(session, hasRoom);
+    if (session.awaitsSnapshot) this.beginSnapshot(session);
     while (session.snapshot !== null && hasRoom()) this.#pumpSnapshot(session);
     for (let sent = true; sent && hasRoom();) sent = this.#pumpRound(session);
     return session.sentBytes >= untilBytes && session.inFlightBytes < windowBytes;
@@ -135,6 +138,8 @@ export class Sender {
 
   beginSnapshot(session: PeerSession): void {
     if (session.snapshot !== null || session.bulk === null) return;
+    session.awaitsSnapshot = this.#store.pending.isOfAll;
+    if (session.awaitsSnapshot) return;
     const { vector, stable, clock } = this.replica;
     const running = [...this.replica.runningEntries()].map(([origin, deps]) => [origin, [...deps.entries()]] as const);
     session.sentBytes += this.#send(session.bulk, {
@@ -163,6 +168,7 @@ export class Sender {
   }
 
   dropSnapshot(session: PeerSession): void {
+    session.awaitsSnapshot = false;
     if (session.snapshot === null) return;
     this.#store.closeSnapshot(session.snapshot.cursor);
     session.snapshot = null;

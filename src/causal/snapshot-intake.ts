@@ -1,6 +1,7 @@
 import { nodeOf } from '../clock/origin.ts';
 import { stampOfMs } from '../clock/stamp.ts';
 import { CausewayError } from '../errors.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { PeerFrame } from './peer-frames.ts';
 import type { Now, Replica } from './replica.ts';
 import { SnapshotReceiver, type Snapshot } from './snapshot-receiver.ts';
@@ -8,12 +9,13 @@ import { SnapshotReceiver, type Snapshot } from './snapshot-receiver.ts';
 /** From the request for a snapshot to the moment it may be merged: one at a time, checked whole, and held while its stamp is too far ahead. */
 export class SnapshotIntake {
   readonly #replica: Replica;
-  readonly #receiver: SnapshotReceiver = new SnapshotReceiver();
+  readonly #receiver: SnapshotReceiver;
   /** Whole, but its stamp is too far ahead. */
   #waiting: { readonly snapshot: Snapshot; readonly from: number } | null = null;
 
-  constructor(replica: Replica) {
+  constructor(replica: Replica, staging: () => SlabKeyspace) {
     this.#replica = replica;
+    this.#receiver = new SnapshotReceiver(staging);
   }
 
   /** Whether frames of one are to come. */

@@ -1,9 +1,9 @@
 import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
-import type { EntryState } from '../crdt/entry.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { CausewayError } from '../errors.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { PeerFrame } from './peer-frames.ts';
 
 /** A whole snapshot, staged aside until its end came. */
@@ -13,13 +13,22 @@ export interface Snapshot {
   readonly stable: VersionVector;
   readonly flush: FlushMark | null;
   readonly stamp: Stamp;
-  readonly entries: Map<string, EntryState>;
+  readonly keyspace: SlabKeyspace;
 }
 
-/** Collects a snapshot from one peer at a time; nothing of it is used before it is whole (RULES D6). */
+/**
+ * Collects a snapshot from one peer at a time; nothing of it is used before it is whole (RULES D6). It lies in a keyspace of its own, so outside of
+ * what the garbage collector looks at: as objects five million keys were pauses of seconds.
+ */
 export class SnapshotReceiver {
+  readonly #staging: () => SlabKeyspace;
   #from: number | null = null;
   #staged: Snapshot | null = null;
+  #count = 0;
+
+  constructor(staging: () => SlabKeyspace) {
+    this.#staging = staging;
+  }
 
   get isBusy(): boolean {
     return this.#from !== null;
@@ -50,18 +59,20 @@ export class SnapshotReceiver {
         stable: new VersionVector(frame.stable),
         flush: frame.flush,
         stamp: frame.stamp,
-        entries: new Map(),
+        keyspace: this.#staging(),
       };
+      this.#count = 0;
       return null;
     }
     const staged = this.#staged;
     if (staged === null) throw new CausewayError('PROTOCOL', 'a snapshot without its beginning');
     if (frame.type === 'snapshot-entries') {
-      for (const [key, state] of frame.entries) staged.entries.set(key, state);
+      for (const [key, state] of frame.entries) staged.keyspace.restore(key, state);
+      this.#count += frame.entries.length;
       return null;
     }
-    if (frame.type !== 'snapshot-end' || frame.count !== staged.entries.size) {
-      throw new CausewayError('PROTOCOL', `a snapshot of ${staged.entries.size} entries that says otherwise`);
+    if (frame.type !== 'snapshot-end' || frame.count !== this.#count) {
+      throw new CausewayError('PROTOCOL', `a snapshot of ${this.#count} entries that says otherwise`);
     }
     this.#from = null;
     this.#staged = null;

@@ -4,7 +4,8 @@ import { CausewayError } from '../errors.ts';
 import { NO_KEYS, type KeyTest } from '../keyspace/key-kinds.ts';
 import { DEFAULT_POLICY, type ClassPolicy } from './class-policy.ts';
 import { problemText } from './class-problems.ts';
-import { conflictName, explainClass, ttlText } from './explain-class.ts';
+import { compensateText, conflictName, evictText, explainClass, httpText, ttlText } from './explain-class.ts';
+import { missingText, sourceText } from './source-text.ts';
 import { groupRulesOf, type GroupRules } from './group-rules.ts';
 import { isWeak, type KeyClass } from './key-class.ts';
 import { readClasses } from './read-classes.ts';
@@ -26,6 +27,8 @@ export interface ActiveClassesOptions {
   readonly file?: string | null;
   /** The resolver modules that the policy names, by their paths as written. */
   readonly modules?: ReadonlyMap<string, ResolverModule>;
+  /** The region of a node, by its number: for the rule `region-priority`. */
+  readonly regionOf?: (node: number) => string;
 }
 
 /** The name that reload's messages give to a text that came with a command. */
@@ -52,12 +55,18 @@ export class ActiveClasses {
   /** Conflicts of keys that were found here, by class as the updates. */
   #conflicts: number[];
 
-  constructor({ policy = DEFAULT_POLICY, file = null, modules = new Map() }: ActiveClassesOptions = {}) {
+  constructor({
+    policy = DEFAULT_POLICY,
+    file = null,
+    modules = new Map(),
+    regionOf = String,
+  }: ActiveClassesOptions = {}) {
     this.file = file;
     this.#policy = policy;
     this.#writes = policy.classes.map(() => 0);
     this.#conflicts = policy.classes.map(() => 0);
-    this.resolutions = new Resolutions(new Map([...modules].map(([path, { resolve }]) => [path, resolve])));
+    const resolvers = new Map([...modules].map(([path, { resolve }]) => [path, resolve]));
+    this.resolutions = new Resolutions(resolvers, regionOf);
     const codeDigests = new Map([...modules].map(([path, { codeDigest }]) => [path, codeDigest]));
     this.#codeDigests = codeDigests;
     this.#rulesText = rulesText(policy, codeDigests);
@@ -229,10 +238,19 @@ function changesBetween(before: ClassPolicy, after: ClassPolicy): string[] {
 function byPattern(policy: ClassPolicy): Map<string, string> {
   const meanings = new Map<string, string>();
   for (const { pattern, keyClass } of policy.rules) {
-    const { consistency, conflict, ttlMs, strong } = keyClass;
     if (pattern === null) continue;
+    const { consistency, conflict, strong, mirror, missing, source, evict, compensate, http } = keyClass;
     const rest = strong === undefined ? conflictName(conflict) : `audit ${strong.audit ? 'on' : 'off'}`;
-    meanings.set(JSON.stringify(pattern.text), `${consistency}, ttl ${ttlText(ttlMs)}, ${rest}`);
+    const words = [consistency, `ttl ${ttlText(keyClass)}`, rest];
+    if (strong?.forward === false) words.push('forward off');
+    if (strong !== undefined && strong.reads !== 'strong') words.push(`reads ${strong.reads}`);
+    if (evict !== undefined) words.push(`evict ${evictText(evict)}`);
+    if (mirror !== undefined) words.push(`mirror ${mirror}`);
+    if (source !== undefined) words.push(`source ${sourceText(source)}`);
+    if (missing !== undefined) words.push(`missing ${missingText(missing)}`);
+    if (compensate !== undefined) words.push(`compensate ${compensateText(compensate)}`);
+    if (http !== undefined) words.push(`http ${httpText(http)}`);
+    meanings.set(JSON.stringify(pattern.text), words.join(', '));
   }
   return meanings;
 }

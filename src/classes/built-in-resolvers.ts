@@ -1,5 +1,6 @@
 import { latin1Bytes } from '../base/bytes.ts';
 import { parseDecimal } from '../base/decimal.ts';
+import { nodeOf } from '../clock/origin.ts';
 import { canonicalElements, canonicalMembers, JsonFault, objectText } from './canonical-json.ts';
 import type { BuiltInResolver } from './key-class.ts';
 import { RESOLVER_INPUT_CHARS_MAX } from './limits.ts';
@@ -59,6 +60,19 @@ function extreme(isAhead: (units: bigint, of: bigint) => boolean): Resolver {
       if (best === null || !isAhead(best.units, units)) best = { units, text: value };
     }
     return best?.text ?? '';
+  };
+}
+
+/** The sibling whose region comes first; of regions that are not named none is ahead of another, and of one region the latest is. */
+export function byRegion(regions: readonly string[], regionOf: (node: number) => string): Resolver {
+  const rankOf = ({ dot }: SiblingView): number => {
+    const rank = regions.indexOf(regionOf(nodeOf(dot.origin)));
+    return rank === -1 ? regions.length : rank;
+  };
+  return (siblings) => {
+    let best: SiblingView | null = null;
+    for (const sibling of siblings) if (best === null || rankOf(sibling) <= rankOf(best)) best = sibling;
+    return best?.value ?? '';
   };
 }
 

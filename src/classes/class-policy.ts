@@ -1,7 +1,9 @@
 import { present } from '../base/assert.ts';
-import { writeLatin1, type ByteRange } from '../base/bytes.ts';
+import { latin1Range, writeLatin1, type ByteRange } from '../base/bytes.ts';
+import { SYSTEM_KEY_PREFIX } from '../base/system-keys.ts';
+import { DEFAULT_EVICTION, type EvictionRules } from '../keyspace/eviction/eviction-rules.ts';
 import { DEFAULT_CLASS_NAME, type KeyClass } from './key-class.ts';
-import type { KeyPattern } from './key-pattern.ts';
+import { KeyPattern } from './key-pattern.ts';
 
 /** One pattern with the class that it gives. */
 export interface ClassRule {
@@ -16,10 +18,12 @@ export interface ClassDefinition extends Omit<KeyClass, 'name' | 'index' | 'patt
 }
 
 const BYTES = 256;
+/** What all keys of the product's own match, whatever the file's patterns say of them. */
+const SYSTEM_PATTERN = new KeyPattern('system', latin1Range(`${SYSTEM_KEY_PREFIX}*`).buf);
 
 /**
  * Which class a key is of: the first pattern that matches, in the file's order, decides; keys that none matches are of the default
- * class (`causal`, `lww`, no ttl). Immutable. A look-up allocates nothing: patterns are sorted by the first byte they allow
+ * class (`causal`, `lww`, no ttl), and so are the product's own (SPEC C8), in a class that no list shows. Immutable. A look-up allocates nothing: patterns are sorted by the first byte they allow
  * beforehand, so that it compares a few.
  */
 export class ClassPolicy {
@@ -29,6 +33,8 @@ export class ClassPolicy {
   readonly rules: readonly ClassRule[];
   /** Whether some class is of `consistency: strong`. */
   readonly hasStrong: boolean;
+  /** Which values leave memory first; null where no class says so. */
+  readonly evictionRules: EvictionRules;
   /** The file's own number: the rules of strong keys of a higher one take the place of those in force (SPEC C7). */
   readonly version: number;
   readonly #fallback: ClassRule;
@@ -53,14 +59,19 @@ export class ClassPolicy {
       conflict: { kind: 'lww' },
     };
     this.classes = [...classes, fallback];
+    const saysEviction = classes.some(({ evict }) => evict !== undefined);
+    const evictions = this.classes.map(({ evict }) => evict ?? DEFAULT_EVICTION);
+    this.evictionRules = saysEviction ? { rules: evictions, indexOf: (key) => this.classOf(key).index } : null;
     this.hasStrong = classes.some(({ strong }) => strong !== undefined);
     this.#fallback = { pattern: null, keyClass: fallback };
     const rules = definitions.flatMap(({ patterns }, index) =>
       patterns.map((pattern) => ({ pattern, keyClass: present(classes[index], 'made above') })),
     );
     this.rules = [...rules, this.#fallback];
+    const system = { ...fallback, name: SYSTEM_PATTERN.text, index: classes.length + 1 };
+    const tried = [{ pattern: SYSTEM_PATTERN, keyClass: system }, ...rules];
     this.#byFirstByte = Array.from({ length: BYTES }, (_, byte) =>
-      rules.filter(({ pattern }) => pattern.mayBeginWith(byte)),
+      tried.filter(({ pattern }) => pattern.mayBeginWith(byte)),
     );
     this.#mayBeginStrong = Uint8Array.from(this.#byFirstByte, (candidates) =>
       candidates.some(({ keyClass }) => keyClass.strong !== undefined) ? 1 : 0,

@@ -4,25 +4,27 @@ import {
   CONSISTENCIES,
   type ConflictRule,
   type Consistency,
+  type CompensateRule,
+  type HttpRule,
+  type MirrorMode,
+  type MissingRule,
+  type SourceRule,
   type ReadLevel,
   type StrongRule,
 } from './key-class.ts';
-import { DURATION_SHAPE, durationText, parseDuration } from './duration.ts';
+import { compensateSection } from './compensate-section.ts';
+import { httpSection } from './http-section.ts';
+import { mirrorSection } from './mirror-section.ts';
+import type { EvictionRule } from '../keyspace/eviction/eviction-rules.ts';
+import { evictSection } from './evict-section.ts';
+import { missingSection } from './missing-section.ts';
 import { KeyPattern, patternFault } from './key-pattern.ts';
-import { CLASS_PATTERN_BYTES_MAX, CLASS_TTL_MS_MAX } from './limits.ts';
+import type { AdaptiveTtl } from './adaptive-ttl.ts';
+import { CLASS_PATTERN_BYTES_MAX } from './limits.ts';
+import { sourceSection } from './source-section.ts';
+import { expected, inWords, shown } from './section-words.ts';
+import { ttlSection } from './ttl-section.ts';
 import { utf8Bytes } from './utf8.ts';
-
-/** What of a file was found where something else was expected. */
-function shown(value: unknown): string {
-  if (value === undefined || value === null) return 'nothing';
-  const text = JSON.stringify(value) ?? 'something else';
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
-
-const expected =
-  (what: string) =>
-  ({ input }: { input?: unknown }): string =>
-    `expected ${what}, got ${shown(input)}`;
 
 const PATTERN_SHAPE = 'a pattern such as "quote:*"';
 
@@ -46,18 +48,11 @@ const consistency = z.string({ error: expected(`one of ${LEVELS}`) }).transform(
 });
 
 const HOME_SHAPE = 'a region such as us-east-1';
-const home = z.string({ error: expected(HOME_SHAPE) }).regex(/^[a-z][a-z0-9-]{0,62}$/, { error: expected(HOME_SHAPE) });
+const REGION_NAME = /^[a-z][a-z0-9-]{0,62}$/;
+const home = z.string({ error: expected(HOME_SHAPE) }).regex(REGION_NAME, { error: expected(HOME_SHAPE) });
 const survive = z.enum(['zone', 'region'], { error: expected('zone or region') });
 const reads = z.enum(['causal', 'session', 'strong'], { error: expected('one of strong, session, causal') });
 const yesOrNo = z.boolean({ error: expected('true or false') });
-
-const ttl = z.string({ error: expected(DURATION_SHAPE) }).transform((text, context): number => {
-  const ms = parseDuration(text);
-  if (ms === null) context.addIssue(`expected ${DURATION_SHAPE}, got ${shown(text)}`);
-  else if (ms < 1 || ms > CLASS_TTL_MS_MAX)
-    context.addIssue(`expected 1ms to ${durationText(CLASS_TTL_MS_MAX)}, got ${shown(text)}`);
-  return ms ?? z.NEVER;
-});
 
 const RESOLVERS = Object.keys(BUILT_IN_RESOLVERS).join(', ');
 const RESOLVER_SHAPE = `a resolver: one of ${RESOLVERS}, or a module such as ./merge-quotes.js`;
@@ -71,7 +66,18 @@ const resolver = z.string({ error: expected(RESOLVER_SHAPE) }).transform((name, 
   return { kind: 'resolver', name, module: name };
 });
 
-const CONFLICT_SHAPE = 'lww, siblings or { resolver: name }';
+const CONFLICT_SHAPE = 'lww, siblings, { resolver: name } or { region-priority: [regions] }';
+
+const PRIORITY_SHAPE = 'a list of regions, the one that wins first, each once, such as [us-east-1, eu-west-1]';
+const priority = z
+  .array(z.string().regex(REGION_NAME), { error: expected(PRIORITY_SHAPE) })
+  .min(1, { error: expected(PRIORITY_SHAPE) })
+  .refine((regions) => new Set(regions).size === regions.length, { error: expected(PRIORITY_SHAPE) });
+
+const conflictObject = z.strictObject(
+  { resolver: resolver.optional(), 'region-priority': priority.optional() },
+  { error: inWords },
+);
 
 const conflict = z.unknown().transform((value, context): ConflictRule => {
   if (value === 'lww' || value === 'siblings') return { kind: value };
@@ -79,31 +85,36 @@ const conflict = z.unknown().transform((value, context): ConflictRule => {
     context.addIssue(`expected ${CONFLICT_SHAPE}, got ${shown(value)}`);
     return z.NEVER;
   }
-  const parsed = z.strictObject({ resolver }, { error: inWords }).safeParse(value);
-  if (parsed.success) return parsed.data.resolver;
+  const parsed = conflictObject.safeParse(value);
+  if (parsed.success) {
+    const { resolver: named, 'region-priority': regions } = parsed.data;
+    if (named !== undefined && regions === undefined) return named;
+    if (regions !== undefined && named === undefined) return { kind: 'region-priority', regions };
+    context.addIssue(`expected ${CONFLICT_SHAPE}, got ${shown(value)}`);
+    return z.NEVER;
+  }
   for (const { message, path } of parsed.error.issues) context.addIssue({ code: 'custom', message, path });
   return z.NEVER;
 });
-
-/** Unknown keys, with what there is. */
-function inWords(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code !== 'unrecognized_keys') return undefined;
-  const keys = issue.keys.map((key) => JSON.stringify(key)).join(', ');
-  return `unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${keys}`;
-}
 
 /** One class as it stands in the file, checked. */
 export interface ClassInFile {
   readonly match: readonly KeyPattern[];
   readonly consistency: Consistency;
-  /** Milliseconds. */
-  readonly ttl?: number | undefined;
+  /** Milliseconds, or bounds. */
+  readonly ttl?: number | AdaptiveTtl | undefined;
   readonly conflict?: ConflictRule | undefined;
   readonly home?: string | undefined;
   readonly survive?: StrongRule['survive'] | undefined;
   readonly audit?: boolean | undefined;
   readonly forward?: boolean | undefined;
   readonly reads?: ReadLevel | undefined;
+  readonly missing?: MissingRule | undefined;
+  readonly source?: SourceRule | undefined;
+  readonly http?: HttpRule | undefined;
+  readonly mirror?: MirrorMode | undefined;
+  readonly compensate?: CompensateRule | undefined;
+  readonly evict?: EvictionRule | undefined;
 }
 
 const keyClass: z.ZodType<ClassInFile> = z.strictObject(
@@ -112,18 +123,24 @@ const keyClass: z.ZodType<ClassInFile> = z.strictObject(
       .array(pattern, { error: expected('a list of patterns, such as ["quote:*"]') })
       .min(1, 'expected at least one pattern'),
     consistency: consistency.default('causal'),
-    ttl: ttl.optional(),
+    ttl: ttlSection.optional(),
     conflict: conflict.optional(),
     home: home.optional(),
     survive: survive.optional(),
     audit: yesOrNo.optional(),
     forward: yesOrNo.optional(),
     reads: reads.optional(),
+    missing: missingSection.optional(),
+    source: sourceSection.optional(),
+    http: httpSection.optional(),
+    mirror: mirrorSection.optional(),
+    compensate: compensateSection.optional(),
+    evict: evictSection.optional(),
   },
   {
     error: (issue) =>
       inWords(issue)?.concat(
-        '; a class has match, consistency, ttl and conflict, and a strong one home, survive, audit, forward and reads',
+        '; a class has match, consistency, ttl, conflict, missing, source, http, mirror, compensate and evict, and a strong one home, survive, audit, forward and reads',
       ) ?? expected('a class with a match')(issue),
   },
 );

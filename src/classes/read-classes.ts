@@ -4,12 +4,14 @@ import { CausewayError } from '../errors.ts';
 import { ClassPolicy, type ClassDefinition } from './class-policy.ts';
 import { pathText, problemText, type ClassProblem } from './class-problems.ts';
 import { classesSchema, type ClassInFile } from './classes-schema.ts';
+import { sourceName } from './key-class.ts';
 import type { KeyPattern } from './key-pattern.ts';
 import {
   CLASS_PATTERNS_BYTES_MAX,
   CLASS_PATTERNS_MAX,
   CLASSES_FILE_CHARS_MAX,
   RESOLVER_MODULES_MAX,
+  SOURCES_MAX,
 } from './limits.ts';
 
 /** What a classes file says, or why it says nothing. */
@@ -95,13 +97,30 @@ class Reader {
   /** What no field shows alone. */
   #check(classes: readonly ClassInFile[]): void {
     const seen: SeenPattern[] = [];
+    const sources = new Set<string>();
     const modules = new Set<string>();
     for (const [index, keyClass] of classes.entries()) {
       const { match, consistency, conflict } = keyClass;
       this.#checkStrong(keyClass, index);
+      if (consistency === 'weak' && keyClass.compensate !== undefined) {
+        const path = ['classes', index, 'compensate'];
+        this.#at(this.#offsetOf(path), 'error', path, 'weak keys never leave their node, so no write of them is lost');
+      }
+      this.#checkSource(keyClass, index);
+      if (keyClass.source !== undefined) sources.add(sourceName(keyClass.source));
+      if (sources.size > SOURCES_MAX) {
+        const path = ['classes', index, 'source'];
+        this.#at(this.#offsetOf(path), 'error', path, `expected at most ${SOURCES_MAX} sources in all`);
+        return;
+      }
       if (consistency === 'weak' && conflict !== undefined) {
         const path = ['classes', index, 'conflict'];
         this.#at(this.#offsetOf(path), 'error', path, 'weak keys never leave their node, so they have no conflicts');
+      }
+      if (consistency === 'weak' && keyClass.mirror !== undefined) {
+        const path = ['classes', index, 'mirror'];
+        const message = 'weak keys differ from node to node, so a region has no one value of them to mirror';
+        this.#at(this.#offsetOf(path), 'error', path, message);
       }
       if (conflict?.kind === 'resolver' && conflict.module !== null) modules.add(conflict.module);
       if (modules.size > RESOLVER_MODULES_MAX) {
@@ -122,6 +141,25 @@ class Reader {
     }
   }
 
+  /** What a class with a source cannot be. */
+  #checkSource({ consistency, conflict, source, ttl }: ClassInFile, index: number): void {
+    if (source === undefined) return;
+    if (typeof ttl === 'object' && source.aheadMs >= ttl.minMs) {
+      const ahead = ['classes', index, 'source', 'ahead'];
+      this.#at(this.#offsetOf(ahead), 'error', ahead, 'expected "ahead" to be shorter than the shortest ttl');
+    }
+    const isOfOther = consistency === 'weak' || consistency === 'strong';
+    if (!isOfOther && (conflict === undefined || conflict.kind === 'lww')) return;
+    const path = ['classes', index, 'source'];
+    const why = isOfOther ? `consistency ${consistency}` : 'keys that keep siblings';
+    this.#at(
+      this.#offsetOf(path),
+      'error',
+      path,
+      `a source is for causal, session and eventual keys of conflict lww, not for ${why}`,
+    );
+  }
+
   /** What only strong classes have, and what they must. */
   #checkStrong(keyClass: ClassInFile, index: number): void {
     const say = (name: string, message: string): void => {
@@ -132,8 +170,18 @@ class Reader {
       if (keyClass.home === undefined) say('home', 'strong keys have a home: a region such as us-east-1');
       if (keyClass.conflict !== undefined)
         say('conflict', 'writes of strong keys have one order, so they have no conflicts');
+      if (keyClass.compensate !== undefined)
+        say('compensate', 'writes of strong keys have one order, so none of them is lost to another');
+      if (typeof keyClass.ttl === 'object') say('ttl', 'the ttl of strong keys is one duration');
+      if (keyClass.evict !== undefined) say('evict', 'strong keys are never evicted');
+      if (keyClass.missing !== undefined) say('missing', 'strong keys are where their group is, and nowhere else');
       return;
     }
+    const isWeak = keyClass.consistency === 'weak';
+    if (keyClass.evict?.to === 'nothing' && !isWeak)
+      say('evict', 'only weak keys are evicted to nothing: others are kept by all nodes alike');
+    if (keyClass.evict?.to === 'store' && isWeak)
+      say('evict', 'weak keys are on no disk: what is said of their eviction is "to: nothing"');
     for (const name of ['home', 'survive', 'audit', 'forward', 'reads'] as const) {
       if (keyClass[name] !== undefined) say(name, `"${name}" belongs to classes of consistency strong`);
     }
@@ -207,12 +255,19 @@ class Reader {
 }
 
 function definitionOf(keyClass: ClassInFile): ClassDefinition {
-  const { match, consistency, ttl, conflict, home, survive = 'region' } = keyClass;
+  const { match, consistency, ttl, conflict, home, survive = 'region', mirror } = keyClass;
   const definition = {
     patterns: match,
     consistency,
-    ttlMs: ttl ?? null,
+    ttlMs: typeof ttl === 'object' ? ttl.maxMs : (ttl ?? null),
+    ...(typeof ttl === 'object' ? { adaptiveTtl: ttl } : {}),
     conflict: conflict ?? { kind: 'lww' as const },
+    ...(keyClass.missing === undefined ? {} : { missing: keyClass.missing }),
+    ...(keyClass.source === undefined ? {} : { source: keyClass.source }),
+    ...(keyClass.http === undefined ? {} : { http: keyClass.http }),
+    ...(mirror === undefined ? {} : { mirror }),
+    ...(keyClass.compensate === undefined ? {} : { compensate: keyClass.compensate }),
+    ...(keyClass.evict === undefined ? {} : { evict: keyClass.evict }),
   };
   if (consistency !== 'strong' || home === undefined) return definition;
   const { audit = false, forward = true, reads = 'strong' } = keyClass;

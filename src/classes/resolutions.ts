@@ -1,5 +1,5 @@
 import type { ShownSiblings, SiblingView } from '../crdt/sibling-content.ts';
-import { builtInResolvers } from './built-in-resolvers.ts';
+import { builtInResolvers, byRegion } from './built-in-resolvers.ts';
 import type { BuiltInResolver, ConflictRule, KeyClass } from './key-class.ts';
 import { ResolverFailure, type Resolver } from './resolver.ts';
 
@@ -21,12 +21,14 @@ export type FailureListener = (keyClass: string, resolver: string, failure: Reso
  */
 export class Resolutions {
   readonly #modules: ReadonlyMap<string, Resolver>;
+  readonly #regionOf: (node: number) => string;
   /** By class and resolver. */
   readonly #failures: Map<string, ResolverFailures> = new Map();
   #listener: FailureListener = () => undefined;
 
-  constructor(modules: ReadonlyMap<string, Resolver>) {
+  constructor(modules: ReadonlyMap<string, Resolver>, regionOf: (node: number) => string) {
     this.#modules = modules;
+    this.#regionOf = regionOf;
   }
 
   listen(listener: FailureListener): void {
@@ -36,6 +38,8 @@ export class Resolutions {
   /** Oldest first, at least one. */
   show({ name, conflict }: KeyClass, siblings: readonly SiblingView[]): ShownSiblings {
     const latest = siblings.at(-1)?.value ?? '';
+    if (conflict.kind === 'region-priority')
+      return { text: byRegion(conflict.regions, this.#regionOf)(siblings), error: null };
     if (conflict.kind !== 'resolver') return { text: latest, error: null };
     try {
       return { text: this.#resolverOf(conflict)(siblings), error: null };

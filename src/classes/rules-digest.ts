@@ -1,4 +1,5 @@
 import type { ClassPolicy, ClassRule } from './class-policy.ts';
+import { conflictName } from './explain-class.ts';
 import { isWeak, type KeyClass } from './key-class.ts';
 
 /** Raised when the meaning of a rule changes, so that nodes of different versions refuse each other. */
@@ -49,7 +50,7 @@ function kindOf(keyClass: KeyClass, codeDigests: ReadonlyMap<string, string>): s
   if (isWeak(keyClass)) return 'weak';
   const { conflict, strong } = keyClass;
   if (strong !== undefined) return `strong ${strong.group}`;
-  if (conflict.kind !== 'resolver') return conflict.kind;
+  if (conflict.kind !== 'resolver') return conflictName(conflict);
   const { name, module } = conflict;
   return module === null ? `resolver ${name}` : `resolver ${module} ${codeDigests.get(module) ?? ''}`;
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ClassPolicy } from '../classes/class-policy.ts';
 import { problemText } from '../classes/class-problems.ts';
 import { explainClass } from '../classes/explain-class.ts';
@@ -23,10 +25,23 @@ export async function runClassesCheck(file: string, options: NodesOptions, termi
   if (policy === null) return EXIT_FAILED;
   const { loaded, faults } = await loadModules(policy, file);
   for (const resolver of loaded.values()) resolver.close();
+  faults.push(...missingModules(policy, file));
   for (const fault of faults) terminal.write(`error ${printable(fault)}\n`);
   if (faults.length > 0) return EXIT_FAILED;
   terminal.write(policyText(policy, terminal));
   return isForCluster ? reload(text, nodes, options, terminal) : EXIT_OK;
+}
+
+/** Modules of sources and hooks that are not there. They are not loaded: they may do anything, such as connecting to a database. */
+function missingModules({ classes }: ClassPolicy, file: string): readonly string[] {
+  const named = classes.flatMap(({ source, compensate }) => [
+    { what: 'source', module: source?.module ?? null },
+    { what: 'hook', module: compensate?.module ?? null },
+  ]);
+  return named.flatMap(({ what, module }) => {
+    const path = module === null ? null : join(dirname(file), module);
+    return path === null || existsSync(path) ? [] : [`${path}: the module of a ${what} is not there`];
+  });
 }
 
 function policyText(policy: ClassPolicy, terminal: Terminal): string {

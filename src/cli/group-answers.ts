@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { checked, record } from './member-answers.ts';
-import type { RespClient, RespValue } from './resp-client.ts';
+import { listOf, type RespClient } from './resp-client.ts';
 
 /** A member of a group in CW.GROUPS. What only the leader knows is null elsewhere. */
 export interface MemberAnswer {
@@ -54,8 +54,6 @@ const groups: z.ZodType<GroupAnswer[]> = z.array(
     members: z.array(member),
   }),
 );
-
-const listOf = (reply: unknown): readonly RespValue[] => (Array.isArray(reply) ? (reply as readonly RespValue[]) : []);
 
 /** CW.GROUPS. Throws PROTOCOL for an answer of another shape. */
 export async function askGroups(client: RespClient): Promise<GroupAnswer[]> {

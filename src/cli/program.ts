@@ -94,6 +94,8 @@ function buildProgram(exit: Exit, parts: ProgramParts): Command {
   addGroup(program, exit);
   addReplay(program);
   addInspect(program, exit);
+  addDoctor(program, exit);
+  addWarm(program, exit);
   addClasses(program, exit);
   addAudit(program, exit);
   addVerify(program, exit);
@@ -125,7 +127,8 @@ function addUp(program: Command, exit: Exit, parts: ProgramParts): void {
 }
 
 function addServe(program: Command, exit: Exit, parts: ProgramParts): void {
-  const environment = ENVIRONMENT_TABLE.map((row) => `  ${row.name.padEnd(27)}${row.help}`);
+  const width = Math.max(...ENVIRONMENT_TABLE.map(({ name }) => name.length)) + 2;
+  const environment = ENVIRONMENT_TABLE.map((row) => `  ${row.name.padEnd(width)}${row.help}`);
   program
     .command('serve')
     .description('run one node')
@@ -328,14 +331,50 @@ function addReplay(program: Command): void {
 
 function addInspect(program: Command, exit: Exit): void {
   program
-    .command('inspect <key>')
+    .command('inspect [key]')
     .description('show a key in every region: value, dots, stamps, who wins and why')
+    .option('--graph', 'draw what depends on the key, or all dependencies, as a node knows them')
+    .option('--dot', 'with --graph: for Graphviz')
     .option('--ready-file <file>', READY_FILE_HELP)
     .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
     .option('--password <password>', PASSWORD_HELP)
     .action(async (key, options) => {
+      if (options.graph === true) {
+        const { runGraph } = await import('./graph-command.ts');
+        exit.code = await runGraph(key, options, terminalOf(program));
+        return;
+      }
+      if (key === undefined) throw new UsageError('say which key, or --graph');
       const { runInspect } = await import('./inspect-command.ts');
       exit.code = await runInspect(key, options, terminalOf(program));
+    });
+}
+
+function addDoctor(program: Command, exit: Exit): void {
+  program
+    .command('doctor')
+    .description('examine a cluster while it works: do all nodes answer, agree, keep up, and show the same keys')
+    .option('--ready-file <file>', READY_FILE_HELP)
+    .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .option('--password <password>', PASSWORD_HELP)
+    .option('--keys <count>', 'keys drawn at each node and compared everywhere', integerOption(0, 100_000), 500)
+    .option('--json', 'findings as JSON')
+    .action(async (options) => {
+      const { runDoctor } = await import('./doctor-command.ts');
+      exit.code = await runDoctor(options, terminalOf(program));
+    });
+}
+
+function addWarm(program: Command, exit: Exit): void {
+  program
+    .command('warm <file>')
+    .description('read the keys of a file, one a line, at every node: they are in memory before clients ask for them')
+    .option('--ready-file <file>', READY_FILE_HELP)
+    .option('--nodes <addresses>', 'host:port of nodes, comma separated', listOption)
+    .option('--password <password>', PASSWORD_HELP)
+    .action(async (file: string, options) => {
+      const { runWarm } = await import('./warm-command.ts');
+      exit.code = await runWarm(file, options, terminalOf(program));
     });
 }
 

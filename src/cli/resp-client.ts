@@ -1,6 +1,10 @@
 import { connect, type Socket } from 'node:net';
+import { REPLY_BYTES_MAX } from '../base/client-limits.ts';
+import { textOf, type Push, type Reply } from '../client/replies.ts';
+import { NOT_YET, ReplyParser } from '../client/reply-parser.ts';
 import { CausewayError } from '../errors.ts';
 import { formatAddress, type Address } from '../server/address.ts';
+import { ReplyError } from '../wire/resp/reply-values.ts';
 
 /** A reply that says that a command failed; the first word of its message is the code. */
 export class RespError extends Error {
@@ -13,78 +17,36 @@ export class RespError extends Error {
 /** A reply of RESP2; bulk strings are read as UTF-8. */
 export type RespValue = string | number | null | RespError | readonly RespValue[];
 
-const CR = 13;
-const DEPTH_MAX = 32;
+/** The elements of a reply that is an array, none of any other. */
+export function listOf(reply: RespValue | undefined): readonly RespValue[] {
+  return Array.isArray(reply) ? (reply as readonly RespValue[]) : [];
+}
+
 /** Whom a password is of; with the name it is also taken by a node that has none. */
 const DEFAULT_USER = 'default';
 
 /** Reads RESP2 replies from chunks as they come. */
 export class RespParser {
-  #buffer: Buffer = Buffer.alloc(0);
-  #at = 0;
+  readonly #replies = new ReplyParser(REPLY_BYTES_MAX);
 
   push(chunk: Buffer): void {
-    const rest = this.#buffer.subarray(this.#at);
-    this.#buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    this.#at = 0;
+    this.#replies.push(chunk);
   }
 
-  /** The next whole reply, undefined when there is none yet. Throws PROTOCOL. */
+  /** The next whole reply, undefined when there is none yet. Throws PROTOCOL, and LIMIT for one that is too long. */
   next(): RespValue | undefined {
-    const start = this.#at;
-    const value = this.#read(0);
-    if (value === undefined) this.#at = start;
-    return value;
+    const reply = this.#replies.next();
+    return reply === NOT_YET ? undefined : valueOf(reply);
   }
+}
 
-  #read(depth: number): RespValue | undefined {
-    if (depth > DEPTH_MAX) throw new CausewayError('PROTOCOL', 'a reply is nested too deeply');
-    const line = this.#line();
-    if (line === undefined) return undefined;
-    const rest = line.slice(1);
-    switch (line[0]) {
-      case '+':
-        return rest;
-      case '-':
-        return new RespError(rest);
-      case ':':
-        return Number(rest);
-      case '$':
-        return this.#bulk(Number(rest));
-      case '*':
-        return this.#array(Number(rest), depth);
-      default:
-        throw new CausewayError('PROTOCOL', `not a RESP2 reply: ${line.slice(0, 40)}`);
-    }
-  }
-
-  #line(): string | undefined {
-    const end = this.#buffer.indexOf(CR, this.#at);
-    if (end < 0 || end + 2 > this.#buffer.length) return undefined;
-    const line = this.#buffer.toString('utf8', this.#at, end);
-    this.#at = end + 2;
-    return line;
-  }
-
-  #bulk(length: number): RespValue | undefined {
-    if (length < 0) return null;
-    const end = this.#at + length;
-    if (end + 2 > this.#buffer.length) return undefined;
-    const text = this.#buffer.toString('utf8', this.#at, end);
-    this.#at = end + 2;
-    return text;
-  }
-
-  #array(length: number, depth: number): RespValue | undefined {
-    if (length < 0) return null;
-    const items: RespValue[] = [];
-    for (let i = 0; i < length; i += 1) {
-      const item = this.#read(depth + 1);
-      if (item === undefined) return undefined;
-      items.push(item);
-    }
-    return items;
-  }
+function valueOf(reply: Reply | Push): RespValue {
+  if (reply === null || typeof reply === 'string' || typeof reply === 'number') return reply;
+  if (typeof reply === 'bigint') return Number(reply);
+  if (reply instanceof Uint8Array) return textOf(reply);
+  if (reply instanceof ReplyError) return new RespError(reply.text);
+  if (Array.isArray(reply)) return (reply as readonly Reply[]).map(valueOf);
+  throw new CausewayError('PROTOCOL', 'a reply of RESP3, which nobody asked for');
 }
 
 interface Waiting {

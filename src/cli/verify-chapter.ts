@@ -59,8 +59,9 @@ export interface ChapterResult {
   /** Sorted by their end. */
   readonly operations: readonly Operation[];
   readonly settled: Settled;
-  /** Acknowledged causal writes of a moment before a node ended that were not seen again. */
+  /** Acknowledged causal writes of a moment before a node ended that were not seen again, and how long before that the first was made. */
   readonly lostWrites: number;
+  readonly lostBeforeMs: number;
   readonly faults: readonly FaultSpan[];
   /** What is left of the keys, and why; null for nothing. */
   readonly left: string | null;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NodesOptions } from './cluster-nodes.ts';
 import type { FaultKind, Steering, VerifyCluster, VerifyNode, WanLink } from './verify-cluster.ts';
 import { Deck, type Draws } from './verify-draws.ts';
-import { answersSoon, fillDisk, isClockAhead, leadersOf, untilServes } from './verify-probes.ts';
+import { answersSoon, fillDisk, isClockAhead, leadersOf, unsavedMs, untilServes } from './verify-probes.ts';
 import type { Recorder } from './verify-recorder.ts';
 
 export interface NemesisOptions {
@@ -56,6 +56,8 @@ const DISK_LEFT_BYTES = 96 * 1024;
 /** Its start included, which may have to wait for others. */
 const FILL_MS_MIN = 25_000;
 const STATE_EVERY_MS = 50;
+/** How old what is not on disk may be where a node does not say it. */
+const UNSAVED_MS = 100;
 const HEAL_WITHIN_MS = 120_000;
 
 /** Does faults to a cluster, each kind by turns, and undoes them. */
@@ -67,6 +69,8 @@ export class Nemesis {
   readonly #cuts: Deck<Cut>;
   readonly #clocks: Deck<number>;
   readonly #links: Deck<WanLink>;
+  /** Up to when what a node has answered is on its disk, by node, as it said last. */
+  readonly #savedNs: Map<VerifyNode, number> = new Map();
   #filled = 0;
   #running: Promise<unknown> = Promise.resolve();
 
@@ -282,20 +286,19 @@ export class Nemesis {
     const nextKey = fillKey === null ? null : (): string => fillKey(++this.#filled);
     const fill = fillDisk({ node, bytes, nextKey, nodesOptions, over: over.signal });
     const deadline = performance.now() + Math.max(holdMs, FILL_MS_MIN);
-    let ranNs = recorder.nowNs();
+    // It serves no more from when its disk failed, and its process ends a while after that: what counts is when it answered last.
     let state = '';
     while (!stop.aborted && performance.now() < deadline) {
-      const askedNs = recorder.nowNs();
+      await this.#askSaved(node);
       state = await cluster.state(node);
       if (state === 'stopped') break;
-      ranNs = askedNs;
       await pause(STATE_EVERY_MS, stop);
     }
     over.abort();
     await fill;
     const isFull = state === 'stopped';
     const end = recorder.nowNs();
-    if (isFull) recorder.noteEnd({ node: node.id, fromNs: ranNs, toNs: end });
+    if (isFull) await this.#noteEnd(node);
     else await this.#end(node);
     if (isFull || !stop.aborted)
       this.#spans.push({ fault: 'disk', on: [node.id], about, start, end, hadEffect: isFull });
@@ -314,13 +317,29 @@ export class Nemesis {
   }
 
   async #end(node: VerifyNode): Promise<void> {
-    const { cluster, recorder } = this.#options;
-    const fromNs = recorder.nowNs();
+    await this.#askSaved(node);
     try {
-      await cluster.act(node, 'kill');
+      await this.#options.cluster.act(node, 'kill');
     } finally {
-      recorder.noteEnd({ node: node.id, fromNs, toNs: recorder.nowNs() });
+      await this.#noteEnd(node);
     }
+  }
+
+  /** A node that does not answer may lose all that it answered since it said it last. */
+  async #askSaved(node: VerifyNode): Promise<void> {
+    const { nodesOptions, recorder } = this.#options;
+    const askedNs = recorder.nowNs();
+    const ageMs = await unsavedMs(node, nodesOptions);
+    if (ageMs !== undefined) this.#savedNs.set(node, askedNs - (ageMs ?? UNSAVED_MS) * 1e6);
+  }
+
+  async #noteEnd(node: VerifyNode): Promise<void> {
+    const { recorder } = this.#options;
+    // what it has answered and is here already is recorded before that
+    await new Promise((resolve) => setImmediate(resolve));
+    const toNs = recorder.nowNs();
+    recorder.noteEnd({ node: node.id, savedNs: this.#savedNs.get(node) ?? 0, toNs });
+    this.#savedNs.set(node, toNs);
   }
 }
 

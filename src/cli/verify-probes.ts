@@ -50,6 +50,14 @@ export async function isClockAhead(node: VerifyNode, aheadMs: number, options: N
   return Math.abs(foundMs - aheadMs) < Math.abs(aheadMs) / 2;
 }
 
+/** How old what is not on a node's disk may be, as it says; null where it answers and does not say that, undefined where it does not answer. */
+export async function unsavedMs(node: VerifyNode, options: NodesOptions): Promise<number | null | undefined> {
+  const info = await asked(node, options, QUESTION_MS, async (client) => client.send('INFO', 'persistence'));
+  if (info === undefined) return undefined;
+  const told = /^unsaved_ms:(\d+)\r?$/m.exec(String(info))?.[1];
+  return told === undefined ? null : Number(told);
+}
+
 /** Fulfilled once a node that starts answers questions about keys, or when that takes long, or it is told to stop. */
 export async function untilServes(node: VerifyNode, options: NodesOptions, stop: AbortSignal): Promise<void> {
   for (const end = performance.now() + SERVES_MS; !stop.aborted && performance.now() < end;) {

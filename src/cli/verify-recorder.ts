@@ -1,14 +1,23 @@
 import type { Operation } from '../verify/history.ts';
 
-/** When a node's process was ended, as far as it can be told: the last moment at which it surely ran, and the first at which it did not. */
+/**
+ * The end of a node, as far as it can be told. What it answered before `savedNs` was on its disk, as it said itself; what it answered after that and no
+ * other node had may be gone (SPEC R1). At `toNs` it had ended.
+ */
 export interface NodeEnd {
   readonly node: string;
-  readonly fromNs: number;
+  readonly savedNs: number;
   readonly toNs: number;
 }
 
-/** What an ended node may have answered and taken with it: causal writes that were not on its disk and that no other node had (SPEC R1). */
-const LOST_WITHIN_NS = 100_000_000;
+/** What is recorded of a chapter, without what went with nodes. */
+interface Recorded {
+  /** Sorted by their end; those that went with an ended node are of unknown outcome. */
+  readonly operations: Operation[];
+  /** How many acknowledged writes these are, and how long before the end of its node the oldest was answered. */
+  readonly lostWrites: number;
+  readonly lostBeforeMs: number;
+}
 
 /** What is recorded of one chapter of a run. */
 export class Recorder {
@@ -40,24 +49,25 @@ export class Recorder {
 
   /** Whether a node may have lost what it had at some time since. */
   mayHaveLost(node: string, sinceNs: number): boolean {
-    return this.#ends.some((end) => end.node === node && end.toNs >= sinceNs - LOST_WITHIN_NS);
+    return this.#ends.some((end) => end.node === node && end.toNs >= sinceNs);
   }
 
-  /** All operations sorted by their end, those that went with an ended node as of unknown outcome, and how many acknowledged writes these are. */
-  finish(): { readonly operations: Operation[]; readonly lostWrites: number } {
+  finish(): Recorded {
     let lostWrites = 0;
+    let lostBeforeMs = 0;
     const lost = this.#lostWrites();
     const operations = this.#operations.map(({ node, operation }) => {
       const { key, level, op, value } = operation;
       if (operation.ok !== true || level === 'strong') return operation;
-      const isLost =
-        lost.has(`${key} ${value}`) || (op !== 'read' && op !== 'write' && this.#endOf(node, operation) !== null);
+      const end = this.#endOf(node, operation);
+      const isLost = lost.has(`${key} ${value}`) || (op !== 'read' && op !== 'write' && end !== null);
       if (!isLost) return operation;
       if (op !== 'read') lostWrites++;
+      if (op !== 'read' && end !== null) lostBeforeMs = Math.max(lostBeforeMs, (end.toNs - operation.end) / 1e6);
       const { result: _result, ...rest } = operation;
       return { ...rest, ok: null };
     });
-    return { operations: operations.toSorted((left, right) => left.end - right.end), lostWrites };
+    return { operations: operations.toSorted((left, right) => left.end - right.end), lostWrites, lostBeforeMs };
   }
 
   /** Values of registers that were answered just before their node ended, and that nobody saw after that or elsewhere. */
@@ -79,8 +89,6 @@ export class Recorder {
 
   /** The end of its node that an operation may have gone with. */
   #endOf(node: string, { end }: Operation): NodeEnd | null {
-    return (
-      this.#ends.find((each) => each.node === node && end >= each.fromNs - LOST_WITHIN_NS && end <= each.toNs) ?? null
-    );
+    return this.#ends.find((each) => each.node === node && end >= each.savedNs && end <= each.toNs) ?? null;
   }
 }

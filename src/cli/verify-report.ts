@@ -30,6 +30,7 @@ export class Report {
   #operations = 0;
   #unknown = 0;
   #lostWrites = 0;
+  #lostBeforeMs = 0;
 
   /** How many operations were recorded. */
   get operations(): number {
@@ -53,7 +54,7 @@ export class Report {
 
   /** Judges a chapter. */
   add(result: ChapterResult): void {
-    const { faults, left, lostWrites, operations } = result;
+    const { faults, left, lostBeforeMs, lostWrites, operations } = result;
     for (const verdict of judge(result)) this.#merge(verdict, operations);
     for (const { fault, hadEffect } of faults) {
       const of = hadEffect ? this.#faults : this.#idleFaults;
@@ -62,6 +63,7 @@ export class Report {
     if (left !== null) this.#left.push(left);
     this.#unknown += operations.filter(({ ok }) => ok === null).length;
     this.#lostWrites += lostWrites;
+    this.#lostBeforeMs = Math.max(this.#lostBeforeMs, lostBeforeMs);
     this.#operations += operations.length;
   }
 
@@ -82,7 +84,7 @@ export class Report {
         undecided.map((why) => `${promise}: not decided: ${printable(why)}`),
       ),
       this.#done(),
-      ...(this.#lostWrites === 0 ? [] : [LOST(this.#lostWrites)]),
+      ...(this.#lostWrites === 0 ? [] : [LOST(this.#lostWrites, this.#lostBeforeMs)]),
       ...this.#left.map((left) => `Not removed: ${printable(left)}`),
       `What happened, a line an operation: ${path}`,
       ...(faultsPath === null ? [] : [`The faults, a line each: ${faultsPath}`]),
@@ -163,5 +165,5 @@ function verdictOf({ checked, found, promise, undecided, unit }: Line): string {
   return `holds    ${promise}: ${meaning === undefined ? '' : `${meaning}; `}${judged}`;
 }
 
-const LOST = (count: number): string =>
-  `${count} acknowledged causal writes of the last 100 ms before their node ended were not seen again. What no other region has seen may go with a node (SPEC R1): they count as of unknown outcome.`;
+const LOST = (count: number, beforeMs: number): string =>
+  `${count} acknowledged causal writes were not on disk yet when their node ended, as it had said itself, and were not seen again; the first was made ${Math.ceil(beforeMs)} ms before that at most. What no other region has seen may go with a node (SPEC R1): they count as of unknown outcome.`;

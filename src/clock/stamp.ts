@@ -18,6 +18,20 @@ export function msOfStamp(stamp: Stamp): number {
   return Math.floor(stamp / STAMP_COUNTERS) + STAMP_EPOCH_MS;
 }
 
+/** The last counter of a millisecond is no write's: by it a fill is told from a write wherever it is kept (SPEC V8). */
+const FILL_COUNTER: number = STAMP_COUNTERS - 1;
+
+/** The stamp of what a load brings that began at `unixMs`: below all that is written from then on by clocks that are within the limit of skew. */
+export function fillStampOf(unixMs: number, skewMsMax: number): Stamp {
+  return Math.max(FILL_COUNTER, stampOfMs(unixMs - skewMsMax) - 1) as Stamp;
+}
+
+/** Whether a stamp is a fill's. */
+export function isFillStamp(stamp: number): boolean {
+  // the low bits of a safe integer are those of its 32 bits
+  return (stamp & FILL_COUNTER) === FILL_COUNTER;
+}
+
 export function isStamp(value: unknown): value is Stamp {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
@@ -52,7 +66,8 @@ export class HybridClock {
 
   /** A stamp above every stamp given or seen so far, at least `nowMs`. */
   next(nowMs: number): Stamp {
-    this.#last = Math.max(this.#last + 1, stampOfMs(nowMs)) as Stamp;
+    const stamp = Math.max(this.#last + 1, stampOfMs(nowMs));
+    this.#last = (isFillStamp(stamp) ? stamp + 1 : stamp) as Stamp;
     return this.#last;
   }
 

@@ -5,6 +5,7 @@ import { KEYS_STAY, MovedKeys } from '../classes/moved-keys.ts';
 import { readClasses } from '../classes/read-classes.ts';
 import { utf8Latin1, utf8Text } from '../classes/utf8.ts';
 import { CausewayError } from '../errors.ts';
+import { classFigures, LOOKUPS_A_SAMPLE } from './class-figures.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { overLimit, refuse, wrongArity } from './refusals.ts';
@@ -32,6 +33,33 @@ function list({ node: { classes }, reply }: CommandContext): void {
     reply.bulkText(conflictName(keyClass.conflict));
     reply.bulkText('writes');
     reply.integer(classes.writesOf(keyClass));
+  }
+}
+
+/** FIGURES: how the keys of each class do here, as names and values by turns. Counts are estimates where there are many keys. */
+function figures({ server, reply }: CommandContext): void {
+  const classes = classFigures(server);
+  reply.array(classes.length);
+  for (const { name, keys, bytes, maxBytes, stubs, ageMs, changed, hits, misses } of classes) {
+    const looked = hits + misses;
+    const values: readonly [string, number | null][] = [
+      ['keys', keys],
+      ['bytes', bytes],
+      ['bytes-max', maxBytes],
+      ['evicted-values', stubs],
+      ['age-ms', ageMs],
+      ['changed-last-minute', changed],
+      ['lookups', looked * LOOKUPS_A_SAMPLE],
+      ['hits-percent', looked === 0 ? null : (hits / looked) * 100],
+    ];
+    reply.array((values.length + 1) * 2);
+    reply.bulkText('class');
+    reply.bulkText(utf8Latin1(name));
+    for (const [field, value] of values) {
+      reply.bulkText(field);
+      if (value === null) reply.null();
+      else reply.integer(Math.round(value));
+    }
   }
 }
 
@@ -88,9 +116,11 @@ function run(context: CommandContext): void {
   const { args } = context;
   if (args.count === 1) return list(context);
   const word = args.word(1);
-  const isKnown = word === 'CHECK' || word === 'RELOAD' || word === 'EXPLAIN';
-  if (!isKnown) throw refuse("unknown subcommand of 'cw.classes'; there are CHECK text, RELOAD text and EXPLAIN key");
-  if (args.count !== 3) throw wrongArity(`cw.classes|${word.toLowerCase()}`);
+  if (word === 'FIGURES' && args.count === 2) return figures(context);
+  const isKnown = word === 'FIGURES' || word === 'CHECK' || word === 'RELOAD' || word === 'EXPLAIN';
+  if (!isKnown)
+    throw refuse("unknown subcommand of 'cw.classes'; there are CHECK text, RELOAD text, EXPLAIN key and FIGURES");
+  if (args.count !== 3 || word === 'FIGURES') throw wrongArity(`cw.classes|${word.toLowerCase()}`);
   if (word === 'EXPLAIN') explain(context);
   else replace(context, word === 'RELOAD');
 }
@@ -102,7 +132,8 @@ export const classesCommands: readonly CommandSpec[] = [
     arity: -1,
     flags: ['admin', 'loading', 'stale'],
     group: 'causeway',
-    summary: 'The classes of keys; CHECK and RELOAD take the text of a classes file, EXPLAIN a key',
+    summary:
+      'The classes of keys; CHECK and RELOAD take the text of a classes file, EXPLAIN a key, FIGURES tells how they do',
     run,
   },
 ];

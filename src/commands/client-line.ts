@@ -7,6 +7,9 @@ function flagsOf(session: Session): string {
   if (session.subscribed) flags += 'P';
   if (session.queue !== null) flags += 'x';
   if (session.blocked !== null) flags += 'b';
+  if (session.tracking !== null) flags += 't';
+  if (session.tracking?.isRedirectBroken === true) flags += 'R';
+  if (session.tracking?.isBroadcast === true) flags += 'B';
   if (session.watchBroken) flags += 'd';
   if (session.noEvict) flags += 'e';
   return flags === '' ? 'N' : flags;
@@ -44,7 +47,7 @@ export function clientLine(session: Session, nowMs: number): string {
     ['events', 'r'],
     ['cmd', session.lastCommand ?? 'NULL'],
     ['user', 'default'],
-    ['redir', -1],
+    ['redir', session.tracking?.redirect ?? -1],
     ['resp', session.respVersion],
     ['lib-name', session.libraryName],
     ['lib-ver', session.libraryVersion],

@@ -1,6 +1,7 @@
 import { clientKill, clientTypeOf } from './client-kill.ts';
 import { clientLine } from './client-line.ts';
 import { isPlainName, setClientName } from './client-name.ts';
+import { clientTrackingCommands } from './client-tracking.ts';
 import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
@@ -87,22 +88,6 @@ function clientSetInfo({ args, reply, session }: CommandContext): void {
   reply.ok();
 }
 
-function trackingInfo({ reply }: CommandContext): void {
-  reply.map(3);
-  reply.bulkText('flags');
-  reply.set(1);
-  reply.bulkText('off');
-  reply.bulkText('redirect');
-  reply.integer(-1);
-  reply.bulkText('prefixes');
-  reply.array(0);
-}
-
-function tracking(context: CommandContext): void {
-  if (onOrOff(context, 2)) throw refuse('client-side caching with invalidation is not offered');
-  context.reply.ok();
-}
-
 const open: readonly CommandFlag[] = ['noscript', 'loading', 'stale'];
 const admin: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale'];
 
@@ -143,13 +128,13 @@ const subcommands: readonly CommandSpec[] = [
   }),
   row('reply', 3, open, 'Say whether requests are answered', clientReply),
   row('unblock', -3, admin, 'End the wait of another connection', clientUnblock),
-  row('tracking', -3, open, 'Client-side caching, which is not offered', tracking),
-  row('trackinginfo', 2, open, 'Client-side caching of the connection', trackingInfo),
-  row('getredir', 2, open, 'Where invalidations are redirected', ({ reply }) => reply.integer(-1)),
+  ...clientTrackingCommands,
   helpOf(
     'client',
     'connection',
     [
+      'CACHING (YES|NO)',
+      '    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.',
       'GETREDIR',
       '    Return the client ID we are redirecting to when tracking is enabled.',
       'GETNAME',
@@ -177,6 +162,9 @@ const subcommands: readonly CommandSpec[] = [
       '    Say which library the client uses.',
       'SETNAME <name>',
       '    Assign the name <name> to the current connection.',
+      'TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]',
+      '         [OPTIN] [OPTOUT] [NOLOOP]',
+      '    Control server assisted client side caching.',
       'TRACKINGINFO',
       '    Report tracking status for the current connection.',
       'UNBLOCK <clientid> [TIMEOUT|ERROR]',

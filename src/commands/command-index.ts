@@ -18,6 +18,8 @@ export class CommandEntry {
   /** Runs inside a transaction of the engine. */
   readonly writes: boolean;
   readonly readonly: boolean;
+  /** Refused where memory is full. */
+  readonly takesMemory: boolean;
   readonly allowedWhileLoading: boolean;
   readonly allowedInMulti: boolean;
   readonly allowedUnauthenticated: boolean;
@@ -41,6 +43,7 @@ export class CommandEntry {
     this.flags = new Set(spec.flags);
     this.writes = this.flags.has('write') || this.flags.has('may_replicate');
     this.readonly = this.flags.has('readonly');
+    this.takesMemory = this.flags.has('denyoom');
     this.allowedWhileLoading = this.flags.has('loading');
     this.allowedInMulti = !this.flags.has('no_multi');
     this.allowedUnauthenticated = this.flags.has('no_auth');

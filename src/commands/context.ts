@@ -10,6 +10,8 @@ import type { Session } from './session.ts';
  */
 export interface Args {
   readonly count: number;
+  /** What the keyspace's `hashOf` gives for argument 1, where that is known already, else 0. */
+  readonly keyHash: number;
   /** A view of argument `index`, 0 ≤ index < count; the same object for the same index. */
   range(index: number): ByteRange;
   /** Argument `index` as a latin1 string (for names, options and numbers, not for values). */
@@ -27,6 +29,8 @@ export interface Reply {
   /** A position to which `truncate` takes the output back. */
   mark(): number;
   truncate(mark: number): void;
+  /** Takes out what was written between two marks; what came after it stays. Nothing where that has left already. */
+  retract(from: number, to: number): void;
   /** Bytes that are replies already, in this connection's protocol. */
   raw(buf: Uint8Array, start: number, end: number): void;
   /** `+OK` */
@@ -68,7 +72,7 @@ export interface CommandContext {
   /** The longest string that a command may make, in bytes. */
   readonly bulkBytesMax: number;
   /** A key was looked up to be read: a hit or a miss. */
-  countLookup(isHit: boolean): void;
+  countLookup(key: ByteRange, isHit: boolean): void;
   /** A keyspace notification, Redis's class letter (`g $ s h x` …) and event name, e.g. ('$', 'append', key). */
   notify(classLetter: string, event: string, key: ByteRange): void;
 }

@@ -4,6 +4,7 @@ import type { Args } from './context.ts';
 /** Arguments whose bytes nobody writes over. */
 export class HeldArgs implements Args {
   readonly count: number;
+  readonly keyHash = 0;
   readonly #ranges: readonly ByteRange[];
 
   constructor(ranges: readonly ByteRange[]) {

@@ -3,7 +3,7 @@ import { formatDecimal, INT64_MIN, parseExactInteger, parseInteger } from '../ba
 import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
-import { checkKey, lookupTypeForWrite } from './lookup.ts';
+import { checkKey, hashOfKey, lookupTypeForWrite, lookupTypeToWrite } from './lookup.ts';
 import { decimalOf, decimalSum, integerArgument, isInt64 } from './numbers.ts';
 import { notAnInteger, refuse } from './refusals.ts';
 
@@ -29,12 +29,24 @@ function sumOf(left: Integer, right: Integer): Integer {
   return sum;
 }
 
+/** What a key will be. */
+function sumAt(context: CommandContext, key: ByteRange, hash: number, delta: Integer): Integer {
+  const slot = lookupTypeToWrite(context, key, hash, ContentType.String);
+  if (slot === NO_SLOT) return sumOf(0, delta);
+  try {
+    return sumOf(integerOf(context, slot), delta);
+  } catch (refusal) {
+    // it tells of what is there, which was read then
+    context.keys.find(key, hash, context.nowMs);
+    throw refusal;
+  }
+}
+
 function add(context: CommandContext, delta: Integer): void {
-  const { keys, reply, tx } = context;
+  const { reply, tx } = context;
   const key = context.args.range(1);
-  const hash = keys.hashOf(key);
-  const slot = lookupTypeForWrite(context, key, hash, ContentType.String);
-  const sum = sumOf(slot === NO_SLOT ? 0 : integerOf(context, slot), delta);
+  const hash = hashOfKey(context);
+  const sum = sumAt(context, key, hash, delta);
   checkKey(key);
   tx.increment(key, hash, delta);
   context.notify('$', 'incrby', key);

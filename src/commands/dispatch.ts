@@ -7,15 +7,19 @@ import type { Args } from './context.ts';
 import { copiedArgs, copyBytes } from './copied-args.ts';
 import type { Engine } from './engine.ts';
 import { ExecutionContext } from './execution-context.ts';
+import { answerWhenElsewhere } from './regional-level.ts';
 import { feedMonitors } from './monitor-feed.ts';
 import { NewKeyWriter } from './new-key-writer.ts';
 import { notificationBit } from './notification-classes.ts';
 import { withoutSecrets } from './redacted-args.ts';
 import { PlainRun } from './plain-run.ts';
+import { namesSystemKey, refuseSystemKey } from './key-names.ts';
 import { refuse, wrongArity } from './refusals.ts';
+import { refuseUnstorable } from './unstorable.ts';
 import { isForeignProtocol, onlyPubsubAllowed, unknownCommand } from './request-errors.ts';
 import type { ServerState } from './server-state.ts';
 import type { QueuedCommand, Session } from './session.ts';
+import { judgeByRoom } from './room-wait.ts';
 import { judgeByFloor } from './session-floor.ts';
 import { carriesReads, SESSION_DOTS_KEPT } from './session-level.ts';
 import {
@@ -30,6 +34,7 @@ import {
 } from './strong-gate.ts';
 
 import { TurnClock } from './turn-clock.ts';
+import type { Verdict } from './verdict.ts';
 
 /** What became of a request. */
 export const Outcome = {
@@ -122,31 +127,40 @@ export class Dispatcher {
   #executeAny(session: Session, entry: CommandEntry, args: Args): Outcome {
     const { reply } = session.connection;
     const mark = reply.mark();
-    let refusal = this.#refusalOf(session, entry, args);
-    if (refusal === null && this.#mustWait(entry, session)) return Outcome.Paused;
+    let verdict: Verdict = this.#refusalOf(session, entry, args) ?? 'run';
+    if (verdict === 'run' && this.#mustWait(entry, session)) return Outcome.Paused;
+    if (verdict === 'run' && this.#engine.memory.isFull) verdict = judgeByRoom(this.#server, session, entry);
     let route: StrongRoute = null;
-    if (refusal === null && this.#engine.node.classes.policy.hasStrong) {
+    if (verdict === 'run' && this.#engine.node.classes.policy.hasStrong) {
       const found = this.#routeOf(session, entry, args);
-      if (found instanceof CausewayError) refusal = found;
+      if (found instanceof CausewayError) verdict = found;
       else route = found;
     }
-    if (refusal === null && route === null && session.floor !== null) {
-      const verdict = judgeByFloor(this.#server, session, entry, args);
-      if (verdict === 'wait') return Outcome.Deferred;
-      if (verdict !== 'run') refusal = verdict;
-    }
+    if (verdict === 'run' && route === null) verdict = this.#judgeHere(session, entry, args);
+    if (verdict === 'wait') return Outcome.Deferred;
     session.lastCommand = entry.fullName;
     session.lastActiveAtMs = this.#clock.wallMs;
-    if (refusal !== null) {
+    session.fetched = null;
+    if (verdict !== 'run') {
       entry.rejectedCalls++;
-      this.#reject(session, entry === this.#exec ? this.#aborted(session, refusal) : refusal);
+      this.#reject(session, entry === this.#exec ? this.#aborted(session, verdict) : verdict);
     } else if (session.queue !== null && !NEVER_QUEUED.has(entry.fullName)) {
       this.#enqueue(session, entry, args);
     } else if (route !== null) {
-      this.#askGroup(session, entry, args, route);
+      session.running = true;
+      try {
+        this.#askGroup(session, entry, args, route);
+      } finally {
+        session.running = false;
+      }
     } else {
+      const { regional, sourceWrites } = this.#server;
+      regional?.begin();
+      sourceWrites?.begin();
       this.#run(session, entry, args);
+      if (regional !== null || sourceWrites !== null) answerWhenElsewhere(this.#server, session, mark);
     }
+    if (session.tracking !== null) this.#server.tracking.ended(session, entry);
     applyReplyMode(session, mark);
     return session.blocked === null ? Outcome.Done : Outcome.Blocked;
   }
@@ -166,6 +180,7 @@ export class Dispatcher {
   #refusalOf(session: Session, entry: CommandEntry, args: Args): CausewayError | null {
     if (!entry.acceptsCount(args.count)) return wrongArity(entry.fullName);
     if (!session.authenticated && !entry.allowedUnauthenticated) return noAuthentication();
+    if (namesSystemKey(entry, args)) return refuseSystemKey();
     if (session.queue !== null && !entry.allowedInMulti) return refuse('Command not allowed inside a transaction');
     if (session.respVersion === 2 && session.subscribed && !PUBSUB_CONTEXT.has(entry.fullName)) {
       return onlyPubsubAllowed(entry.fullName);
@@ -177,6 +192,18 @@ export class Dispatcher {
       );
     }
     return this.#engine.refusal(entry.writes, entry.allowedWhileLoading);
+  }
+
+  /** What becomes of a request that is run on this node's copy. */
+  #judgeHere(session: Session, entry: CommandEntry, args: Args): Verdict {
+    const { fetching, sourceWrites } = this.#server;
+    let verdict: Verdict = 'run';
+    if (session.floor !== null) verdict = judgeByFloor(this.#server, session, entry, args);
+    if (verdict === 'run' && sourceWrites?.isActive === true)
+      verdict = refuseUnstorable(this.#server, session, entry, args) ?? 'run';
+    if (verdict === 'run' && fetching.isActive)
+      verdict = fetching.judge(session, entry, args, this.#engine.nowMs(this.#clock.wallMs));
+    return verdict;
   }
 
   /** The quorum group that a request is for, null for this node, or why it may not be done as it is asked. */
@@ -263,9 +290,12 @@ export class Dispatcher {
     const nowMs = this.#engine.nowMs(this.#clock.wallMs);
     const context = this.#context;
     context.begin(session, nowMs);
+    const shown = this.#server.fetching.takeShown();
+    if (shown !== null) context.keys = shown;
     const { reply } = session.connection;
     const mark = reply.mark();
     session.running = true;
+    if (session.tracking !== null) this.#server.tracking.running = session;
     this.#readFor(session);
     try {
       if (entry === this.#exec && session.queue !== null) {
@@ -275,13 +305,16 @@ export class Dispatcher {
         this.#running = entry;
         if (entry.writes) this.#transact(session, nowMs, this.#runInTransaction);
         else entry.spec.run(context);
+        if (session.tracking !== null) this.#server.tracking.ran(session, entry, args);
       }
     } catch (thrown) {
       reply.truncate(mark);
       this.#failed(session, entry, thrown);
     } finally {
       session.running = false;
+      this.#server.tracking.running = null;
       this.#engine.readFor(null, false);
+      if (shown !== null) context.keys = this.#engine.keys;
     }
     this.#trim(session);
     this.#account(session, entry, args);
@@ -392,6 +425,7 @@ export class Dispatcher {
       context.args = args;
       try {
         entry.spec.run(context);
+        if (session.tracking !== null) this.#server.tracking.ran(session, entry, args);
       } catch (thrown) {
         reply.truncate(mark);
         this.#failed(session, entry, thrown);

@@ -11,7 +11,8 @@ export class ExecutionContext implements CommandContext {
   nowMs = 0;
   args: Args = NO_ARGS;
   readonly isInLog = false;
-  readonly keys: KeyspaceReader;
+  /** The node's, but for a read that waited for what is not kept there. */
+  keys: KeyspaceReader;
   readonly node: NodeView;
   readonly server: ServerState;
   readonly #unit: () => number;
@@ -60,9 +61,11 @@ export class ExecutionContext implements CommandContext {
     return this.#unit();
   }
 
-  countLookup(isHit: boolean): void {
-    if (isHit) this.server.stats.keyspaceHits++;
-    else this.server.stats.keyspaceMisses++;
+  countLookup(key: ByteRange, isHit: boolean): void {
+    const { stats } = this.server;
+    if (isHit) stats.keyspaceHits++;
+    else stats.keyspaceMisses++;
+    stats.lookups.note(key, isHit, this.server);
   }
 
   notify(classLetter: string, event: string, key: ByteRange): void {
@@ -72,6 +75,7 @@ export class ExecutionContext implements CommandContext {
 
 const NO_ARGS: Args = {
   count: 0,
+  keyHash: 0,
   range: () => {
     throw new AssertionFailed('a command runs with its arguments');
   },

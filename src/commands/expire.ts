@@ -2,7 +2,7 @@ import { INT64_MAX, INT64_MIN } from '../base/decimal.ts';
 import { NO_SLOT } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { Args, CommandContext } from './context.ts';
-import { lookupForRead } from './lookup.ts';
+import { lookupUnused } from './lookup.ts';
 import { integerArgument } from './numbers.ts';
 import { invalidExpireTime, refuse } from './refusals.ts';
 
@@ -85,7 +85,7 @@ function expireBy(commandName: string, seconds: boolean, relative: boolean): (co
 function timeLeft(seconds: boolean, absolute: boolean): (context: CommandContext) => void {
   return (context) => {
     const { args, keys, nowMs, reply } = context;
-    const slot = lookupForRead(context, args.range(1));
+    const slot = lookupUnused(context, args.range(1));
     if (slot === NO_SLOT) {
       reply.integer(-2);
       return;

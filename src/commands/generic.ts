@@ -3,7 +3,7 @@ import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import { copyContent, type HashedKey } from './copy-content.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { Args, CommandContext } from './context.ts';
-import { checkKey, exists, lookupForRead } from './lookup.ts';
+import { checkKey, exists, lookupForRead, lookupUnused } from './lookup.ts';
 import { integerArgumentWithin } from './numbers.ts';
 import { patternOf } from './patterns.ts';
 import { refuse, syntaxError } from './refusals.ts';
@@ -20,13 +20,23 @@ export const typeNames: Readonly<Record<ContentType, string>> = {
   [ContentType.Document]: 'ReJSON-RL',
 };
 
+/** Whether a value may be on its way that is older than what removes the key now. */
+function mayBeOnItsWay({ fetching, leases }: CommandContext['server'], key: ByteRange): boolean {
+  return fetching.isSourced(key) || leases.isLeased(key);
+}
+
 function del(context: CommandContext): void {
   const { args, keys, reply, tx } = context;
   let deleted = 0;
   for (let index = 1; index < args.count; index++) {
     const key = args.range(index);
     const hash = keys.hashOf(key);
-    if (!exists(context, key, hash)) continue;
+    if (!exists(context, key, hash)) {
+      if (!context.isInLog) context.server.regional?.removed(key);
+      // what is being loaded somewhere is older than this (SPEC V8)
+      if (!context.isInLog && mayBeOnItsWay(context.server, key)) tx.invalidate(key, hash);
+      continue;
+    }
     tx.delete(key, hash);
     context.notify('g', 'del', key);
     deleted++;
@@ -35,15 +45,17 @@ function del(context: CommandContext): void {
 }
 
 /** EXISTS and TOUCH: a key that is named twice counts twice. */
-function countExisting(context: CommandContext): void {
-  const { args, reply } = context;
-  let count = 0;
-  for (let index = 1; index < args.count; index++) if (lookupForRead(context, args.range(index)) !== NO_SLOT) count++;
-  reply.integer(count);
+function countingWith(lookup: typeof lookupForRead): CommandSpec['run'] {
+  return (context) => {
+    const { args, reply } = context;
+    let count = 0;
+    for (let index = 1; index < args.count; index++) if (lookup(context, args.range(index)) !== NO_SLOT) count++;
+    reply.integer(count);
+  };
 }
 
 function type(context: CommandContext): void {
-  const slot = lookupForRead(context, context.args.range(1));
+  const slot = lookupUnused(context, context.args.range(1));
   context.reply.simple(typeNames[slot === NO_SLOT ? ContentType.None : context.keys.typeOf(slot)]);
 }
 
@@ -51,13 +63,14 @@ function keysMatching(context: CommandContext): void {
   const { args, keys, nowMs, reply } = context;
   const glob = patternOf(args.range(1));
   const slots: Slot[] = [];
-  let cursor = 0;
-  do {
-    cursor = keys.scan(cursor, Number.MAX_SAFE_INTEGER, nowMs, (slot) => {
-      if (glob !== null) keys.keyInto(slot, view);
-      if (glob === null || glob.matches(view)) slots.push(slot);
-    });
-  } while (cursor !== 0);
+  const visit = (slot: Slot): void => {
+    if (glob !== null) keys.keyInto(slot, view);
+    if (glob === null || glob.matches(view)) slots.push(slot);
+  };
+  const prefix = glob?.prefix ?? '';
+  const ordered = prefix === '' ? null : keys.ordered();
+  if (ordered === null) keys.scan(0, Number.MAX_SAFE_INTEGER, nowMs, visit);
+  else ordered.visit(prefix, null, Infinity, nowMs, visit);
   reply.array(slots.length);
   for (const slot of slots) {
     keys.keyInto(slot, view);
@@ -161,7 +174,7 @@ export const genericCommands: readonly CommandSpec[] = [
     keys: [1, -1, 1],
     group: 'generic',
     summary: 'Determine if a key exists',
-    run: countExisting,
+    run: countingWith(lookupUnused),
   },
   {
     name: 'touch',
@@ -170,7 +183,7 @@ export const genericCommands: readonly CommandSpec[] = [
     keys: [1, -1, 1],
     group: 'generic',
     summary: 'Returns the number of existing keys specified',
-    run: countExisting,
+    run: countingWith(lookupForRead),
   },
   {
     name: 'type',

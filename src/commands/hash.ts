@@ -4,7 +4,7 @@ import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
 import { oneKeyRows, type CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { hashReadCommands } from './hash-reads.ts';
-import { checkKey, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
+import { checkKey, hashOfKey, lookupTypeForWrite, lookupTypeToWrite, notifyIfGone } from './lookup.ts';
 import { decimalOf, decimalSum, integerArgument, isInt64 } from './numbers.ts';
 import { refuse, wrongArity } from './refusals.ts';
 
@@ -19,11 +19,11 @@ function findField(context: CommandContext, key: ByteRange, hash: number, field:
 
 /** HSET and HMSET; the number of fields that were not there. */
 function setFields(context: CommandContext, commandName: string): number {
-  const { args, keys, tx } = context;
+  const { args, tx } = context;
   if (args.count % 2 === 1) throw wrongArity(commandName);
   const key = args.range(1);
-  const hash = keys.hashOf(key);
-  lookupTypeForWrite(context, key, hash, ContentType.Hash);
+  const hash = hashOfKey(context);
+  lookupTypeToWrite(context, key, hash, ContentType.Hash);
   checkKey(key);
   let created = 0;
   for (let index = 2; index < args.count; index += 2)

@@ -1,8 +1,11 @@
 import { conflictName } from '../classes/explain-class.ts';
 import { utf8Latin1 } from '../classes/utf8.ts';
 import { originText } from '../clock/dot.ts';
+import { policyText } from '../keyspace/eviction/memory-limit.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { CommandContext } from './context.ts';
+import { monitorFields } from './info-monitor.ts';
+import { sourceFields } from './info-sources.ts';
 import { REDIS_VERSION } from './redis-version.ts';
 
 /** One line of INFO. */
@@ -46,7 +49,7 @@ const server: InfoSection = ({ server: state, node }) => {
   ];
 };
 
-const clients: InfoSection = ({ server: { clients: registry, settings } }) => {
+const clients: InfoSection = ({ server: { clients: registry, settings, tracking } }) => {
   let input = 0;
   let output = 0;
   for (const { connection } of registry) {
@@ -60,12 +63,13 @@ const clients: InfoSection = ({ server: { clients: registry, settings } }) => {
     ['client_recent_max_input_buffer', input],
     ['client_recent_max_output_buffer', output],
     ['blocked_clients', registry.blocked.size + registry.paused.size],
-    ['tracking_clients', 0],
+    ['tracking_clients', tracking.clientCount],
     ['clients_in_timeout_table', 0],
   ];
 };
 
-const memory: InfoSection = ({ server: { facts } }) => {
+const memory: InfoSection = ({ keys, server: { facts, engine } }) => {
+  const keyspaceMemory = engine.memory;
   const { usedBytes, peakBytes, residentBytes } = facts.memory();
   return [
     ['used_memory', usedBytes],
@@ -76,17 +80,20 @@ const memory: InfoSection = ({ server: { facts } }) => {
     ['used_memory_peak_human', humanBytes(peakBytes)],
     ['used_memory_peak_perc', `${((usedBytes * 100) / Math.max(1, peakBytes)).toFixed(2)}%`],
     ['used_memory_lua', 0],
-    ['maxmemory', 0],
-    ['maxmemory_human', '0B'],
-    ['maxmemory_policy', 'noeviction'],
+    ['keyspace_memory', keyspaceMemory.usedBytes],
+    ['keyspace_memory_human', humanBytes(keyspaceMemory.usedBytes)],
+    ['maxmemory', keyspaceMemory.limit.bytes],
+    ['maxmemory_human', humanBytes(keyspaceMemory.limit.bytes)],
+    ['maxmemory_policy', policyText(keyspaceMemory.limit)],
+    ['evicted_values', keyspaceMemory.stubs],
     ['mem_fragmentation_ratio', (residentBytes / Math.max(1, usedBytes)).toFixed(2)],
     ['mem_allocator', 'v8'],
     ['active_defrag_running', 0],
-    ['lazyfree_pending_objects', 0],
+    ['lazyfree_pending_objects', keys.pendingCount],
   ];
 };
 
-const persistence: InfoSection = ({ server: { engine, facts } }) => [
+const persistence: InfoSection = ({ server: { engine, facts, time } }) => [
   ['loading', engine.refusal(false, false)?.code === 'LOADING' ? 1 : 0],
   ['async_loading', 0],
   ['rdb_changes_since_last_save', 0],
@@ -102,9 +109,10 @@ const persistence: InfoSection = ({ server: { engine, facts } }) => [
   ['aof_current_rewrite_time_sec', -1],
   ['aof_last_bgrewrite_status', 'ok'],
   ['aof_last_write_status', 'ok'],
+  ['unsaved_ms', Math.ceil(engine.node.unsavedMs(time.monotonicMs()) ?? -1)],
 ];
 
-const stats: InfoSection = ({ server: { stats: figures, hub, engine } }) => [
+const stats: InfoSection = ({ server: { stats: figures, hub, engine, tracking } }) => [
   ['total_connections_received', figures.connectionsReceived],
   ['total_commands_processed', figures.commandsProcessed],
   ['instantaneous_ops_per_sec', Math.round(figures.opsPerSecond)],
@@ -115,13 +123,17 @@ const stats: InfoSection = ({ server: { stats: figures, hub, engine } }) => [
   ['sync_partial_ok', 0],
   ['sync_partial_err', 0],
   ['expired_keys', engine.expiredKeys - figures.expiredKeysAtReset],
-  ['evicted_keys', 0],
+  ['evicted_keys', engine.memory.evicted],
+  ['refilled_keys', engine.memory.refilled],
   ['evicted_clients', 0],
   ['keyspace_hits', figures.keyspaceHits],
   ['keyspace_misses', figures.keyspaceMisses],
   ['pubsub_channels', hub.channelCount],
   ['pubsub_patterns', hub.patternCount],
   ['pubsubshard_channels', 0],
+  ['tracking_total_keys', tracking.keys.keyCount],
+  ['tracking_total_items', tracking.keys.itemCount],
+  ['tracking_total_prefixes', tracking.prefixes.size],
   ['latest_fork_usec', 0],
   ['total_forks', 0],
   ['unexpected_error_replies', 0],
@@ -248,6 +260,9 @@ const groups: InfoSection = ({ node }) => [
   }),
 ];
 
+/** The regional Redis, where the node has one. */
+const regionalRedis: InfoSection = ({ server: state }) => [...(state.regional?.info() ?? [])];
+
 /** Sections by name, in the order in which INFO shows them. */
 export const infoSections: ReadonlyMap<string, { readonly title: string; readonly fields: InfoSection }> = new Map([
   ['server', { title: 'Server', fields: server }],
@@ -265,5 +280,8 @@ export const infoSections: ReadonlyMap<string, { readonly title: string; readonl
   ['causeway', { title: 'Causeway', fields: causeway }],
   ['classes', { title: 'Classes', fields: classes }],
   ['groups', { title: 'Groups', fields: groups }],
+  ['redis', { title: 'Redis', fields: regionalRedis }],
+  ['sources', { title: 'Sources', fields: sourceFields }],
+  ['monitor', { title: 'Monitor', fields: monitorFields }],
   ['keyspace', { title: 'Keyspace', fields: keyspace }],
 ]);

@@ -1,5 +1,6 @@
 import type { ByteRange } from '../base/bytes.ts';
 import { latin1Range } from '../base/bytes.ts';
+import { isSystemKey } from '../base/system-keys.ts';
 import { NOTIFY_KEYEVENT, NOTIFY_KEYSPACE, notificationBit } from './notification-classes.ts';
 import type { PubsubHub } from './pubsub-hub.ts';
 import type { ServerSettings } from './server-settings.ts';
@@ -17,6 +18,7 @@ export class KeyspaceNotifier {
   notify(classLetter: string, event: string, key: ByteRange): void {
     const classes = this.#settings.notifyClasses;
     if (classes === 0 || this.#hub.idle || (classes & notificationBit(classLetter)) === 0) return;
+    if (isSystemKey(key)) return;
     if (classes & NOTIFY_KEYSPACE) {
       this.#hub.deliver(latin1Range(`__keyspace@0__:${key.toLatin1()}`), latin1Range(event));
     }

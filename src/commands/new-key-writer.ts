@@ -1,4 +1,5 @@
 import type { ByteRange } from '../base/bytes.ts';
+import type { Stamp } from '../clock/stamp.ts';
 import { NO_SLOT } from '../keyspace/keyspace.ts';
 import type { Operation } from '../crdt/document-edits.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
@@ -37,6 +38,14 @@ export class NewKeyWriter implements TransactionWriter {
 
   delete(key: ByteRange, hash: number): void {
     this.#tx.delete(key, hash);
+  }
+
+  fill(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number, stamp: Stamp): void {
+    this.#tx.fill(key, hash, value, expireAtMs, stamp);
+  }
+
+  invalidate(key: ByteRange, hash: number): void {
+    this.#tx.invalidate(key, hash);
   }
 
   increment(key: ByteRange, hash: number, delta: number | bigint): void {

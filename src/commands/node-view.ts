@@ -3,6 +3,7 @@ import type { ActiveClasses } from '../classes/active-classes.ts';
 import type { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
 import type { ConflictLog } from '../keyspace/conflict-log.ts';
+import type { InvalidationView } from './invalidation-view.ts';
 import type { MembershipView } from './membership-view.ts';
 import type { StrongView } from './strong-view.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
@@ -24,6 +25,14 @@ export interface PeerStatus {
   readonly silentMs: number | null;
 }
 
+/** What one key shows at a node. */
+export interface KeyDigest {
+  /** 16 hex digits; null where it shows nothing, or never leaves the node. */
+  readonly hex: string | null;
+  /** Whether every member has all that this node has seen of it: then a settled one of another node must be the same. */
+  readonly isSettled: boolean;
+}
+
 /** What commands may ask of the node that they run on. */
 export interface NodeView {
   readonly nodeId: string;
@@ -37,9 +46,14 @@ export interface NodeView {
   readonly classes: ActiveClasses;
   /** Concurrent writes that this node met (SPEC S4). */
   readonly conflicts: ConflictLog;
+  readonly invalidations: InvalidationView;
   vector(): VersionVector;
   /** Hex digest of the visible keyspace at the present vector (SPEC S2). */
   digest(nowMs: number): string;
+  /** The same, made turn by turn of what there is now. Throws where too many are. */
+  digestRun(nowMs: number): { readonly isDone: boolean; readonly hex: string };
+  /** The same of one key as this node has it, and whether all that it has seen of it is at all members (SPEC S8). */
+  keyDigest(key: ByteRange, nowMs: number): KeyDigest;
   peers(nowMs: number): PeerStatus[];
   /** Lines `name value` that explain a key: every unsuperseded write, dots, stamps, the rule, the winner. */
   explain(key: ByteRange, nowMs: number): [name: string, value: string][];
@@ -47,6 +61,8 @@ export interface NodeView {
   lastDot(): Dot | null;
   /** Other regions all of whose live nodes have applied the dot (SPEC S3). */
   regionsCovering(dot: Dot): number;
+  /** How old what is not on this node's disk yet may be, in milliseconds (SPEC R1); null where nothing is kept. */
+  unsavedMs(monotonicMs: number): number | null;
   /** Reasons why the node is not ready, empty when it is. */
   unreadyReasons(nowMs: number): string[];
   /** What the node, ready or not, cannot serve as it should: quorum groups without a leader. Empty when all is well. */

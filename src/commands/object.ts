@@ -6,7 +6,6 @@ import type { CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
-import { refuse } from './refusals.ts';
 
 /** The longest string that Redis embeds in its object. */
 const EMBEDDED_BYTES_MAX = 44;
@@ -85,26 +84,22 @@ export const objectCommands: readonly CommandSpec[] = [
     ),
     row(
       'idletime',
-      'Seconds since the value was used last; not kept, so always 0',
-      ofKey(({ reply }) => reply.integer(0)),
+      'Seconds since the value was used last at this node',
+      ofKey(({ reply, keys }, slot) => reply.integer(keys.access.idleSeconds(slot))),
     ),
     row(
       'freq',
-      'How often the value is used; not kept',
-      ofKey(() => {
-        throw refuse(
-          'An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
-        );
-      }),
+      'How often the value was used of late at this node: 0 to 3',
+      ofKey(({ reply, keys }, slot) => reply.integer(keys.access.uses(slot))),
     ),
     helpOf('object', 'generic', [
       'ENCODING <key>',
       '    Return the kind of internal representation used in order to store the value',
       '    associated with a <key>.',
       'FREQ <key>',
-      '    Return the access frequency index of the <key>.',
+      '    Return how often the <key> was used of late at this node, from 0 to 3.',
       'IDLETIME <key>',
-      '    Return the idle time of the <key>; it is not kept, so always 0.',
+      '    Return the idle time of the <key> at this node, in seconds.',
       'REFCOUNT <key>',
       '    Return the number of references of the value associated with the specified',
       '    <key>.',

@@ -1,5 +1,5 @@
 import type { Parsed } from './parameter-kinds.ts';
-import { parseMemory } from './parameter-kinds.ts';
+import { parseMemory } from '../base/memory-size.ts';
 import type { OutputLimit, ServerSettings } from './server-settings.ts';
 
 type Limits = ServerSettings['outputLimits'];

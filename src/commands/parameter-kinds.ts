@@ -1,20 +1,10 @@
 import { parseInteger } from '../base/decimal.ts';
 import { latin1Range } from '../base/bytes.ts';
+import { parseMemory } from '../base/memory-size.ts';
 
 /** How a value of CONFIG is read. Each returns the text as CONFIG GET shows it, or why it is refused. */
 export type Parsed = { readonly text: string } | { readonly refusal: string };
 export type ParameterKind = (text: string) => Parsed;
-
-const UNITS: ReadonlyMap<string, number> = new Map([
-  ['', 1],
-  ['b', 1],
-  ['k', 1000],
-  ['kb', 1024],
-  ['m', 1000 ** 2],
-  ['mb', 1024 ** 2],
-  ['g', 1000 ** 3],
-  ['gb', 1024 ** 3],
-]);
 
 function within(value: bigint, least: number, most: number): Parsed {
   if (value >= BigInt(least) && value <= BigInt(most)) return { text: value.toString() };
@@ -27,15 +17,6 @@ export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): 
     const value = parseInteger(latin1Range(text));
     return value === null ? { refusal: "argument couldn't be parsed into an integer" } : within(value, least, most);
   };
-}
-
-/** `16mb`, `1024`: bytes. */
-export function parseMemory(text: string): number | null {
-  const digits = /^\d{1,15}/.exec(text)?.[0];
-  if (digits === undefined) return null;
-  const unit = UNITS.get(text.slice(digits.length).toLowerCase());
-  const bytes = unit === undefined ? NaN : Number(digits) * unit;
-  return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
 /** Bytes within bounds. */

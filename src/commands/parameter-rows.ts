@@ -4,6 +4,7 @@ import { outputLimitsKind, outputLimitsText, writeOutputLimits } from './output-
 import type { Parameter } from './parameters.ts';
 import { anyText, integer, memory, oneOf, only, yesOrNo } from './parameter-kinds.ts';
 import type { ServerSettings } from './server-settings.ts';
+import { NO_EVICTION, policyText, S3_FIFO } from '../keyspace/eviction/memory-limit.ts';
 
 type NumberSetting = {
   [Key in keyof ServerSettings]: ServerSettings[Key] extends number ? Key : never;
@@ -41,6 +42,7 @@ const actingParameters: readonly Parameter[] = [
   { name: 'slowlog-log-slower-than', kind: integer(-1), setting: numberSetting('slowlogSlowerThanUsec') },
   { name: 'slowlog-max-len', kind: integer(0, 1_000_000), setting: numberSetting('slowlogLengthMax') },
   { name: 'strong-timeout', kind: integer(1, 3_600_000), setting: numberSetting('strongTimeoutMs') },
+  { name: 'tracking-table-max-keys', kind: integer(0), setting: numberSetting('trackedKeysMax') },
   { name: 'maxclients', kind: integer(1, 1_000_000), setting: numberSetting('clientsMax') },
   { name: 'timeout', kind: integer(0, 2 ** 31 - 1), setting: numberSetting('timeoutSeconds') },
   { name: 'tcp-keepalive', kind: integer(0, 2 ** 31 - 1), setting: numberSetting('tcpKeepaliveSeconds') },
@@ -58,6 +60,26 @@ const actingParameters: readonly Parameter[] = [
     name: 'client-output-buffer-limit',
     kind: outputLimitsKind,
     setting: { read: (settings) => outputLimitsText(settings.outputLimits), write: writeOutputLimits },
+  },
+  {
+    name: 'maxmemory',
+    kind: memory(0),
+    setting: {
+      read: ({ memoryLimit }) => String(memoryLimit.bytes),
+      write: ({ memoryLimit }, text) => {
+        memoryLimit.bytes = Number(text);
+      },
+    },
+  },
+  {
+    name: 'maxmemory-policy',
+    kind: oneOf(S3_FIFO, NO_EVICTION),
+    setting: {
+      read: ({ memoryLimit }) => policyText(memoryLimit),
+      write: ({ memoryLimit }, text) => {
+        memoryLimit.evicts = text === S3_FIFO;
+      },
+    },
   },
   {
     name: 'requirepass',
@@ -105,8 +127,6 @@ const fixedParameters: readonly Parameter[] = [
     kind: only('no', 'there is no append-only file: the node has a store of its own'),
     initial: 'no',
   },
-  { name: 'maxmemory', kind: only('0', 'there is no memory limit to set'), initial: '0' },
-  { name: 'maxmemory-policy', kind: only('noeviction', 'nothing is evicted'), initial: 'noeviction' },
   { name: 'activedefrag', kind: only('no', 'there is nothing to defragment'), initial: 'no' },
 ];
 
@@ -156,7 +176,6 @@ const rememberedParameters: readonly Parameter[] = [
     initial: '10',
   },
   { name: 'repl-timeout', kind: integer(1, 2 ** 31 - 1), initial: '60' },
-  { name: 'tracking-table-max-keys', kind: integer(0), initial: '1000000' },
   { name: 'loglevel', kind: oneOf('debug', 'verbose', 'notice', 'warning'), initial: 'notice' },
   { name: 'lfu-log-factor', kind: integer(0, 2 ** 31 - 1), initial: '10' },
   { name: 'lfu-decay-time', kind: integer(0, 2 ** 31 - 1), initial: '1' },

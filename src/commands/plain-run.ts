@@ -4,7 +4,9 @@ import type { CommandEntry } from './command-index.ts';
 import type { Args } from './context.ts';
 import type { Engine } from './engine.ts';
 import type { ExecutionContext } from './execution-context.ts';
+import { mayNameSystemKey } from './key-names.ts';
 import { notificationBit } from './notification-classes.ts';
+import type { Fetching } from './fetching.ts';
 import type { ServerState } from './server-state.ts';
 import type { Session } from './session.ts';
 import { carriesReads } from './session-level.ts';
@@ -50,8 +52,12 @@ export class PlainRun {
   #session: Session | null = null;
   #mayRead = false;
   #mayWrite = false;
+  /** Whether there is a limit to memory, which each write may reach. */
+  #isLimited = false;
   /** Which keys may be strong, null where none is. */
   #policy: ClassPolicy | null = null;
+  /** Where keys may have to be fetched first, null where there is nothing to ask. */
+  #fetching: Fetching | null = null;
   #last: CommandEntry | null = null;
   #running: CommandEntry | null = null;
   /** Requests since the last look at the clock, and the commands that they were. */
@@ -69,9 +75,12 @@ export class PlainRun {
   /** Runs a request as a part of the run, which begins with it where there is none. False for what is not plain: nothing was done. */
   take(session: Session, entry: CommandEntry, args: Args): boolean {
     if (!entry.isPlain || (session !== this.#session && !this.#begin(session))) return false;
+    if (this.#isLimited && entry.takesMemory && this.#engine.memory.isFull) return false;
     if (!(entry.writes ? this.#mayWrite : this.#mayRead) || !isShort(entry, args)) return false;
+    if (mayNameSystemKey(entry, args)) return false;
     if (this.#policy !== null && namesStrong(this.#policy, entry, args)) return false;
     const context = this.#context;
+    if (this.#fetching !== null && this.#fetching.mayWait(entry, args, context.nowMs)) return false;
     const { reply } = context;
     const mark = reply.mark();
     context.args = args;
@@ -119,9 +128,12 @@ export class PlainRun {
     if (!isPlain) return false;
     this.#session = session;
     this.#mayRead = this.#engine.refusal(false, false) === null;
-    this.#mayWrite = this.#engine.refusal(true, false) === null;
+    const isWrittenElsewhere = server.regional?.isActive === true || server.sourceWrites?.isActive === true;
+    this.#mayWrite = this.#engine.refusal(true, false) === null && !isWrittenElsewhere;
+    this.#isLimited = this.#engine.memory.limit.bytes > 0;
     const { policy } = this.#engine.node.classes;
     this.#policy = policy.hasStrong ? policy : null;
+    this.#fetching = server.fetching.isActive ? server.fetching : null;
     this.#context.begin(session, this.#engine.nowMs(this.#host.clock.wallMs));
     const { level } = session;
     if (level === null) this.#engine.readFor(session.dots, true);

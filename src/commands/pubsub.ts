@@ -1,10 +1,11 @@
+import { isSystemKey, SYSTEM_CHANNEL_PREFIX } from '../base/system-keys.ts';
 import { SUBSCRIPTIONS_MAX } from '../base/client-limits.ts';
 import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
 import { patternOf } from './patterns.ts';
-import { overLimit } from './refusals.ts';
+import { overLimit, refuse } from './refusals.ts';
 import { subcommandSyntax } from './request-errors.ts';
 
 /** What a change of subscriptions is answered with, one for each channel. CLIENT REPLY OFF does not keep it back. */
@@ -75,6 +76,9 @@ function punsubscribe(context: CommandContext): void {
 /** The message travels with the stream of transactions; subscribers get it where it is applied, here at once. */
 function publish({ args, reply, server, tx }: CommandContext): void {
   const channel = args.range(1);
+  if (channel.toLatin1().startsWith(SYSTEM_CHANNEL_PREFIX))
+    throw refuse(`channels that begin with '${SYSTEM_CHANNEL_PREFIX}' are Causeway's own`);
+  if (isSystemKey(channel)) throw refuse("channels that begin with the bytes '\\0cw:' are Causeway's own");
   const receivers = server.hub.receivers(channel);
   tx.publish(channel, args.range(2));
   reply.integer(receivers);
@@ -115,7 +119,8 @@ export const pubsubCommands: readonly CommandSpec[] = [
   row(
     'publish',
     3,
-    ['pubsub', 'loading', 'stale', 'fast', 'may_replicate'],
+    // unlike Redis's not while loading: it is a transaction, and would come before what this node has not seen yet (SPEC D5)
+    ['pubsub', 'stale', 'fast', 'may_replicate'],
     'Post a message to a channel, in every region',
     publish,
   ),

@@ -7,6 +7,7 @@ const REDACTED: ByteRange = latin1Range('(redacted)');
 /** A request with some of its arguments hidden. */
 class RedactedArgs implements Args {
   readonly count: number;
+  readonly keyHash = 0;
   readonly #args: Args;
   readonly #hidden: ReadonlySet<number>;
 

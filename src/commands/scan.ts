@@ -27,6 +27,13 @@ interface ScanOptions {
   typeName: string | null;
 }
 
+/** Keys with a prefix that are looked at for one call of SCAN; where there are more, all keys are scanned. */
+const PREFIXED_MAX = 10_000;
+/** In about so many calls those are all given, whatever their COUNT. */
+const PREFIXED_CALLS = 10;
+/** Added to cursors of a scan of those. The rest is a slot as in all cursors: each call may find its keys by other means than the one before. */
+const PREFIXED_CURSOR: number = 2 ** 40;
+
 const CURSOR = /^[+-]?[0-9]{0,20}$/;
 const CURSOR_MAX = 2n ** 64n - 1n;
 
@@ -59,8 +66,13 @@ function parseOptions(args: Args, from: number, offersType: boolean): ScanOption
   return options;
 }
 
+interface Gathered {
+  readonly next: number;
+  readonly slots: readonly Slot[];
+}
+
 /** Keys from a cursor on that pass the filters, and the next cursor. */
-function gatherKeys(context: CommandContext, cursor: number, options: ScanOptions): { next: number; slots: Slot[] } {
+function gatherKeys(context: CommandContext, cursor: number, options: ScanOptions): Gathered {
   const { keys, nowMs } = context;
   const { count, glob, typeName } = options;
   const slots: Slot[] = [];
@@ -71,13 +83,28 @@ function gatherKeys(context: CommandContext, cursor: number, options: ScanOption
     if (glob !== null) keys.keyInto(slot, element);
     if (glob === null || glob.matches(element)) slots.push(slot);
   };
-  let next = cursor;
+  const from = cursor < PREFIXED_CURSOR ? cursor : cursor - PREFIXED_CURSOR;
+  const prefix = glob?.prefix ?? '';
+  // whether there are few is asked once a scan
+  const ordered = prefix === '' || (from === cursor && from > 0) ? null : keys.ordered();
+  if (ordered?.visit(prefix, null, PREFIXED_MAX, nowMs, visit) === null) return fromSlot(slots, from, count);
+  slots.length = 0;
+  met = 0;
+  let next = from;
   let placesLeft = Math.max(count * 10, PLACES_MIN);
   do {
     next = keys.scan(next, count, nowMs, visit);
     placesLeft -= count;
   } while (next !== 0 && met < count && placesLeft > 0);
   return { next, slots };
+}
+
+/** Of all that pass, those from a slot on, in the order of slots. */
+function fromSlot(found: readonly Slot[], from: Slot, count: number): Gathered {
+  const rest = found.filter((slot) => slot >= from).sort((left, right) => left - right);
+  const slots = rest.slice(0, Math.max(count, Math.ceil(found.length / PREFIXED_CALLS)));
+  const next = rest[slots.length];
+  return { next: next === undefined ? 0 : PREFIXED_CURSOR + next, slots };
 }
 
 function scan(context: CommandContext): void {

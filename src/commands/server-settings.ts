@@ -3,8 +3,10 @@ import {
   CLIENTS_DEFAULT,
   QUERY_BUFFER_BYTES_DEFAULT,
   STRONG_TIMEOUT_MS_DEFAULT,
+  TRACKED_KEYS_DEFAULT,
   UNAUTHENTICATED_MS_MAX,
 } from '../base/client-limits.ts';
+import { MemoryLimit } from '../keyspace/eviction/memory-limit.ts';
 
 /** Output that a client has not taken: past `hardBytes`, or `softBytes` for `softSeconds` on end, it is disconnected. 0 is no limit. */
 export interface OutputLimit {
@@ -15,6 +17,8 @@ export interface OutputLimit {
 
 /** What CONFIG SET really changes, as the rest of the server reads it. */
 export class ServerSettings {
+  /** What the node may keep in memory. */
+  memoryLimit: MemoryLimit = new MemoryLimit();
   /** Bits of `notification-classes.ts`. */
   notifyClasses = 0;
   /** Requests that take at least this long are logged; negative logs none. */
@@ -27,6 +31,8 @@ export class ServerSettings {
   bulkBytesMax: number = BULK_BYTES_DEFAULT;
   /** How long a request on strong keys waits for its group before it ends in NOQUORUM or UNCERTAIN. */
   strongTimeoutMs: number = STRONG_TIMEOUT_MS_DEFAULT;
+  /** Keys of which it is known who has read them; 0 for no limit. */
+  trackedKeysMax: number = TRACKED_KEYS_DEFAULT;
   queryBufferBytesMax: number = QUERY_BUFFER_BYTES_DEFAULT;
   /** The clients' password, latin1; empty for none. */
   requirepass = '';

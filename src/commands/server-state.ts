@@ -1,7 +1,15 @@
+import type { ByteRange } from '../base/bytes.ts';
+import { isSystemKey } from '../base/system-keys.ts';
+import type { SourceRule } from '../classes/key-class.ts';
 import { Authentication, type PasswordDigests } from './authentication.ts';
+import { ChangeFeed } from './change-feed.ts';
 import { ClientRegistry } from './client-registry.ts';
 import type { CommandIndex } from './command-index.ts';
+import type { ConsistencyMonitor } from './consistency-monitor.ts';
 import type { Engine } from './engine.ts';
+import { Fetching } from './fetching.ts';
+import { Leases } from './leases.ts';
+import type { RegionalLevel } from './regional-level.ts';
 import { KeyspaceNotifier } from './keyspace-notifier.ts';
 import { parameterRows } from './parameter-rows.ts';
 import { ParameterTable } from './parameters.ts';
@@ -9,6 +17,9 @@ import { PubsubHub } from './pubsub-hub.ts';
 import { ServerSettings } from './server-settings.ts';
 import { ServerStats } from './server-stats.ts';
 import { Slowlog } from './slowlog.ts';
+import { Tracking } from './tracking.ts';
+import type { SourceFetcher } from './source-fetcher.ts';
+import type { SourceWrites } from './source-writes.ts';
 import { WaitingClients } from './waiting-clients.ts';
 import { WatchRegistry } from './watch-registry.ts';
 
@@ -65,9 +76,27 @@ export class ServerState {
   readonly slowlog: Slowlog = new Slowlog();
   readonly hub: PubsubHub = new PubsubHub();
   readonly watches: WatchRegistry = new WatchRegistry();
+  readonly tracking: Tracking;
+  readonly feed: ChangeFeed;
   readonly waiting: WaitingClients;
+  /** What asks elsewhere for keys that are not here. */
+  readonly fetching: Fetching;
+  /** Null where there is no regional Redis. */
+  regional: RegionalLevel | null = null;
+  /** Loads that clients make. */
+  readonly leases: Leases;
+  /** What is on its way to the sources of classes that say so; null where nothing is written to a source. */
+  sourceWrites: SourceWrites | null = null;
+  /** Whether a source is not asked now, because it failed. */
+  isSourceLeftAlone: (rule: SourceRule) => boolean = () => false;
   readonly notifier: KeyspaceNotifier;
   #pause: Pause | null = null;
+  /** What loads from sources, null where nothing does. */
+  sources: SourceFetcher | null = null;
+  /** Called for a message of a member, this one too, on a channel of the product's own. */
+  readonly systemMessages: ((channel: ByteRange, message: ByteRange) => void)[] = [];
+  /** What compares keys with other nodes, null where nothing does. */
+  monitor: ConsistencyMonitor | null = null;
   /** Called after every change of the pause: the driver runs, or will run, what waited. */
   onPauseChanged: (pause: Pause | null) => void = () => undefined;
 
@@ -82,18 +111,41 @@ export class ServerState {
     this.engine = options.engine;
     this.time = options.time;
     this.facts = options.facts;
+    this.settings.memoryLimit = this.engine.memory.limit;
     this.parameters = new ParameterTable(parameterRows, this.settings);
     this.waiting = new WaitingClients(this.clients);
+    this.feed = new ChangeFeed(options.engine, options.time, (error) => options.facts.reportInternal(error, 'cw.feed'));
+    this.tracking = new Tracking(this.clients, options.engine, this.settings);
+    this.fetching = new Fetching(this);
+    this.leases = new Leases(options.engine, options.time);
     this.notifier = new KeyspaceNotifier(this.hub, this.settings);
     this.authentication = new Authentication(this.settings, options.digests);
     this.stats.sampleRate(options.time.monotonicMs());
     options.engine.listen({
       keyChanged: (key, event) => {
-        if (event?.classLetter !== 'x') this.watches.touch(key);
+        if (isSystemKey(key)) return;
+        if (event?.classLetter !== 'x') {
+          this.watches.touch(key);
+          this.fetching.keyChanged(key);
+          if (this.leases.isActive) this.leases.keyChanged(key);
+        }
+        if (this.tracking.isOn) this.tracking.keyChanged(key, event === null);
+        if (this.feed.isOn) this.feed.keyChanged(key, event);
+        this.monitor?.keyChanged(key);
         if (event !== null) this.notifier.notify(event.classLetter, event.event, key);
       },
-      flushed: () => this.watches.touchAll(),
-      message: (channel, message) => this.hub.deliver(channel, message),
+      flushed: () => {
+        this.watches.touchAll();
+        this.fetching.keyChanged(null);
+        this.leases.keyChanged(null);
+        if (this.tracking.isOn) this.tracking.flushed();
+        if (this.feed.isOn) this.feed.flushed();
+        this.monitor?.keyChanged(null);
+      },
+      message: (channel, message) => {
+        if (!isSystemKey(channel)) this.hub.deliver(channel, message);
+        else if (!this.leases.message(channel, message)) for (const take of this.systemMessages) take(channel, message);
+      },
     });
   }
 
@@ -118,6 +170,11 @@ export class ServerState {
     client.forgetSession();
     this.watches.unwatchAll(client);
     this.hub.leave(client);
+    this.tracking.stop(client);
+    this.leases.leave(client);
+    client.feed?.close();
+    client.feed = null;
+    client.tracksVersions = false;
     this.clients.monitors.delete(client);
     client.monitoring = false;
   }

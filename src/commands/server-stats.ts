@@ -1,4 +1,5 @@
 import { ERROR_CODES_MAX } from '../base/client-limits.ts';
+import { SampledLookups } from './class-figures.ts';
 
 /** Figures that INFO and the metrics show. CONFIG RESETSTAT sets them to zero. */
 export class ServerStats {
@@ -12,6 +13,7 @@ export class ServerStats {
   queryBufferDisconnections = 0;
   outputBufferDisconnections = 0;
   errorReplies = 0;
+  readonly lookups: SampledLookups = new SampledLookups();
   /** Expired keys that the engine had counted when the figures were reset. */
   expiredKeysAtReset = 0;
   /** Error replies by code. */
@@ -57,6 +59,7 @@ export class ServerStats {
     this.outputBufferDisconnections = 0;
     this.errorReplies = 0;
     this.expiredKeysAtReset = expiredKeys;
+    this.lookups.reset();
     this.#errors.clear();
     this.#rateCommands = 0;
   }

@@ -7,6 +7,7 @@ import type { Args } from './context.ts';
 import type { ServerState } from './server-state.ts';
 import type { Session } from './session.ts';
 import { getNeedsFloor } from './strong-get-options.ts';
+import type { Verdict } from './verdict.ts';
 
 /** What a session has seen elsewhere and this node does not have yet: nothing is answered before at level `session`. */
 export interface SessionFloor extends SessionPoint {
@@ -19,14 +20,13 @@ export interface SessionFloor extends SessionPoint {
   refusal: CausewayError | null;
 }
 
-/** What becomes of a request of a session with a floor. */
-export type FloorVerdict = 'run' | 'wait' | CausewayError;
-
 type KeysOf = (entry: CommandEntry, args: Args) => boolean;
 
 /** Whether a request is at level `session`, as it is run now: inside MULTI it is only kept. */
 function needsFloor(server: ServerState, session: Session, entry: CommandEntry, args: Args): boolean {
   const { policy } = server.engine.node.classes;
+  // of a strong key the leader says it
+  if (entry.fullName === 'cw.version' && policy.classOf(args.range(1)).strong !== undefined) return false;
   if (entry.fullName === 'cw.get') return getNeedsFloor(session, args, (key) => policy.classOf(key));
   const isOwn = session.floor?.isOwn === true;
   const needs: KeysOf =
@@ -37,7 +37,11 @@ function needsFloor(server: ServerState, session: Session, entry: CommandEntry, 
 
 /** Whether a request shows or changes keys. */
 function showsKeys(entry: CommandEntry): boolean {
-  return entry.writes || entry.fullName === 'watch' || (entry.readonly && entry.spec.group !== 'causeway');
+  return (
+    entry.writes ||
+    entry.fullName === 'watch' ||
+    (entry.readonly && (entry.spec.group !== 'causeway' || entry.fullName === 'cw.version'))
+  );
 }
 
 /** Whether a request names a key of a class of level `session`. */
@@ -55,7 +59,7 @@ export function mayHaveFloor(server: ServerState, session: Session): boolean {
 }
 
 /** Whether a request of a session with a floor can run; a wait for it has begun where it cannot yet. */
-export function judgeByFloor(server: ServerState, session: Session, entry: CommandEntry, args: Args): FloorVerdict {
+export function judgeByFloor(server: ServerState, session: Session, entry: CommandEntry, args: Args): Verdict {
   const { floor } = session;
   if (floor === null || !needsFloor(server, session, entry, args)) return 'run';
   const { refusal } = floor;

@@ -3,9 +3,12 @@ import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { CausewayError } from '../errors.ts';
 import type { Args, Reply } from './context.ts';
+import type { FeedSubscription } from './change-feed.ts';
 import type { CommandEntry } from './command-index.ts';
+import type { FetchWait } from './fetching.ts';
 import type { SessionFloor } from './session-floor.ts';
 import { SESSION_DOTS_KEPT, type SessionLevel } from './session-level.ts';
+import type { ClientTracking } from './tracking.ts';
 import type { StrongRequest } from './strong-view.ts';
 
 /** What a session needs of the connection that carries it. */
@@ -63,6 +66,8 @@ export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 /** What the server knows of one client, whatever carries it. Changed by the commands that the client sends. */
 export class Session {
   readonly id: number;
+  /** Nothing that is written for it is sent: it is not to be known yet. Only while it is blocked. */
+  holdsReplies = false;
   readonly connection: ClientConnection;
   readonly connectedAtMs: number;
   lastActiveAtMs: number;
@@ -106,6 +111,14 @@ export class Session {
   monitoring = false;
 
   noEvict = false;
+  /** What it asked for by CLIENT TRACKING, null for nothing. */
+  tracking: ClientTracking | null = null;
+  /** Whether its invalidations carry versions (CW.TRACKING). */
+  tracksVersions = false;
+  /** Its place in the change feed, null where it does not read that. */
+  feed: FeedSubscription | null = null;
+  /** Whether something may be pushed to it, or was: a push is never to come inside a reply. */
+  takesPushes = false;
   /** The newest transaction that this client's requests made: what WAIT waits for. Sequence 0 for none. */
   lastWriteOrigin: Origin | null = null;
   lastWriteSeq = 0;
@@ -116,6 +129,10 @@ export class Session {
   level: SessionLevel = null;
   /** What CW.ATTACH named and this node does not have yet: reads at level `session` wait for it. */
   floor: SessionFloor | null = null;
+  /** What the request that comes next has waited for: keys that were not here. */
+  fetched: FetchWait | null = null;
+  /** The request that comes next has waited for room in memory, and there was none. */
+  waitedForRoom = false;
   /** Dots kept before those that no longer matter are looked for. */
   dotsMax: number = SESSION_DOTS_KEPT;
   closing = false;
@@ -142,9 +159,11 @@ export class Session {
       this.authenticated &&
       this.queue === null &&
       this.floor === null &&
+      this.fetched === null &&
       this.blocked === null &&
       this.replyMode === 'on' &&
       !this.subscribed &&
+      !this.takesPushes &&
       !this.monitoring
     );
   }
@@ -175,6 +194,7 @@ export class Session {
     this.dots.clear();
     this.dotsMax = SESSION_DOTS_KEPT;
     this.floor = null;
+    this.fetched = null;
     this.level = null;
     this.forwards = true;
   }

@@ -3,7 +3,15 @@ import { INT64_MAX } from '../base/decimal.ts';
 import { ContentType, NO_SLOT, type SetReader } from '../keyspace/keyspace.ts';
 import { oneKeyRows, type CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
-import { checkKey, HeldBytes, lookupTypeForRead, lookupTypeForWrite, notifyIfGone } from './lookup.ts';
+import {
+  checkKey,
+  hashOfKey,
+  HeldBytes,
+  lookupTypeForRead,
+  lookupTypeForWrite,
+  lookupTypeToWrite,
+  notifyIfGone,
+} from './lookup.ts';
 import { integerArgumentWithin, positiveArgument } from './numbers.ts';
 import { randomIndex, sampledIndexes } from './random-sample.ts';
 import { syntaxError } from './refusals.ts';
@@ -25,10 +33,10 @@ function hasMember(context: CommandContext, key: ByteRange, hash: number, candid
 }
 
 function sadd(context: CommandContext): void {
-  const { args, keys, reply, tx } = context;
+  const { args, reply, tx } = context;
   const key = args.range(1);
-  const hash = keys.hashOf(key);
-  lookupTypeForWrite(context, key, hash, ContentType.Set);
+  const hash = hashOfKey(context);
+  lookupTypeToWrite(context, key, hash, ContentType.Set);
   checkKey(key);
   let added = 0;
   for (let index = 2; index < args.count; index++) if (tx.setAdd(key, hash, args.range(index))) added++;

@@ -8,9 +8,9 @@ export type ExpiryForm = 'EX' | 'PX' | 'EXAT' | 'PXAT';
 
 /** The options of SET and GETEX. */
 export interface StringOptions {
-  /** `IFEQ`: the key is there with that value; `IFNE`: it is not there, or with another one (Redis 8.4). */
-  condition: 'NX' | 'XX' | 'IFEQ' | 'IFNE' | null;
-  /** The argument that IFEQ and IFNE compare with; meaningless without them. */
+  /** `IFEQ`: the key is there with that value; `IFNE`: it is not there, or with another one (Redis 8.4); `IFVERSION`: it has that version. */
+  condition: 'NX' | 'XX' | 'IFEQ' | 'IFNE' | 'IFVERSION' | null;
+  /** The argument that the last three compare with; meaningless without them. */
   comparedIndex: number;
   get: boolean;
   keepTtl: boolean;
@@ -69,7 +69,7 @@ function takeFlag(options: StringOptions, word: string, command: 'set' | 'getex'
 
 /** Of all conditions there may be one. */
 function takeComparison(options: StringOptions, word: string, index: number): boolean {
-  if ((word !== 'IFEQ' && word !== 'IFNE') || options.condition !== null) return false;
+  if ((word !== 'IFEQ' && word !== 'IFNE' && word !== 'IFVERSION') || options.condition !== null) return false;
   options.condition = word;
   options.comparedIndex = index;
   return true;

@@ -4,7 +4,8 @@ import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
 import { counterCommands } from './counter.ts';
 import { lcsCommands } from './lcs.ts';
-import { checkKey, exists, lookupForRead, lookupTypeForRead } from './lookup.ts';
+import { hasVersion } from './if-version.ts';
+import { checkKey, exists, hashOfKey, lookupForRead, lookupTypeForRead } from './lookup.ts';
 import { wrongArity, wrongType } from './refusals.ts';
 import { expiryOptionMs, parseStringOptions, type ExpiryForm, type StringOptions } from './string-options.ts';
 import { stringRangeCommands } from './string-range.ts';
@@ -24,7 +25,7 @@ function replyString(context: CommandContext, slot: Slot): void {
 }
 
 function get(context: CommandContext): void {
-  replyString(context, lookupTypeForRead(context, context.args.range(1), ContentType.String));
+  replyString(context, lookupTypeForRead(context, context.args.range(1), ContentType.String, hashOfKey(context)));
 }
 
 function mget(context: CommandContext): void {
@@ -59,10 +60,12 @@ function setUntil(context: CommandContext, key: ByteRange, hash: number, value: 
 }
 
 /** Whether SET's condition holds of what is there. Throws WRONGTYPE where something else than a string is to be compared. */
-function holdsCondition({ args, keys }: CommandContext, options: StringOptions, slot: Slot): boolean {
+function holdsCondition(context: CommandContext, options: StringOptions, slot: Slot): boolean {
+  const { args, keys } = context;
   const { condition, comparedIndex } = options;
   if (condition === null) return true;
   if (condition === 'NX' || condition === 'XX') return (condition === 'XX') === (slot !== NO_SLOT);
+  if (condition === 'IFVERSION') return hasVersion(context, slot, comparedIndex);
   if (slot === NO_SLOT) return condition === 'IFNE';
   if (keys.typeOf(slot) !== ContentType.String) throw wrongType();
   keys.stringInto(slot, view);
@@ -74,7 +77,7 @@ function set(context: CommandContext): void {
   const key = args.range(1);
   const value = args.range(2);
   checkKey(key);
-  const hash = keys.hashOf(key);
+  const hash = hashOfKey(context);
   if (args.count === 3) {
     tx.set(key, hash, value, Infinity);
     context.notify('$', 'set', key);

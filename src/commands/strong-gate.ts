@@ -1,3 +1,4 @@
+import { ByteRange } from '../base/bytes.ts';
 import { WATCHED_KEYS_MAX } from '../base/client-limits.ts';
 import type { KeyClass, StrongRule } from '../classes/key-class.ts';
 import { nodeOf } from '../clock/origin.ts';
@@ -6,6 +7,7 @@ import { keyPositions } from './command-facts.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { CommandGroup } from './command-spec.ts';
 import type { Args } from './context.ts';
+import { HeldArgs } from './copied-args.ts';
 import { overLimit } from './refusals.ts';
 import type { ServerState } from './server-state.ts';
 import type { QueuedCommand, Session } from './session.ts';
@@ -209,6 +211,7 @@ export function askGroup(
     return;
   }
   const ask = (answered: (answer: StrongAnswer) => void): number => node.strong.submit(request, answered);
+  const tracked = session.tracking === null ? null : server.tracking.asks(session, namedCommands(server, request));
   waitForGroup(
     server,
     session,
@@ -219,9 +222,19 @@ export function askGroup(
       const dots = [[dot.origin, dot.seq]] as const;
       if (!node.sessions.has(dots)) raiseFloor(session, { dots, epoch: 0 }, STRONG_FLOOR_MS, true);
       write(answer);
+      tracked?.(dot);
     },
     request.kind !== 'write',
   );
+}
+
+/** The rows of a request's commands, with their arguments. */
+function namedCommands({ commands }: ServerState, request: StrongRequest): [CommandEntry, Args][] {
+  return request.commands.flatMap((words): [CommandEntry, Args][] => {
+    const args = new HeldArgs(words.map((word) => new ByteRange(word)));
+    const entry = commands.findRequest(args);
+    return entry === undefined ? [] : [[entry, args]];
+  });
 }
 
 /** An answer that is no error. */

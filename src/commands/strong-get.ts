@@ -1,5 +1,6 @@
 import { ByteRange } from '../base/bytes.ts';
 import type { StrongRule } from '../classes/key-class.ts';
+import { isFillStamp } from '../clock/stamp.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
@@ -67,6 +68,17 @@ function ageOf({ args, keys, node, nowMs }: CommandContext, group: string): numb
   return slot !== NO_SLOT && keys.expiryOf(slot) <= nowMs ? null : ageMs;
 }
 
+/** How old what was loaded from a source is; null for what was not. */
+function loadedAgoMs({ args, keys, nowMs, server }: CommandContext, { level }: GetOptions): number | null {
+  // it was asked for after this request had come
+  if (level === 'strong') return 0;
+  const key = args.range(1);
+  const slot = keys.find(key, keys.hashOf(key), nowMs);
+  const version = slot === NO_SLOT ? null : keys.versions.at(slot);
+  if (version === null || 'state' in version || !isFillStamp(version.stamp)) return null;
+  return server.engine.loads.ageMs(version.stamp, nowMs);
+}
+
 /** CW.GET key [LEVEL level] [MAXSTALE ms]: the value, its age in milliseconds, and the node that answered. */
 function get(context: CommandContext): void {
   const { args, node, server, session } = context;
@@ -75,10 +87,12 @@ function get(context: CommandContext): void {
   const keyClass = node.classes.policy.classOf(args.range(1));
   const level = levelOf(options, session, keyClass);
   const { strong } = keyClass;
-  if (strong === undefined && (options.level === 'strong' || options.maxStaleMs !== null))
+  const isFetched = server.fetching.isSourced(args.range(1));
+  if (strong === undefined && ((options.level === 'strong' && !isFetched) || options.maxStaleMs !== null))
     throw refuse('the key is not of a class of consistency strong: how old the copy is here is not known');
-  const ageMs = strong === undefined ? null : ageOf(context, strong.group);
-  const isLocal = level !== 'strong' && isCopyGood(context, options, ageMs, asksForFloor(session, level));
+  const ageMs = strong === undefined ? loadedAgoMs(context, options) : ageOf(context, strong.group);
+  const isLocal =
+    (level !== 'strong' || isFetched) && isCopyGood(context, options, ageMs, asksForFloor(session, level));
   if (strong !== undefined && !isLocal) return askLeader(context, strong);
   server.engine.readFor(carriesReads(level) ? session.dots : null, false);
   replyCopy(context, ageMs);

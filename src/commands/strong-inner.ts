@@ -10,6 +10,7 @@ import { strongRouteOf } from './strong-gate.ts';
 /** The arguments of a request from one on: those of a command that is named within another. */
 export class TailArgs implements Args {
   readonly count: number;
+  readonly keyHash = 0;
   readonly #args: Args;
   readonly #first: number;
 

@@ -1,8 +1,10 @@
+import { NO_VERSION_TEXT, versionText } from '../clock/key-version.ts';
+import { NO_SLOT } from '../keyspace/keyspace.ts';
 import type { CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
+import { lookupForRead } from './lookup.ts';
 import { syntaxError } from './refusals.ts';
 import { askGroup, strongRequest } from './strong-gate.ts';
-import { strongRuleOf } from './strong-inner.ts';
 
 /** CW.HOME key: home region, leader (nil where none is known) and group; nil for a key that is not strong. */
 function home({ args, node, reply }: CommandContext): void {
@@ -19,9 +21,18 @@ function home({ args, node, reply }: CommandContext): void {
   reply.bulkText(strong.group);
 }
 
-/** CW.VERSION key: the log index of the last write, linearizably; 0 where the key is not there. */
-function version({ args, reply, server, session }: CommandContext): void {
-  const route = strongRuleOf(server, args.range(1));
+/**
+ * CW.VERSION key: of a strong key the log index of the last write, linearizably; of another the version that this node shows (SPEC S5). 0
+ * where the key is not there.
+ */
+function version(context: CommandContext): void {
+  const { args, keys, node, reply, server, session } = context;
+  const route = node.classes.policy.classOf(args.range(1)).strong;
+  if (route === undefined) {
+    const slot = lookupForRead(context, args.range(1));
+    reply.bulkText(slot === NO_SLOT ? NO_VERSION_TEXT : versionText(keys.versions.at(slot)));
+    return;
+  }
   const request = { ...strongRequest(server, session, route, 'versions'), keys: [args.text(1)] };
   askGroup(server, session, route, request, ({ versions }) => reply.integer(Math.max(0, versions[0] ?? 0)));
 }
@@ -56,7 +67,8 @@ export const strongKeyCommands: readonly CommandSpec[] = [
     flags: ['readonly', 'noscript', 'blocking', 'no_multi'],
     keys: [1, 1, 1],
     group: 'causeway',
-    summary: 'The log index of the last write of a strong key, 0 where it is not there; linearizable',
+    summary:
+      'The version of a key: of a strong one the log index of its last write, linearizably; 0 where it is not there',
     run: version,
   },
   {

@@ -1,3 +1,4 @@
+import { isFillStamp } from '../clock/stamp.ts';
 import type { DocumentContent } from './document-content.ts';
 import { canonicalJson, parseJson } from './document-json.ts';
 import { ContentType, type Entry } from './entry.ts';
@@ -75,6 +76,7 @@ export function conflictsOf(
     case UpdateKind.FlushAll:
     case UpdateKind.Publish:
     case UpdateKind.CloseIncarnations:
+    case UpdateKind.Fill:
       return NONE;
   }
 }
@@ -131,7 +133,8 @@ function ofString(entry: Entry, update: Update, context: UpdateContext, flush: S
   const { string } = entry;
   const isSet = update.kind === UpdateKind.Set;
   if (string.keepsSiblings) return isSet ? ofSiblings(entry, string, update, context) : NONE;
-  const isSeen = string.stamp === 0 || covers(context, string.origin, string.seq);
+  // what a load brought is nobody's loss (SPEC V8)
+  const isSeen = string.stamp === 0 || isFillStamp(string.stamp) || covers(context, string.origin, string.seq);
   if (!isSeen) {
     const came = isSet ? sideOf(ContentType.String, update.value.toLatin1(), context) : removal(context);
     if (string.isLive && string.value === came.text) return NONE;
@@ -306,7 +309,7 @@ function shows(entry: Entry, type: ContentType): boolean {
 /** Of each type but `own` the latest write that stays, because the context has not seen it. */
 function unseenOthers(entry: Entry, own: ContentType, context: UpdateContext): ConflictSide[] {
   const { string, hash, set, document } = entry;
-  const isUnseen = (dot: StampedDot): boolean => !covers(context, dot.origin, dot.seq);
+  const isUnseen = (dot: StampedDot): boolean => !isFillStamp(dot.stamp) && !covers(context, dot.origin, dot.seq);
   const found: ConflictSide[] = [];
   if (own !== ContentType.String && string.shows) {
     const dot = latestOf(writesOfString(string), isUnseen);

@@ -118,6 +118,8 @@ export class Entry {
     switch (update.kind) {
       case UpdateKind.Set:
         return this.#set(update, context, flush);
+      case UpdateKind.Fill:
+        return this.#fill(update, context, flush);
       case UpdateKind.Delete:
         this.expiries?.removeCovered(context);
         return false;
@@ -170,6 +172,19 @@ export class Entry {
     this.expiries?.dropBase(context.origin, context.seq);
     if (update.atMs !== Infinity)
       (this.expiries ??= new Expiries()).add(update.atMs, context.origin, context.seq, context);
+    return true;
+  }
+
+  /** As `#set`, at the stamp of the load. Keys that keep siblings take none. */
+  #fill(update: Update, { origin, seq, deps }: UpdateContext, flush: FlushMark | null): boolean {
+    const { string } = this;
+    if (string.keepsSiblings) return false;
+    const context = { origin, seq, deps, stamp: update.baseSeq as Stamp };
+    const counted = string.removeCoveredIncrements(context);
+    this.expiries?.removeCovered(context);
+    if (!string.fill(update.value.toLatin1(), context, flush)) return counted;
+    this.expiries?.dropBase(origin, seq);
+    if (update.atMs !== Infinity) (this.expiries ??= new Expiries()).add(update.atMs, origin, seq, context);
     return true;
   }
 
@@ -368,6 +383,7 @@ export class Entry {
 function contentOf(update: Update): ContentType | null {
   switch (update.kind) {
     case UpdateKind.Set:
+    case UpdateKind.Fill:
     case UpdateKind.Increment:
       return ContentType.String;
     case UpdateKind.Expire:

@@ -1,13 +1,19 @@
 import type { Origin } from '../clock/origin.ts';
+import { isFillStamp } from '../clock/stamp.ts';
 import { compareWrites, type StampedDot } from './update.ts';
 import type { MergeSides } from './writes.ts';
 
 /** What becomes of a slot by (stamp, origin) when a snapshot is merged; `same` is where both sides hold the same write. */
 export type SlotOutcome = 'same' | 'mine' | 'theirs' | 'neither';
 
-/** What holds a slot: what is in it, or the FLUSHALL that emptied it (RULES V2); null for nothing. */
+/** What holds a slot: what is in it, or the FLUSHALL that emptied it (RULES V2); null for nothing. A fill below the flush had seen it (V8): else it would not be here. */
 export function slotHolder(slot: StampedDot, flush: StampedDot | null): StampedDot | null {
-  if (flush !== null && compareWrites(slot.stamp, slot.origin, flush.stamp, flush.origin) < 0) return flush;
+  if (
+    flush !== null &&
+    !isFillStamp(slot.stamp) &&
+    compareWrites(slot.stamp, slot.origin, flush.stamp, flush.origin) < 0
+  )
+    return flush;
   return slot.stamp === 0 ? null : slot;
 }
 

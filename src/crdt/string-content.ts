@@ -108,6 +108,16 @@ export class StringContent {
     return true;
   }
 
+  /**
+   * Takes what a load brought into the slot (RULES V8): where the context had seen what holds it, whatever its stamp is, as that was forgotten at
+   * the origin; else where it is the later.
+   */
+  fill(value: string, context: UpdateContext, flush: FlushMark | null): boolean {
+    const unseenFlush = flush !== null && covers(context, flush.origin, flush.seq) ? null : flush;
+    if (this.stamp !== 0 && covers(context, this.origin, this.seq)) this.clear();
+    return this.write(value, context, unseenFlush);
+  }
+
   increment(
     amount: Amount,
     baseOrigin: number,

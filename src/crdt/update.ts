@@ -34,10 +34,12 @@ export const UpdateKind = {
   DeleteDocument: 16,
   /** A new generation of the document whose root is `base`: the JSON in `value` is all that the origin had seen of it. */
   DocumentGeneration: 17,
+  /** As Set, of what a load brought: at the place in the order that `baseSeq`, a stamp, gives it, and over all that the origin had seen (RULES V8). */
+  Fill: 18,
 } as const;
 export type UpdateKind = (typeof UpdateKind)[keyof typeof UpdateKind];
 
-export const UPDATE_KIND_MAX = 17;
+export const UPDATE_KIND_MAX = 18;
 
 /**
  * One change to one key: a mutable record that is filled, applied and filled again. `key`, `field` and `value` are views;

@@ -61,7 +61,7 @@ const PREFER_EVERY_MS = 500;
 const PREFER_AFTER_MS = 2_000;
 /** When a leader looks again that could not remove what has expired. */
 const EXPIRE_AGAIN_MS = 200;
-/** Turns of the node that a follower's entries wait for what it has to say: one that brings entries to the disk, and one that says so. */
+/** Turns of the node that a follower's entries wait for what is to be put on disk. */
 const TURNS_WAITED_MAX = 2;
 const SEEDS = 2 ** 32;
 
@@ -82,8 +82,8 @@ export class Group {
   /** Committed and not applied yet. */
   #waiting: Entry[] = [];
   #turnsWaited = 0;
-  /** Whether there is something to be sent or put on disk since the node's last turn. */
-  #hasSaid = false;
+  /** Whether there is something to be put on disk since the node's last turn. */
+  #isKeeping = false;
   /** Whether something was applied at the end of a turn since the last one. */
   #hasSettled = false;
   /** Of what is applied and was proposed here. */
@@ -172,7 +172,11 @@ export class Group {
     };
     const proposed = this.raft.propose(this.#codec.encodeEntry(entry), now.monotonicMs);
     if (typeof proposed === 'string') this.#host.answer(ticket.node, ticket.serial, refusedProposal(proposed));
-    else this.#note(ticket, proposed, now, entry);
+    else {
+      // its client reads there what it wrote
+      this.raft.tellCommit(ticket.node);
+      this.#note(ticket, proposed, now, entry);
+    }
   }
 
   /** The rules of this node's classes go into the log where they are due. Says whether what is to run under them may follow. */
@@ -360,7 +364,7 @@ export class Group {
     for (const message of outputs.messages) this.#host.send(message.to, message);
     for (const { index, term } of outputs.overwritten) this.#fail(index, term, 'refused');
     this.#noteLeadership();
-    this.#hasSaid ||= outputs.messages.length > 0 || outputs.persist !== null;
+    this.#isKeeping ||= outputs.persist !== null;
     for (const entry of outputs.committed) this.#waiting.push(entry);
     if (this.isLeader) this.#applyWaiting(now);
     this.#offer.note(this.#state.inForce, this.#host.ownRules());
@@ -378,14 +382,14 @@ export class Group {
   }
 
   /**
-   * To be called at the end of a turn of the node. A follower that has something to say, or to put on disk, does that first: its leader waits for
-   * it, for the copy here nobody does. What it has applied is returned, to be shown; null for nothing.
+   * To be called at the end of a turn of the node, when what it sends has left. A follower that has something to put on disk does that first: its leader
+   * waits for it, for the copy here nobody does. What it has applied is returned, to be shown; null for nothing.
    */
   settle(now: Now): GroupChunk | null {
-    const isSpeaking = this.#hasSaid;
-    this.#hasSaid = false;
+    const isKeeping = this.#isKeeping;
+    this.#isKeeping = false;
     if (this.#waiting.length === 0) return null;
-    if (isSpeaking && this.#turnsWaited < TURNS_WAITED_MAX) {
+    if (isKeeping && this.#turnsWaited < TURNS_WAITED_MAX) {
       this.#turnsWaited++;
       return null;
     }

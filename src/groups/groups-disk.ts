@@ -178,22 +178,28 @@ export class GroupsDisk {
     return group.raft.bytesBetween(storedUpTo, applied) >= STATE_EVERY_BYTES;
   }
 
-  /** A batch that was taken is on disk. */
-  committed(batch: QuorumBatch, { monotonicMs }: Now): void {
+  /** A batch that was taken is on disk. Says whether a turn is to come at once because of it: what a leader has on its disk first waits for others. */
+  committed(batch: QuorumBatch, { monotonicMs }: Now): boolean {
     const commit = this.#commits.get(batch);
-    if (commit === undefined) return;
+    if (commit === undefined) return false;
     this.#commits.delete(batch);
     if (commit.hasMembers) this.#members?.committed();
+    let isBusy = commit.hasMembers;
     for (const { kept, stateUpTo } of commit.parts) {
-      if (stateUpTo !== null) this.#stateCommitted(kept, stateUpTo);
-      else this.#promiseCommitted(kept, monotonicMs - commit.atMs);
+      if (stateUpTo === null) isBusy = this.#promiseCommitted(kept, monotonicMs - commit.atMs) || isBusy;
+      else {
+        this.#stateCommitted(kept, stateUpTo);
+        isBusy = true;
+      }
     }
+    return isBusy;
   }
 
-  #promiseCommitted(kept: Kept, tookMs: number): void {
+  #promiseCommitted(kept: Kept, tookMs: number): boolean {
     kept.isCommitting = false;
     kept.group.figures.syncLatency.add(tookMs * USEC_PER_MS);
-    kept.group.raft.persisted();
+    // a batch that could not be taken meanwhile is due
+    return kept.group.raft.persisted() || kept.persist !== null;
   }
 
   #stateCommitted(kept: Kept, stateUpTo: number): void {

@@ -9,6 +9,8 @@ export const GROUP_TIMING: RaftTiming = {
   electionSpreadMs: 500,
   heartbeatMs: 150,
   commitNoteMs: 2,
+  gatherMs: 1,
+  spareMs: 4,
   leaseMs: 800,
   pauseMs: 400,
 };
@@ -19,6 +21,8 @@ export const MEMBERS_TIMING: RaftTiming = {
   electionSpreadMs: 1_000,
   heartbeatMs: 500,
   commitNoteMs: 0,
+  gatherMs: 0,
+  spareMs: 0,
   leaseMs: 1_600,
   pauseMs: 800,
 };

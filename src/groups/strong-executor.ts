@@ -5,6 +5,7 @@ import type { CommandEntry, CommandIndex } from '../commands/command-index.ts';
 import type { Args, CommandContext, Reply } from '../commands/context.ts';
 import { HeldArgs } from '../commands/copied-args.ts';
 import type { NodeView } from '../commands/node-view.ts';
+import { namesSystemKey, refuseSystemKey } from '../commands/key-names.ts';
 import { unknownCommand } from '../commands/request-errors.ts';
 import { refuse, wrongArity } from '../commands/refusals.ts';
 import type { ServerState } from '../commands/server-state.ts';
@@ -115,6 +116,7 @@ export class StrongExecutor implements CommandContext {
       // a gate lets nothing else through: a request that came another way must not end its members
       if (!isForGroups(entry) || (entry.writes && this.#tx === null))
         throw refuse(`${entry.fullName} is not for strong keys`);
+      if (namesSystemKey(entry, args)) throw refuseSystemKey();
       this.args = args;
       entry.spec.run(this);
       if (reply.mark() > STRONG_REPLY_BYTES_MAX) throw tooLong(entry);

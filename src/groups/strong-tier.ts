@@ -12,6 +12,7 @@ import type {
 } from '../commands/strong-view.ts';
 import { CausewayError } from '../errors.ts';
 import type { HashKey } from '../base/key-hash.ts';
+import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { QuorumBatch, QuorumImage, QuorumStore } from '../ports.ts';
 import { ABSTAINS } from '../quorum/messages.ts';
 import type { RaftLimits, RaftTiming } from '../quorum/options.ts';
@@ -60,8 +61,6 @@ export interface StrongHost
    * nothing lacks its causes (RULES T1); the others stay as they are. Says which it has shown.
    */
   showWhole(groups: readonly Group[]): readonly Group[];
-  /** Goes on putting the keys of such states in their places, which nobody sees; says whether there are more. */
-  showMore(): boolean;
   nodeId(node: number): string;
   now(): Now;
 }
@@ -102,8 +101,6 @@ export class StrongTier implements StrongView {
   readonly #options: StrongTierOptions;
   readonly #host: StrongHost;
   readonly #groups: Map<string, Kept> = new Map();
-  /** Whether whole states that are shown are not in their places yet. */
-  #isShowingMore = false;
   readonly #forwarder: Forwarder;
   readonly #lanes: PeerLanes;
   readonly #disk: GroupsDisk;
@@ -146,6 +143,11 @@ export class StrongTier implements StrongView {
     }
     this.members = options.members === null ? null : this.#openMembers(options.members);
     this.#disk = new GroupsDisk(options.codec, options.load !== null, [...this.#groups.values()], this.members);
+  }
+
+  /** What a group's log made of its keys here, apart from what is shown of them; null for no group. */
+  keyspaceOf(group: string): SlabKeyspace | null {
+    return this.#groups.get(group)?.group.state.keyspace ?? null;
   }
 
   get hasGroups(): boolean {
@@ -358,7 +360,6 @@ export class StrongTier implements StrongView {
   }
 
   nextTickMs(now: Now): number {
-    if (this.#isShowingMore) return 1;
     let nextMs = this.#forwarder.nextTickMs() - now.monotonicMs;
     for (const { group } of this.#groups.values()) nextMs = Math.min(nextMs, group.nextTickMs(now));
     return Math.max(1, Math.min(nextMs, this.members?.nextTickMs(now) ?? Infinity));
@@ -377,7 +378,6 @@ export class StrongTier implements StrongView {
       if (wasBusy) isBusy = true;
     }
     this.#catchUpShown();
-    this.#isShowingMore = this.#host.showMore();
     if (this.#forwarder.size > 0) this.#forwarder.tick(now);
     return isBusy;
   }
@@ -461,9 +461,11 @@ export class StrongTier implements StrongView {
     return this.#disk.takeBatch(now);
   }
 
-  committed(batch: QuorumBatch, now: Now): void {
-    this.#disk.committed(batch, now);
+  /** Says whether a turn is to come at once because of it. */
+  committed(batch: QuorumBatch, now: Now): boolean {
+    const isBusy = this.#disk.committed(batch, now);
     this.#noteAbstentions(batch);
+    return isBusy;
   }
 
   nextBatchMs(now: Now): number {

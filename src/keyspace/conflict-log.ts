@@ -1,5 +1,7 @@
 import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
+import { isSystemKey } from '../base/system-keys.ts';
 import { conflictsOf, writtenBy, type Conflict, type ConflictKind, type ConflictSide } from '../crdt/conflicts.ts';
+import { nodeOf, type Origin } from '../clock/origin.ts';
 import type { ContentType, Entry } from '../crdt/entry.ts';
 import type { StampedDot, Update, UpdateContext } from '../crdt/update.ts';
 
@@ -8,6 +10,8 @@ export const CONFLICTS_MAX = 1_000;
 export const CONFLICT_BYTES_MAX: number = 4 * 1024 * 1024;
 /** What is kept of a value or of a field's name. */
 export const CONFLICT_TEXT_BYTES_MAX = 256;
+/** Lost writes that wait to be taken, which is done after each turn. */
+const LOST_HERE_MAX = 10_000;
 /** Bytes, about, that a record takes at the most beside its key. */
 const RECORD_BYTES: number = 512 + 3 * CONFLICT_TEXT_BYTES_MAX;
 
@@ -41,19 +45,34 @@ export interface ConflictRecord {
   readonly other: RecordedSide;
 }
 
+/** A write of this node that a concurrent one took the place of, both whole. */
+export interface LostHere {
+  /** Unix milliseconds on this node's clock. */
+  readonly atMs: number;
+  readonly key: string;
+  readonly className: string;
+  readonly kind: ConflictKind;
+  readonly field: string | null;
+  readonly kept: ConflictSide;
+  readonly lost: ConflictSide;
+}
+
 /** What the log asks of its node. */
 export interface ConflictHost {
   /** Writes of this origin have seen all that is here; 0 to look at all. */
   readonly origin: number;
   nowMs(): number;
-  /** Counts conflicts of a key, and says its class and what its class does with strings. */
-  count(key: string, conflicts: number): { readonly className: string; readonly stringRule: string };
+  /** Counts conflicts of a key, and says its class, what its class does with strings, and whether what is lost of it is to be told. */
+  count(
+    key: string,
+    conflicts: number,
+  ): { readonly className: string; readonly stringRule: string; readonly tellsLost: boolean };
 }
 
 const NOBODY: ConflictHost = {
   origin: 0,
   nowMs: () => 0,
-  count: () => ({ className: 'default', stringRule: 'lww' }),
+  count: () => ({ className: 'default', stringRule: 'lww', tellsLost: false }),
 };
 
 type Writable<T> = { -readonly [name in keyof T]: T[name] };
@@ -61,6 +80,8 @@ type Writable<T> = { -readonly [name in keyof T]: T[name] };
 interface Noted {
   readonly conflict: Conflict;
   readonly record: Writable<ConflictRecord>;
+  /** Where the other is a write of this node, and somebody is to be told. */
+  readonly lost: Writable<LostHere> | null;
 }
 
 /** What was found of the transaction that is being applied, by what the two writes are of. */
@@ -80,6 +101,8 @@ export class ConflictLog {
   #records: ConflictRecord[] = [];
   #bytes = 0;
   #found: Found | null = null;
+  #lostHere: LostHere[] = [];
+  #lostUntold = 0;
 
   /** Whether conflicts were found of the transaction looked at last: then its other updates are to be watched too. */
   get isFollowing(): boolean {
@@ -88,7 +111,7 @@ export class ConflictLog {
 
   /** To be called before an update is applied; one that has seen all that it is applied to makes none. */
   watch(key: ByteRange, entry: Entry, update: Update, context: UpdateContext, flush: StampedDot | null): void {
-    if (context.origin === this.host.origin) return;
+    if (context.origin === this.host.origin || isSystemKey(key)) return;
     if (this.#found !== null && !isOf(this.#found, context)) this.#found = null;
     const conflicts = conflictsOf(entry, update, context, flush);
     if (this.#found !== null) this.#rewrite(this.#found, key.toLatin1(), update, context);
@@ -102,7 +125,7 @@ export class ConflictLog {
       return known?.some((earlier) => isSamePair(earlier.conflict, conflict)) !== true;
     });
     if (news.length === 0) return;
-    const { className, stringRule } = this.host.count(key, news.length);
+    const { className, stringRule, tellsLost } = this.host.count(key, news.length);
     const atMs = this.host.nowMs();
     for (const conflict of news.slice(-CONFLICTS_MAX)) {
       const { kind, field, kept, other } = conflict;
@@ -118,8 +141,13 @@ export class ConflictLog {
       };
       const thing = thingOf(key, kind, field);
       const known = byThing.get(thing);
-      if (known === undefined) byThing.set(thing, [{ conflict, record }]);
-      else known.push({ conflict, record });
+      const isLost = tellsLost && nodeOf(other.origin as Origin) === nodeOf(this.host.origin as Origin);
+      // siblings all stand: what does not show of them is not lost
+      const lost =
+        isLost && !(kind === 'string' && stringRule !== 'lww') ? this.#lose(key, className, atMs, conflict) : null;
+      const noted: Noted = { conflict, record, lost };
+      if (known === undefined) byThing.set(thing, [noted]);
+      else known.push(noted);
       this.#push(record);
     }
   }
@@ -128,10 +156,43 @@ export class ConflictLog {
   #rewrite({ byThing }: Found, key: string, update: Update, context: UpdateContext): void {
     const written = writtenBy(update, context);
     if (written === null) return;
-    for (const { record } of byThing.get(thingOf(key, written.kind, written.field)) ?? []) {
-      if (isOf(record.kept, context)) record.kept = recorded(written.side);
-      else record.other = recorded(written.side);
+    for (const { record, lost } of byThing.get(thingOf(key, written.kind, written.field)) ?? []) {
+      if (isOf(record.kept, context)) {
+        record.kept = recorded(written.side);
+        if (lost !== null) lost.kept = written.side;
+      } else record.other = recorded(written.side);
     }
+  }
+
+  #lose(
+    key: string,
+    className: string,
+    atMs: number,
+    { kind, field, kept, other }: Conflict,
+  ): Writable<LostHere> | null {
+    if (this.#lostHere.length >= LOST_HERE_MAX) {
+      this.#lostUntold++;
+      return null;
+    }
+    const lost = { atMs, key, className, kind, field, kept, lost: other };
+    this.#lostHere.push(lost);
+    return lost;
+  }
+
+  /** Writes of this node that lost since this was asked before, in classes that tell them. */
+  takeLostHere(): readonly LostHere[] {
+    const lost = this.#lostHere;
+    this.#lostHere = [];
+    return lost;
+  }
+
+  get hasLostHere(): boolean {
+    return this.#lostHere.length > 0;
+  }
+
+  /** Of those, how many were too many at once to be kept. */
+  get lostUntold(): number {
+    return this.#lostUntold;
   }
 
   #push(record: ConflictRecord): void {

@@ -126,9 +126,19 @@ export class DirtyKeys {
     this.#changed.push(slot);
   }
 
+  /** Whether the store is to drop everything first: what goes from here then need not be noted, and what stays is. */
+  get clears(): boolean {
+    return this.#clear;
+  }
+
+  /** Whether keys that go are to be noted. */
+  get wantsGone(): boolean {
+    return this.isCollecting && !this.#clear;
+  }
+
   /** A key that is to be dropped: it has no slot, or none for long. */
   noteGone(key: string): void {
-    if (this.isCollecting) this.#gone.add(key);
+    if (this.wantsGone) this.#gone.add(key);
   }
 
   /** Nothing is kept any more. */

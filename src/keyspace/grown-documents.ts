@@ -1,6 +1,8 @@
+import { latin1Range } from '../base/bytes.ts';
 import { nodeOf, type NodeNumber, type Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { DocumentContent } from '../crdt/document-content.ts';
+import type { LocalTransaction } from './local-transaction.ts';
 import { NOBODY } from './weak-writes.ts';
 
 /** Documents looked at in one tick: each may be decoded and encoded. */
@@ -27,6 +29,15 @@ export class GrownDocuments {
 
   get size(): number {
     return this.#keys.size;
+  }
+
+  /** Lets documents whose history has become long start a new generation (RULES V9), in the open transaction. */
+  renew(
+    transaction: Pick<LocalTransaction, 'documentGeneration'>,
+    nodeNumber: NodeNumber,
+    stable: VersionVector,
+  ): void {
+    for (const key of this.due(nodeNumber, stable)) transaction.documentGeneration(latin1Range(key), 0);
   }
 
   /** Keys of documents for which `node` should make a generation now. Looks at some of those that were edited. */

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../base/bytes.ts';
+import { isSystemKey } from '../base/system-keys.ts';
 import { SlotFlag } from './slab/slot-records.ts';
 
 /** Which keys are of some kind. The same for the keyspace's life. */
@@ -15,7 +16,7 @@ export class KeyKinds {
 
   /** As flags of its slot. */
   flagsOf(key: ByteRange): number {
-    let flags = 0;
+    let flags: number = isSystemKey(key) ? SlotFlag.System : 0;
     if (this.isWeak !== NO_KEYS && this.isWeak(key)) flags |= SlotFlag.Weak;
     if (this.isPinned !== NO_KEYS && this.isPinned(key)) flags |= SlotFlag.Pinned;
     if (this.keepsSiblings !== NO_KEYS && this.keepsSiblings(key)) flags |= SlotFlag.Siblings;

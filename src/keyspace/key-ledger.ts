@@ -76,7 +76,7 @@ export class KeyLedger {
   }
 
   #gone(slot: Slot, isWeak: boolean): void {
-    if (!isWeak && this.dirty.isCollecting) this.dirty.noteGone(this.#slots.keyText(slot) ?? '');
+    if (!isWeak && this.dirty.wantsGone) this.dirty.noteGone(this.#slots.keyText(slot) ?? '');
     this.#slots.remove(slot);
   }
 

@@ -1,8 +1,10 @@
 import type { ByteRange } from '../base/bytes.ts';
+import type { Stamp } from '../clock/stamp.ts';
 import type { Operation } from '../crdt/document-edits.ts';
 import type { DocumentNode } from '../crdt/document.ts';
 import type { ContentType } from '../crdt/entry.ts';
 import type { KeptSibling, ShownSiblings } from '../crdt/sibling-content.ts';
+import type { KeyVersions } from './versions.ts';
 
 export { ContentType } from '../crdt/entry.ts';
 export type { KeptSibling, ShownSiblings } from '../crdt/sibling-content.ts';
@@ -39,6 +41,30 @@ export interface KeptSiblings {
   readonly shown: ShownSiblings;
 }
 
+/** When keys were used last at this node, and how often of late. What others do with a key is no use of it here. */
+export interface KeyUses {
+  touch(slot: Slot): void;
+  /** Seconds since the last use, as far as ticks told the time. */
+  idleSeconds(slot: Slot): number;
+  /** 0 … 3: more is not told apart. */
+  uses(slot: Slot): number;
+}
+
+/** Keys in the order of their bytes. */
+export interface OrderedKeys {
+  /**
+   * Visits visible keys that begin with a prefix and stand behind `after` (both latin1; null is their beginning) until about `budget` keys were looked at. Returns behind which to go on, null at
+   * the end. It looks at no other keys. The visitor must not update.
+   */
+  visit(
+    prefix: string,
+    after: string | null,
+    budget: number,
+    nowMs: number,
+    visitor: (slot: Slot) => void,
+  ): string | null;
+}
+
 /**
  * What commands read. Keys arrive as bytes with their hash and values leave as byte ranges (views of the store's memory or
  * of a scratch buffer, good until the next call of the same method on the keyspace), so that the store under it can be a Map or a slab.
@@ -48,13 +74,17 @@ export interface KeyspaceReader {
   hashOf(key: ByteRange): number;
   /** Says that keys of the first `count` of these hashes, `READ_AHEAD_MAX` at most, are looked up next: their memory is asked for together. Changes nothing. */
   readAhead(hashes: Int32Array, count: number): void;
+  readonly access: KeyUses;
   /** The entry of a key that is visible at `nowMs` (it exists and is not expired), else NO_SLOT. */
   find(key: ByteRange, hash: number, nowMs: number): Slot;
+  /** As `find`, for a write that is sure to follow: that has a dot of its own, which has seen all that is here, so that nothing is noted as read. */
+  findToWrite(key: ByteRange, hash: number, nowMs: number): Slot;
   typeOf(slot: Slot): ContentType;
   /** Points `into` at the string's bytes (a counter's as text). */
   stringInto(slot: Slot, into: ByteRange): void;
   /** What a string shows that is a whole number, where that is known without its text and exact; null for all else. */
   countAt(slot: Slot): number | null;
+  readonly versions: Pick<KeyVersions, 'at' | 'floorOf'>;
   /** The writes that a string shows; it is one where the key's class keeps no siblings. */
   siblingsAt(slot: Slot): KeptSiblings;
   /** Unix milliseconds, Infinity for none. */
@@ -68,11 +98,15 @@ export interface KeyspaceReader {
   readonly count: number;
   /** How many of `count` have an expiry. */
   readonly expiringCount: number;
+  /** Places that a FLUSHALL or a snapshot, which counts already, is still to go through. */
+  readonly pendingCount: number;
   /**
    * Visits visible keys from a cursor on (0 begins) until about `budget` places were looked at, and returns the next
    * cursor, 0 at the end. A key that is there all along is visited at least once (SCAN's promise). The visitor must not update.
    */
   scan(cursor: number, budget: number, nowMs: number, visit: (slot: Slot) => void): number;
+  /** Null while the order is not known: who asks brings it on, and scans them all until then. To be asked again after each update. */
+  ordered(): OrderedKeys | null;
   /** A visible key chosen by `unit` in [0, 1), NO_SLOT when there is none. */
   random(unit: number, nowMs: number): Slot;
 }
@@ -93,6 +127,10 @@ export interface TransactionWriter {
   setKeepingExpiry(key: ByteRange, hash: number, value: ByteRange): void;
   /** DEL of a visible key. */
   delete(key: ByteRange, hash: number): void;
+  /** What a load brought, at the place in the order that its stamp gives it (RULES V8). */
+  fill(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number, stamp: Stamp): void;
+  /** A removal of a key that shows nothing, where loads may be on their way: what they bring is older (RULES V8). */
+  invalidate(key: ByteRange, hash: number): void;
   /** Adds to a string counter (absent = 0). The caller has checked that the sum stays a 64-bit integer. */
   increment(key: ByteRange, hash: number, delta: number | bigint): void;
   /** Adds units of 10^-17 (`base/decimal.ts`) to a string counter. */

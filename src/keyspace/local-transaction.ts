@@ -2,6 +2,7 @@ import { present } from '../base/assert.ts';
 import { ByteRange, latin1Range } from '../base/bytes.ts';
 import { formatCommand, type Operation } from '../crdt/document-edits.ts';
 import type { Generations } from '../crdt/document-generations.ts';
+import type { Stamp } from '../clock/stamp.ts';
 import { ContentType } from '../crdt/entry.ts';
 import { parseAmount, sumText, unitsText } from '../crdt/increments.ts';
 import { Update, UpdateKind, type StampedDot, type UpdateContext } from '../crdt/update.ts';
@@ -16,8 +17,8 @@ export interface TransactionHost {
   record(update: Update): void;
   /** Whether a key never leaves this node. Asked once for each update of it; without this none is such. */
   isWeak?(key: ByteRange): boolean;
-  /** Milliseconds that a key lives which is made without an expiry of its own; null, as without this, for ever. */
-  ttlMsOf?(key: ByteRange): number | null;
+  /** Milliseconds that a key lives which is made without an expiry of its own; null, as without this, for ever. `value` is what a string becomes. */
+  ttlMsOf?(key: ByteRange, value?: ByteRange): number | null;
 }
 
 /**
@@ -37,7 +38,7 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   set(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number): void {
-    this.#set(key, hash, value, expireAtMs === Infinity ? this.#expiryOfNew(key) : expireAtMs);
+    this.#set(key, hash, value, expireAtMs === Infinity ? this.#expiryOfNew(key, value) : expireAtMs);
   }
 
   #set(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number): void {
@@ -49,7 +50,20 @@ export class LocalTransaction implements TransactionWriter {
 
   setKeepingExpiry(key: ByteRange, hash: number, value: ByteRange): void {
     const slot = this.#keyspace.findToWrite(key, hash, this.nowMs);
-    this.#set(key, hash, value, slot < 0 ? this.#expiryOfNew(key) : this.#keyspace.expiryOf(slot));
+    this.#set(key, hash, value, slot < 0 ? this.#expiryOfNew(key, value) : this.#keyspace.expiryOf(slot));
+  }
+
+  fill(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number, stamp: Stamp): void {
+    this.#begin(UpdateKind.Fill, key, hash);
+    this.#update.value.setFrom(value);
+    this.#update.atMs = expireAtMs;
+    this.#update.baseSeq = stamp;
+    this.#commit();
+  }
+
+  invalidate(key: ByteRange, hash: number): void {
+    this.#begin(UpdateKind.DeleteString, key, hash);
+    this.#commit();
   }
 
   delete(key: ByteRange, hash: number): void {
@@ -62,6 +76,14 @@ export class LocalTransaction implements TransactionWriter {
     }
     if (hasDocument && !hasString) return;
     this.#begin(hasString ? UpdateKind.DeleteString : UpdateKind.Delete, key, hash);
+    this.#commit();
+  }
+
+  /** Removes what is here of a visible key and nothing else: a write that is on its way stays, wherever its place in the order is. A document goes as in `delete`. */
+  deleteSeen(key: ByteRange, hash: number): void {
+    if (this.#host.isWeak?.(key) === true || this.#keyspace.entryOf(key, hash)?.document?.isLive === true)
+      return this.delete(key, hash);
+    this.#begin(UpdateKind.Delete, key, hash);
     this.#commit();
   }
 
@@ -235,8 +257,8 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   /** When a key expires that is made now without an expiry of its own: what its class says. */
-  #expiryOfNew(key: ByteRange): number {
-    const ttlMs = this.#host.ttlMsOf?.(key) ?? null;
+  #expiryOfNew(key: ByteRange, value?: ByteRange): number {
+    const ttlMs = this.#host.ttlMsOf?.(key, value) ?? null;
     return ttlMs === null ? Infinity : this.nowMs + ttlMs;
   }
 

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../base/bytes.ts';
+import { latin1Range, type ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Entry, EntryState } from '../crdt/entry.ts';
@@ -7,18 +7,18 @@ import type { FlushMark } from '../crdt/string-content.ts';
 import { isSiblingsState } from '../crdt/string-forms.ts';
 import { compareWrites, covers, type UpdateContext } from '../crdt/update.ts';
 import type { FlushedSides } from '../crdt/writes.ts';
-import type { Arrivals } from './arrivals.ts';
 import type { GrownDocuments } from './grown-documents.ts';
 import type { KeyKinds } from './key-kinds.ts';
 import type { KeyLedger } from './key-ledger.ts';
 import { NO_SLOT, type Slot } from './keyspace.ts';
+import type { PendingChanges } from './pending-changes.ts';
 import type { RecentChanges } from './recent-changes.ts';
 import { SlotFlag } from './slab/slot-records.ts';
 import type { SlabTable } from './slab/slab-table.ts';
 
 /** What else of a keyspace has to do with a change. */
 export interface KeyspaceParts {
-  readonly arrivals: Arrivals;
+  readonly pending: PendingChanges;
   readonly kinds: KeyKinds;
   readonly recent: RecentChanges;
   readonly grownDocuments: GrownDocuments;
@@ -38,7 +38,7 @@ export class OpenedEntries {
 
   /** The slot of a key that is about to change, made where there is none. */
   slotFor(key: ByteRange, hash: number): Slot {
-    if (this.#parts.arrivals.isOpen) this.#parts.arrivals.settle(key.toLatin1());
+    if (this.#parts.pending.isOpen) this.#parts.pending.settle(key.toLatin1());
     const known = this.#slots.slotOf(key, hash);
     if (known === NO_SLOT) return this.add(key, hash, this.#parts.kinds.flagsOf(key));
     this.#slots.beforeChange(known);
@@ -160,12 +160,23 @@ export class OpenedEntries {
     this.merged(slot, entry);
   }
 
-  /** Whether a merge with what another side has of a key (undefined for nothing) leaves a string of one write as it is, no flush being in mind. */
-  isUntouched(slot: Slot, state: EntryState | undefined, remote: VersionVector): boolean {
+  /** Merges what another side has of a key, null for nothing. */
+  mergeKey(key: string, state: EntryState | null, sides: FlushedSides): void {
+    const range = latin1Range(key);
+    if (this.#parts.pending.isOpen) this.#parts.pending.settle(key);
+    const isFlushed = sides.localFlush !== null || sides.remoteFlush !== null;
+    const known = this.#slots.slotOf(range, 0);
+    if (known !== NO_SLOT && !isFlushed && this.isUntouched(known, state, sides.remote)) return;
+    const slot = this.slotFor(range, 0);
+    this.mergeEntry(slot, state === null ? null : this.#slots.restored(slot, state), sides);
+  }
+
+  /** Whether a merge with what another side has of a key (null for nothing) leaves a string of one write as it is, no flush being in mind. */
+  isUntouched(slot: Slot, state: EntryState | null, remote: VersionVector): boolean {
     const { records } = this.#slots;
     if (!this.#slots.isRegister(slot) || this.#ledger.purge.has(slot)) return false;
     const [origin, seq] = [this.#slots.originOf(slot), records.seq(slot)];
-    if (state === undefined) return !remote.contains(origin as Origin, seq);
+    if (state === null) return !remote.contains(origin as Origin, seq);
     const [string, hash, set, expiries, document] = state;
     if (string === null || string.length === 2 || string[2] !== origin || string[3] !== seq || string[4] !== null)
       return false;
@@ -184,8 +195,24 @@ export class OpenedEntries {
     return true;
   }
 
+  /** Puts in an entry from the store, at start. */
+  restore(key: string, state: EntryState): void {
+    const { dirty } = this.#ledger;
+    const range = latin1Range(key);
+    // it was replicated when it was stored: the store is to drop it
+    if (this.#parts.kinds.isWeak(range)) return dirty.noteGone(key);
+    const slot = this.slotFor(range, 0);
+    const entry = this.#slots.restored(slot, state);
+    this.#slots.put(slot, entry);
+    const { isCollecting } = dirty;
+    // the store has it so, but for what the key's class has changed of it
+    dirty.isCollecting = isCollecting && (entry.isEmpty || this.#isConverted(slot, state));
+    this.merged(slot, entry);
+    dirty.isCollecting = isCollecting;
+  }
+
   /** Whether a stored string is of the other form than its key has now. */
-  isConverted(slot: Slot, [string]: EntryState): boolean {
+  #isConverted(slot: Slot, [string]: EntryState): boolean {
     return string !== null && isSiblingsState(string) !== (this.#slots.records.has(slot, SlotFlag.Siblings) !== 0);
   }
 
@@ -193,6 +220,15 @@ export class OpenedEntries {
   merged(slot: Slot, entry: Entry): void {
     this.changed(slot, entry, null);
     this.#ledger.forget.noteMerged(slot, entry);
+  }
+
+  /** A key that never leaves this node goes, by time or for want of memory; returns it. */
+  dropWeak(slot: Slot): ByteRange {
+    const key = latin1Range(this.#slots.keyText(slot) ?? '');
+    this.#slots.beforeChange(slot);
+    // a FLUSHALL that is on its way may have taken it just now
+    if (this.#slots.isLive(slot)) this.#ledger.drop(slot);
+    return key;
   }
 
   /** Whether a slot's key never leaves this node. */

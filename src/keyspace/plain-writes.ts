@@ -26,6 +26,14 @@ function smallInteger({ buf, start, end }: ByteRange): number | null {
   return from === start || number === 0 ? number : -number;
 }
 
+/**
+ * Whether a SET of a key of this kind may be plain: of one that is nobody's in particular, or a quorum group's. What expires of the latter is
+ * no clock's business, and so not plain.
+ */
+function isPlainKind(flags: number, { atMs }: Update): boolean {
+  return flags === 0 || (flags === SlotFlag.Pinned && atMs === Infinity);
+}
+
 /** The updates that are nearly all there are: they make no object, and no rule but the plain one decides. */
 export class PlainWrites {
   readonly #slots: SlabTable;
@@ -68,13 +76,17 @@ export class PlainWrites {
     const { origin, seq, stamp } = context;
     if (flush !== null && compareWrites(stamp, origin, flush.stamp, flush.origin) < 0) return false;
     const slots = this.#slots;
-    if (this.#parts.arrivals.isOpen || this.#parts.conflicts.isFollowing || !slots.knowsOrigin(origin)) return false;
+    if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing || !slots.knowsOrigin(origin)) return false;
     const { key } = update;
     const hash = update.hash === 0 ? slots.hashOf(key) : update.hash;
     const known = slots.slotOf(key, hash);
-    if (known === NO_SLOT ? this.#parts.kinds.flagsOf(key) !== 0 : !this.#isSupersededBy(known, context)) return false;
-    if (known !== NO_SLOT) slots.beforeChange(known);
-    const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
+    const kind = known === NO_SLOT ? this.#parts.kinds.flagsOf(key) : 0;
+    if (known === NO_SLOT ? !isPlainKind(kind, update) : !this.#isSupersededBy(known, update, context)) return false;
+    if (known !== NO_SLOT) {
+      slots.beforeChange(known);
+      if (origin === this.#parts.conflicts.host.origin) slots.access.touch(known);
+    }
+    const slot = known === NO_SLOT ? this.#entries.add(key, hash, kind) : known;
     const staysCounted = update.atMs === Infinity && this.#ledger.isSteady(slot);
     if (!staysCounted) this.#ledger.beforeWrite(slot);
     slots.write(slot, update.value, context, update.atMs);
@@ -90,7 +102,7 @@ export class PlainWrites {
    */
   #increment(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
     if (update.baseOrigin !== 0 || flush !== null) return false;
-    if (this.#parts.arrivals.isOpen || this.#parts.conflicts.isFollowing || !this.#slots.knowsOrigin(context.origin))
+    if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing || !this.#slots.knowsOrigin(context.origin))
       return false;
     const { key } = update;
     const amount = smallInteger(update.value);
@@ -114,7 +126,7 @@ export class PlainWrites {
    * not that, and nothing was done.
    */
   #element(update: Update, context: UpdateContext): boolean {
-    if (this.#parts.arrivals.isOpen || this.#parts.conflicts.isFollowing) return false;
+    if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing) return false;
     const { key } = update;
     const slots = this.#slots;
     const slot = slots.slotOf(key, update.hash);
@@ -127,9 +139,10 @@ export class PlainWrites {
   }
 
   /** Whether a slot holds one write, as any key has it, and a SET in this context has seen that and is later. */
-  #isSupersededBy(slot: Slot, context: UpdateContext): boolean {
+  #isSupersededBy(slot: Slot, update: Update, context: UpdateContext): boolean {
     const { records } = this.#slots;
-    if (records.has(slot, KIND_FLAGS | SlotFlag.Object | SlotFlag.Counter) !== 0) return false;
+    const flags = records.has(slot, KIND_FLAGS | SlotFlag.Object | SlotFlag.Counter | SlotFlag.Expires);
+    if (flags !== 0 && flags !== SlotFlag.Expires && !isPlainKind(flags, update)) return false;
     const origin = this.#slots.originOf(slot);
     if (compareWrites(context.stamp, context.origin, records.stamp(slot), origin) < 0) return false;
     // what is made here has seen all that is here

@@ -96,6 +96,18 @@ export class RecentChanges {
     this.reader = this.#origins.size === 0 && this.#everyKey.size === 0 ? null : reader;
   }
 
+  /** Adds the dots of what `look` reads to `dots`, whatever its class; whoever read before goes on after it. */
+  lookFor<T>(dots: DotSink, look: () => T): T {
+    const [reader, byClass] = [this.reader, this.#byClass];
+    this.readFor(dots);
+    try {
+      return look();
+    } finally {
+      this.reader = reader;
+      this.#byClass = byClass;
+    }
+  }
+
   /** The key is read. Where its latest write is the last change of it, that is given here; `isNoted` says whether others may be noted. Says whether one was. */
   read(key: ByteRange, writer = 0, seq = 0, isNoted = true): boolean {
     const { reader } = this;
@@ -139,6 +151,11 @@ export class RecentChanges {
   noteWrite(origin: Origin, seq: number): void {
     const changes = this.#changesOf(origin);
     if (seq > changes.latestSeq) changes.latestSeq = seq;
+  }
+
+  /** Whether some change of a key (latin1) that shows nothing may not be stable yet. */
+  mayBeRecent(key: string): boolean {
+    return this.#everyKey.size > 0 || this.#changes.has(key);
   }
 
   /** Whether a change may be one that is not stable. */

@@ -1,5 +1,5 @@
 import { present } from '../base/assert.ts';
-import { Arrivals } from './arrivals.ts';
+import type { ArrivingSource } from './arrival.ts';
 import { latin1Range, type ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
@@ -7,31 +7,40 @@ import type { DocumentNode } from '../crdt/document.ts';
 import { ContentType, Entry, type EntryState } from '../crdt/entry.ts';
 import type { ShownSiblings, SiblingContent, SiblingView } from '../crdt/sibling-content.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
-import { compareWrites, UpdateKind, type StampedDot, type Update, type UpdateContext } from '../crdt/update.ts';
+import { UpdateKind, type StampedDot, type Update, type UpdateContext } from '../crdt/update.ts';
 import type { MergeSides } from '../crdt/writes.ts';
 import { ConflictLog } from './conflict-log.ts';
 import { ContainerReaders } from './container-readers.ts';
-import { digestOf } from './digest.ts';
+import { DigestRuns } from './digest-runs.ts';
 import type { DirtyCut, DirtyEntries } from './dirty-keys.ts';
+import { Evictor } from './eviction/evictor.ts';
 import { GrownDocuments } from './grown-documents.ts';
 import { KeyKinds } from './key-kinds.ts';
 import { KeyLedger } from './key-ledger.ts';
+import { KeyVisits } from './key-visits.ts';
 import {
   NO_SLOT,
   type HashReader,
   type KeyspaceReader,
   type KeptSiblings,
+  type OrderedKeys,
   type SetReader,
   type Slot,
 } from './keyspace.ts';
 import { OpenedEntries } from './opened-entries.ts';
+import { PendingChanges } from './pending-changes.ts';
 import { PlainWrites } from './plain-writes.ts';
 import { RecentChanges } from './recent-changes.ts';
 import type { HashKey } from '../base/key-hash.ts';
+import type { AccessColumn } from './slab/access-column.ts';
 import { SlabTable } from './slab/slab-table.ts';
+import { isStill, markInto } from './slab/slot-marks.ts';
 import { SlotFlag } from './slab/slot-records.ts';
 import { SnapshotCursor, type SnapshotEntry, type SnapshotSource } from './snapshot-cursor.ts';
+import { SystemSlots } from './system-slots.ts';
+import { KeyVersions } from './versions.ts';
 import { WeakWrites } from './weak-writes.ts';
+import { WholeChanges } from './whole-changes.ts';
 
 /** What the keyspace tells of its changes: the key, good for the call, or null for all of them (FLUSHALL, a snapshot). */
 export type ChangeListener = (key: ByteRange | null, update: Update | null) => void;
@@ -47,13 +56,15 @@ const OPEN_HASH_KEY: HashKey = [0, 0];
  * there is and makes no object; all that is subtle is in `crdt/`, on an `Entry` that is opened for it.
  */
 export class SlabKeyspace implements KeyspaceReader {
+  readonly #hashKey: HashKey;
   readonly #slots: SlabTable;
   readonly #ledger: KeyLedger;
   readonly #entries: OpenedEntries;
   readonly #plain: PlainWrites;
+  readonly #visits: KeyVisits;
   #forgetsKeys = false;
   readonly #readers: ContainerReaders = new ContainerReaders();
-  #flush: FlushMark | null = null;
+  readonly #whole: WholeChanges;
   /** What sessions see of the keys that they read. */
   readonly recent: RecentChanges = new RecentChanges();
   readonly conflicts: ConflictLog = new ConflictLog();
@@ -66,18 +77,27 @@ export class SlabKeyspace implements KeyspaceReader {
     error: null,
   });
   readonly #weakWrites: WeakWrites = new WeakWrites();
-  /** States that take the place of what is here of them. */
-  readonly arrivals: Arrivals;
+  /** FLUSHALL, and states that take the place of what is here of them. */
+  readonly pending: PendingChanges = new PendingChanges();
+  readonly digests: DigestRuns;
   readonly grownDocuments: GrownDocuments;
-
+  /** What keeps it within a limit of memory. */
+  readonly eviction: Evictor;
+  readonly versions: KeyVersions = new KeyVersions(this);
+  readonly system: SystemSlots;
   /** `hashKey` is for the process to keep to itself: who knows it can choose keys that all fall into one place. */
   constructor(hashKey: HashKey = OPEN_HASH_KEY) {
+    this.#hashKey = hashKey;
     this.#slots = new SlabTable(hashKey);
+    this.eviction = new Evictor(this.#slots, (slot) => this.onChange(this.#entries.dropWeak(slot), null));
     this.#ledger = new KeyLedger(this.#slots);
+    this.#visits = new KeyVisits(this.#slots, this.pending);
+    this.system = new SystemSlots(this.#slots, this.#ledger.counted, this.pending);
     this.#entries = new OpenedEntries(this.#slots, this.#ledger, this);
+    const [slots, ledger, entries] = [this.#slots, this.#ledger, this.#entries];
+    this.digests = new DigestRuns(slots, this, (slot) => !entries.isWeak(slot));
+    this.#whole = new WholeChanges({ slots, ledger, entries, pending: this.pending }, this);
     this.#plain = new PlainWrites(this.#slots, this.#ledger, this.#entries, this);
-    const isPinned = (key: string): boolean => this.kinds.isPinned(latin1Range(key));
-    this.arrivals = new Arrivals({ mergeKey: (...merge) => this.#mergeKey(...merge), isPinned }, this.#slots);
     this.grownDocuments = new GrownDocuments(
       (key) => this.entryOf(latin1Range(key))?.document,
       this.#weakWrites.stable,
@@ -94,9 +114,18 @@ export class SlabKeyspace implements KeyspaceReader {
     return this.#ledger.counted.count;
   }
 
+  /** The same as far as it is known at once: of a FLUSHALL or a snapshot that is on its way some may be missing. */
+  get countNow(): number {
+    return this.#ledger.counted.count;
+  }
+
   get expiringCount(): number {
     this.#readAll();
     return this.#ledger.counted.expiringCount;
+  }
+
+  get pendingCount(): number {
+    return this.pending.left;
   }
 
   get slotCount(): number {
@@ -109,12 +138,12 @@ export class SlabKeyspace implements KeyspaceReader {
   }
 
   get flushMark(): FlushMark | null {
-    return this.#flush;
+    return this.#whole.flushMark;
   }
 
   #readAll(): void {
     this.recent.readAll();
-    this.arrivals.settleAll();
+    if (!this.pending.isCounted) this.pending.settleAll();
   }
 
   hashOf(key: ByteRange): number {
@@ -123,18 +152,19 @@ export class SlabKeyspace implements KeyspaceReader {
 
   // ── reads ──
 
-  find(key: ByteRange, hash: number, nowMs: number): Slot {
-    if (this.arrivals.isOpen) this.arrivals.settle(key.toLatin1());
-    const slot = this.#slots.slotOf(key, hash);
-    if (this.recent.reader !== null) this.#readRecent(key, slot);
-    return slot !== NO_SLOT && this.#isVisible(slot, nowMs) ? slot : NO_SLOT;
+  get access(): AccessColumn {
+    return this.#slots.access;
   }
 
-  /** As `find`, for a write: that has a dot of its own, which has seen all that is here. */
+  find(key: ByteRange, hash: number, nowMs: number): Slot {
+    const slot = this.slotOf(key, hash);
+    if (this.recent.reader !== null) this.#readRecent(key, slot);
+    return slot !== NO_SLOT && this.#slots.records.isVisible(slot, nowMs) ? slot : NO_SLOT;
+  }
+
   findToWrite(key: ByteRange, hash: number, nowMs: number): Slot {
-    if (this.arrivals.isOpen) this.arrivals.settle(key.toLatin1());
-    const slot = this.#slots.slotOf(key, hash);
-    return slot !== NO_SLOT && this.#isVisible(slot, nowMs) ? slot : NO_SLOT;
+    const slot = this.slotOf(key, hash);
+    return slot !== NO_SLOT && this.#slots.records.isVisible(slot, nowMs) ? slot : NO_SLOT;
   }
 
   readAhead(hashes: Int32Array, count: number): void {
@@ -153,12 +183,10 @@ export class SlabKeyspace implements KeyspaceReader {
     if (isNoted && !isStillNoted) records.unmark(slot, SlotFlag.Noted);
   }
 
-  #isVisible(slot: Slot, nowMs: number): boolean {
-    const { records } = this.#slots;
-    return (
-      records.type(slot) !== ContentType.None &&
-      (records.expiryMs(slot) > nowMs || records.has(slot, SlotFlag.Pinned) !== 0)
-    );
+  /** The slot of a key, visible or not. */
+  slotOf(key: ByteRange, hash: number): Slot {
+    if (this.pending.isOpen) this.pending.settle(key.toLatin1());
+    return this.#slots.slotOf(key, hash);
   }
 
   /** What is in a slot, to be read. */
@@ -168,8 +196,7 @@ export class SlabKeyspace implements KeyspaceReader {
 
   /** The entry of a key, visible or not, to be read. */
   entryOf(key: ByteRange, hash = 0): Entry | undefined {
-    if (this.arrivals.isOpen) this.arrivals.settle(key.toLatin1());
-    const slot = this.#slots.slotOf(key, hash);
+    const slot = this.slotOf(key, hash);
     return slot === NO_SLOT ? undefined : this.entryAt(slot);
   }
 
@@ -178,7 +205,7 @@ export class SlabKeyspace implements KeyspaceReader {
   }
 
   stringInto(slot: Slot, into: ByteRange): void {
-    if (this.#slots.isRegister(slot)) {
+    if (this.#slots.hasValue(slot) || this.#slots.refill(slot)) {
       this.#slots.valueInto(slot, into);
       return;
     }
@@ -196,12 +223,12 @@ export class SlabKeyspace implements KeyspaceReader {
 
   /** Writes the mark (`MARK_NUMBERS`) of the one write that a string shows, for who keeps its value; false where there is none. */
   markInto(slot: Slot, marks: Float64Array, at: number): boolean {
-    return !this.arrivals.isOpen && this.#slots.markInto(slot, marks, at);
+    return !this.pending.isOpen && markInto(this.#slots, slot, marks, at);
   }
 
   /** Whether the key of a mark shows that write now. */
   isStill(marks: Float64Array, at: number): boolean {
-    return !this.arrivals.isOpen && this.#slots.isStill(marks, at);
+    return !this.pending.isOpen && isStill(this.#slots, marks, at);
   }
 
   #shown(slot: Slot, string: SiblingContent): ShownSiblings {
@@ -211,7 +238,11 @@ export class SlabKeyspace implements KeyspaceReader {
   /** The register that an increment of a string made now counts on; null for none. */
   baseAt(slot: Slot): StampedDot | null {
     if (this.#slots.isCounter(slot)) return null;
-    if (!this.#slots.isRegister(slot)) return this.entryAt(slot).string.base;
+    return this.#slots.isRegister(slot) ? this.registerAt(slot) : this.entryAt(slot).string.base;
+  }
+
+  registerAt(slot: Slot): StampedDot | null {
+    if (!this.#slots.isRegister(slot)) return null;
     const { records } = this.#slots;
     return { stamp: records.stamp(slot), origin: this.#slots.originOf(slot), seq: records.seq(slot) };
   }
@@ -252,28 +283,31 @@ export class SlabKeyspace implements KeyspaceReader {
   }
 
   scan(cursor: number, budget: number, nowMs: number, visit: (slot: Slot) => void): number {
+    this.recent.readAll();
+    return this.#visits.scan(cursor, budget, nowMs, visit);
+  }
+
+  ordered(): OrderedKeys | null {
+    if (this.pending.isOfAll) return null;
     this.#readAll();
-    const end = Math.min(this.#slots.length, cursor + Math.max(1, budget));
-    for (let slot = cursor; slot < end; slot++) if (this.#isVisible(slot, nowMs)) visit(slot);
-    return end >= this.#slots.length ? 0 : end;
+    return this.#visits.ordered();
   }
 
   random(unit: number, nowMs: number): Slot {
     this.#readAll();
     if (this.#ledger.counted.count === 0) return NO_SLOT;
-    return this.#slots.nextFrom(unit, (slot) => this.#isVisible(slot, nowMs));
+    return this.#visits.random(unit, nowMs);
   }
 
   digest(nowMs: number): string {
-    this.#readAll();
-    return digestOf(this.#slots, (slot) => this.#isVisible(slot, nowMs) && !this.#entries.isWeak(slot));
+    return this.digests.now(nowMs);
   }
 
   // ── updates ──
 
   /** Applies one update of a transaction; says whether what is shown may have changed. */
   apply(update: Update, context: UpdateContext): boolean {
-    if (this.#plain.apply(update, context, this.#flush)) {
+    if (this.#plain.apply(update, context, this.#whole.flushMark)) {
       const isShown = update.kind !== UpdateKind.SetAdd || update.isNew;
       if (isShown) this.onChange(update.key, update);
       return isShown;
@@ -285,9 +319,9 @@ export class SlabKeyspace implements KeyspaceReader {
     if (this.kinds.isWeak(key)) return false;
     const slot = this.#entries.slotFor(key, update.hash);
     const entry = this.#slots.open(slot);
-    this.conflicts.watch(key, entry, update, context, this.#flush);
+    this.conflicts.watch(key, entry, update, context, this.#whole.flushMark);
     const { type, expiryMs } = entry;
-    const contentChanged = entry.apply(update, context, entry.expiresByLog ? null : this.#flush);
+    const contentChanged = entry.apply(update, context, entry.expiresByLog ? null : this.#whole.flushMark);
     entry.refresh();
     // what an update removes beside its own content shows in these
     const changed = contentChanged || entry.type !== type || entry.expiryMs !== expiryMs;
@@ -313,26 +347,8 @@ export class SlabKeyspace implements KeyspaceReader {
   }
 
   #applyFlush(update: Update, context: UpdateContext): boolean {
-    const mark = { stamp: context.stamp, origin: context.origin, seq: context.seq };
-    this.recent.noteEvery(context.origin, context.seq);
-    const isLatest =
-      this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) >= 0;
-    if (isLatest) this.#flush = mark;
-    const { records } = this.#slots;
-    for (let slot = 0; slot < this.#slots.length; slot++) {
-      if (!this.#slots.isLive(slot) || records.has(slot, SlotFlag.Pinned) !== 0) continue;
-      this.#slots.beforeChange(slot);
-      if (this.#entries.isWeak(slot)) {
-        this.#ledger.drop(slot);
-        continue;
-      }
-      if (isLatest && this.#entries.dropBelow(slot, mark, context)) continue;
-      const entry = this.#slots.open(slot);
-      entry.flush(isLatest ? mark : null, context);
-      entry.refresh();
-      this.#entries.changed(slot, entry, context);
-    }
-    if (this.#slots.keyCount === 0) this.#ledger.dirty.noteClear();
+    // what is made here has seen all that is here
+    this.#whole.flushAll(context, context.origin === this.conflicts.host.origin);
     this.onChange(null, update);
     return true;
   }
@@ -346,16 +362,17 @@ export class SlabKeyspace implements KeyspaceReader {
 
   /** Finds up to `budget` keys that expired by `nowMs` and takes them out of the count; tells each one once. */
   expireDue(nowMs: number, budget: number, onExpired: (key: ByteRange) => void): void {
+    this.access.at(nowMs);
+    if (this.pending.isOfAll) return;
     this.#ledger.counted.expire(nowMs, budget, (slot) => {
       const key = latin1Range(this.#slots.keyText(slot) ?? '');
-      if (this.#entries.isWeak(slot)) {
-        this.#slots.beforeChange(slot);
-        this.#ledger.drop(slot);
-      } else {
+      if (this.#entries.isWeak(slot)) this.#entries.dropWeak(slot);
+      else {
         this.#ledger.waitForPurge(slot);
+        this.eviction.noteExpired(slot);
       }
       this.onChange(key, null);
-      onExpired(key);
+      if (!this.#slots.isSystem(slot)) onExpired(key);
     });
   }
 
@@ -364,6 +381,7 @@ export class SlabKeyspace implements KeyspaceReader {
    * and all that was applied to them is stable: then whoever writes to one has seen all of it and sees it expired.
    */
   purgeExpired(membersClockMs: number, budget: number): void {
+    if (this.pending.isOfAll) return;
     const ledger = this.#ledger;
     const expiryOf = (slot: Slot): number => ledger.lastExpiryMs(slot);
     ledger.purge.drain(membersClockMs, budget, expiryOf, (slot) => {
@@ -386,11 +404,14 @@ export class SlabKeyspace implements KeyspaceReader {
    * does bit by bit. `vector` is all that is applied here.
    */
   forgetStable(vector: VersionVector, stable: VersionVector, budget: number): void {
-    if (this.#flush !== null && stable.contains(this.#flush.origin as never, this.#flush.seq)) this.#flush = null;
     this.recent.forget(stable, budget * RECENT_BUDGET);
-    this.#ledger.quiet.drain(vector, stable, budget, (slot) => this.#entries.quiet(slot, stable));
-    this.#ledger.forget.drain(stable, budget, (slot) => this.#entries.settle(slot, stable, this.#flush));
+    this.access.age();
     this.#slots.tidy(budget);
+    // what is still to be changed is not known as it counts
+    if (this.pending.isOfAll) return;
+    this.#whole.forgetStable(stable);
+    this.#ledger.quiet.drain(vector, stable, budget, (slot) => this.#entries.quiet(slot, stable));
+    this.#ledger.forget.drain(stable, budget, (slot) => this.#entries.settle(slot, stable, this.#whole.flushMark));
   }
 
   /** Entries that wait for stability before something of them can be forgotten. */
@@ -402,7 +423,7 @@ export class SlabKeyspace implements KeyspaceReader {
 
   /** An exact cut as of now; to be closed. `source`: who reads the slots for it. */
   openSnapshot(source: SnapshotSource = this): SnapshotCursor {
-    this.arrivals.settleAll();
+    this.pending.settleAll();
     const cursor = new SnapshotCursor(source);
     this.#slots.observers.add(cursor);
     return cursor;
@@ -417,68 +438,39 @@ export class SlabKeyspace implements KeyspaceReader {
     return key === null || this.#entries.isWeak(slot) ? null : [key, this.#slots.stateAt(slot)];
   }
 
-  /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
-  mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
-    this.arrivals.settleAll();
-    this.recent.noteUnknown(sides.remote, sides.local);
-    const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
-    if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
-    const isHere = this.#slots.length;
-    for (let slot = 0; slot < isHere; slot++) {
-      const key = this.#slots.keyText(slot);
-      if (key === null || this.#entries.isWeak(slot)) continue;
-      const state = entries.get(key);
-      if (this.#flush === null && flush === null && this.#entries.isUntouched(slot, state, sides.remote)) continue;
-      this.#slots.beforeChange(slot);
-      this.#entries.mergeEntry(slot, state === undefined ? null : this.#slots.restored(slot, state), flushed);
-    }
-    for (const [key, state] of entries) {
-      const range = latin1Range(key);
-      if (this.#slots.slotOf(range, 0) !== NO_SLOT || this.kinds.isWeak(range)) continue;
-      const slot = this.#entries.slotFor(range, 0);
-      this.#entries.mergeEntry(slot, this.#slots.restored(slot, state), flushed);
-    }
+  /** A keyspace for a snapshot that comes in, of keys as they are here. */
+  staging(): SlabKeyspace {
+    const staging = new SlabKeyspace(this.#hashKey);
+    Object.assign(staging.kinds, this.kinds);
+    return staging;
+  }
+
+  /** Merges a whole snapshot by dot and vector (RULES D6), as it lies in a keyspace that does not change any more. */
+  mergeSnapshot(staged: SlabKeyspace, flush: FlushMark | null, sides: MergeSides): void {
+    this.#whole.mergeSnapshot(arrivingFrom(staged, staged.#slots), flush, sides);
     this.#forgetsKeys = true;
     this.onChange(null, null);
   }
 
-  /** The same of what another keyspace holds of one origin's pinned keys: key by key, while both go on (see `Arrivals`). */
+  /** The same of what another keyspace holds of one origin's pinned keys, while both go on. */
   mergeLater(origin: Origin, from: SlabKeyspace, sides: MergeSides): void {
-    this.recent.noteUnknown(sides.remote, sides.local);
-    this.arrivals.begin(origin, { slots: from.#slots, stateAt: (slot) => from.stateAt(slot) }, sides);
+    this.#whole.mergeGroup(origin, arrivingFrom(from, from.#slots), sides);
     this.#forgetsKeys = true;
     this.onChange(null, null);
   }
 
-  #mergeKey(key: string, state: EntryState | null, sides: MergeSides): void {
-    const slot = this.#entries.slotFor(latin1Range(key), 0);
-    const other = state === null ? null : this.#slots.restored(slot, state);
-    this.#entries.mergeEntry(slot, other, { ...sides, localFlush: null, remoteFlush: null });
-  }
-
-  #raiseFlush(mark: FlushMark): void {
-    if (this.#flush === null || compareWrites(mark.stamp, mark.origin, this.#flush.stamp, this.#flush.origin) > 0)
-      this.#flush = mark;
+  /** Merges what another side has of one key; null is nothing. */
+  mergeKey(key: string, state: EntryState | null, sides: MergeSides): void {
+    this.#entries.mergeKey(key, state, { ...sides, localFlush: null, remoteFlush: null });
   }
 
   /** Puts in an entry from the store, at start. */
   restore(key: string, state: EntryState): void {
-    const range = latin1Range(key);
-    // it was replicated when it was stored: the store is to drop it
-    if (this.kinds.isWeak(range)) return this.#ledger.dirty.noteGone(key);
-    const slot = this.#entries.slotFor(range, 0);
-    const entry = this.#slots.restored(slot, state);
-    this.#slots.put(slot, entry);
-    const { dirty } = this.#ledger;
-    const isCollecting = dirty.isCollecting;
-    // the store has it so, but for what the key's class has changed of it
-    dirty.isCollecting = isCollecting && (entry.isEmpty || this.#entries.isConverted(slot, state));
-    this.#entries.merged(slot, entry);
-    dirty.isCollecting = isCollecting;
+    this.#entries.restore(key, state);
   }
 
   restoreFlush(flush: FlushMark | null): void {
-    this.#flush = flush;
+    this.#whole.flushMark = flush;
     this.#forgetsKeys = true;
   }
 
@@ -488,6 +480,7 @@ export class SlabKeyspace implements KeyspaceReader {
 
   /** What changed since the cut before, which must have been read to its end. */
   cutDirty(): DirtyCut {
+    if (this.pending.isOfAll) this.pending.settleAll();
     return this.#ledger.dirty.cut((slot) => !this.#entries.isWeak(slot));
   }
 
@@ -496,4 +489,8 @@ export class SlabKeyspace implements KeyspaceReader {
     const cut = this.cutDirty();
     return { clear: cut.clear, entries: cut.next(Infinity) };
   }
+}
+
+function arrivingFrom(keyspace: SlabKeyspace, slots: SlabTable): ArrivingSource {
+  return { slots, stateAt: (slot) => keyspace.stateAt(slot) };
 }

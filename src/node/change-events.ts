@@ -31,6 +31,7 @@ function eventOfEdit({ field: { buf, start, end } }: Update): ChangeEvent | null
 export function eventOf(update: Update): ChangeEvent | null {
   switch (update.kind) {
     case UpdateKind.Set:
+    case UpdateKind.Fill:
       return event('$', 'set');
     case UpdateKind.Delete:
     case UpdateKind.DeleteString:
@@ -71,3 +72,4 @@ export function isExpiry({ kind, key }: Update, { origin, stamp }: UpdateContext
 }
 
 export const EXPIRED: ChangeEvent = event('x', 'expired');
+export const EVICTED: ChangeEvent = event('e', 'evicted');

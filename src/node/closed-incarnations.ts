@@ -2,6 +2,7 @@ import type { ClosedBy, Replica } from '../causal/replica.ts';
 import { incarnationOf, nodeOf, originOf, type NodeNumber } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { UpdateContext } from '../crdt/update.ts';
+import type { LocalTransaction } from '../keyspace/local-transaction.ts';
 
 interface Closing extends ClosedBy {
   readonly node: NodeNumber;
@@ -14,6 +15,14 @@ export class ClosedIncarnations {
 
   constructor(replica: Replica) {
     this.#replica = replica;
+  }
+
+  /** Closes what can be closed of this node's earlier lives; `open` gives the transaction to do it in. */
+  closeEarlier(transaction: Pick<LocalTransaction, 'closeIncarnations'>, open: () => UpdateContext): void {
+    const incarnation = this.closable();
+    if (incarnation === null) return;
+    this.note(incarnation, open());
+    transaction.closeIncarnations(incarnation);
   }
 
   /** A transaction said that every incarnation of its origin's node below this one is closed. */

@@ -9,8 +9,8 @@ export function conflictHost(origin: Origin, classes: ActiveClasses, nowMs: () =
     origin,
     nowMs,
     count: (key, conflicts) => {
-      const { name, conflict } = classes.countConflicts(key, conflicts);
-      return { className: name, stringRule: conflictName(conflict) };
+      const { name, conflict, compensate } = classes.countConflicts(key, conflicts);
+      return { className: name, stringRule: conflictName(conflict), tellsLost: compensate !== undefined };
     },
   };
 }

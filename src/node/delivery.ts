@@ -1,14 +1,21 @@
+import type { ByteRange } from '../base/bytes.ts';
 import type { DeliveryTarget, HeldChunk } from '../causal/hold-back.ts';
 import type { Chunk } from '../causal/op-log.ts';
 import type { Now, Replica } from '../causal/replica.ts';
+import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { Update, UpdateKind, type UpdateContext } from '../crdt/update.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
+import { AppliedAhead } from './applied-ahead.ts';
 import { isExpiry } from './change-events.ts';
 import type { ClosedIncarnations } from './closed-incarnations.ts';
+import type { OwnStream } from './own-stream.ts';
+import type { Invalidations } from './invalidations.ts';
 
+/** Keys of a change of many that are put in their places in a turn: few enough that nobody waits for them. */
+const MADE_A_TURN = 500;
 /** What an update of a document counts for: Yjs merges it. */
 const DOCUMENT_COST = 50;
 
@@ -17,6 +24,8 @@ export interface DeliveryEvents {
   applied(count: number): void;
   /** A message was published elsewhere. */
   message(channel: Update['field'], message: Update['value']): void;
+  /** An update was applied that is more than a change of its key. */
+  readonly invalidations: Pick<Invalidations, 'concerns' | 'heard'>;
 }
 
 /** The transaction that is being applied: one record for all of them, good while it is. */
@@ -38,6 +47,7 @@ export class Delivery implements DeliveryTarget {
   readonly #closed: ClosedIncarnations;
   readonly #events: DeliveryEvents;
   readonly #update: Update = new Update();
+  readonly #ahead: AppliedAhead;
   readonly #transaction: AppliedTransaction;
   readonly #apply = (update: Update): void => this.#applyUpdate(update);
   #left: number;
@@ -49,6 +59,7 @@ export class Delivery implements DeliveryTarget {
   constructor(replica: Replica, keyspace: SlabKeyspace, closed: ClosedIncarnations, events: DeliveryEvents) {
     this.#replica = replica;
     this.#keyspace = keyspace;
+    this.#ahead = new AppliedAhead(keyspace);
     this.#closed = closed;
     this.#events = events;
     this.#transaction = new AppliedTransaction(replica.vector);
@@ -58,6 +69,11 @@ export class Delivery implements DeliveryTarget {
   /** Whether something could be applied that was left for the next turn. */
   get isBehind(): boolean {
     return this.#isBehind;
+  }
+
+  /** Whether what concerns all keys goes on in the next turn. */
+  get hasMore(): boolean {
+    return this.#keyspace.pending.isOpen || this.#keyspace.digests.isOpen;
   }
 
   /** Delivers what can be, as far as this turn goes. */
@@ -70,9 +86,19 @@ export class Delivery implements DeliveryTarget {
   }
 
   /** The turn is over: what was left in it is gone on with, and the next one has its own budget. */
-  endTurn(now: Now): void {
+  endTurn(now: Now, pace: number): void {
     if (this.#isBehind) this.deliver(now);
-    this.#left = this.#replica.limits.appliedPerTurn;
+    this.#replica.pace = pace;
+    this.#left = Math.ceil(this.#replica.limits.appliedPerTurn * pace);
+    this.#keyspace.pending.advance(Math.ceil(MADE_A_TURN * pace));
+    this.#keyspace.digests.step(pace);
+  }
+
+  /** The transaction that changes a key now, others' or the own; null for what is none, and for a key that never leaves this node. */
+  changing(key: ByteRange, own: OwnStream): Dot | null {
+    if (this.#keyspace.kinds.isWeak(key)) return null;
+    if (this.applying !== 'own') return this.#transaction;
+    return own.isOpen ? own.open() : null;
   }
 
   // ── DeliveryTarget ──
@@ -88,6 +114,7 @@ export class Delivery implements DeliveryTarget {
     transaction.stamp = held.reader.stamp;
     transaction.deps = deps;
     this.#cost = 1;
+    this.#ahead.begin(held.reader);
     held.reader.next(this.#update, this.#apply);
     this.#left -= this.#cost;
     return this.#cost;
@@ -100,15 +127,19 @@ export class Delivery implements DeliveryTarget {
   }
 
   done(chunk: Chunk): void {
+    this.#ahead.end();
     this.#replica.log.append(chunk);
   }
 
   #applyUpdate(update: Update): void {
     const { kind } = update;
+    this.#ahead.hash(update);
     this.#cost += kind >= UpdateKind.DocumentSet ? DOCUMENT_COST : 1;
     if (kind === UpdateKind.CloseIncarnations) this.#closed.note(update.atMs, this.#transaction);
     this.applying = isExpiry(update, this.#transaction, this.#keyspace) ? 'expiry' : 'remote';
     this.#keyspace.apply(update, this.#transaction);
     if (kind === UpdateKind.Publish) this.#events.message(update.field, update.value);
+    const { invalidations } = this.#events;
+    if (invalidations.concerns(update, this.#transaction)) invalidations.heard(update, this.#transaction);
   }
 }

@@ -2,6 +2,7 @@ import type { Member } from '../causal/members.ts';
 import { joinedCuts } from '../causal/membership-record.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import { incarnationOf, nodeOf, type NodeNumber } from '../clock/origin.ts';
 import type {
@@ -30,6 +31,16 @@ export class MembershipDesk implements MembershipView {
 
   /** Decides in place of operators, null where the cluster is too small for that. */
   agreement: MembershipAgreement | null = null;
+  #ownRefusal: CausewayError | null = null;
+
+  /** What each connected member had when it said hello, as far as it is here by now; null where there are others and none was heard. */
+  heard(): readonly VersionVector[] | null {
+    const { members, vector } = this.#replica;
+    const sessions = [...this.#replicator.sessions.values()];
+    const had = sessions.flatMap(({ isUp, helloApplied }) => (isUp && helloApplied !== null ? [helloApplied] : []));
+    const here = had.filter((applied) => vector.covers(applied));
+    return here.length === 0 && members.others().length > 0 ? null : here;
+  }
 
   constructor(replica: Replica, replicator: Replicator, persistence: Persistence, now: () => Now) {
     this.#replica = replica;
@@ -60,7 +71,11 @@ export class MembershipDesk implements MembershipView {
   get ownRefusal(): CausewayError | null {
     const { identity, membership } = this.#replica;
     const removed = membership.refusalOf(identity.nodeNumber);
-    return removed === null ? null : new CausewayError('ERR', `${identity.nodeId} is ${removed}`);
+    if (removed === null) return null;
+    const message = `${identity.nodeId} is ${removed}`;
+    // asked for at every turn: an error that is made notes its stack
+    if (this.#ownRefusal?.message !== message) this.#ownRefusal = new CausewayError('ERR', message);
+    return this.#ownRefusal;
   }
 
   /** Whether this node is to be started again, because it joined again and its keyspace, or its life, is from before; once that is on disk. */

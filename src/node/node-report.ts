@@ -5,8 +5,10 @@ import type { Sender } from '../causal/sender.ts';
 import type { ActiveClasses } from '../classes/active-classes.ts';
 import { msOfStamp } from '../clock/stamp.ts';
 import type { PeerStatus } from '../commands/node-view.ts';
+import type { MemoryView } from '../keyspace/eviction/memory-limit.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
-import type { GroupTelemetry, NodeTelemetry } from './telemetry.ts';
+import type { Invalidations } from './invalidations.ts';
+import type { GroupTelemetry, MemoryTelemetry, NodeTelemetry } from './telemetry.ts';
 
 /** What a node counts of itself since its start. */
 export class NodeCounters {
@@ -16,9 +18,19 @@ export class NodeCounters {
   refusedFrames: number = 0;
 }
 
+function memoryOf({ usedBytes, limit, stubs, evicted, refilled }: MemoryView): MemoryTelemetry {
+  return { usedBytes, limitBytes: limit.bytes, stubs, evictedTotal: evicted, refilledTotal: refilled };
+}
+
+interface ReportedNode {
+  readonly classes: ActiveClasses;
+  readonly invalidations: Pick<Invalidations, 'telemetry'>;
+  unsavedMs(monotonicMs: number): number | null;
+}
+
 /** What a node says of itself and its peers, for CW.PEERS and the metrics. Reads only. */
 export class NodeReport {
-  readonly #classes: ActiveClasses;
+  readonly #node: ReportedNode;
   readonly #replica: Replica;
   readonly #replicator: Replicator;
   readonly #sender: Sender;
@@ -26,14 +38,14 @@ export class NodeReport {
   readonly #counters: NodeCounters;
 
   constructor(
-    node: { readonly classes: ActiveClasses },
+    node: ReportedNode,
     replica: Replica,
     replicator: Replicator,
     sender: Sender,
     keyspace: SlabKeyspace,
     counters: NodeCounters,
   ) {
-    this.#classes = node.classes;
+    this.#node = node;
     this.#replica = replica;
     this.#replicator = replicator;
     this.#sender = sender;
@@ -65,6 +77,7 @@ export class NodeReport {
 
   telemetry(now: Now, made: number, expiredKeys: number, groups: readonly GroupTelemetry[]): NodeTelemetry {
     const { holdBack, vector, closedHere, log, clock, members } = this.#replica;
+    const { classes, invalidations } = this.#node;
     const waits = holdBack.waits(vector, closedHere);
     return {
       peers: members.others().map((member) => {
@@ -76,8 +89,11 @@ export class NodeReport {
           receivedBytes: session?.receivedBytes ?? 0,
         };
       }),
-      keys: this.#keyspace.count,
-      tombstones: this.#keyspace.entryCount - this.#keyspace.count,
+      keys: this.#keyspace.countNow,
+      memory: memoryOf(this.#keyspace.eviction),
+      unsavedMs: this.#node.unsavedMs(now.monotonicMs),
+      invalidations: invalidations.telemetry,
+      tombstones: this.#keyspace.entryCount - this.#keyspace.countNow - this.#keyspace.system.count,
       holdBackTransactions: holdBack.transactions,
       holdBackBytes: holdBack.bytes,
       pausedOrigins: waits.filter((wait) => wait.missing === null).length,
@@ -86,12 +102,12 @@ export class NodeReport {
       recentChanges: this.#keyspace.recent.count,
       recentChangesBytes: this.#keyspace.recent.bytes,
       clockAheadMs: Math.max(0, msOfStamp(clock.last) - now.wallMs),
-      conflicts: this.#classes.policy.classes.map((keyClass) => ({
+      conflicts: classes.policy.classes.map((keyClass) => ({
         keyClass: keyClass.name,
-        count: this.#classes.conflictsOf(keyClass),
+        count: classes.conflictsOf(keyClass),
       })),
-      resolverFailures: this.#classes.resolutions.failures(),
-      classes: this.#classes.telemetry(),
+      resolverFailures: classes.resolutions.failures(),
+      classes: classes.telemetry(),
       groups,
       madeTotal: made,
       appliedTotal: this.#counters.applied,

@@ -153,8 +153,8 @@ export class OwnStream {
   /** The transactions since the last call become one chunk of the log, encoded once for all peers. */
   seal({ monotonicMs }: Now): void {
     if (this.#builder.transactionCount === 0) return;
-    const bytes = this.#builder.take(FRAME_ROOM_BYTES);
-    const { origin } = this.#replica;
+    const { origin, chunkMemory } = this.#replica;
+    const bytes = this.#builder.take(FRAME_ROOM_BYTES, chunkMemory);
     const [first, last] = [this.#builtFrom, this.#lastSeq];
     this.#replica.log.append({ origin, first, last, bytes, room: FRAME_ROOM_BYTES, atMs: monotonicMs });
   }

@@ -6,6 +6,7 @@ import { VersionVector } from '../clock/version-vector.ts';
 import type { Codec, NodeMeta, VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { DirtyCut } from '../keyspace/dirty-keys.ts';
+import type { Durable } from '../keyspace/eviction/evictor.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { EntryState } from '../crdt/entry.ts';
 import type { StoreBatch, StoredImage } from '../ports.ts';
@@ -15,8 +16,14 @@ import { LostDesk, type CutKeyspace } from './lost-desk.ts';
 /** What nobody waits for is written this often, in milliseconds: each batch is a sync of the disk that promises of quorum groups go to. */
 const CALM_EVERY_MS = 3_000;
 
+/** Entries that come in from the store between two looks at what memory they take. */
+const RESTORED_A_STEP = 512;
+const ALL: Durable = { contains: () => true };
+
 /** A batch on its way together: all but the rest of its entries is as of the moment at which it was begun. */
 interface GatheredBatch {
+  /** The moment of the cut, monotonic. */
+  readonly atMs: number;
   readonly cut: DirtyCut;
   readonly entries: [key: Uint8Array, state: Uint8Array | null][];
   readonly clear: boolean;
@@ -38,10 +45,12 @@ export class Persistence {
   readonly lost: LostDesk = new LostDesk();
   /** Whether the next batch is the first of a keyspace that begins empty. */
   #beginsAnew = false;
-  #inFlight: { readonly vector: VersionVector; readonly stampBound: Stamp; readonly members: number } | null = null;
+  #inFlight: (Pick<GatheredBatch, 'vector' | 'members' | 'atMs'> & { readonly stampBound: Stamp }) | null = null;
   /** The batch that is being gathered. */
   #gathering: GatheredBatch | null = null;
   #takenAtMs = -Infinity;
+  /** Monotonic: what clients wrote before it is on disk. Infinity until a turn is over: nothing was written yet. */
+  #savedMs = Infinity;
   /** The version of the members that is on disk. */
   #membersDurable = 0;
 
@@ -63,10 +72,13 @@ export class Persistence {
       this.#beginAnew(meta, image.entries);
       return;
     }
+    let restored = 0;
     for (const [key, bytes] of image.entries) {
       const [name, state] = [latin1Of(key, 0, key.length), this.#codec.decodeState(bytes)];
       owners.note(name, state);
       this.#keyspace.restore(name, state);
+      // what comes in is all on disk: no more of it comes into memory than may
+      if (++restored % RESTORED_A_STEP === 0) this.#keyspace.eviction.step(ALL);
     }
     owners.refuse();
     this.#keyspace.restoreFlush(meta.flush);
@@ -98,10 +110,20 @@ export class Persistence {
     this.#beginsAnew = true;
   }
 
+  /** From now on values may be evicted that `read` finds in the store. */
+  evictsTo(read: (key: Uint8Array) => Uint8Array | null): void {
+    const stateOf = (key: string): EntryState | null => {
+      const state = read(latin1Bytes(key));
+      return state === null ? null : this.#codec.decodeState(state);
+    };
+    this.#keyspace.eviction.keepsValuesIn(stateOf);
+  }
+
   /** The keyspace here as one that was cut. */
   cutAt(cut: VectorEntries): CutKeyspace {
     const { identity, vector } = this.#replica;
     const keyspace = this.#keyspace;
+    keyspace.pending.settleAll();
     return {
       node: identity.nodeNumber,
       cut,
@@ -125,6 +147,8 @@ export class Persistence {
   get isWaiting(): boolean {
     if (this.#inFlight !== null) return false;
     if (this.#gathering !== null) return true;
+    // a cut is of one moment, and until such a change is made there is none
+    if (this.#keyspace.pending.isOfAll) return false;
     if (!this.areMembersDurable || this.lost.isDirty) return true;
     const { durable, vector } = this.#replica;
     return this.#keyspace.dirtyCount > 0 || !durable.includes(vector);
@@ -132,10 +156,24 @@ export class Persistence {
 
   /** Whether it is to be written now: what is not urgent is gathered for a while. */
   isDue({ monotonicMs }: Now): boolean {
-    if (!this.isWaiting) return false;
+    if (this.#inFlight !== null) return false;
     if (this.#gathering !== null) return true;
-    const isCalm = this.areMembersDurable && !this.lost.isDirty && !this.#isUrgent();
+    const { isWaiting } = this;
+    const isUrgent = isWaiting ? this.#isUrgent() : this.#keyspace.pending.isOfAll;
+    if (!isUrgent) this.#savedMs = monotonicMs;
+    if (!isWaiting) return false;
+    const isCalm = this.areMembersDurable && !this.lost.isDirty && !isUrgent;
     return !isCalm || monotonicMs - this.#takenAtMs >= CALM_EVERY_MS;
+  }
+
+  /** How old what is not on disk yet may be: everything that was written longer ago is. Null where nothing is kept. */
+  unsavedMs(monotonicMs: number): number | null {
+    if (!this.#hasStore) return null;
+    return this.#isAllSaved ? 0 : Math.max(0, monotonicMs - this.#savedMs);
+  }
+
+  get #isAllSaved(): boolean {
+    return this.#inFlight === null && !this.isWaiting && !this.#keyspace.pending.isOfAll;
   }
 
   /** Whether something changed that is nowhere else on this disk: what quorum groups wrote is in their own store. */
@@ -166,7 +204,7 @@ export class Persistence {
     if (!batch.cut.isRead) return null;
     this.#gathering = null;
     const { vector, members, clear, entries, meta, aside } = batch;
-    this.#inFlight = { vector, stampBound, members };
+    this.#inFlight = { atMs: batch.atMs, vector, stampBound, members };
     return { clear, entries, meta, stampBound, ...(aside === null ? {} : { aside }) };
   }
 
@@ -177,6 +215,7 @@ export class Persistence {
     const clear = cut.clear || this.#beginsAnew;
     this.#beginsAnew = false;
     return {
+      atMs: monotonicMs,
       cut,
       entries: [],
       clear,
@@ -189,7 +228,7 @@ export class Persistence {
 
   /** A state that is not all in its place yet is not said to be stored: a start shows it anew (RULES T1). */
   #storedVector(): VersionVector {
-    const { before } = this.#keyspace.arrivals;
+    const { before } = this.#keyspace.pending;
     const entries = [...this.#replica.vector.entries()];
     return new VersionVector(entries.map(([origin, seq]) => [origin, before.get(origin) ?? seq] as const));
   }
@@ -214,7 +253,9 @@ export class Persistence {
     const batch = present(this.#inFlight, 'a batch is on its way');
     this.#replica.durable = batch.vector;
     this.#membersDurable = batch.members;
+    this.#savedMs = batch.atMs;
     this.#inFlight = null;
+    this.#keyspace.eviction.wake();
     return batch.stampBound;
   }
 }

@@ -3,6 +3,14 @@ import { isAheadOfPeers } from '../causal/clock-skew.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Replicator } from '../causal/replicator.ts';
 import type { GroupStatus } from '../commands/strong-view.ts';
+import { CausewayError } from '../errors.ts';
+
+/** What everything is answered until then. One for all: it is asked for at every turn, and an error that is made notes its stack. */
+export const LOADING: CausewayError = new CausewayError(
+  'LOADING',
+  'Causeway is loading the dataset in memory and catching up with its peers',
+  { retry: 'later' },
+);
 
 /** A peer that was not heard for longer makes the node unready, if no other one is. */
 const NO_PEER_MS = 10_000;

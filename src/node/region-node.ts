@@ -1,4 +1,4 @@
-import { latin1Range, type ByteRange } from '../base/bytes.ts';
+import type { ByteRange } from '../base/bytes.ts';
 import type { ReplicationLimits } from '../causal/limits.ts';
 import type { Member } from '../causal/members.ts';
 import type { Codec, PeerFrame } from '../causal/peer-frames.ts';
@@ -10,15 +10,14 @@ import { SessionHorizon } from '../causal/session-horizon.ts';
 import type { Snapshot } from '../causal/snapshot-receiver.ts';
 import { ActiveClasses } from '../classes/active-classes.ts';
 import type { Dot, NodeNames } from '../clock/dot.ts';
-import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
+import { nodeOf, type Origin } from '../clock/origin.ts';
 import { HybridClock, msOfStamp, type Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Engine, EngineEvents } from '../commands/engine.ts';
-import type { NodeView, PeerStatus } from '../commands/node-view.ts';
-import { carriesReads } from '../commands/session-level.ts';
+import type { KeyDigest, NodeView, PeerStatus } from '../commands/node-view.ts';
 import type { StrongView } from '../commands/strong-view.ts';
 import { UpdateKind, type Update } from '../crdt/update.ts';
-import { CausewayError } from '../errors.ts';
+import type { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
@@ -28,21 +27,29 @@ import type { StrongTier } from '../groups/strong-tier.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';
 import type { DotSink } from '../keyspace/recent-changes.ts';
 import type { QuorumBatch, StoreBatch, StoredImage } from '../ports.ts';
-import { EXPIRED, eventOf } from './change-events.ts';
+import { EVICTED, EXPIRED, eventOf } from './change-events.ts';
 import { ClosedIncarnations } from './closed-incarnations.ts';
 import { conflictHost } from './conflict-host.ts';
 import { Delivery } from './delivery.ts';
 import { explainKey } from './explain.ts';
+import { flushGroups, settleGroups } from './group-turns.ts';
+import { keyDigestIn } from './key-digest.ts';
+import { NodeKeyStates } from './key-states.ts';
 import { MembershipDesk } from './membership-desk.ts';
-import { siblingKeys } from './sibling-keys.ts';
+import { Invalidations } from './invalidations.ts';
+import { mergeSnapshot } from './snapshot-merge.ts';
 import { NodeCounters, NodeReport } from './node-report.ts';
 import { OwnStream } from './own-stream.ts';
+import { useClasses } from './keyspace-classes.ts';
+import { Loads } from './loads.ts';
 import { Outbox, type NodeOutputs } from './outbox.ts';
+import { PeerMessages } from './peer-messages.ts';
 import { Persistence } from './persistence.ts';
 import { KeyOwners } from './key-owners.ts';
-import { groupTroubles, Readiness } from './readiness.ts';
+import { groupTroubles, LOADING, Readiness } from './readiness.ts';
 import { openStrongTier, type StrongOptions } from './strong-side.ts';
 import type { NodeTelemetry } from './telemetry.ts';
+import { WriteWatch } from './write-watch.ts';
 
 /** What a node is made of and what it may ask of the world, synchronously. */
 export interface RegionNodeOptions {
@@ -57,6 +64,8 @@ export interface RegionNodeOptions {
   readonly raiseStampBound: (stampBound: number) => void;
   /** Whether a store takes batches; without one everything applied counts as durable. */
   readonly hasStore: boolean;
+  /** The state of a key as the store has it on disk, null for none: where values are that were evicted. Without it nothing is evicted. */
+  readonly readStored?: (key: Uint8Array) => Uint8Array | null;
   /** The quorum groups of strong keys; without it there are none. */
   readonly strong?: StrongOptions;
   /** Drawn by lot for the process: where keys fall in the keyspace's index is nobody's to choose (`KeyHash`). Without it anybody can tell. */
@@ -72,7 +81,7 @@ const FORGET_BUDGET = 2_000;
  * One node: the one place where keyspace, causal replication and commands meet. A pure step machine with two drivers, the server
  * and the simulator: inputs are commands, frames, connections opening and closing, and time; outputs are frames to send.
  *
- * Ordering contract: what `takeOutputs` returns may be sent at once. A command may be answered as soon as `transact` returned (the
+ * Ordering contract: what `takeOutputs` returns may be sent at once, and is good until the node is called again: who keeps a frame copies it. A command may be answered as soon as `transact` returned (the
  * causal tier promises no durability before the write-behind). A store batch is acknowledged by `storeCommitted` only when it is
  * on disk. A stamp above the durable bound is never given out: `raiseStampBound` is called first and must not return early.
  */
@@ -84,78 +93,111 @@ export class RegionNode implements Engine, NodeView {
   readonly #persistence: Persistence;
   readonly #readiness: Readiness;
   readonly #options: RegionNodeOptions;
+  readonly #skewed: CausewayError;
   readonly #transaction: LocalTransaction;
-  readonly #nodeNames: Map<number, string>;
   readonly names: NodeNames;
   readonly sessions: SessionHorizon;
   readonly membership: MembershipDesk;
   readonly #strong: StrongTier | null;
   readonly classes: ActiveClasses;
   readonly conflicts: SlabKeyspace['conflicts'];
+  readonly memory: SlabKeyspace['eviction'];
+  readonly node: NodeView = this;
+  readonly keys: KeyspaceReader & Pick<SlabKeyspace, 'markInto' | 'isStill'>;
+  readonly invalidations: Invalidations;
   readonly #own: OwnStream;
   #events: EngineEvents | null = null;
+  /** Told of every key whose visible state may have changed, null for any of them; `key` is good for the call. */
+  onKeyChanged: ((key: ByteRange | null) => void) | null = null;
   #now: Now = { wallMs: 0, monotonicMs: 0 };
   #nowMs = 0;
+  #tickedAtMs = -Infinity;
   #expiredKeys = 0;
   readonly #counters: NodeCounters = new NodeCounters();
   readonly #report: NodeReport;
   readonly #outbox: Outbox;
   readonly #closed: ClosedIncarnations;
   readonly #delivery: Delivery;
+  readonly changing = (key: ByteRange): Dot | null => this.#delivery.changing(key, this.#own);
+  readonly loads: Loads;
+  readonly writes: WriteWatch;
+  readonly states: NodeKeyStates;
+  readonly messages: PeerMessages = new PeerMessages(
+    () => this.#replicator.sessions,
+    (link, frame) => void this.#send(link, frame),
+  );
 
   constructor(options: RegionNodeOptions) {
     this.#options = options;
+    this.#skewed = clockSkew(options.identity.nodeId, options.limits);
     this.#keyspace = new SlabKeyspace(options.hashKey);
     this.conflicts = this.#keyspace.conflicts;
+    this.memory = this.#keyspace.eviction;
+    this.keys = this.#keyspace;
+    this.loads = new Loads(this.#keyspace, this, options.limits.skewMsMax);
     this.classes = options.classes ?? new ActiveClasses();
-    const { identity, limits, codec } = options;
+    const { identity, limits, codec, stampBound, raiseStampBound } = options;
+    this.states = new NodeKeyStates(this.#keyspace, codec, this.vector, (of) => this.#strong?.keyspaceOf(of) ?? null);
     this.#replica = new Replica(identity, options.members, new HybridClock(options.stampBound as Stamp), limits);
-    const { stampBound, raiseStampBound } = options;
+    this.writes = new WriteWatch(this.#replica, stampBound, limits.skewMsMax);
     const made = (): void => this.#replicator.noteProgress();
     this.#own = new OwnStream({ replica: this.#replica, limits, stampBound, raiseStampBound, made });
     this.#outbox = new Outbox(codec);
     this.#closed = new ClosedIncarnations(this.#replica);
+    this.#transaction = new LocalTransaction(this.#keyspace, {
+      open: () => this.#own.open(),
+      record: (update) => {
+        this.#own.record(update);
+        this.writes.made(update);
+        if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
+      },
+      isWeak: (key) => this.classes.beginWrite(key),
+      ttlMsOf: (key, value) =>
+        this.loads.ttlMsOf(this.classes.policy.classOf(key), key, value, this.#transaction.nowMs),
+    });
+    this.invalidations = new Invalidations({
+      replica: this.#replica,
+      nodes: options.members.map(({ nodeNumber }) => nodeNumber),
+      keyspace: this.#keyspace,
+      open: () => this.#own.open(),
+      transaction: this.#transaction,
+      transact: (run) => this.#transactByItself(run),
+      message: (channel, message) => this.#events?.message(channel, message),
+      mayWrite: () => this.refusal(true, false) === null,
+      nowMs: () => this.#keyTimeMs(this.#now.wallMs),
+    });
     this.#delivery = new Delivery(this.#replica, this.#keyspace, this.#closed, {
       applied: (count) => this.#applied(count),
       message: (channel, message) => this.#events?.message(channel, message),
+      invalidations: this.invalidations,
     });
-    this.#nodeNames = new Map(options.members.map((member) => [member.nodeNumber, member.id]));
-    for (const { origin, name } of options.strong?.plans ?? []) this.#nodeNames.set(nodeOf(origin), name);
-    this.names = (node) => (node === NOBODY ? 'here' : this.#nodeNames.get(node));
+    const nodeNames = new Map<number, string>(options.members.map((member) => [member.nodeNumber, member.id]));
+    for (const { origin, name } of options.strong?.plans ?? []) nodeNames.set(nodeOf(origin), name);
+    this.names = (node) => (node === NOBODY ? 'here' : nodeNames.get(node));
     this.sessions = new SessionHorizon(this.#replica, this.names, codec.tokens);
     this.#sender = new Sender(this.#replica, this.#keyspace, (link, frame) => this.#send(link, frame));
     this.#replicator = new Replicator(this.#replica, codec, this.#sender, {
       send: (link, frame) => void this.#send(link, frame),
       closeLink: (link, reason) => this.#outbox.close(link, reason),
       deliver: (now) => this.#delivery.deliver(now),
+      staging: () => this.#keyspace.staging(),
       mergeSnapshot: (snapshot) => this.#mergeSnapshot(snapshot),
       nextStamp: (wallMs) => this.#own.nextStamp(wallMs),
       strong: (from, bytes) => this.#strong?.frame(from, bytes),
+      message: (frame) => this.messages.take(frame),
       lastSeqOf: () => this.#own.lastSeq,
     });
     this.#persistence = new Persistence(this.#replica, this.#keyspace, codec, options.hasStore);
+    if (options.readStored !== undefined) this.#persistence.evictsTo(options.readStored);
     this.#readiness = new Readiness(this.#replica, this.#replicator);
     this.membership = new MembershipDesk(this.#replica, this.#replicator, this.#persistence, () => this.#now);
     this.#report = new NodeReport(this, this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
-    this.#keyspace.onChange = (key, update) => this.#changed(key, update);
-    this.#keyspace.recent.carries = (key) => carriesReads(this.classes.policy.classOf(key).consistency);
-    this.#keyspace.kinds.isWeak = this.classes.weakKeys();
-    this.#keyspace.kinds.keepsSiblings = siblingKeys(this.classes);
-    this.#keyspace.showSiblings = (key, siblings) => this.classes.showSiblings(key, siblings);
+    this.#keyspace.onChange = this.loads.watching((key, update) => this.#changed(key, update));
+    useClasses(this.#keyspace, this.classes);
     this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);
-    this.#keyspace.kinds.isPinned = this.classes.pinnedKeys();
     this.#strong = this.#openStrong(options);
     if (options.strong?.members !== undefined) this.membership.agreeBy(this.#strong, options.strong.members.codec);
-    this.#transaction = new LocalTransaction(this.#keyspace, {
-      open: () => this.#own.open(),
-      record: (update) => {
-        this.#own.record(update);
-        if (update.kind === UpdateKind.Publish) this.#events?.message(update.field, update.value);
-      },
-      isWeak: (key) => this.classes.beginWrite(key),
-      ttlMsOf: (key) => this.classes.policy.classOf(key).ttlMs,
-    });
   }
 
   #openStrong({ strong, hashKey }: RegionNodeOptions): StrongTier | null {
@@ -181,14 +223,6 @@ export class RegionNode implements Engine, NodeView {
   }
 
   // ── seen from the clients: Engine ──
-
-  get node(): NodeView {
-    return this;
-  }
-
-  get keys(): KeyspaceReader & Pick<SlabKeyspace, 'markInto' | 'isStill'> {
-    return this.#keyspace;
-  }
 
   get origin(): Origin {
     return this.#replica.origin;
@@ -224,22 +258,29 @@ export class RegionNode implements Engine, NodeView {
     try {
       run(this.#transaction, nowMs);
     } finally {
+      if (this.#own.isOpen) this.invalidations.beforeClose();
+      if (this.#own.isOpen) this.writes.beforeClose(this.#transaction, this.#own.open());
       if (this.#own.isOpen) this.#closeTransaction();
     }
     return this.#own.takeWritten();
   }
 
+  /** A transaction that no client asked for. Its changes are told of as those of other nodes. */
+  #transactByItself(run: () => void): void {
+    this.#own.at(this.#now.wallMs);
+    this.#transaction.nowMs = this.#keyTimeMs(this.#now.wallMs);
+    this.#delivery.applying = 'remote';
+    run();
+    this.#delivery.applying = 'own';
+    if (this.#own.isOpen) this.#closeTransaction();
+    this.#own.takeWritten();
+  }
+
   refusal(write: boolean, allowedWhileLoading: boolean): CausewayError | null {
-    if (!allowedWhileLoading && !this.#readiness.isStarted) {
-      return new CausewayError('LOADING', 'Causeway is loading the dataset in memory and catching up with its peers', {
-        retry: 'later',
-      });
-    }
-    if (write && this.membership.ownRefusal !== null) return this.membership.ownRefusal;
-    if (write && this.#readiness.isAheadOfPeers(this.#now)) {
-      return clockSkew(this.nodeId, this.#options.limits);
-    }
-    return null;
+    if (!allowedWhileLoading && !this.#readiness.isStarted) return LOADING;
+    const removed = write ? this.membership.ownRefusal : null;
+    if (removed !== null) return removed;
+    return write && this.#readiness.isAheadOfPeers(this.#now) ? this.#skewed : null;
   }
 
   #closeTransaction(): void {
@@ -254,6 +295,7 @@ export class RegionNode implements Engine, NodeView {
     this.#replicator.restored();
     this.#keyspace.recent.noteUnknown(this.#replica.vector, this.#replica.stable);
     this.#own.noteVectorChanged();
+    this.invalidations.reread();
   }
 
   /** Begins: the start grace runs from now. */
@@ -279,29 +321,41 @@ export class RegionNode implements Engine, NodeView {
     this.#replicator.linkClosed(link);
   }
 
-  /** Ends a turn: seals what was written in it and sends what the peers' windows allow. */
-  flush(now: Now): void {
+  /** Ends a turn: seals what was written in it and sends what the peers' windows allow. `pace` is the share of the limits of a turn that the next one has. */
+  flush(now: Now, pace = 1): void {
     this.#at(now);
     this.#own.seal(this.#now);
-    this.#flushStrong(now);
-    this.#delivery.endTurn(now);
+    flushGroups(this.#strong, this.membership.agreement, this.#delivery, now);
+    this.#delivery.endTurn(now, pace);
+    this.invalidations.step();
+    this.memory.step(this.#replica.durable);
     if (!this.#delivery.isBehind) this.#replicator.tookAll();
     this.#replicator.pump();
   }
 
+  /** Ends a turn for this node alone, when what it sends has left and what it wants kept is on its way. Says whether there may be more to send. */
+  settle(now: Now): boolean {
+    return settleGroups(this.#strong, this.#delivery, now);
+  }
+
   /** Whether more of what came, or is to be sent, is to be done in a turn of its own, at once: requests that wait go before it. */
   get isBehind(): boolean {
-    return this.#delivery.isBehind || this.#replicator.isBehind || this.#strong?.isBehind === true;
+    const isBehind = this.invalidations.isBehind || this.memory.isBehind || this.#delivery.hasMore;
+    return isBehind || this.#delivery.isBehind || this.#replicator.isBehind || this.#strong?.isBehind === true;
   }
 
   /** Time passes: acknowledgements, expiry, forgetting. To be called after `nextTickMs`. */
   tick(now: Now): void {
     this.#at(now);
+    // leaders want time to pass oftener than all else does
+    if (this.#strong !== null && now.monotonicMs - this.#tickedAtMs < this.#options.limits.rowsEveryMs / 2)
+      return this.#strong.tick(now);
+    this.#tickedAtMs = now.monotonicMs;
     const { vector, stable, log, members } = this.#replica;
     if (!this.#options.hasStore) this.#replica.durable = vector.clone();
     this.#delivery.deliver(now);
     this.#readiness.tick(now);
-    this.#closeEarlierIncarnations();
+    this.#transactByItself(() => this.#closed.closeEarlier(this.#transaction, () => this.#own.open()));
     this.#strong?.tick(now);
     this.#own.seal(this.#now);
     this.#replicator.refreshAlone(now);
@@ -313,20 +367,10 @@ export class RegionNode implements Engine, NodeView {
     this.#keyspace.expireDue(nowMs, FORGET_BUDGET, () => this.#expiredKeys++);
     this.#keyspace.purgeExpired(msOfStamp(members.clockFloor()), FORGET_BUDGET);
     this.#keyspace.forgetStable(vector, stable, FORGET_BUDGET);
-    if (this.#readiness.isStarted) this.#renewDocuments();
-  }
-
-  /** What groups decided is applied and shown; what that lets in is decided in the same turn. */
-  #flushStrong(now: Now): void {
-    this.#turnGroups(now);
-    // what was agreed on is done, and what is done reported, in the same turn
-    if (this.membership.agreement?.follow() === true) this.#turnGroups(now);
-    if (this.#strong?.settle(now) === true) this.#delivery.deliver(now);
-  }
-
-  #turnGroups(now: Now): void {
-    do while (this.#strong?.flush(now) === true) this.#delivery.deliver(now);
-    while (this.#strong?.answerApplied() === true);
+    const { grownDocuments } = this.#keyspace;
+    if (this.#readiness.isStarted)
+      this.#transactByItself(() => grownDocuments.renew(this.#transaction, nodeOf(this.origin), stable));
+    this.invalidations.tick(nowMs);
   }
 
   /** What is to be on disk before quorum groups go on, null for nothing more. To be stored at once, in the order of the calls. */
@@ -334,10 +378,10 @@ export class RegionNode implements Engine, NodeView {
     return this.#strong?.takeBatch(this.#now) ?? null;
   }
 
-  /** A quorum batch that was taken is on disk. */
-  quorumCommitted(batch: QuorumBatch, now: Now): void {
+  /** A quorum batch that was taken is on disk. Says whether a turn is to come at once because of it. */
+  quorumCommitted(batch: QuorumBatch, now: Now): boolean {
     this.#at(now);
-    this.#strong?.committed(batch, now);
+    return this.#strong?.committed(batch, now) ?? false;
   }
 
   /** Milliseconds until the next `tick` is wanted. */
@@ -349,23 +393,21 @@ export class RegionNode implements Engine, NodeView {
 
   #nextCausalTickMs(): number {
     const { rowsEveryMs, heartbeatMs } = this.#options.limits;
-    const isBusy = this.#replicator.isBusy || this.#keyspace.forgetWaiting > 0 || !this.#readiness.isStarted;
-    if (isBusy) return rowsEveryMs;
+    if (this.#replicator.isBusy || this.#keyspace.forgetWaiting > 0 || !this.#readiness.isStarted) return rowsEveryMs;
     const untilExpiryMs = this.#keyspace.nextExpiryMs - this.#keyTimeMs(this.#now.wallMs);
     return Math.max(rowsEveryMs, Math.min(heartbeatMs, untilExpiryMs));
   }
 
   takeOutputs(): NodeOutputs {
+    this.#replica.chunkMemory.handedOut();
     return this.#outbox.take();
   }
 
-  /**
-   * What is to be written behind, null for nothing; at most one batch is on its way. One of many keys is gathered bit by bit: null as well, and it is
-   * still due, until a turn has the last of it. `isWhole` gathers the rest at once.
-   */
+  /** What is to be written behind, null for nothing. One of many keys is gathered bit by bit and is due until a turn has the last; `isWhole` gathers the rest at once. */
   takeStoreBatch(isWhole = false): StoreBatch | null {
+    if (isWhole) this.#keyspace.pending.settleAll();
     if (this.#own.isOpen || !(this.#persistence.isWaiting || this.isStoreBatchDue)) return null;
-    const keys = isWhole ? Infinity : this.#options.limits.storedPerTurn;
+    const keys = isWhole ? Infinity : Math.ceil(this.#options.limits.storedPerTurn * this.#replica.pace);
     return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last), this.#now, keys);
   }
 
@@ -398,50 +440,22 @@ export class RegionNode implements Engine, NodeView {
 
   /** The keyspace says that what a key shows may have changed; null is all of them. */
   #changed(key: ByteRange | null, update: Update | null): void {
+    if (this.onKeyChanged !== null) this.onKeyChanged(key);
+    this.invalidations.changed(key, update, this.#delivery.applying === 'own');
+    this.writes.came(key, update, this.#delivery.applying === 'own');
     if (this.#events === null) return;
     if (key === null) this.#events.flushed();
+    else if (this.memory.isDropping) this.#events.keyChanged(key, EVICTED);
     else if (update === null || this.#delivery.applying === 'expiry') this.#events.keyChanged(key, EXPIRED);
     else this.#events.keyChanged(update.key, this.#delivery.applying === 'remote' ? eventOf(update) : null);
   }
 
   #mergeSnapshot(snapshot: Snapshot): void {
     this.#own.seal(this.#now);
-    const { vector, stable, clock, log } = this.#replica;
-    this.#keyspace.mergeSnapshot(snapshot.entries, snapshot.flush, { local: vector.clone(), remote: snapshot.vector });
-    for (const [origin, deps] of snapshot.running) {
-      if (snapshot.vector.get(origin) > vector.get(origin)) this.#replica.setRunning(origin, deps);
-    }
-    for (const [origin, seq] of snapshot.vector.dots()) if (seq > vector.get(origin)) log.startAfter(origin, seq);
-    for (const [origin, seq] of snapshot.vector.entries()) {
-      if (incarnationOf(origin) === 0) this.#replica.retireBelow(nodeOf(origin), seq);
-      else vector.raise(origin, seq);
-    }
-    stable.merge(snapshot.stable);
-    clock.see(snapshot.stamp);
+    mergeSnapshot(this.#replica, this.#keyspace, snapshot);
     this.#own.noteVectorChanged();
     this.#counters.snapshotsReceived++;
-  }
-
-  // ── incarnations (RULES D8) ──
-
-  #closeEarlierIncarnations(): void {
-    const incarnation = this.#closed.closable();
-    if (incarnation === null) return;
-    this.#own.at(this.#now.wallMs);
-    this.#closed.note(incarnation, this.#own.open());
-    this.#transaction.closeIncarnations(incarnation);
-    this.#closeTransaction();
-    this.#own.takeWritten();
-  }
-
-  /** Documents whose history has become long start a new generation (RULES V9). */
-  #renewDocuments(): void {
-    const due = this.#keyspace.grownDocuments.due(this.#options.identity.nodeNumber, this.#replica.stable);
-    if (due.length === 0) return;
-    this.#own.at(this.#now.wallMs);
-    for (const key of due) this.#transaction.documentGeneration(latin1Range(key), 0);
-    if (this.#own.isOpen) this.#closeTransaction();
-    this.#own.takeWritten();
+    this.invalidations.reread();
   }
 
   // ── what it says of itself: NodeView ──
@@ -454,12 +468,12 @@ export class RegionNode implements Engine, NodeView {
     return this.#options.identity.region;
   }
 
-  vector(): VersionVector {
-    return this.#replica.vector.clone();
-  }
+  readonly vector = (): VersionVector => this.#replica.vector.clone();
+  readonly digest = (nowMs: number): string => this.#keyspace.digest(nowMs);
+  readonly digestRun: NodeView['digestRun'] = (nowMs) => this.#keyspace.digests.begin(nowMs);
 
-  digest(nowMs: number): string {
-    return this.#keyspace.digest(nowMs);
+  keyDigest(key: ByteRange, nowMs: number): KeyDigest {
+    return keyDigestIn(this.#keyspace, this.sessions, key, nowMs);
   }
 
   explain(key: ByteRange, nowMs: number): [name: string, value: string][] {
@@ -475,20 +489,12 @@ export class RegionNode implements Engine, NodeView {
     return members.regionsCovering(dot.origin, dot.seq, this.region, this.#now.monotonicMs, limits.liveMs);
   }
 
-  unreadyReasons(_nowMs: number): string[] {
-    return this.#readiness.reasons(this.#now);
-  }
-
-  peers(_nowMs: number): PeerStatus[] {
-    return this.#report.peers(this.#now);
-  }
-
-  degradedReasons(_nowMs: number): string[] {
-    return groupTroubles(this.strong.groups());
-  }
+  readonly unsavedMs = (monotonicMs: number): number | null => this.#persistence.unsavedMs(monotonicMs);
+  readonly unreadyReasons = (_nowMs: number): string[] => this.#readiness.reasons(this.#now);
+  readonly peers = (_nowMs: number): PeerStatus[] => this.#report.peers(this.#now);
+  readonly degradedReasons = (_nowMs: number): string[] => groupTroubles(this.strong.groups());
 
   telemetry(_nowMs: number): NodeTelemetry {
-    const groups = this.#strong?.telemetry() ?? [];
-    return this.#report.telemetry(this.#now, this.#own.lastSeq, this.#expiredKeys, groups);
+    return this.#report.telemetry(this.#now, this.#own.lastSeq, this.#expiredKeys, this.#strong?.telemetry() ?? []);
   }
 }

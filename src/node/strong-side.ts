@@ -72,9 +72,6 @@ export function openStrongTier(options: StrongSideOptions): StrongTier {
   );
 }
 
-/** Keys of a whole state that are put in their places in a turn: few enough that nobody waits for them. */
-const SHOWN_A_TURN = 2_000;
-
 class CausalSide implements StrongHost {
   readonly #options: StrongSideOptions;
   /** What each peer's newest hello said, where it was looked through for lives on a lost disk and there were none. */
@@ -247,12 +244,6 @@ class CausalSide implements StrongHost {
     replica.setRunning(origin, state.running.clone());
     replica.log.startAfter(origin, state.applied);
     replica.vector.raise(origin, state.applied);
-  }
-
-  showMore(): boolean {
-    const { arrivals } = this.#options.keyspace;
-    arrivals.advance(SHOWN_A_TURN);
-    return arrivals.isOpen;
   }
 
   isRemoved(node: number): boolean {

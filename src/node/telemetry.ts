@@ -2,6 +2,7 @@ import type { ResolverFailures } from '../classes/resolutions.ts';
 import type { LatencyHistogram } from '../commands/latency-histogram.ts';
 import type { PeerStatus } from '../commands/node-view.ts';
 import type { GroupStatus } from '../commands/strong-view.ts';
+import type { InvalidationFigures } from './invalidation-figures.ts';
 
 /** One peer's figures for the metrics; counts rise since the start of this node. */
 export interface PeerTelemetry extends PeerStatus {
@@ -40,6 +41,26 @@ export interface GroupTelemetry extends GroupStatus {
   readonly syncLatency: LatencyHistogram;
 }
 
+/** Invalidations: the figures, and what goes on or waits. */
+export interface InvalidationTelemetry extends Readonly<
+  Pick<InvalidationFigures, 'keys' | 'dependents' | 'dependentsMost' | 'cut' | 'made' | 'heard' | 'lag'>
+> {
+  readonly running: number;
+  /** Of all nodes, as far as this one has heard. */
+  readonly delayed: number;
+}
+
+/** What the keyspace takes and may take, and what was done about it. */
+export interface MemoryTelemetry {
+  readonly usedBytes: number;
+  /** 0 for no limit. */
+  readonly limitBytes: number;
+  /** Keys whose value is on disk only. */
+  readonly stubs: number;
+  readonly evictedTotal: number;
+  readonly refilledTotal: number;
+}
+
 /**
  * What a node shows of itself, taken at one moment: plain figures for metrics and the live line, no protocol state.
  * Names that end in `Total` only rise.
@@ -48,6 +69,10 @@ export interface NodeTelemetry {
   readonly peers: readonly PeerTelemetry[];
   /** Visible keys. */
   readonly keys: number;
+  readonly memory: MemoryTelemetry;
+  /** How old what is not on disk yet may be; null where nothing is kept. */
+  readonly unsavedMs: number | null;
+  readonly invalidations: InvalidationTelemetry;
   /** Removed values that are kept until every member knows of it. */
   readonly tombstones: number;
   /** Transactions from elsewhere that wait for what they depend on. */

@@ -46,11 +46,23 @@ export class Leading {
     if (progress !== undefined) progress.commitDueMs = -Infinity;
   }
 
-  /** When the next member is to hear of what is committed, Infinity for none. */
-  get commitDueMs(): number {
+  /** When a member is to hear of what is committed, or to get what was gathered for it; Infinity for none. */
+  get messageDueMs(): number {
     let dueMs = Infinity;
-    for (const progress of this.progress.values()) dueMs = Math.min(dueMs, progress.commitDueMs);
+    for (const { commitDueMs, gatherDueMs } of this.progress.values())
+      dueMs = Math.min(dueMs, commitDueMs, gatherDueMs);
     return dueMs;
+  }
+
+  /** Whether whoever could get what is new is to get it together with more: nobody, this node's disk included, has to have it before. */
+  get isGathering(): boolean {
+    let isGathering = false;
+    for (const { gatherDueMs, isSpare, state } of this.progress.values()) {
+      if (isSpare) continue;
+      if (state === 'replicate' && gatherDueMs === Infinity) return false;
+      if (gatherDueMs < Infinity) isGathering = true;
+    }
+    return isGathering;
   }
 
   /** What a majority of voters has reached; `own` is this node's value where it votes. */

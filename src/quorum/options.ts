@@ -14,6 +14,9 @@ export const ENTRY_OVERHEAD_BYTES = 48;
 /** Rounds that reads begin while none is confirmed; further reads share the next one. */
 export const ROUNDS_UNDER_WAY_MAX = 64;
 
+/** With more than so much to be sent a leader does not gather: it gains nothing then. */
+export const GATHERED_BYTES_MAX: number = 64 * 1024;
+
 /** Messages that wait for the disk, a batch; past it they are dropped, as a network may. */
 export const HELD_MESSAGES_MAX = 1024;
 
@@ -29,6 +32,16 @@ export interface RaftTiming {
    * ends as much as one with entries. 0 for not at all; who waits for it is told at once (`Raft.tellCommit`).
    */
   readonly commitNoteMs: number;
+  /**
+   * How long a leader gathers what is proposed while a follower has an append not answered: the answer lets it leave before that. Many clients' entries
+   * go together then, each append, write to the disk and answer being for all of them; one that is alone never waits. 0 for not at all.
+   */
+  readonly gatherMs: number;
+  /**
+   * How long a leader may keep entries from a voter that no majority needs, since it was sent some: see `spares.ts`. So much longer at most takes a write
+   * while one that is needed does not answer. 0 for not at all.
+   */
+  readonly spareMs: number;
   /** How long after sending a round that a quorum echoed no other leader can be. Less than `electionMs` by the drift of clocks. */
   readonly leaseMs: number;
   /** Time that jumps by more than this between two calls voids the lease: the process stood still. */
@@ -91,6 +104,8 @@ export function assertOptions({ timing, limits }: RaftOptions): void {
     timing.commitNoteMs >= 0 && timing.commitNoteMs < timing.heartbeatMs,
     'a heartbeat says what is committed, so waiting for it is no use',
   );
+  assert(timing.gatherMs >= 0 && timing.gatherMs < timing.heartbeatMs, 'what is gathered leaves before a heartbeat');
+  assert(timing.spareMs >= 0 && timing.spareMs < timing.heartbeatMs, 'what a spare lacks leaves before a heartbeat');
   assert(timing.leaseMs >= 0 && timing.leaseMs < timing.electionMs, 'a lease is shorter than the shortest election');
   assert(timing.electionSpreadMs > 0, 'elections are spread');
   assert(timing.pauseMs > timing.heartbeatMs, 'the time between two heartbeats is no pause');

@@ -10,6 +10,10 @@ class Window {
   readonly #flights: Flight[] = [];
   #bytes = 0;
 
+  get isEmpty(): boolean {
+    return this.#flights.length === 0;
+  }
+
   isFull(countMax: number, bytesMax: number): boolean {
     return this.#flights.length >= countMax || this.#bytes >= bytesMax;
   }
@@ -48,6 +52,12 @@ export class Progress {
   sentCommit = 0;
   /** When it is to hear of a higher one at the latest; Infinity where it knows, or nothing new was looked at. */
   commitDueMs: number = Infinity;
+  /** When entries were sent last. */
+  sentMs: number = -Infinity;
+  /** When what is gathered for it leaves at the latest; Infinity where nothing is. */
+  gatherDueMs: number = Infinity;
+  /** Whether a majority is there without it: then it may get entries later (`spares.ts`). */
+  isSpare = false;
   /** In probe: an append is out and not answered. */
   isProbeSent = false;
   readonly window: Window = new Window();

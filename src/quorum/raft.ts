@@ -132,7 +132,7 @@ export class Raft {
   nextTickMs(): number {
     const { asked, electionDeadlineMs, leading, nowMs, timing } = this.#state;
     if (nowMs === -Infinity || this.#hasMoreToDo) return nowMs;
-    const dueMs = leading === null ? electionDeadlineMs : Math.min(leading.heartbeatDueMs, leading.commitDueMs);
+    const dueMs = leading === null ? electionDeadlineMs : Math.min(leading.heartbeatDueMs, leading.messageDueMs);
     return Math.min(dueMs, leading?.transfer?.deadlineMs ?? Infinity, asked.oldestMs + timing.electionMs);
   }
 
@@ -287,6 +287,8 @@ export class Raft {
     const state = this.#state;
     const { durability, log } = state;
     if (durability.isUnderWay) return null;
+    // what nobody was sent yet goes to the disk with what comes to it
+    if (state.leading?.isGathering === true && !durability.isHardStateNew) return null;
     const parts = takeParts(state);
     const { received: snapshot } = state;
     if (!durability.isHardStateNew && !log.hasUnsaved && parts.length === 0) return null;
@@ -309,8 +311,8 @@ export class Raft {
     return committed;
   }
 
-  /** The batch taken last is on disk. */
-  persisted(): void {
+  /** The batch taken last is on disk. Says whether there is something to do because of that, a turn that is to come at once. */
+  persisted(): boolean {
     const state = this.#state;
     this.#isTouched = true;
     const released = state.durability.persisted();
@@ -324,8 +326,16 @@ export class Raft {
       state.handedOut = state.installing.meta.index;
       state.installing = null;
     }
+    const { role } = state;
     countOwnVote(state);
     if (state.leading !== null) commitByCounting(state, state.leading);
+    return state.role !== role || this.#hasOutputs;
+  }
+
+  get #hasOutputs(): boolean {
+    const { commit, durability, handedOut, install, log, messages, partial } = this.#state;
+    if (messages.length > 0 || install !== null || Math.min(commit, log.durableIndex) > handedOut) return true;
+    return log.hasUnsaved || durability.isHardStateNew || partial?.hasParts === true;
   }
 
   get id(): number {

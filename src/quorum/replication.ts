@@ -1,10 +1,12 @@
 import { present } from '../base/assert.ts';
 import type { Leading } from './leading.ts';
 import type { AppendResponse, Entry, EntryKind } from './messages.ts';
+import { GATHERED_BYTES_MAX } from './options.ts';
 import type { Progress } from './progress.ts';
 import { confirmReads, hasOwnCommit } from './read-index.ts';
 import { becomeFollower } from './roles.ts';
 import { sendChunks, tendSnapshot } from './snapshot-sending.ts';
+import { chooseSpares, noteProgressOfSpare } from './spares.ts';
 import type { RaftState } from './state.ts';
 
 /** In the place of a round (see `AppendRequest.round`). */
@@ -32,12 +34,14 @@ export function heartbeat(state: RaftState, leading: Leading): void {
   for (const [to, progress] of leading.progress) {
     if (progress.state === 'snapshot') tendSnapshot(state, to, progress);
   }
+  chooseSpares(state, leading);
   beginRound(state, leading);
 }
 
 /** Sends every follower what it may have: all entries of a turn in one append (thesis, 10.2.2). */
 export function sendAppends(state: RaftState, leading: Leading): void {
   for (const [to, progress] of leading.progress) {
+    progress.gatherDueMs = Infinity;
     while (sendNext(state, leading, to, progress));
     if (progress.state === 'replicate' && progress.sentCommit < state.commit) tellCommitWhenDue(state, to, progress);
     else progress.commitDueMs = Infinity;
@@ -47,7 +51,12 @@ export function sendAppends(state: RaftState, leading: Leading): void {
 
 /** That more is committed is brought along by the next entries, if these come soon. */
 function tellCommitWhenDue(state: RaftState, to: number, progress: Progress): void {
-  progress.commitDueMs = Math.min(progress.commitDueMs, state.nowMs + state.timing.commitNoteMs);
+  // what it is committed with comes first, where that is gathered
+  const dueMs =
+    progress.isSpare && progress.gatherDueMs < Infinity
+      ? progress.gatherDueMs
+      : state.nowMs + state.timing.commitNoteMs;
+  progress.commitDueMs = Math.min(progress.commitDueMs, dueMs);
   if (state.nowMs >= progress.commitDueMs) sendEmpty(state, to, progress, NO_ANSWER);
 }
 
@@ -57,6 +66,7 @@ function sendNext(state: RaftState, leading: Leading, to: number, progress: Prog
   if (progress.state === 'snapshot' || progress.next > log.lastIndex) return false;
   if (progress.state === 'probe' && progress.isProbeSent) return false;
   if (progress.window.isFull(limits.inflightMax, limits.inflightBytesMax)) return false;
+  if (gathers(state, progress)) return false;
   if (wantsSnapshot(state, to, progress)) return false;
   const entries = log.from(progress.next, limits.appendBytesMax);
   sendAppend(state, to, progress, entries, leading.rounds.current);
@@ -65,8 +75,22 @@ function sendNext(state: RaftState, leading: Leading, to: number, progress: Prog
     return false;
   }
   const lastIndex = progress.next + entries.length - 1;
+  progress.sentMs = state.nowMs;
   progress.window.add({ lastIndex, bytes: log.bytesBetween(progress.next - 1, lastIndex) });
   progress.next = lastIndex + 1;
+  return true;
+}
+
+/** Whether what could be sent to a follower waits for more: it has something to answer yet, or need not have it soon, and time has not come. */
+function gathers({ log, nowMs, timing }: RaftState, progress: Progress): boolean {
+  const { isSpare } = progress;
+  const forMs = isSpare ? timing.spareMs : timing.gatherMs;
+  if (forMs === 0 || progress.state !== 'replicate' || (!isSpare && progress.window.isEmpty)) return false;
+  // a client there waits for what is committed
+  if (isSpare && nowMs >= progress.commitDueMs) return false;
+  const dueMs = progress.sentMs + forMs;
+  if (nowMs >= dueMs || log.bytesBetween(progress.next - 1, log.lastIndex) > GATHERED_BYTES_MAX) return false;
+  progress.gatherDueMs = dueMs;
   return true;
 }
 
@@ -139,6 +163,7 @@ function accepted(
   // the answer to a probe is about what is before its entries, and no other answer says where the logs match
   const isOfProbe = Math.max(index, previousIndex) >= progress.next - 1;
   progress.matched(index, isOfProbe);
+  noteProgressOfSpare(state, leading, progress);
   commitByCounting(state, leading);
 }
 

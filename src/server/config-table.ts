@@ -44,6 +44,13 @@ export const ENVIRONMENT_TABLE: readonly EnvironmentRow[] = [
   row('CAUSEWAY_PEER_SECRET_FILE', ['peerSecretFile'], 'file that holds the peer secret', true, (text) => ({
     value: text,
   })),
+  row('CAUSEWAY_REDIS', ['redis', 'url'], 'the regional Redis, redis://host:port; see the README', false, (text) => ({
+    value: text,
+  })),
+  row('CAUSEWAY_REDIS_PASSWORD', ['redis', 'password'], 'its password', false, (text) => ({ value: text })),
+  row('CAUSEWAY_REDIS_PASSWORD_FILE', ['redis', 'passwordFile'], 'file that holds its password', false, (text) => ({
+    value: text,
+  })),
   row('CAUSEWAY_LIMITS', ['limits'], 'name=number, comma separated', false, readLimits),
   row('CAUSEWAY_LOG_LEVEL', ['log', 'level'], LOG_LEVELS.join(', '), false, readOneOf(LOG_LEVELS)),
   row('CAUSEWAY_LOG_FORMAT', ['log', 'format'], LOG_FORMATS.join(', '), false, readOneOf(LOG_FORMATS)),

@@ -8,7 +8,9 @@ import { ADDRESS_SHAPE, parseAddress, formatAddress, type Address } from './addr
 import { ENVIRONMENT_TABLE, NODE_PLACEHOLDER } from './config-table.ts';
 import { doorsOf, doorsShape } from './doors.ts';
 import { explainZodError } from './explain-zod-error.ts';
+import { redisOf, redisShape } from './redis-config.ts';
 import { LOG_FORMATS, LOG_LEVELS, type MemberConfig, type NodeConfig } from './node-config.ts';
+import { warmOf, warmShape } from './warm-config.ts';
 import { dials, nodeNameOf, parseYamlText, readText, regionOf, type NodeName, type Topology } from './topology.ts';
 
 export type { NodeConfig } from './node-config.ts';
@@ -48,6 +50,8 @@ const regionFile = z.strictObject({
   classes: z.string().min(1).nullable().optional(),
   limits: z.record(z.string(), z.number('expected a number').min(0).max(Number.MAX_SAFE_INTEGER)).default({}),
   ...doorsShape,
+  redis: redisShape,
+  warm: warmShape,
   log: z
     .strictObject({ level: z.enum(LOG_LEVELS).default('info'), format: z.enum(LOG_FORMATS).default('json') })
     .default({ level: 'info', format: 'json' }),
@@ -98,6 +102,8 @@ function parse(text: string, options: ParseConfigOptions): ParsedConfig {
   return at(source, () => {
     regionOf(topology, file.region);
     const self = nodeNameOf(topology, `${file.region}/${node}`);
+    const redis = redisOf(file.redis);
+    const warm = warmOf(file.warm, source);
     return {
       clusterId: file.clusterId,
       region: file.region,
@@ -111,6 +117,8 @@ function parse(text: string, options: ParseConfigOptions): ParsedConfig {
       limits: file.limits,
       classesFile: file.classes,
       doors: doorsOf(file),
+      ...(redis === null ? {} : { redis }),
+      ...(warm === null ? {} : { warm }),
       log: file.log,
     };
   });
@@ -187,7 +195,7 @@ function place(into: Record<string, unknown>, path: readonly string[], value: un
   if (isPlainObject(value) && rest.length === 0) into[key] = { ...(isPlainObject(inner) ? inner : {}), ...value };
   else if (rest.length === 0) into[key] = value;
   else if (isPlainObject(inner)) place(inner, rest, value);
-  else if (inner === undefined && rest.length === 1) into[key] = { [rest[0] ?? '']: value };
+  else if ((inner === undefined || inner === null) && rest.length === 1) into[key] = { [rest[0] ?? '']: value };
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

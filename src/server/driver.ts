@@ -4,6 +4,7 @@ import { toCausewayError, type CausewayError } from '../errors.ts';
 import type { RegionNode } from '../node/region-node.ts';
 import type { Clock, PeerConnection, QuorumBatch, QuorumStore, Store, TransportEvents } from '../ports.ts';
 import { DriverLog } from './driver-log.ts';
+import { TurnPace } from './turn-pace.ts';
 
 /** What the driver drives: the pure node, as it sees it. */
 export type DrivenNode = Pick<
@@ -13,6 +14,7 @@ export type DrivenNode = Pick<
   | 'linkFrame'
   | 'linkClosed'
   | 'flush'
+  | 'settle'
   | 'tick'
   | 'nextTickMs'
   | 'isBehind'
@@ -32,6 +34,8 @@ export interface DriverOptions {
   /** What quorum groups promise is there before it is sent; null when nothing is kept or there are none. */
   readonly quorumStore: QuorumStore | null;
   readonly clock: Clock;
+  /** Processor time of the loop, in milliseconds. */
+  readonly cpuMs: () => number;
   readonly log: Log;
   /** An accepted connection has shown who it is. */
   readonly proved: (linkId: number) => void;
@@ -63,12 +67,19 @@ export class NodeDriver implements TransportEvents {
   /** Accepted connections that have sent nothing that the node took. */
   readonly #strangers: Set<number> = new Set();
   #isTurnOpen = false;
+  readonly #pace: TurnPace = new TurnPace();
+  /** Whether the turn before left something to this one. */
+  #isBehind = false;
+  /** What this turn took so far, if it is so. */
+  #turnCpuMs = 0;
   #timer: NodeJS.Timeout | null = null;
   #timerDueMs = Infinity;
   /** When the node wants time to pass, as far as it said at the end of the last turn: later than the timer, where that was set before. */
   #dueMs = Infinity;
   #tickedAtMs = -Infinity;
   #storedAtMs = -Infinity;
+  /** Whether a part of a batch is to be gathered in the next turn. */
+  #isGathering = false;
   #isCommitting = false;
   #whenCommitted: (() => void) | null = null;
   #isOver = false;
@@ -90,7 +101,7 @@ export class NodeDriver implements TransportEvents {
   touch(): void {
     if (this.#isTurnOpen || this.#isOver) return;
     this.#isTurnOpen = true;
-    setImmediate(() => this.#endTurn());
+    setImmediate(() => this.#endOpenTurn());
   }
 
   /** The node cannot go on: its store failed, or it threw, which is a bug of ours. Nothing is done after it. */
@@ -109,7 +120,7 @@ export class NodeDriver implements TransportEvents {
   }
 
   frame(connection: PeerConnection, frame: Uint8Array): void {
-    this.#guarded(() => this.#node.linkFrame(connection.id, frame, this.#now()));
+    this.#timed(() => this.#node.linkFrame(connection.id, frame, this.#now()));
     if (this.#strangers.size > 0 && this.#strangers.has(connection.id)) this.#judge(connection);
     this.touch();
   }
@@ -151,16 +162,26 @@ export class NodeDriver implements TransportEvents {
     return { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() };
   }
 
+  /** Unless it was ended since by what came before this. */
+  #endOpenTurn(): void {
+    if (this.#isTurnOpen) this.#endTurn();
+  }
+
   #endTurn(): void {
     this.#isTurnOpen = false;
     if (this.#isOver) return;
-    this.#guarded(() => this.#node.flush(this.#now()));
+    this.#timed(() => this.#node.flush(this.#now(), this.#pace.share));
     this.#handOut();
     this.#commitQuorum();
+    this.#settle();
     this.#guarded(() => this.#options.turnEnded());
-    this.#commitIfDue(STORE_EVERY_MS);
+    this.#timed(() => this.#commitIfDue(STORE_EVERY_MS));
     this.#arm();
-    if (this.#node.isBehind) this.touch();
+    if (this.#isBehind) this.#pace.took(this.#turnCpuMs);
+    this.#turnCpuMs = 0;
+    this.#isBehind = this.#node.isBehind;
+    if (this.#isBehind) this.touch();
+    if (this.#isGathering) this.#isBehind = true;
   }
 
   #tick(): void {
@@ -184,6 +205,13 @@ export class NodeDriver implements TransportEvents {
     for (const { link } of sends) this.#links.get(link)?.flush();
     for (const { link, reason } of closes) this.#close(link, reason);
     return closes.map(({ link }) => link);
+  }
+
+  /** What others wait for has left. */
+  #settle(): void {
+    let isBusy = false;
+    this.#guarded(() => (isBusy = this.#node.settle(this.#now())));
+    if (isBusy) this.#handOut();
   }
 
   #close(link: number, reason: string): void {
@@ -213,10 +241,11 @@ export class NodeDriver implements TransportEvents {
   }
 
   #quorumCommitted(batch: QuorumBatch, error: CausewayError | null): void {
-    if (error === null) this.#guarded(() => this.#node.quorumCommitted(batch, this.#now()));
-    else this.fail(error);
+    if (error !== null) return this.#storeFailed(error);
     // at once: somebody waits for what could not be said before
-    this.#endTurn();
+    let isBusy = false;
+    this.#guarded(() => (isBusy = this.#node.quorumCommitted(batch, this.#now())));
+    if (isBusy) this.#endTurn();
   }
 
   #commitIfDue(everyMs: number): void {
@@ -229,7 +258,8 @@ export class NodeDriver implements TransportEvents {
     this.#guarded(() => {
       const batch = this.#node.takeStoreBatch(everyMs === -Infinity);
       // the rest of it is gathered in the next turns: requests go between
-      if (batch === null && this.#node.isStoreBatchDue) this.touch();
+      this.#isGathering = batch === null && this.#node.isStoreBatchDue;
+      if (this.#isGathering) this.touch();
       if (batch === null) return;
       this.#storedAtMs = nowMs;
       this.#isCommitting = true;
@@ -240,9 +270,16 @@ export class NodeDriver implements TransportEvents {
   #committed(error: CausewayError | null): void {
     this.#isCommitting = false;
     if (error === null) this.#guarded(() => this.#node.storeCommitted());
-    else this.fail(error);
+    else this.#storeFailed(error);
     this.touch();
     this.#whenCommitted?.();
+  }
+
+  /** What clients wrote in this turn leaves first: it may be answered already, and no disk has it. */
+  #storeFailed(error: CausewayError): void {
+    this.#guarded(() => this.#node.flush(this.#now()));
+    this.#handOut();
+    this.fail(error);
   }
 
   /** Sets the timer for when the node wants time to pass, or a batch may be written. */
@@ -262,6 +299,14 @@ export class NodeDriver implements TransportEvents {
   #setTimer(dueMs: number, nowMs: number): void {
     this.#timerDueMs = dueMs;
     this.#timer = setTimeout(() => this.#tick(), dueMs - nowMs);
+  }
+
+  /** As `guarded`, for what may be much where the turn before left something. Asking for the time is dear beside a turn that has little to do. */
+  #timed(run: () => void): void {
+    if (!this.#isBehind) return this.#guarded(run);
+    const fromMs = this.#options.cpuMs();
+    this.#guarded(run);
+    this.#turnCpuMs += this.#options.cpuMs() - fromMs;
   }
 
   #guarded(run: () => void): void {

@@ -1,3 +1,4 @@
+import type { Api } from '../adapters/fastify-api.ts';
 import { FastifyHttp, jsonAnswer } from '../adapters/fastify-http.ts';
 import { PromMetrics } from '../adapters/prom-metrics.ts';
 import { isLoopback, type Address } from './address.ts';
@@ -13,6 +14,8 @@ export interface HttpSources {
   metrics(): MetricsSnapshot;
   /** Whether clients of other machines are turned away. */
   isProtected(): boolean;
+  /** What is served to programs. */
+  readonly api?: Api;
 }
 
 /** What says nothing of the data, and what those must be able to ask who start and watch nodes. */
@@ -25,12 +28,15 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
  *     /readyz    200 when the node may be sent clients, else 503 with the reasons; `degraded` says what it cannot serve
  *                all the same: quorum groups without a leader
  *     /metrics   for Prometheus; in protected mode for this machine only
+ *
+ * and, below /v1/, what programs ask.
  */
 export function createHttp(address: Address, sources: HttpSources): FastifyHttp {
   const { nodeId } = sources;
   const metrics = new PromMetrics(METRICS_TABLE, () => sources.metrics());
   return new FastifyHttp({
     ...address,
+    ...(sources.api === undefined ? {} : { api: sources.api }),
     refusal: (path, remoteAddress) => {
       const isOpen = OPEN_PATHS.has(path) || isLoopback(remoteAddress) || !sources.isProtected();
       return isOpen ? null : PROTECTED_MODE_ERROR;

@@ -1,4 +1,6 @@
 import { ByteRange } from '../base/bytes.ts';
+import { isSystemKey } from '../base/system-keys.ts';
+import { refuseSystemKey } from '../commands/key-names.ts';
 import { wrongType } from '../commands/refusals.ts';
 import { CausewayError } from '../errors.ts';
 import { ContentType, MARK_NUMBERS, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
@@ -47,6 +49,7 @@ export class LocalReader {
     if (refusal !== null) throw refusal;
     const bytes = Buffer.from(key);
     const range = this.#key.set(bytes, 0, bytes.length);
+    if (isSystemKey(range)) throw refuseSystemKey();
     const { strong } = node.classes.policy.classOf(range);
     if (strong !== undefined)
       throw new CausewayError(

@@ -1,6 +1,8 @@
 import type { NodeNumber } from '../clock/origin.ts';
 import type { GroupPlan } from '../groups/group-plan.ts';
 import type { Address } from './address.ts';
+import type { RedisConfig } from './redis-config.ts';
+import type { WarmConfig } from './warm-config.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export const LOG_FORMATS = ['json', 'text'] as const;
@@ -56,5 +58,9 @@ export interface NodeConfig {
   /** The quorum groups that the classes ask for. */
   readonly groups?: readonly GroupPlan[];
   readonly doors: DoorsConfig;
+  /** The region's second level; absent for none. */
+  readonly redis?: RedisConfig;
+  /** What it reads when it starts; absent for nothing. */
+  readonly warm?: WarmConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }

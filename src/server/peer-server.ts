@@ -1,7 +1,7 @@
 import { LmdbQuorumStore } from '../adapters/lmdb-quorum-store.ts';
 import { LmdbStore } from '../adapters/lmdb-store.ts';
 import type { Log } from '../adapters/pino-log.ts';
-import { systemClock } from '../adapters/system-clock.ts';
+import { systemClock, threadCpuMs } from '../adapters/system-clock.ts';
 import type { PeerSecret } from '../adapters/peer-secret.ts';
 import { SystemEntropy } from '../adapters/system-entropy.ts';
 import { WsTransport, type DialTarget } from '../adapters/ws-transport.ts';
@@ -15,6 +15,7 @@ import { NodeDriver } from './driver.ts';
 import { DriverLog } from './driver-log.ts';
 import type { NodeConfig } from './node-config.ts';
 import { loadClasses, type LoadedClasses } from './loaded-classes.ts';
+import type { Sources } from './sources.ts';
 import { limitsOf } from './server-limits.ts';
 import { membersAgree, strongOptions } from './strong-groups.ts';
 import type { PeerAddress } from './server-types.ts';
@@ -127,6 +128,7 @@ export class PeerServer {
       stampBound: image?.stampBound ?? 0,
       raiseStampBound: (stampBound) => this.#raiseStampBound(stampBound),
       hasStore: store !== null,
+      ...(store === null ? {} : { readStored: (key: Uint8Array) => store.read(key) }),
       hashKey: hashKey(this.entropy),
       classes,
       ...(strong === undefined ? {} : { strong }),
@@ -136,11 +138,13 @@ export class PeerServer {
       store,
       quorumStore,
       clock: systemClock,
+      cpuMs: threadCpuMs,
       log: options.log,
       proved: (link) => this.#transport.proved(link),
       turnEnded: options.turnEnded,
       failed: options.failed,
     });
+    this.node.memory.limit.bytes = limits.memoryBytesMax;
     if (image !== null) this.node.restore(image);
     const strangers = new DriverLog(options.log, systemClock);
     this.#transport = new WsTransport(
@@ -177,6 +181,11 @@ export class PeerServer {
     const known = new Set(this.#config.members.map((member) => member.id));
     for (const { id, url } of peers) if (known.has(id)) this.#urls.set(id, url);
     this.#dial();
+  }
+
+  /** Where values come from that are not here. */
+  get sources(): Sources {
+    return this.#loaded.sources;
   }
 
   /** Gives the peers what they lack, within the time; then nobody is heard any more and the store is closed. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { writeNow } from '../adapters/socket-write.ts';
 import { OUTPUT_PAUSE_BYTES, UNAUTHENTICATED_OUTPUT_BYTES_MAX } from '../base/client-limits.ts';
 import { Outcome } from '../commands/dispatch.ts';
 import type { Reply } from '../commands/context.ts';
@@ -6,16 +7,15 @@ import type { ClientConnection, Session } from '../commands/session.ts';
 import { ReplyWriter } from '../wire/resp/reply-writer.ts';
 import { Parsed, RequestParser } from '../wire/resp/request-parser.ts';
 import { OutputGuard } from './output-guard.ts';
-import { writeNow, type AdoptedSocket } from './resp-socket.ts';
+import type { AdoptedSocket } from './resp-socket.ts';
 import type { RespServices } from './resp-services.ts';
 import type { TurnParticipant } from './resp-turns.ts';
+import { WaitTimer } from './wait-timer.ts';
 
 /** How long a connection that we end may take to take what it was sent. */
 const LINGER_MS = 1000;
 /** Replies that are sent at once where they are more: a client with much to take begins to take it. */
 const REPLY_BYTES_TOGETHER_MAX = 16_384;
-/** The longest time that one timer can be set for. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** One client connection: bytes to requests, replies to bytes, and the rules of when to read, to wait and to give up. */
 export class RespConnection implements ClientConnection, TurnParticipant {
@@ -36,7 +36,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   #isDraining = false;
   #isClosing = false;
   #isClosed = false;
-  #waitTimer: NodeJS.Timeout | null = null;
+  readonly #wait: WaitTimer;
 
   constructor(services: RespServices, adopted: AdoptedSocket) {
     this.#services = services;
@@ -48,12 +48,14 @@ export class RespConnection implements ClientConnection, TurnParticipant {
     this.localAddress = addressText(socket.localAddress, socket.localPort);
     this.reply = new ReplyWriter(services.chunks);
     const { settings } = services.state;
-    this.#parser = new RequestParser({
+    const limits = {
       get bulkBytesMax() {
         return settings.bulkBytesMax;
       },
-    });
+    };
+    this.#parser = new RequestParser(limits, services.ahead);
     this.session = services.state.clients.open(this, services.state.time.wallMs());
+    this.#wait = new WaitTimer(services, this.session);
     services.state.authentication.enter(this.session, services.state.time.monotonicMs());
     socket.on('error', (error) => this.close(error.message));
     socket.on('end', () => this.#ended());
@@ -122,10 +124,10 @@ export class RespConnection implements ClientConnection, TurnParticipant {
         break;
       case Outcome.Deferred:
         this.#parser.putBack();
-        this.#armWait();
+        this.#wait.arm();
         break;
       case Outcome.Blocked:
-        this.#armWait();
+        this.#wait.arm();
         break;
       case Outcome.Paused:
         this.#parser.putBack();
@@ -171,28 +173,8 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   // ── waiting ──
 
   resume(): void {
-    if (this.#waitTimer !== null) clearTimeout(this.#waitTimer);
-    this.#waitTimer = null;
+    this.#wait.clear();
     this.#services.turns.continueLater(this);
-  }
-
-  #armWait(): void {
-    const { blocked } = this.session;
-    if (blocked === null || blocked.deadlineMs === Infinity) return;
-    const leftMs = blocked.deadlineMs - this.#services.state.time.monotonicMs();
-    this.#waitTimer = setTimeout(
-      () => this.#services.turns.guarded(() => this.#waited()),
-      Math.min(Math.max(0, leftMs), TIMER_MS_MAX),
-    );
-  }
-
-  #waited(): void {
-    this.#waitTimer = null;
-    const { state } = this.#services;
-    const { blocked } = this.session;
-    if (blocked === null) return;
-    if (blocked.deadlineMs > state.time.monotonicMs()) this.#armWait();
-    else state.waiting.expire(this.session);
   }
 
   // ── what is sent ──
@@ -229,6 +211,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
 
   flush(): void {
     const { length } = this.reply;
+    if (this.session.holdsReplies && !this.#isClosing) return;
     if (length > 0 && !this.#isClosed) {
       const { chunks, state } = this.#services;
       const bytes = this.reply.detach();
@@ -316,8 +299,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   #forget(reason: string): void {
     this.#isClosed = true;
     const { log, paused, state, turns, connections } = this.#services;
-    if (this.#waitTimer !== null) clearTimeout(this.#waitTimer);
-    this.#waitTimer = null;
+    this.#wait.clear();
     state.leave(this.session);
     state.clients.close(this.session);
     paused.delete(this);

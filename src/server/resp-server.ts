@@ -7,10 +7,15 @@ import { Dispatcher } from '../commands/dispatch.ts';
 import type { Engine } from '../commands/engine.ts';
 import { type Pause, type ProcessFacts, ServerState } from '../commands/server-state.ts';
 import { commandTable } from '../commands/table.ts';
+import { CausewayError } from '../errors.ts';
 import type { Clock, Entropy } from '../ports.ts';
 import { OutputChunks } from '../wire/resp/output-chunks.ts';
 import { RequestArgs } from '../wire/resp/request-args.ts';
+import { RequestsAhead } from '../wire/resp/requests-ahead.ts';
 import { isLoopback } from './address.ts';
+import { KeysAhead } from './keys-ahead.ts';
+import type { LocalSessionOptions } from './in-process-session.ts';
+import { LocalSession } from './local-session.ts';
 import { PROTECTED_MODE_REPLY } from './protected-mode.ts';
 import { RespConnection } from './resp-connection.ts';
 import type { RespServices } from './resp-services.ts';
@@ -45,6 +50,7 @@ export class RespServer {
   readonly #log: Log;
   readonly #adopt: AdoptSocket;
   readonly #server: Server;
+  readonly #locals: Set<LocalSession> = new Set();
   #sweepTimer: NodeJS.Timeout | null = null;
   #pauseTimer: NodeJS.Timeout | null = null;
   #isClosed = false;
@@ -69,6 +75,7 @@ export class RespServer {
       state: this.state,
       dispatcher: new Dispatcher(this.state, () => entropy.unit()),
       args: new RequestArgs(),
+      ahead: new RequestsAhead(new KeysAhead(engine.keys)),
       chunks: new OutputChunks(),
       readBuffer: new SharedReadBuffer(),
       turns: new RespTurns(options.failed),
@@ -98,8 +105,35 @@ export class RespServer {
    */
   progress(): void {
     const { turns } = this.#services;
-    if (this.state.clients.blocked.size === 0 && !turns.isWaitedFor) return;
-    turns.run(() => this.state.waiting.progress());
+    const { clients, feed, leases, tracking, waiting } = this.state;
+    if (leases.isDue) {
+      leases.flush();
+      this.#services.touched();
+    }
+    if (clients.blocked.size === 0 && !turns.isWaitedFor && !tracking.isDue && !feed.isDue) return;
+    turns.run(() => {
+      waiting.progress();
+      if (tracking.isDue) tracking.flush();
+      if (feed.isDue) feed.flush();
+    });
+  }
+
+  /** A client without a socket. Throws LIMIT where there are as many clients as there may be, or the node stops. */
+  openSession(options: LocalSessionOptions): LocalSession {
+    const { settings, stats, clients } = this.state;
+    if (this.#isClosed) throw new CausewayError('UNAVAILABLE', 'the node stops', { retry: 'later' });
+    if (clients.count >= settings.clientsMax) {
+      stats.connectionsRejected++;
+      throw new CausewayError('LIMIT', `max number of clients reached (limit maxclients ${settings.clientsMax})`);
+    }
+    const session = new LocalSession(this.#services, options, () => this.#locals.delete(session));
+    this.#locals.add(session);
+    return session;
+  }
+
+  /** Does work that nobody asked for as a turn, so that those who wait for it are answered. */
+  guarded(work: () => void): void {
+    this.#services.turns.guarded(work);
   }
 
   /** Commands a second, between the last two sweeps. */
@@ -107,16 +141,17 @@ export class RespServer {
     return this.state.stats.opsPerSecond;
   }
 
-  /** Takes no more connections and cuts off those there are, after sending what was replied. */
-  async close(): Promise<void> {
+  /** Takes no more connections and cuts off those there are, after sending what was replied where the node can stand by it. */
+  async close(mayReply = true): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (this.#sweepTimer !== null) clearInterval(this.#sweepTimer);
     if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer);
     for (const connection of [...this.#services.connections]) {
-      connection.flush();
+      if (mayReply) connection.flush();
       connection.close('the node stops');
     }
+    for (const session of [...this.#locals]) session.close('the node stops');
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());

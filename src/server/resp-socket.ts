@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import { descriptorOf, type NumberedSocket } from '../adapters/socket-write.ts';
 
 /** Free bytes in front of what is read: a parser puts the few that were left over there. */
 const HEADROOM_BYTES = 4096;
@@ -18,11 +18,7 @@ export class SharedReadBuffer {
 }
 
 /** A client's socket that reads into the shared buffer. */
-export interface AdoptedSocket {
-  readonly socket: Socket;
-  /** As the system numbers it; -1 where it has no number that we know. */
-  readonly descriptor: number;
-}
+export type AdoptedSocket = NumberedSocket;
 
 /**
  * Makes a socket of an accepted, paused one that calls `received` with the number of bytes at the buffer's start. Null when the client is
@@ -35,12 +31,13 @@ export type AdoptSocket = (
 ) => AdoptedSocket | null;
 
 interface OwnsHandle {
-  _handle?: { readonly fd?: number; readonly readStart?: unknown } | null;
+  _handle?: { readonly readStart?: unknown } | null;
 }
 
 /**
  * Takes an accepted socket's handle over into a socket that reads straight into the shared buffer, which `net.Server` cannot be asked
- * for. The handle is an internal of Node, and this the only place that knows of it: where it is not what it was, sockets are read as usual.
+ * for. The handle is an internal of Node, of which only this and
+ * `adapters/socket-write.ts` know: where it is not what it was, sockets are read as usual.
  */
 export const adoptSocket: AdoptSocket = (accepted, shared, received) => {
   const owner = accepted as unknown as OwnsHandle;
@@ -63,7 +60,8 @@ export const adoptSocket: AdoptSocket = (accepted, shared, received) => {
     },
   };
   // Node's types do not know that a socket can be made from the handle of another.
-  return { socket: new Socket(options as unknown as SocketConstructorOpts), descriptor: handle.fd ?? -1 };
+  const socket = new Socket(options as unknown as SocketConstructorOpts);
+  return { socket, descriptor: descriptorOf(socket) };
 };
 
 /** By public means alone: each chunk that the socket gives is copied into the shared buffer. */
@@ -77,17 +75,3 @@ export const copyFromSocket: AdoptSocket = (accepted, shared, received) => {
   });
   return { socket: accepted, descriptor: -1 };
 };
-
-/**
- * Gives bytes to the kernel past the stream, which would make four objects and a tick of it; returns how many it took, 0 where that cannot
- * be: the stream has bytes that come first, is closed (its number may be another's by now), or has no number that we know. What is left
- * goes through the stream, which also says what is wrong with a broken connection.
- */
-export function writeNow({ socket, descriptor }: AdoptedSocket, bytes: Uint8Array, length: number): number {
-  if (descriptor < 0 || socket.destroyed || socket.writableLength > 0) return 0;
-  try {
-    return writeSync(descriptor, bytes, 0, length);
-  } catch {
-    return 0;
-  }
-}

@@ -103,6 +103,11 @@ export class RespTurns {
     }
   };
 
+  /** Whether a turn is under way: what is to run now waits for its end. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   /** Whether anything was put off. */
   get isWaitedFor(): boolean {
     return this.#toContinue.size > 0 || this.#toFlush.size > 0;

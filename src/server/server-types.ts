@@ -1,4 +1,5 @@
 import type { CausewayError } from '../errors.ts';
+import type { InProcessSession, LocalSessionOptions } from './in-process-session.ts';
 import type { NodeConfig } from './node-config.ts';
 
 /** The ports that a node really listens on. */
@@ -42,6 +43,11 @@ export interface RunningServer {
    * Throws LOADING while the node does not answer reads, WRONGTYPE for other types, CROSSCLASS for strong keys, which are read by a command.
    */
   get(key: string): string | null;
+  /**
+   * A client in this process: its requests run as those of a RESP connection do, without a socket. Throws LIMIT where there are as many clients
+   * as there may be, UNAVAILABLE once the node stops.
+   */
+  openSession(options: LocalSessionOptions): InProcessSession;
   /** Stops taking connections, ends those there are, closes the store. Also fulfilled when called twice. */
   close(): Promise<void>;
 }

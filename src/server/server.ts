@@ -1,18 +1,29 @@
 import type { FastifyHttp } from '../adapters/fastify-http.ts';
+import { classFigures } from '../commands/class-figures.ts';
 import { useNodeLatin1 } from '../adapters/node-latin1.ts';
 import { createLog, type Log } from '../adapters/pino-log.ts';
 import { systemClock } from '../adapters/system-clock.ts';
 import { CausewayError } from '../errors.ts';
 import { isLoopback } from './address.ts';
+import { Compensations } from './compensations.ts';
+import { Consistency } from './consistency.ts';
 import { doorParameters } from './doors.ts';
+import { createApi } from './http-api.ts';
+import { HttpFigures } from './http-figures.ts';
 import { createHttp } from './http.ts';
 import { LocalReader } from './local-reader.ts';
+import type { LocalSessionOptions } from './in-process-session.ts';
+import type { LocalSession } from './local-session.ts';
 import type { NodeConfig } from './node-config.ts';
 import { PeerServer } from './peer-server.ts';
+import { RegionalRedis } from './regional-redis.ts';
 import { RespServer } from './resp-server.ts';
+import { SourceStores } from './source-stores.ts';
+import { useSources } from './sources.ts';
 import { processFacts } from './server-facts.ts';
 import { limitsOf } from './server-limits.ts';
 import { StartsAgain } from './starts-again.ts';
+import { WarmUp } from './warm-up.ts';
 import type {
   NodeStats,
   PeerAddress,
@@ -26,7 +37,10 @@ import type {
 const READY_LOOK_MS = 25;
 /** A node that was removed may have joined again, which its peers tell it: it is not called removed before they had this time. */
 const TOLD_WITHIN_MS = 2_000;
+/** A disk that is further behind is told: it does not fail, and a kill would take as much. */
+const UNSAVED_MS_MAX = 5_000;
 /** A stop takes at most the sum of these, and the second that connections have to end. */
+const STORE_MS_MAX = 3_000;
 const DRAIN_MS_MAX = 1_500;
 const LAST_WRITES_MS_MAX = 2_000;
 
@@ -54,6 +68,11 @@ class NodeServer implements RunningServer {
   readonly #resp: RespServer;
   readonly #http: FastifyHttp;
   readonly #reader: LocalReader;
+  readonly #redis: RegionalRedis | null;
+  readonly #consistency: Consistency | null;
+  readonly #warm: WarmUp | null;
+  readonly #compensations: Compensations;
+  readonly #stores: SourceStores;
   #ports: ServerPorts = { resp: 0, http: 0, peer: 0 };
   #failure: CausewayError | null = null;
   #closing: Promise<void> | null = null;
@@ -67,8 +86,15 @@ class NodeServer implements RunningServer {
     this.#log = log;
     this.#options = options;
     this.#peers = peers;
-    const { node, driver, entropy } = peers;
+    const { node, driver, entropy, sources } = peers;
     this.#reader = new LocalReader(node, systemClock);
+    this.#compensations = new Compensations({
+      node,
+      clock: systemClock,
+      log,
+      touched: () => driver.touch(),
+      tellModule: (rule, id, body) => sources.tellHook(rule, id, body),
+    });
     this.#resp = new RespServer({
       engine: node,
       clock: systemClock,
@@ -83,16 +109,49 @@ class NodeServer implements RunningServer {
       touched: () => driver.touch(),
       failed: (error) => driver.fail(error),
     });
+    useSources(sources, {
+      state: this.#resp.state,
+      entropy,
+      touched: () => driver.touch(),
+      guarded: (work) => this.#resp.guarded(work),
+    });
+    this.#stores = new SourceStores({
+      sources,
+      state: this.#resp.state,
+      entropy,
+      log,
+      touched: () => driver.touch(),
+      guarded: (work) => this.#resp.guarded(work),
+    });
+    this.#redis = this.#openRedis();
+    this.#consistency = this.#openConsistency();
+    this.#warm = this.#openWarmUp();
+    const httpFigures = new HttpFigures();
     this.#http = createHttp(config.http, {
       nodeId: config.nodeId,
       unreadyReasons: () => this.#unreadyReasons(),
-      degradedReasons: () => node.degradedReasons(systemClock.wallMs()),
+      degradedReasons: () => this.#degradedReasons(),
       metrics: () => ({
         node: node.telemetry(systemClock.wallMs()),
         isReady: this.#unreadyReasons().length === 0,
+        compensations: this.#compensations.figures,
+        http: httpFigures,
+        openBreakers: sources.openBreakers,
         resp: this.#resp.state,
+        classes: classFigures(this.#resp.state),
+        ...(this.#redis === null ? {} : { redis: this.#redis.figures() }),
       }),
       isProtected: () => this.#resp.state.isProtected,
+      api: createApi(
+        {
+          openSession: (asked) => this.#resp.openSession(asked),
+          get policy() {
+            return node.classes.policy;
+          },
+        },
+        this.#resp.state,
+        httpFigures,
+      ),
     });
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = (error) => (error === null ? resolve() : reject(error));
@@ -107,7 +166,9 @@ class NodeServer implements RunningServer {
       log,
       turnEnded: () => {
         if (server === null) return;
+        server.#stores.turnEnded();
         server.#resp.progress();
+        server.#compensations.turnEnded();
         if (peers.node.membership.mustStartAgain) peers.driver.fail(new StartsAgain(config.nodeId));
       },
       failed: (error) => {
@@ -133,6 +194,7 @@ class NodeServer implements RunningServer {
     if (this.#resp.state.isProtected && !isLoopback(resp.host)) {
       this.#log.warn('protected mode: without a password only clients of this machine are served', { host: resp.host });
     }
+    this.#redis?.start();
     this.#lookFromMs = systemClock.monotonicMs();
     this.#readyTimer = setInterval(() => this.#lookWhetherReady(), READY_LOOK_MS);
     this.#lookWhetherReady();
@@ -160,6 +222,10 @@ class NodeServer implements RunningServer {
     return this.#reader.get(key);
   }
 
+  openSession(options: LocalSessionOptions): LocalSession {
+    return this.#resp.openSession(options);
+  }
+
   async close(): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
@@ -167,7 +233,12 @@ class NodeServer implements RunningServer {
 
   async #close(): Promise<void> {
     this.#endReadyLook(new CausewayError('ERR', `${this.#config.nodeId} is stopping`));
+    this.#consistency?.close();
+    this.#warm?.close();
     await this.#resp.close();
+    await this.#stores.close(STORE_MS_MAX);
+    await this.#redis?.close();
+    this.#compensations.close();
     const written = this.#peers.close(DRAIN_MS_MAX);
     let late: NodeJS.Timeout | undefined;
     const giveUp = new Promise<'late'>((resolve) => {
@@ -181,16 +252,74 @@ class NodeServer implements RunningServer {
     this.#log.info('stopped');
   }
 
+  #openRedis(): RegionalRedis | null {
+    const { redis, limits } = this.#config;
+    if (redis === undefined) return null;
+    const { node } = this.#peers;
+    const { mirror } = limitsOf(limits);
+    const opened = new RegionalRedis({
+      config: redis,
+      node,
+      limits: mirror,
+      clock: systemClock,
+      log: this.#log,
+      progressed: () => this.#resp.progress(),
+      touched: () => this.#peers.driver.touch(),
+      fetching: this.#resp.state.fetching,
+      guarded: (work) => this.#resp.guarded(work),
+    });
+    this.#resp.state.regional = opened;
+    return opened;
+  }
+
+  #openConsistency(): Consistency | null {
+    const { monitor } = limitsOf(this.#config.limits);
+    if (monitor.monitorKeysPerSecond === 0) return null;
+    return new Consistency({
+      state: this.#resp.state,
+      node: this.#peers.node,
+      limits: monitor,
+      log: this.#log,
+      redis: this.#redis,
+      touched: () => this.#peers.driver.touch(),
+      guarded: (work) => this.#resp.guarded(work),
+    });
+  }
+
+  #openWarmUp(): WarmUp | null {
+    const { warm, dataDir } = this.#config;
+    if (warm === undefined) return null;
+    const { node } = this.#peers;
+    const openSession = (options: LocalSessionOptions): LocalSession => this.#resp.openSession(options);
+    return new WarmUp({ config: warm, dataDir, engine: node, clock: systemClock, log: this.#log, openSession });
+  }
+
+  #degradedReasons(): string[] {
+    const { node } = this.#peers;
+    const unsavedMs = node.unsavedMs(systemClock.monotonicMs()) ?? 0;
+    return [
+      ...node.degradedReasons(systemClock.wallMs()),
+      ...(unsavedMs > UNSAVED_MS_MAX
+        ? [`the disk is behind: of the last ${Math.round(unsavedMs)} ms not all is on it`]
+        : []),
+      ...(this.#redis?.degradedReasons() ?? []),
+    ];
+  }
+
   #unreadyReasons(): string[] {
     if (this.#failure !== null) return [`failed: ${this.#failure.message}`];
     if (this.#closing !== null) return ['stopping'];
-    return this.#peers.node.unreadyReasons(systemClock.wallMs());
+    const reasons = this.#peers.node.unreadyReasons(systemClock.wallMs());
+    return [...reasons, ...(this.#redis?.unreadyReasons() ?? []), ...(this.#warm?.unreadyReasons() ?? [])];
   }
 
   #lookWhetherReady(): void {
+    this.#warm?.look();
     if (this.#unreadyReasons().length > 0) return this.#lookWhetherRemoved();
     this.#log.info('ready');
-    for (const reason of this.#peers.node.degradedReasons(systemClock.wallMs())) this.#log.warn('degraded', { reason });
+    for (const reason of this.#degradedReasons()) this.#log.warn('degraded', { reason });
+    this.#compensations.start();
+    this.#stores.start();
     this.#endReadyLook(null);
   }
 
@@ -216,7 +345,8 @@ class NodeServer implements RunningServer {
     if (error instanceof StartsAgain) this.#log.warn(error.message);
     else this.#log.fatal('the node cannot go on', { code: error.code, error });
     this.#endReadyLook(error);
-    void this.#resp.close();
+    // The disk does not have what was written last, and peers perhaps not: a reply that has not left would promise it.
+    void this.#resp.close(error instanceof StartsAgain);
     const { onFatal } = this.#options;
     if (onFatal !== undefined) return onFatal(error);
     // Nobody takes care of it, so it ends the process, with its message and exit code 1.

@@ -33,6 +33,7 @@ import {
   vector,
 } from './msgpack-checks.ts';
 import { flatMessage, flatSnapshotMeta, messageOf, snapshotMeta } from './quorum-codec.ts';
+import { decodeQuorumFrame, encodeQuorumFrame } from './quorum-frames.ts';
 import { decodeRequestRow, encodeRequestRow } from './request-rows.ts';
 
 /** Numbers on the wire and on disk: never renumber, only add. */
@@ -391,9 +392,9 @@ const reader = new CommandsEntryReader();
 
 /** What groups send and keep: msgpack arrays, checked whole on the way in. */
 export const groupCodec: GroupCodec = {
-  encodeFrame: (frame) => packr.pack(frameParts(frame)),
+  encodeFrame: (frame) => (frame.type === 'quorum' ? encodeQuorumFrame(frame) : null) ?? packr.pack(frameParts(frame)),
   // What stays of it must not pin the receive buffer that it came in: it is copied once, and its parts are views of the copy.
-  decodeFrame: (bytes) => frameOf(list(new Uint8Array(bytes), 16, 'a frame')),
+  decodeFrame: (bytes) => decodeQuorumFrame(bytes) ?? frameOf(list(new Uint8Array(bytes), 16, 'a frame')),
   encodeEntry: (entry) =>
     (entry.kind === 'commands' ? writer.write(entry) : null) ??
     packr.pack([EntryForm[entry.kind], entry.stamp, ...entryParts(entry)]),

@@ -3,7 +3,14 @@ import { columnsOf } from '../causal/columns.ts';
 import type { Row } from '../causal/members.ts';
 import { LOST_KINDS, type LostKind, type LostList, type LostWrite } from '../causal/lost-list.ts';
 import type { MembershipState, PendingChange } from '../causal/membership-record.ts';
-import type { Codec, NodeMeta, PeerFrame, TransactionsFrame, VectorEntries } from '../causal/peer-frames.ts';
+import type {
+  Codec,
+  NodeMeta,
+  PeerFrame,
+  StrongBytesFrame,
+  TransactionsFrame,
+  VectorEntries,
+} from '../causal/peer-frames.ts';
 import type { Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { EntryState } from '../crdt/entry.ts';
@@ -30,6 +37,7 @@ import {
   vector,
 } from './msgpack-checks.ts';
 import { flatJoins, flatRemovals, joins, removals } from './membership-codec.ts';
+import { encodeStrong, strongBytesOf } from './strong-frame.ts';
 import { tokenCodec } from './token-codec.ts';
 import { encodeTransactions } from './transactions-frame.ts';
 
@@ -47,6 +55,7 @@ const FrameType = {
   'snapshot-end': 10,
   membership: 11,
   strong: 12,
+  message: 13,
 } as const;
 
 const TRANSACTIONS_MAX = 1_000_000;
@@ -203,7 +212,7 @@ function entries(value: unknown): (readonly [string, EntryState])[] {
   });
 }
 
-function parts(frame: Exclude<PeerFrame, TransactionsFrame>): unknown[] {
+function parts(frame: Exclude<PeerFrame, TransactionsFrame | StrongBytesFrame>): unknown[] {
   switch (frame.type) {
     case 'hello':
       return [
@@ -216,8 +225,9 @@ function parts(frame: Exclude<PeerFrame, TransactionsFrame>): unknown[] {
         frame.startId,
         frame.rules,
         flat(frame.applied),
-        // left out where it is 0, as by those who do not know it
-        ...(frame.beganAtEpoch === 0 ? [] : [frame.beganAtEpoch]),
+        // left out as by those who do not know them
+        ...(frame.beganAtEpoch === 0 && !frame.takesMessages ? [] : [frame.beganAtEpoch]),
+        ...(frame.takesMessages ? [1] : []),
       ];
     case 'want':
       return [frame.nodes, flat(frame.after)];
@@ -232,11 +242,11 @@ function parts(frame: Exclude<PeerFrame, TransactionsFrame>): unknown[] {
         frame.receivedBytes,
         ...flatBeside(frame.rows),
       ];
+    case 'message':
+      return [frame.channel, frame.bytes];
     case 'truncated':
     case 'snapshot-request':
       return [];
-    case 'strong':
-      return [frame.bytes];
     case 'snapshot-begin':
       return [
         flat(frame.vector),
@@ -260,7 +270,7 @@ function ownBytes(bytes: Uint8Array): Uint8Array {
 }
 
 function frameOf(list: readonly unknown[]): PeerFrame {
-  const [type, a, b, c, d, e, f, g, h, i, j] = list;
+  const [type, a, b, c, d, e, f, g, h, i, j, k] = list;
   switch (type) {
     case FrameType.hello:
       return {
@@ -275,6 +285,7 @@ function frameOf(list: readonly unknown[]): PeerFrame {
         rules: text(h, 'a digest of rules'),
         applied: vector(i),
         beganAtEpoch: j === undefined ? 0 : count(j, 'an epoch'),
+        takesMessages: k !== undefined && flag(k, 'whether it takes messages'),
       };
     case FrameType.want:
       return { type: 'want', nodes: numbers(a, NODES_MAX, 'nodes'), after: vector(b) };
@@ -291,6 +302,8 @@ function frameOf(list: readonly unknown[]): PeerFrame {
       };
     case FrameType.strong:
       return { type: 'strong', bytes: blob(a, 'a frame of quorum groups') };
+    case FrameType.message:
+      return { type: 'message', channel: text(a, 'a channel'), bytes: blob(b, 'a message') };
     case FrameType.truncated:
       return { type: 'truncated' };
     case FrameType['snapshot-request']:
@@ -327,11 +340,15 @@ function frameOf(list: readonly unknown[]): PeerFrame {
 /** Frames between peers, columns of the log, and what the store keeps: msgpack arrays, checked whole on the way in. */
 export const peerCodec: Codec = {
   tokens: tokenCodec,
-  encodeFrame: (frame) =>
-    frame.type === 'transactions'
-      ? encodeTransactions(FrameType.transactions, frame)
-      : packr.pack([FrameType[frame.type], ...parts(frame)]),
-  decodeFrame: (bytes) => frameOf(unpack(bytes)),
+  encodeFrame: (frame) => {
+    if (frame.type === 'transactions') return encodeTransactions(FrameType.transactions, frame);
+    if (frame.type === 'strong') return encodeStrong(FrameType.strong, frame.bytes);
+    return packr.pack([FrameType[frame.type], ...parts(frame)]);
+  },
+  decodeFrame: (bytes) => {
+    const strong = strongBytesOf(FrameType.strong, bytes);
+    return strong === null ? frameOf(unpack(bytes)) : { type: 'strong', bytes: strong };
+  },
   decodeColumns: (bytes, transactions) => {
     if (transactions > TRANSACTIONS_MAX) refuse(`${transactions} transactions in a frame, at most ${TRANSACTIONS_MAX}`);
     const columns = columnsOf(bytes);

@@ -31,6 +31,11 @@ describe('benches', () => {
     expect(output.match(/digests equal/g)).toHaveLength(3);
   });
 
+  it('eviction compares hit ratios', async () => {
+    const { output } = await run('eviction', '--small');
+    expect(output).toContain('bar: S3-FIFO ≥ LRU at each size: met');
+  });
+
   it('overwrites counts the keys and compares the digests', async () => {
     const { output } = await run('overwrites', '--small', '--port-base', '0');
     expect(output).toContain('60000 overwrites of 10000 keys');
@@ -47,6 +52,19 @@ describe('benches', () => {
     const { output } = await run('near', '--small');
     expect(output).toMatch(/node get +\d+\.\d\d/);
     expect(output).toContain('what was read is right');
+  });
+
+  it('patterns takes what a prefix matches, and nothing else', async () => {
+    const { output } = await run('patterns', '--small');
+    expect(output).toMatch(/by a prefix +\d+\.\d\d/);
+    expect(output).toContain('each removed 100 keys');
+  });
+
+  it('invalidations are told to every reader in every region', async () => {
+    const { output } = await run('invalidations', '--small', '--port-base', '0');
+    expect(output).toMatch(/us-east-1 +keys read before +0\.00 +\d+\.\d\d/);
+    expect(output).toMatch(/ap-southeast-1 +prefix +117\.88 +\d+\.\d\d/);
+    expect(output).toContain('every write was told to every reader');
   });
 
   it('types finds all states equal and the document small once its history is dropped', async () => {
@@ -74,6 +92,16 @@ describe('benches', () => {
     expect(Number(all)).toBeGreaterThan(64);
     expect(kept).toBe(all);
     expect(output).toMatch(/× etcd|etcd is not installed/);
+  });
+
+  it('choosing measures every class and what is beside the nodes, and what works without what is behind it', async () => {
+    const { code, output } = await run('choosing', '--small', '--port-base', '0');
+    expect(output).toMatch(/^causal +\d+\.\d\d +\d[\d.]* +\d[\d.]* +\d+ +works +works$/m);
+    expect(output).toMatch(/^strong, reads: causal +\d+ +\d+ +\d[\d.]* +\d+ +NOQUORUM after \d+\.\d s +works$/m);
+    expect(output).toMatch(/^strong +\d+ .*NOQUORUM after \d+\.\d s +NOQUORUM after \d+\.\d s$/m);
+    expect(output).toMatch(/^near cache, getSync( +\d[\d.]*){5} +node: works$/m);
+    expect(output).toMatch(/^source, not here( +\d[\d.]*){4} +source: [A-Z]+ after \d+\.\d s$/m);
+    expect(code).toBe(0);
   });
 
   it('redis asks both servers the same, and finds nothing missing at them or at their replicas', async () => {
@@ -104,15 +132,29 @@ describe('benches', () => {
       expect(output).toContain('checks: all held');
       const { rows, pauses } = JSON.parse(readFileSync(join(folder, 'memory.json'), 'utf8')) as {
         rows: { keys: number; ownBytes: number }[];
-        pauses: { during: string; longestMs: number; idleMs: number }[];
+        pauses: { during: string; longestMs: number; idleMs: number; turn: { cpuMs: number } }[];
       };
       expect(rows.map(({ keys }) => keys)).toEqual([20_000]);
       for (const { ownBytes } of rows) expect(ownBytes).toBeGreaterThan(76);
-      expect(pauses.map(({ during }) => during)).toEqual(['writing the keys', 'mixed load']);
+      expect(pauses.map(({ during }) => during)).toEqual([
+        'writing the keys',
+        'mixed load',
+        'SCAN 0 COUNT 1000000',
+        'CW.DIGEST',
+        'FLUSHALL',
+      ]);
+      for (const { turn } of pauses) expect(turn.cpuMs).toBeGreaterThan(0);
       for (const { longestMs, idleMs } of pauses) for (const ms of [longestMs, idleMs]) expect(ms).toBeGreaterThan(0);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it('levels reads the last value at each of them', async () => {
+    const { output } = await run('levels', '--small');
+    if (output.includes('redis-server is not installed')) return;
+    expect(output).toContain('200 of 200 values drawn at the end are the last that was written');
+    expect(output).toMatch(/hit ratio of the near cache +0\.\d+/);
   });
 
   it('an unknown name is a usage error that lists the benches', async () => {

@@ -118,6 +118,35 @@ describe('a version vector against the set of its dots', () => {
     );
   });
 
+  it('is the same however it is looked at between the changes', () => {
+    const looks = fc.constantFrom('nothing', 'get', 'entries', 'clone', 'lower', 'changes');
+    fc.assert(
+      fc.property(entries, entries, fc.array(looks, { minLength: 8, maxLength: 8 }), (raises, other, between) => {
+        const looked = new VersionVector();
+        let plain = new VersionVector();
+        const copies: [VersionVector, string][] = [];
+        const textOf = (vector: VersionVector): string =>
+          JSON.stringify([...vector.entries()].sort(([a], [b]) => a - b));
+        for (const [at, [origin, seq]] of raises.entries()) {
+          // each is made anew of what it says, so that nothing is remembered beside it
+          plain = new VersionVector([...plain.entries()]);
+          expect(looked.raise(origin, seq)).toBe(plain.raise(origin, seq));
+          const look = between[at];
+          if (look === 'get') for (const [each] of other) expect(looked.get(each)).toBe(plain.get(each));
+          if (look === 'entries') expect(textOf(looked)).toBe(textOf(plain));
+          if (look === 'clone') copies.push([looked.clone(), textOf(plain)]);
+          if (look === 'lower') for (const each of [looked, plain]) each.lowerTo(new VersionVector(other));
+          if (look === 'changes')
+            expect(looked.changesSince(new VersionVector(other))).toEqual(plain.changesSince(new VersionVector(other)));
+        }
+        expect(textOf(looked)).toBe(textOf(plain));
+        expect(looked.size).toBe(plain.size);
+        for (const [copy, text] of copies) expect(textOf(copy)).toBe(text);
+      }),
+      runOptions(500, 5_000),
+    );
+  });
+
   it('a crash loop does not grow it', () => {
     const vector = new VersionVector();
     for (let life = 1; life <= 1_000; life++) {

@@ -75,6 +75,21 @@ describe('causeway classes check', () => {
     expect(output).toContain('a read shows what the module ./merge.js makes of them');
   });
 
+  test('tells of modules of sources and hooks that are not there', async () => {
+    const folder = temporaryFolder();
+    const path = fileOf(
+      'classes:\n  - match: ["a:*"]\n    source: { module: ./load.mjs, ttl: 5s }\n    compensate: { module: ./lost.js }\n',
+      folder,
+    );
+    const { code, output } = await check(path);
+    expect(code).toBe(1);
+    expect(output).toContain(`error ${join(folder, 'load.mjs')}: the module of a source is not there\n`);
+    expect(output).toContain(`error ${join(folder, 'lost.js')}: the module of a hook is not there\n`);
+    for (const name of ['load.mjs', 'lost.js'])
+      writeFileSync(join(folder, name), 'throw new Error("not run by this");');
+    expect((await check(path)).code).toBe(0);
+  });
+
   test('is a program: 0 for a file that is taken, 1 for one that is not or is not there, 2 for a wrong command line', async () => {
     const good = await runToEnd(REAL, ['classes', 'check', 'regions/classes.yaml']);
     expect(good).toMatchObject({ code: 0, errors: '' });

@@ -107,6 +107,12 @@ describe('C4: the digest of the rules', () => {
     expect(digestOf(...classes)).not.toBe(digestOf(...base));
   });
 
+  test('holds the order of regions, where that decides', () => {
+    const digestFor = (...regions: string[]): string =>
+      digestOf({ match: ['a:*'], conflict: { kind: 'region-priority', regions } });
+    expect(digestFor('us-east-1', 'eu-west-1')).not.toBe(digestFor('eu-west-1', 'us-east-1'));
+  });
+
   test('holds the code of a resolver module', () => {
     const policy = policyWith({
       match: ['m:*'],

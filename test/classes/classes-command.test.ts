@@ -109,6 +109,23 @@ ${RULES}`;
     );
   });
 
+  test('C5: RELOAD lists a change of any section alone', async () => {
+    const session = '    consistency: session\n';
+    const listed: readonly [section: string, line: RegExp][] = [
+      ['evict: { priority: high }', /^"prefs:\*": session, ttl none, lww, evict high priority, /],
+      ['evict: { priority: low, max: 1mb }', /, evict low priority, beyond 1048576 bytes .*; before: .*, evict high /],
+      ['compensate: { url: "http://127.0.0.1:1/lost" }', /, compensate http:\/\/127\.0\.0\.1:1\/lost, which has 5s /],
+      ['http: { max-age: 5m, private: true }', /, http max-age 5m private; before: .*compensate /],
+      ['mirror: behind', /, mirror behind; before: .*http /],
+    ];
+    for (const [section, line] of listed) {
+      const text = CLASSES.replace(session, `${session}    ${section}\n`);
+      expect(await classes('RELOAD', text)).toEqual([expect.stringMatching(line)]);
+      expect(await classes('RELOAD', text)).toEqual([]);
+    }
+    await classes('RELOAD', CLASSES);
+  });
+
   test.each([
     ['that adds a weak class', `${CLASSES}  - match: ["tmp:*"]\n    consistency: weak\n`, '"tmp:*" as weak is new'],
     ['that takes a rule away', CLASSES.replace('    consistency: weak\n', ''), '"größe:*" as weak is no more'],

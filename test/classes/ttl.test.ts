@@ -8,6 +8,8 @@ const CLASSES = `classes:
   - match: ["scratch:*"]
     consistency: weak
     ttl: 10m
+  - match: ["page:*"]
+    ttl: { adaptive: { min: 5m, max: 30m } }
   - match: ["gone:*"]
     ttl: 50ms
 `;
@@ -48,6 +50,21 @@ const MAKERS: readonly (readonly [name: string, ...args: string[]])[] = [
   ['sadd', 'quote:1', 'a', 'b'],
   ['json.set', 'quote:1', '$', '{"bid":1}'],
 ];
+
+describe('C2a: a key of a class whose ttl follows its changes', () => {
+  test('gets one within the bounds from a write without an expiry of its own, and CW.CLASSES EXPLAIN says so', async () => {
+    await client.set('page:1', 'v');
+    await expectFresh('page:1');
+    await client.set('page:1', 'v', 'EX', 3_000);
+    await client.set('page:1', 'v');
+    expect(await share('page:1')).toBeGreaterThan(5);
+    await client.set('page:1', 'other');
+    await expectFresh('page:1');
+    expect(String(await client.call('CW.CLASSES', 'EXPLAIN', 'page:1'))).toContain(
+      '5m to 30m, by how often the key changes',
+    );
+  });
+});
 
 describe("C2: a key gets its class's ttl from a write that makes it without an expiry of its own", () => {
   test('of every type, by every command that makes a key', async () => {

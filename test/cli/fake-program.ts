@@ -80,6 +80,9 @@ async function startFake(config: NodeConfig, options: StartServerOptions = {}): 
       groups: [{ name: 'us-east-1/region', leader: 'us-east-1/a', term: 1 }],
     }),
     get: () => null,
+    openSession: () => {
+      throw new Error('nobody asks a fake program from within');
+    },
     async close() {
       if (fault === 'hang') await new Promise((resolve) => setTimeout(resolve, 60_000));
       for (const server of servers) server.close();

@@ -84,7 +84,9 @@ describe('the package', () => {
     const tops = new Set(packed.map((path) => path.split('/')[0]));
     const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'SPEC.md', 'package.json'];
     expect(tops).toEqual(new Set([...papers, 'bin', 'dist', 'examples', 'regions']));
-    expect(packed.filter((path) => /\.tsbuildinfo$|(^|\/)(test|src)\/|(?<!\.d)\.ts$/.test(path))).toEqual([]);
+    // examples are sources: they are copied out, for Node strips no types below node_modules
+    const rest = packed.filter((path) => !path.startsWith('examples/'));
+    expect(rest.filter((path) => /\.tsbuildinfo$|(^|\/)(test|src)\/|(?<!\.d)\.ts$/.test(path))).toEqual([]);
     for (const path of [
       'dist/index.js',
       'dist/index.d.ts',
@@ -100,7 +102,7 @@ describe('the package', () => {
     const names = readdirSync(join(project, 'node_modules'));
     expect(names).toContain('fastify');
     expect(
-      names.filter((name) => ['typescript', 'vitest', 'oxlint', 'ioredis', 'node', 'fast-check'].includes(name)),
+      names.filter((name) => ['typescript', 'vitest', 'oxlint', 'redis', 'node', 'fast-check'].includes(name)),
     ).toEqual([]);
     expect(existsSync(join(installed, 'src'))).toBe(false);
   });
@@ -113,12 +115,19 @@ describe('the package', () => {
       "const inside = await import('causeway-cache/dist/cli/main.js').catch((error) => error.code);",
       'console.log([typeof startServer, typeof parseConfig, CausewayError.name, manifest.version, inside].join());',
     ].join('\n');
+    const client = "console.log(typeof (await import('causeway-cache/client')).connect);";
+    expect((await run(process.execPath, ['--input-type=module', '--eval', client], { cwd: project })).stdout).toBe(
+      'function\n',
+    );
     const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], { cwd: project });
     expect(stdout).toBe(`function,function,CausewayError,${manifest.version},ERR_PACKAGE_PATH_NOT_EXPORTED\n`);
     const source = [
       "import { startServer, type NodeConfig, type RunningServer, CausewayError } from 'causeway-cache';",
       'export const start = async (config: NodeConfig): Promise<RunningServer> => startServer(config);',
       "export const code: string = new CausewayError('CONFIG', 'x').code;",
+      "import { connect, type Client } from 'causeway-cache/client';",
+      "export const open = async (): Promise<Client> => connect({ regions: [{ name: 'x', nodes: ['127.0.0.1:1'] }] });",
+      'export const value = async (client: Client): Promise<number | null> => client.get<number>("a");',
     ].join('\n');
     writeFileSync(join(project, 'user.ts'), source);
     const wrong = ["import { startServer } from 'causeway-cache';", 'export const wrong = startServer({ region: 7 });'];
@@ -139,8 +148,28 @@ describe('the package', () => {
     await expect(refused).rejects.toMatchObject({ stdout: expect.stringMatching(/^wrong\.ts\(2,36\): error TS\d+/) });
   });
 
-  test('runs a cluster whose regions replicate', async () => {
+  test('has examples that run in the project that they are copied into', async () => {
+    cpSync(join(installed, 'examples'), join(project, 'examples'), { recursive: true });
+    for (const name of ['trading-desk', 'product-api']) {
+      const { stdout } = await run(process.execPath, [join('examples', name, 'main.ts'), '--help'], { cwd: project });
+      expect(stdout).toContain(`npm run example:${name}`);
+    }
+  });
+
+  test('runs a cluster whose regions replicate, for its own client too', async () => {
     await workshop.up(['--wan-scale', '0.1'], {}, join(installed, 'bin', 'causeway.js'));
+    const regions = workshop.ready().nodes.map((node) => ({ name: node.id, nodes: [node.resp] }));
+    const script = [
+      "import { connect } from 'causeway-cache/client';",
+      `const regions = ${JSON.stringify(regions)};`,
+      'const client = await connect({ regions, deadlineMs: 20_000 });',
+      "await client.set('prefs:7', { theme: 'dark' });",
+      "console.log((await client.get('prefs:7')).theme);",
+      'await client.close();',
+    ].join('\n');
+    expect((await run(process.execPath, ['--input-type=module', '--eval', script], { cwd: project })).stdout).toBe(
+      'dark\n',
+    );
     const [first, , third] = workshop.ready().nodes.map((node) => addressOf(node.resp, node.id));
     if (first === undefined || third === undefined) throw new Error('there are not three nodes');
     await withClient(first, async (client) => {

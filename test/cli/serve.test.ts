@@ -65,6 +65,14 @@ describe('the program', () => {
     expect(code).toBe(0);
   });
 
+  test('serve --help tells each variable of the environment apart from what it says', async () => {
+    const { output } = await runToEnd(REAL, ['serve', '--help']);
+    const [, variables = ''] = output.split('The environment overrides the file:\n');
+    const lines = variables.trimEnd().split('\n');
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of lines) expect(line).toMatch(/^ {2}CAUSEWAY_[A-Z_]+ {2,}\S/);
+  });
+
   test('--version says its own and that of Node', async () => {
     const { code, output } = await runToEnd(REAL, ['--version']);
     expect(output).toMatch(/^causeway \d+\.\d+\.\d+ \(Node 24\.\d+\.\d+\)\n$/);

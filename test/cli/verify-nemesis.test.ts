@@ -1,9 +1,11 @@
-import { beforeEach, expect, test } from 'vitest';
+import { createServer, type AddressInfo } from 'node:net';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { NodeAction } from '../../src/cli/node-actions.ts';
 import type { FaultKind, Steering, VerifyCluster, VerifyNode, WanLink } from '../../src/cli/verify-cluster.ts';
 import { Draws } from '../../src/cli/verify-draws.ts';
 import { Nemesis, type FaultSpan } from '../../src/cli/verify-nemesis.ts';
 import { Recorder } from '../../src/cli/verify-recorder.ts';
+import type { Operation } from '../../src/verify/history.ts';
 
 const REGIONS = ['east', 'west', 'south'];
 /** Nobody answers there: as of nodes that are ended, or stand still. */
@@ -137,4 +139,57 @@ test('what cannot be undone in its turn is undone in the end', async () => {
   await spansOf(nemesisOf(['pause']), 2);
   expect(told).toContain('pause: not now');
   expect(new Set(nodes.values())).toEqual(new Set(['running']));
+});
+
+test('of a node whose disk is full what counts is when it answered last, and how much was on its disk then', async () => {
+  const unsavedMs = 40;
+  const recorder = new Recorder(performance.now());
+  const answeredNs: number[] = [];
+  const answers = 4;
+  /** Its process lives on for so long that it is looked at as often again. */
+  let looksLeft = answers;
+  const info = `unsaved_ms:${unsavedMs}\r\n`;
+  const server = createServer((socket) =>
+    socket.on('data', () => {
+      // as one whose disk has failed
+      if (answeredNs.length === answers) {
+        socket.destroy();
+        return;
+      }
+      answeredNs.push(recorder.nowNs());
+      socket.end(`$${info.length}\r\n${info}\r\n`);
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const [first] = NODES as [VerifyNode];
+  const node = { ...first, address: { host: '127.0.0.1', port: (server.address() as AddressInfo).port } };
+  const before = cluster;
+  cluster = {
+    ...before,
+    nodes: [node],
+    async act(of, action, conditions) {
+      await before.act(of, action, conditions);
+      // what it says from when its disk is nearly full
+      if (conditions !== undefined && looksLeft > 0) answeredNs.length = 0;
+    },
+    async state(of) {
+      if (answeredNs.length === answers && looksLeft-- === 0) nodes.set(of.id, 'stopped');
+      return before.state(of);
+    },
+  };
+  await spansOf(nemesisOf(['disk'], recorder), 1);
+  const [, , beforeNs = 0, lastNs = 0] = answeredNs;
+  const written = (value: string, end: number): Operation => {
+    return { client: 'c', region: node.region, op: 'write', key: 'k', value, start: 0, end, ok: true, level: 'causal' };
+  };
+  recorder.add(node.id, written('on its disk', beforeNs - unsavedMs * 1e6));
+  recorder.add(node.id, written('not yet', lastNs + 1));
+  const { lostBeforeMs, lostWrites, operations } = recorder.finish();
+  expect(operations.map(({ ok, value }) => [value, ok])).toEqual([
+    ['on its disk', true],
+    ['not yet', null],
+  ]);
+  expect(lostWrites).toBe(1);
+  expect(lostBeforeMs).toBeGreaterThan(0);
 });

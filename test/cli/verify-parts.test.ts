@@ -21,20 +21,20 @@ function operation(
   return { client: 'c1', region: 'here', op, key: 'k', value, start: start * 1e9, end: end * 1e9, ok: true, level };
 }
 
-/** What is recorded of them once the node `a` was killed between its 10th and its 11th second. */
+/** What is recorded of them once the node `a` was killed up to the 11th second, when all it had answered before 9.9 was on its disk. */
 function recorded(...operations: readonly (readonly [node: string, Operation])[]): {
   outcomes: unknown[];
   lostWrites: number;
 } {
   const recorder = new Recorder(performance.now());
-  recorder.noteEnd({ node: 'a', fromNs: 10e9, toNs: 11e9 });
+  recorder.noteEnd({ node: 'a', savedNs: 9.9e9, toNs: 11e9 });
   for (const [node, each] of operations) recorder.add(node, each);
   const { lostWrites, operations: finished } = recorder.finish();
   return { outcomes: finished.map(({ ok }) => ok), lostWrites };
 }
 
 describe('what a node may take with it (R1)', () => {
-  test('a write of its last 100 ms that nobody saw again is of unknown outcome, and so is who read it there', () => {
+  test('a write that was not on its disk and that nobody saw again is of unknown outcome, and so is who read it there', () => {
     const write = ['a', operation('write', 'v', 9.92, 9.95)] as const;
     const read = ['a', operation('read', 'v', 9.96, 9.97)] as const;
     expect(recorded(write, read)).toEqual({ outcomes: [null, null], lostWrites: 1 });
@@ -49,7 +49,7 @@ describe('what a node may take with it (R1)', () => {
     expect(recorded(write, ['a', operation('read', 'v', 12, 13)])).toEqual({ outcomes: [true, true], lostWrites: 0 });
   });
 
-  test('not one that is older, of another node, or strong', () => {
+  test('not one that was on its disk, of another node, or strong', () => {
     expect(recorded(['a', operation('write', 'v', 9.7, 9.8)]).outcomes).toEqual([true]);
     expect(recorded(['b', operation('write', 'v', 9.92, 9.95)]).outcomes).toEqual([true]);
     expect(recorded(['a', operation('write', 'v', 9.92, 9.95, 'strong')]).outcomes).toEqual([true]);
@@ -145,7 +145,7 @@ describe('the report', () => {
   const terminal: Terminal = { isTty: false, hasColor: false, columns: () => 80, write: () => undefined };
   const chapter = (operations: readonly Operation[]): ChapterResult => {
     const settled = { finals: [], finalsAt: 0, failures: [], unchecked: [], marks: [] };
-    return { operations, settled, lostWrites: 0, faults: [], left: null };
+    return { operations, settled, lostWrites: 0, lostBeforeMs: 0, faults: [], left: null };
   };
   const strong = (key: string, at: number, ...[op, value]: [op: Operation['op'], value: string | null]): Operation => {
     return { client: 'c1', region: 'here', op, key, value, start: at, end: at + 1, ok: true, level: 'strong' };

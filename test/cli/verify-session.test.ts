@@ -62,7 +62,7 @@ describe('a session that moves', () => {
     await session.perform(WRITE);
     await session.move(WEST, true);
     await session.perform(WRITE);
-    recorder.noteEnd({ node: WEST.id, fromNs: recorder.nowNs() + 5e9, toNs: recorder.nowNs() + 6e9 });
+    recorder.noteEnd({ node: WEST.id, savedNs: recorder.nowNs() + 5e9, toNs: recorder.nowNs() + 6e9 });
     await session.move(EAST, true);
     await session.perform(WRITE);
     const clients = recorder.finish().operations.map(({ client }) => client);

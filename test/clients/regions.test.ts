@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
-import { createClient } from 'redis';
+import { BasicClientSideCache, createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 
@@ -95,6 +95,34 @@ test('a write that arrives from another region aborts a WATCH', async () => {
     'One (or more) of the watched keys has been changed',
   );
   expect(await asia.get('stock')).toBe('9');
+});
+
+test('a client with a cache of its own keeps what it has read until another region writes it', async () => {
+  const cache = new BasicClientSideCache({ ttl: 0, maxEntries: 100, evictPolicy: 'LRU', recordStats: true });
+  const asia = createClient({ url: `redis://${cluster.resp(ASIA)}`, RESP: 3, clientSideCache: cache });
+  asia.on('error', () => undefined);
+  await asia.connect();
+  closing.push(() => asia.destroy());
+  const east = await ioredis(EAST);
+  for (const [at, value] of ['first', 'second', 'third'].entries()) {
+    await east.set('cached', value);
+    // each but the first arrives as an invalidation: nothing else ends what is kept
+    await expect.poll(async () => asia.get('cached'), eventually).toBe(value);
+    const { hitCount } = cache.stats();
+    expect([await asia.get('cached'), await asia.get('cached')]).toEqual([value, value]);
+    expect(cache.stats().hitCount - hitCount, `round ${at}`).toBe(2);
+  }
+  await east.hset('cached-hash', { a: '1' });
+  await expect.poll(async () => ({ ...(await asia.hGetAll('cached-hash')) }), eventually).toEqual({ a: '1' });
+  await east.hincrby('cached-hash', 'a', 1);
+  await expect.poll(async () => ({ ...(await asia.hGetAll('cached-hash')) }), eventually).toEqual({ a: '2' });
+  // a strong key, which the leader in another region answers
+  await east.set('position:cached', '1');
+  await expect.poll(async () => asia.get('position:cached'), eventually).toBe('1');
+  await east.set('position:cached', '2');
+  await expect.poll(async () => asia.get('position:cached'), eventually).toBe('2');
+  await east.del('cached');
+  await expect.poll(async () => asia.get('cached'), eventually).toBeNull();
 });
 
 test('WAIT says how many other regions have the last write', async () => {

@@ -116,10 +116,16 @@ export class Harness {
       tx,
       session: {} as Session,
       node: {} as NodeView,
-      server: { stats: this.stats, settings: this.settings } as unknown as ServerState,
+      server: {
+        stats: this.stats,
+        settings: this.settings,
+        fetching: { isActive: false, isSourced: () => false },
+        leases: { isLeased: () => false },
+        regional: null,
+      } as unknown as ServerState,
       isInLog: false,
       bulkBytesMax: this.settings.bulkBytesMax,
-      countLookup: (isHit) => void (isHit ? this.stats.keyspaceHits++ : this.stats.keyspaceMisses++),
+      countLookup: (_key, isHit) => void (isHit ? this.stats.keyspaceHits++ : this.stats.keyspaceMisses++),
       notify: (classLetter, event, key) => this.events.push(`${classLetter} ${event} ${key.toLatin1()}`),
     };
     const finish = (): void => {

@@ -26,6 +26,10 @@ export class RecordingReply implements Reply {
     this.mark();
   }
 
+  retract(): void {
+    this.#done = null;
+  }
+
   /** The one reply. */
   take(): ReplyValue {
     if (this.#done === null || this.#open.length > 0) throw new Error('the command did not finish its reply');

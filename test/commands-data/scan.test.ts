@@ -14,7 +14,7 @@ function textOf(reply: ReplyValue | undefined): string {
 /** Walks a whole iteration; `between` runs between its calls. */
 function walk(node: Harness, request: string[], cursorAt: number, between: () => void): string[] {
   const met: string[] = [];
-  let cursor = '0';
+  let cursor = request[cursorAt] ?? '0';
   for (let calls = 0; calls < 10_000; calls++) {
     const words = [...request];
     words[cursorAt] = cursor;
@@ -28,15 +28,18 @@ function walk(node: Harness, request: string[], cursorAt: number, between: () =>
 }
 
 /** What stays all along is met, whatever comes and goes meanwhile. */
-function checkPromise(kind: 'SCAN' | 'HSCAN' | 'SSCAN', stay: number, come: number, count: number, seed: number): void {
+type Walk = 'SCAN' | 'SCAN MATCH' | 'HSCAN' | 'SSCAN';
+
+function checkPromise(kind: Walk, stay: number, come: number, count: number, seed: number): void {
   const node = new Harness(seed);
+  const isOfKeys = kind === 'SCAN' || kind === 'SCAN MATCH';
   const add = (name: string): void => {
-    if (kind === 'SCAN') node.reply('SET', name, 'v');
+    if (isOfKeys) node.reply('SET', name, 'v');
     else if (kind === 'HSCAN') node.reply('HSET', 'c', name, 'v');
     else node.reply('SADD', 'c', name);
   };
   const remove = (name: string): void => {
-    if (kind === 'SCAN') node.reply('DEL', name);
+    if (isOfKeys) node.reply('DEL', name);
     else node.reply(kind === 'HSCAN' ? 'HDEL' : 'SREM', 'c', name);
   };
   // Stayers and goers lie mixed, so that what goes is before, at and after the cursor.
@@ -55,13 +58,15 @@ function checkPromise(kind: 'SCAN' | 'HSCAN' | 'SSCAN', stay: number, come: numb
       if (node.random() < 0.5 && fresh < 50) add(`fresh${fresh++}`);
     }
   };
-  const request = kind === 'SCAN' ? ['SCAN', '0', 'COUNT', String(count)] : [kind, 'c', '0', 'COUNT', String(count)];
-  const met = new Set(walk(node, request, kind === 'SCAN' ? 1 : 2, between));
+  const request = isOfKeys ? ['SCAN', '0', 'COUNT', String(count)] : [kind, 'c', '0', 'COUNT', String(count)];
+  if (kind === 'SCAN MATCH') request.push('MATCH', 'stay*');
+  const met = new Set(walk(node, request, isOfKeys ? 1 : 2, between));
+  if (kind === 'SCAN MATCH') expect([...met].filter((name) => !name.startsWith('stay'))).toEqual([]);
   for (let index = 0; index < stay; index++) expect(met.has(`stay${index}`), `${kind} meets stay${index}`).toBe(true);
 }
 
 describe('iteration', () => {
-  it.each(['SCAN', 'HSCAN', 'SSCAN'] as const)('%s meets whatever stays', (kind) => {
+  it.each(['SCAN', 'SCAN MATCH', 'HSCAN', 'SSCAN'] as const)('%s meets whatever stays', (kind) => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 200 }),
@@ -86,11 +91,29 @@ describe('iteration', () => {
     expect(all === undefined ? [] : items(all)).toHaveLength(128);
   });
 
+  it('gives few keys with a prefix of many in few calls, and goes on by slots where they are many by then', () => {
+    const node = new Harness();
+    for (let index = 0; index < 1_900; index++) node.reply('SET', `other${index}`, 'v');
+    for (let index = 0; index < 50; index++) node.reply('SET', `page:${index}`, 'v');
+    let calls = 0;
+    const request = ['SCAN', '0', 'MATCH', 'page:*', 'COUNT', '1'];
+    expect(walk(node, request, 1, () => calls++)).toHaveLength(50);
+    expect(calls).toBe(9);
+    expect(walk(node, ['SCAN', '0', 'MATCH', 'page:?5'], 1, () => {})).toEqual(
+      ['15', '25', '35', '45'].map((number) => `page:${number}`),
+    );
+    const [cursor, first] = items(node.reply(...request));
+    for (let index = 50; index < 10_100; index++) node.reply('SET', `page:${index}`, 'v');
+    const rest = walk(node, ['SCAN', textOf(cursor), 'MATCH', 'page:*'], 1, () => {});
+    const met = new Set([...(first === undefined ? [] : items(first)).map(textOf), ...rest]);
+    for (let index = 0; index < 50; index++) expect(met).toContain(`page:${index}`);
+  });
+
   it('takes any cursor', () => {
     const node = new Harness();
     node.run('MSET a 1 b 2');
     node.run('SADD set m');
-    for (const cursor of ['17', '9007199254740993', '18446744073709551615', '-1']) {
+    for (const cursor of ['17', '1099511627793', '9007199254740993', '18446744073709551615', '-1']) {
       expect(node.run(`SCAN ${cursor}`)).toBe('["0" []]');
       expect(node.run(`SSCAN set ${cursor}`)).toBe('["0" ["m"]]');
     }

@@ -148,12 +148,4 @@ describe('CLIENT', () => {
       /^-ERR lib-name cannot contain spaces/,
     );
   });
-
-  test('tracking is refused, and says so', async () => {
-    const client = await rig.client();
-    expect(await client.text('CLIENT', 'TRACKING', 'ON')).toBe(
-      '-ERR client-side caching with invalidation is not offered',
-    );
-    expect(await client.text('CLIENT', 'TRACKING', 'OFF')).toBe('+OK');
-  });
 });

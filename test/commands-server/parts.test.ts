@@ -3,7 +3,7 @@ import { CommandIndex } from '../../src/commands/command-index.ts';
 import type { CommandSpec } from '../../src/commands/command-spec.ts';
 import { LatencyHistogram } from '../../src/commands/latency-histogram.ts';
 import { notificationClassesText, parseNotificationClasses } from '../../src/commands/notification-classes.ts';
-import { parseMemory } from '../../src/commands/parameter-kinds.ts';
+import { parseMemory } from '../../src/base/memory-size.ts';
 import { latin1Range } from '../../src/base/bytes.ts';
 import { OutputGuard } from '../../src/server/output-guard.ts';
 import { RespTurns } from '../../src/server/resp-turns.ts';

@@ -83,13 +83,17 @@ export class Rig {
       log: createLog({ level: 'silent', format: 'json' }),
       facts: fakeFacts(options.facts),
       parameters: options.parameters ?? {},
-      touched: () => {
-        this.node.flush({ wallMs: systemClock.wallMs(), monotonicMs: systemClock.monotonicMs() });
-        this.node.takeOutputs();
-      },
+      touched: () => this.#turn(),
       failed: (error) => this.failures.push(error),
       ...(options.adopt === undefined ? {} : { adopt: options.adopt }),
     });
+  }
+
+  #turn(): void {
+    this.node.flush({ wallMs: systemClock.wallMs(), monotonicMs: systemClock.monotonicMs() });
+    this.node.takeOutputs();
+    this.server.progress();
+    if (this.node.isBehind) setImmediate(() => this.#turn());
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {

@@ -137,8 +137,8 @@ describe('CONFIG', () => {
       "CONFIG SET failed (possibly related to argument 'appendonly') - there is no append-only file: the node has a store of its own",
     ],
     [
-      ['maxmemory', '1gb'],
-      "CONFIG SET failed (possibly related to argument 'maxmemory') - there is no memory limit to set",
+      ['maxmemory-policy', 'allkeys-lru'],
+      "CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must be one of the following: s3-fifo, noeviction",
     ],
     [
       ['notify-keyspace-events', 'KQ'],
@@ -321,6 +321,30 @@ describe('the rest', () => {
     expect(await client.text('FLUSHDB', 'SYNC')).toBe('+OK');
     expect(await client.text('FLUSHALL', 'NOW')).toBe('-ERR syntax error');
     expect(await client.text('FUNCTION', 'FLUSH')).toBe('+OK');
+  });
+
+  test('CW.DIGEST of many keys is made turn by turn, of the moment at which it was asked for', async () => {
+    const [asker, other] = [await rig.client(), await rig.client()];
+    const keys = 20_000;
+    for (let from = 0; from < keys; from += 1_000) {
+      const pairs = Array.from({ length: 1_000 }, (_unused, at) => [`digest:${from + at}`, 'v']).flat();
+      await other.text('MSET', ...pairs);
+    }
+    const atFirst = rig.node.digest(Date.now());
+    let answer: string | null = null;
+    const answered = asker.text('CW.DIGEST').then((text) => (answer = text));
+    await other.text('SET', `digest:${keys - 1}`, 'later');
+    // who came after it did not wait for it
+    expect(answer).toBeNull();
+    expect(await answered).toBe(atFirst);
+    expect(rig.node.digest(Date.now())).not.toBe(atFirst);
+    // inside MULTI it is of that moment, and whole
+    await other.text('MULTI');
+    await other.text('CW.DIGEST');
+    other.send(request('EXEC'));
+    await other.takeTo(rig.node.digest(Date.now()));
+    for (let from = 0; from < keys; from += 1_000)
+      await other.text('DEL', ...Array.from({ length: 1_000 }, (_unused, at) => `digest:${from + at}`));
   });
 
   test('CW commands tell of the node', async () => {

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { adoptSocket, copyFromSocket, writeNow, type AdoptSocket } from '../../src/server/resp-socket.ts';
+import { writeNow } from '../../src/adapters/socket-write.ts';
+import { adoptSocket, copyFromSocket, type AdoptSocket } from '../../src/server/resp-socket.ts';
 import { request } from './raw-client.ts';
 import { Rig } from './rig.ts';
 

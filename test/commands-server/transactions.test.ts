@@ -19,14 +19,27 @@ class SteeredEngine implements Engine {
   get node() {
     return this.inner.node;
   }
+  get writes() {
+    return this.inner.writes;
+  }
+
+  get loads() {
+    return this.inner.loads;
+  }
   get keys() {
     return this.inner.keys;
+  }
+  get memory() {
+    return this.inner.memory;
   }
   get origin() {
     return this.inner.origin;
   }
   get expiredKeys() {
     return this.inner.expiredKeys;
+  }
+  changing(...args: Parameters<Engine['changing']>) {
+    return this.inner.changing(...args);
   }
   readFor(...args: Parameters<Engine['readFor']>) {
     this.inner.readFor(...args);

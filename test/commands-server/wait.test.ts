@@ -35,6 +35,9 @@ beforeAll(async () => {
       return {
         node: view,
         keys: node.keys,
+        loads: node.loads,
+        writes: node.writes,
+        memory: node.memory,
         get origin() {
           return node.origin;
         },
@@ -43,6 +46,7 @@ beforeAll(async () => {
         },
         nowMs: (wallMs) => node.nowMs(wallMs),
         transact: (nowMs, run) => node.transact(nowMs, run),
+        changing: node.changing,
         readFor: (reader, byClass) => node.readFor(reader, byClass),
         refusal: (write, loading) => node.refusal(write, loading),
         listen: (events) => node.listen(events),

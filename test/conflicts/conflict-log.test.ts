@@ -86,7 +86,7 @@ describe('the list of conflicts', () => {
       nowMs: () => 77,
       count: (_key, conflicts) => {
         counted += conflicts;
-        return { className: 'c:*', stringRule: 'siblings' };
+        return { className: 'c:*', stringRule: 'siblings', tellsLost: false };
       },
     };
     for (const transaction of schedule.transactions)

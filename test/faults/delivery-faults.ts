@@ -63,7 +63,7 @@ export const DELIVERY_FAULTS: readonly Fault[] = [
     id: 'snapshot-keeps-removed',
     rule: 'D6',
     about: 'a snapshot brings back what was removed here',
-    file: 'src/node/region-node.ts',
+    file: 'src/node/snapshot-merge.ts',
     find: '{ local: vector.clone(), remote: snapshot.vector });',
     replace: '{ local: stable.clone(), remote: snapshot.vector });',
   },
@@ -74,6 +74,15 @@ export const DELIVERY_FAULTS: readonly Fault[] = [
     file: 'src/causal/replica.ts',
     find: 'originOf(identity.nodeNumber, identity.incarnation)',
     replace: 'originOf(identity.nodeNumber, 1)',
+  },
+  {
+    id: 'update-dropped',
+    rule: 'S10',
+    about: 'an update counts as applied and is not',
+    file: 'src/node/delivery.ts',
+    find: '    this.#keyspace.apply(update, this.#transaction);\n',
+    replace:
+      '    if (kind === UpdateKind.Publish || this.#transaction.seq % 16 !== 7) this.#keyspace.apply(update, this.#transaction);\n',
   },
   {
     id: 'applied-twice',

@@ -22,9 +22,9 @@ export const TIER_FAULTS: readonly Fault[] = [
     id: 'digest-of-hidden',
     rule: 'S2',
     about: 'a digest takes in what does not show',
-    file: 'src/keyspace/slab-keyspace.ts',
-    find: 'return digestOf(this.#slots, (slot) => this.#isVisible(slot, nowMs) && !this.#entries.isWeak(slot));',
-    replace: 'return digestOf(this.#slots, (slot) => !this.#entries.isWeak(slot));',
+    file: 'src/keyspace/digest-runs.ts',
+    find: '(slot) => records.isVisible(slot, nowMs) && this.#counts(slot)',
+    replace: '(slot) => this.#counts(slot)',
   },
   {
     id: 'wait-counts-all',
@@ -39,8 +39,8 @@ export const TIER_FAULTS: readonly Fault[] = [
     rule: 'S4',
     about: 'a write is reported as in conflict with one that it had seen',
     file: 'src/crdt/conflicts.ts',
-    find: 'const isSeen = string.stamp === 0 || covers(context, string.origin, string.seq);',
-    replace: 'const isSeen = string.stamp === 0;',
+    find: 'const isSeen = string.stamp === 0 || isFillStamp(string.stamp) || covers(context, string.origin, string.seq);',
+    replace: 'const isSeen = string.stamp === 0 || isFillStamp(string.stamp);',
   },
   {
     id: 'no-admission',

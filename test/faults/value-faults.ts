@@ -99,4 +99,20 @@ export const VALUE_FAULTS: readonly Fault[] = [
     find: '    for (const edit of uncontained) this.#carryAndKeep(edit);\n',
     replace: '    void uncontained;\n',
   },
+  {
+    id: 'old-fill-kept',
+    rule: 'V8',
+    about: 'what was loaded before its key was changed or invalidated is kept',
+    file: 'src/node/loads.ts',
+    find: "    if (this.#isHit(load, nowMs, place?.tags)) return 'changed';\n    const key",
+    replace: '    const key',
+  },
+  {
+    id: 'stored-once',
+    rule: 'F5',
+    about: 'a write of a key of which one is being stored is not stored',
+    file: 'src/commands/source-writes.ts',
+    find: '    entry.retries = 0;\n    if (entry.written > written) return keys.again(entry);\n',
+    replace: '    entry.retries = 0;\n    void written;\n',
+  },
 ];

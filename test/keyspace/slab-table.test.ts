@@ -161,6 +161,30 @@ describe('the slab table', () => {
     modelled.check(keys);
   });
 
+  it('gives a segment that is empty back in steps of so many blocks, and uses it again until then', () => {
+    const modelled = new Modelled();
+    const { memory } = modelled.table.blocks;
+    const keys = 60_000;
+    for (let n = 0; n < keys; n++) modelled.set(n, 64, Infinity);
+    const fullBytes = memory.capacityBytes;
+    for (let n = 0; n < keys; n++) modelled.remove(n);
+    // removing the last key of a segment is no longer than any other removal
+    expect([memory.usedBytes, memory.capacityBytes]).toEqual([0, fullBytes]);
+    const blocks = 1_000;
+    memory.compact(blocks, modelled.table);
+    for (let n = 0; n < 100; n++) modelled.set(n, 64, Infinity);
+    let steps = 1;
+    for (let before = memory.capacityBytes; memory.hasEmptied; steps++) {
+      memory.compact(blocks, modelled.table);
+      expect(before - memory.capacityBytes).toBeLessThanOrEqual(MIB);
+      before = memory.capacityBytes;
+    }
+    // all but what is in the last segment, and what is written there
+    expect(steps).toBeGreaterThan((keys * 0.7) / blocks);
+    expect(memory.capacityBytes).toBeLessThanOrEqual(2 * MIB);
+    modelled.check(keys);
+  });
+
   it('finds each key while the index grows, and while it becomes smaller', () => {
     const { table } = new Modelled();
     const slots: Slot[] = [];

@@ -25,7 +25,7 @@ const UNITS = [
   'quit',
 ] as const;
 /** Run as well, beside the units that the bar below is for. */
-const MORE_UNITS = ['info-command', 'pause', 'slowlog'] as const;
+const MORE_UNITS = ['info-command', 'pause', 'slowlog', 'tracking'] as const;
 
 /** How many of UNITS have to pass, whatever redis-suite-known.txt says. */
 const PASSED_MIN = 400;

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { run as runCompose } from './compose.ts';
 import { run as runDifferential } from './differential.ts';
+import { run as runNext } from './next.ts';
 import { run as runRedisSuite } from './redis-suite.ts';
 import { run as runRedisTools } from './redis-tools.ts';
+import { run as runRegionalRedis } from './regional-redis.ts';
 import type { SuiteResult } from './suite-result.ts';
 
 /**
@@ -13,6 +15,8 @@ const SUITES: ReadonlyMap<string, () => Promise<SuiteResult>> = new Map([
   ['redis-suite', runRedisSuite],
   ['differential', runDifferential],
   ['redis-tools', runRedisTools],
+  ['regional-redis', runRegionalRedis],
+  ['next', runNext],
   ['compose', runCompose],
 ]);
 

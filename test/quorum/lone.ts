@@ -37,6 +37,8 @@ export class Lone {
   readonly installs: NonNullable<RaftOutputs['install']>[] = [];
   readonly snapshotsWanted: number[] = [];
   readonly batches: PersistBatch[] = [];
+  /** By batch that was ended: whether there was something to do because of that. */
+  readonly wasBusy: boolean[] = [];
   #underWay: RaftOutputs['persist'] = null;
   readonly #options: LoneOptions;
   readonly #random: SeededRandom = new SeededRandom(1);
@@ -98,7 +100,7 @@ export class Lone {
     // What a snapshot says is not this machine's business.
     this.disk.write(this.#underWay, () => EMPTY_MACHINE);
     this.#underWay = null;
-    this.raft.persisted();
+    this.wasBusy.push(this.raft.persisted());
     return this.settle();
   }
 

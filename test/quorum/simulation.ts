@@ -66,6 +66,8 @@ function timingOf(electionMs: number, keepsCommit: boolean): RaftTiming {
     electionSpreadMs: times(TIMING.electionSpreadMs),
     heartbeatMs: times(TIMING.heartbeatMs),
     commitNoteMs: keepsCommit ? times(TIMING.heartbeatMs / 3) : 0,
+    gatherMs: keepsCommit ? times(TIMING.heartbeatMs / 4) : 0,
+    spareMs: keepsCommit ? times(TIMING.heartbeatMs / 2) : 0,
     leaseMs: times(TIMING.leaseMs),
     pauseMs: times(TIMING.pauseMs),
   };

@@ -10,6 +10,8 @@ export const TIMING: RaftTiming = {
   electionSpreadMs: 1000,
   heartbeatMs: 100,
   commitNoteMs: 0,
+  gatherMs: 0,
+  spareMs: 0,
   leaseMs: 900,
   pauseMs: 400,
 };

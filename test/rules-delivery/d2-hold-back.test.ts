@@ -48,6 +48,19 @@ describe('D2: a link is never stopped being read', () => {
     expect(node.core.telemetry(0).holdBackBytes).toBe(0);
   });
 
+  it('a turn of which a share is wanted applies that share', () => {
+    const node = new ScriptedNode({ limits: { appliedPerTurn: 100 } }).connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    node.give('A', a.next(Array.from({ length: 200 }, (): Effect => ['sadd', 'a', 'x'])));
+    const steps = [1 / 4, 1 / 10, 1, 1].map((nextPace) => {
+      const before = node.has(a.origin);
+      node.core.flush(node.now(), nextPace);
+      return node.has(a.origin) - before;
+    });
+    // what a turn may is said at the end of the one before
+    expect(steps).toEqual([50, 13, 5, 50]);
+  });
+
   it('what was left of a turn and comes with a snapshot is not gone on with', () => {
     const node = new ScriptedNode({ limits: { appliedPerTurn: 10 } }).connect('A', 'B', 'C');
     const a = new PlayedStream('A');

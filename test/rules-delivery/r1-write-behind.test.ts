@@ -53,4 +53,40 @@ describe('R1: the causal tier is written behind', () => {
     for (; node.batch() === null; turns++) expect(node.core.isStoreBatchDue).toBe(true);
     expect(turns).toBe(1_000 / storedPerTurn);
   });
+
+  it('a node knows how old what is not on disk may be: as old as the cut of the last batch that is, and nothing where all is', () => {
+    const node = new ScriptedNode({ hasStore: true, limits: { storedPerTurn: 3 } }).connect('A', 'B', 'C');
+    const a = new PlayedStream('A');
+    const passes = (ms: number): void => void (node.timeMs += ms);
+    /** At the end of a turn, where batches are begun. */
+    const unsavedMs = (): number | null => {
+      node.turn();
+      void node.core.isStoreBatchDue;
+      return node.core.unsavedMs(node.timeMs);
+    };
+    const save = (): void => {
+      expect(node.core.takeStoreBatch(true)).not.toBeNull();
+      node.core.storeCommitted();
+    };
+    expect(unsavedMs()).toBe(0);
+    passes(5_000);
+    expect(unsavedMs()).toBe(0);
+    node.give('A', a.next(sets(0, 4, 'first')));
+    passes(70);
+    expect(unsavedMs()).toBe(70);
+    // the cut is of now, however long it takes to gather and to commit it
+    expect(node.batch()).toBeNull();
+    passes(200);
+    node.give('A', a.next(sets(4, 5, 'while it is gathered')));
+    expect(node.batch()).not.toBeNull();
+    passes(300);
+    node.give('A', a.next(sets(5, 6, 'while it is on its way')));
+    expect(unsavedMs()).toBe(70 + 200 + 300);
+    node.core.storeCommitted();
+    expect(unsavedMs()).toBe(200 + 300);
+    save();
+    passes(1_000);
+    expect(unsavedMs()).toBe(0);
+    expect(new ScriptedNode().core.unsavedMs(1_000)).toBeNull();
+  });
 });

@@ -11,6 +11,7 @@ import {
   type Transaction,
 } from '../properties/values/transaction.ts';
 import { snapshotOf, START_MS } from '../properties/values/virtual-replica.ts';
+import { stagedFor } from '../support/staged.ts';
 
 /** Every order of the transactions that keeps happens-before: all linear extensions. */
 export function* causalOrders(transactions: readonly Transaction[]): Generator<Transaction[]> {
@@ -49,13 +50,14 @@ export class Observer {
 
   /** Forgets what of it is stable when every transaction that is still to come has seen as much as it can. */
   forget(stable: VersionVector): void {
+    this.keyspace.pending.settleAll();
     // fence, quiet, gone
     for (let look = 0; look < 3; look++) this.keyspace.forgetStable(this.vector, stable, 1_000);
   }
 
   merge(other: Observer): void {
     const sides = { local: this.vector.clone(), remote: other.vector.clone() };
-    this.keyspace.mergeSnapshot(snapshotOf(other.keyspace), other.keyspace.flushMark, sides);
+    this.keyspace.mergeSnapshot(stagedFor(this.keyspace, snapshotOf(other.keyspace)), other.keyspace.flushMark, sides);
     this.vector.merge(other.vector);
   }
 }

@@ -22,6 +22,17 @@ export class ScheduledWrites {
     return this;
   }
 
+  fill(key: string, value: string, stamp: Stamp, expireAtMs = Infinity): this {
+    this.#tx.fill(bytes(key), 0, bytes(value), START_MS + expireAtMs, stamp);
+    return this;
+  }
+
+  /** A removal of a key that shows nothing. */
+  invalidate(key: string): this {
+    this.#tx.invalidate(bytes(key), 0);
+    return this;
+  }
+
   del(key: string): this {
     this.#tx.delete(bytes(key), 0);
     return this;

@@ -21,6 +21,20 @@ function parse(text: string, node = 'a', environment: Record<string, string> = N
   return parseConfig(text, { node, topology, environment, source: 'file.yaml' });
 }
 
+describe('what is read at the start', () => {
+  test('is nothing by itself; a section with nothing in it reads what was used most', () => {
+    expect(parse(FILE).warm).toBeUndefined();
+    expect(parse(`${FILE}warm: {}\n`).warm).toEqual({ hot: true, recordEveryMs: 60_000, keysFile: null, waitMs: 0 });
+  });
+
+  test('is said in a section of its own', () => {
+    const { warm } = parse(`${FILE}warm: { hot: false, record: 5m, keys: /etc/keys.txt, wait: 30s }\n`);
+    expect(warm).toEqual({ hot: false, recordEveryMs: 300_000, keysFile: '/etc/keys.txt', waitMs: 30_000 });
+    expect(() => parse(`${FILE}warm: { wait: 30 }\n`)).toThrow(/warm.wait: expected a duration with its unit/);
+    expect(() => parse(`${FILE}warm: { cold: true }\n`)).toThrow(/warm.*cold/);
+  });
+});
+
 describe('topology', () => {
   test('has 19 regions with numbers of their own and a round trip for every directed pair', () => {
     const regions = [...topology.regions.values()];

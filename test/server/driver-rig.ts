@@ -4,6 +4,7 @@ import { systemClock } from '../../src/adapters/system-clock.ts';
 import { latin1Bytes } from '../../src/base/bytes.ts';
 import type { PeerStatus } from '../../src/commands/node-view.ts';
 import type { CausewayError } from '../../src/errors.ts';
+import type { Now } from '../../src/causal/replica.ts';
 import type { Clock, LinkKind, PeerConnection, Store, StoreBatch } from '../../src/ports.ts';
 import { NodeDriver, type DrivenNode } from '../../src/server/driver.ts';
 
@@ -20,6 +21,11 @@ class ScriptedNode implements DrivenNode {
   dirty = 0;
   batches = 0;
   statuses: PeerStatus[] = [];
+  /** Of the loop, as the driver is told. */
+  cpuMs = 0;
+  /** What the loop takes for each of the next flushes. */
+  flushCpuMs = 0;
+  readonly paces: number[] = [];
   /** Thrown by the call of that name. */
   throwing = new Map<string, Error>();
 
@@ -35,9 +41,14 @@ class ScriptedNode implements DrivenNode {
   linkClosed(link: number): void {
     this.#called('linkClosed', String(link));
   }
-  flush(): void {
+  flush(_now: Now, pace = 1): void {
+    this.cpuMs += this.flushCpuMs;
+    this.paces.push(pace);
     this.#called('flush');
     this.turnsWanted = Math.max(0, this.turnsWanted - 1);
+  }
+  settle(): boolean {
+    return false;
   }
   get isBehind(): boolean {
     return this.turnsWanted > 0;
@@ -67,7 +78,9 @@ class ScriptedNode implements DrivenNode {
     return null;
   }
 
-  quorumCommitted(): void {}
+  quorumCommitted(): boolean {
+    return true;
+  }
 
   storeCommitted(): void {
     this.#called('storeCommitted');
@@ -136,6 +149,7 @@ export function drivenNode(
     store,
     quorumStore: null,
     clock,
+    cpuMs: () => node.cpuMs,
     log: createLog({ level: 'info', format: 'json', destination: { write } }),
     proved: (link) => proved.push(link),
     turnEnded: () => node.calls.push('turnEnded'),

@@ -25,6 +25,26 @@ describe('turns', () => {
     expect(node.calls.slice(7)).toEqual(['flush', 'turnEnded']);
   });
 
+  test('a node that has more to do than a turn is given less where that is dear, and more where it is not', async () => {
+    const { node, driver } = drivenNode();
+    driver.start();
+    const paced = async (turns: number, flushCpuMs: number): Promise<number> => {
+      node.flushCpuMs = flushCpuMs;
+      node.turnsWanted = turns;
+      driver.touch();
+      await until(() => node.turnsWanted === 0, 'the turns to end');
+      return node.paces.at(-1) ?? NaN;
+    };
+    const first = await paced(1, 1_000);
+    // what is done in one turn says nothing of the rest
+    expect(node.paces).toEqual([first]);
+    expect(await paced(50, 0.5)).toBe(1);
+    expect(await paced(50, 20)).toBe(1 / 8);
+    // neither too long nor short
+    expect(await paced(50, 3)).toBe(1 / 8);
+    expect(await paced(50, 0.5)).toBe(1);
+  });
+
   test('what the node wants sent goes to its connections, in order, then it closes what it wants closed', async () => {
     const { node, driver } = drivenNode();
     driver.start();
@@ -227,6 +247,26 @@ describe('a node that cannot go on', () => {
     expect(node.calls).toHaveLength(calls);
     expect(failures).toEqual([failure]);
     expect(node.count('storeCommitted')).toBe(0);
+  });
+
+  test('of a store that failed what was written before leaves for the peers, and what comes after it does not', async () => {
+    const store = new MemoryStore();
+    const { node, driver, failures } = drivenNode(store);
+    driver.start();
+    const link = new FakeConnection(1, 'bulk', 65);
+    driver.opened(link);
+    await NEXT_TURN();
+    store.fail(new CausewayError('STORE', 'disk full'));
+    node.dirty = 1;
+    driver.touch();
+    await NEXT_TURN();
+    node.outputs = { sends: [{ link: 1, frame: latin1Bytes('answered already') }], closes: [] };
+    await until(() => failures.length > 0, 'the failure');
+    expect([link.sent, link.flushed]).toEqual([['answered already'], 1]);
+    node.outputs = { sends: [{ link: 1, frame: latin1Bytes('too late') }], closes: [] };
+    driver.touch();
+    await NEXT_TURN();
+    expect(link.sent).toEqual(['answered already']);
   });
 
   test.each(['linkOpened', 'linkFrame', 'linkClosed', 'flush', 'tick', 'start'])(

@@ -49,7 +49,7 @@ export function clientOf(port: number): Redis {
 }
 
 /** Tells every node where the others are, and waits until all are ready. */
-export async function introduceServers(rigs: readonly ServerRig[]): Promise<void> {
+export async function introduceServers(rigs: readonly Pick<ServerRig, 'config' | 'server'>[]): Promise<void> {
   const addresses = rigs.map(({ config, server }) => ({
     id: config.nodeId,
     url: `ws://127.0.0.1:${server.ports.peer}`,

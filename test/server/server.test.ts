@@ -1,12 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import type { NodeConfig } from '../../src/server/node-config.ts';
-import type { ServerPorts } from '../../src/server/server-types.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { LmdbStore } from '../../src/adapters/lmdb-store.ts';
+import { systemClock } from '../../src/adapters/system-clock.ts';
+import { CausewayError } from '../../src/errors.ts';
+import { NodeDriver } from '../../src/server/driver.ts';
 import { until } from '../adapters/transport-rig.ts';
 import { freePorts } from '../support/free-ports.ts';
+import { startChild } from './child-node.ts';
 import { configOf, temporaryFolder } from './peer-rig.ts';
 import { clientOf, introduceServers, ServerRig } from './server-rig.ts';
 
@@ -16,22 +17,6 @@ async function cluster(size: number): Promise<readonly [ServerRig, ...ServerRig[
   if (first === undefined) throw new Error('an empty cluster');
   await introduceServers([first, ...others]);
   return [first, ...others];
-}
-
-/** A node in a process of its own; `shell` is run before it in the same process. */
-async function child(
-  config: NodeConfig,
-  shell = 'true',
-): Promise<{ process: ChildProcess; ports: ServerPorts; errors: () => string }> {
-  const script = `${shell}; exec "$0" "$@"`;
-  const args = ['-c', script, process.execPath, join(import.meta.dirname, 'server-child.ts'), JSON.stringify(config)];
-  const started = spawn('sh', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  onTestFinished(() => void started.kill('SIGKILL'));
-  let errors = '';
-  started.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  const [line] = (await Promise.race([once(started.stdout, 'data'), once(started, 'close')])) as [Buffer | number];
-  if (!(line instanceof Buffer)) throw new Error(`the node ended: ${errors}`);
-  return { process: started, ports: JSON.parse(line.toString()) as ServerPorts, errors: () => errors };
 }
 
 describe('a whole node', () => {
@@ -84,6 +69,11 @@ describe('a whole node', () => {
     ]) {
       expect(metrics.split('\n')).toContain(line);
     }
+    // nothing is kept here, and so nothing waits for a disk
+    expect([metrics.includes('\ncauseway_unsaved_ms'), await client.info('persistence')]).toEqual([
+      false,
+      expect.stringContaining('\r\nunsaved_ms:-1\r\n'),
+    ]);
     const stats = rigs[0].server.stats();
     expect(stats).toEqual({
       opsPerSecond: expect.any(Number) as unknown,
@@ -100,6 +90,8 @@ describe('a whole node', () => {
     expect(answer.status).toBe(503);
     expect(reasons.join('; ')).toContain('eu-west-1/a');
     await expect(rig.client().get('key')).rejects.toThrow(/^LOADING /);
+    // a transaction too, which would have seen nothing (D5)
+    await expect(rig.client().publish('news', 'early')).rejects.toThrow(/^LOADING /);
     await rig.server.ready;
     expect(await rig.client().set('key', 'alone')).toBe('OK');
   });
@@ -140,14 +132,15 @@ describe('the end', () => {
 
   test('SIGTERM: the process ends by itself, and everything that was written is there at the next start', async () => {
     const config = configOf(0, 1, { dataDir: temporaryFolder() });
-    const first = await child(config);
+    const first = await startChild(config);
     const client = clientOf(first.ports.resp);
     const writes = Array.from({ length: 2000 }, (_, index) => client.set(`key:${index}`, `value ${index}`));
     await Promise.all(writes);
+    await vi.waitUntil(async () => (await client.info('persistence')).includes('\r\nunsaved_ms:0\r\n'), 30_000);
     first.process.kill('SIGTERM');
     const [code] = (await once(first.process, 'exit')) as [number | null];
     expect(code).toBe(0);
-    const second = await child(config);
+    const second = await startChild(config);
     const reader = clientOf(second.ports.resp);
     expect(await reader.dbsize()).toBe(2000);
     expect(await reader.get('key:1999')).toBe('value 1999');
@@ -158,13 +151,13 @@ describe('the end', () => {
     const url = `ws://127.0.0.1:${config.peer.port}`;
     const peer = await ServerRig.start(configOf(0, 2));
     peer.server.setPeers([{ id: config.nodeId, url }]);
-    const first = await child(config);
+    const first = await startChild(config);
     const writer = clientOf(first.ports.resp);
     for (let i = 0; i < 300; i++) await writer.set(`key:${i}`, `value ${i}`);
     expect(await writer.wait(1, 20_000)).toBe(1);
     first.process.kill('SIGKILL');
     await once(first.process, 'exit');
-    const second = await child(config);
+    const second = await startChild(config);
     const reader = clientOf(second.ports.resp);
     expect(await reader.dbsize()).toBe(300);
     await reader.set('key:0', 'of the new life');
@@ -172,9 +165,44 @@ describe('the end', () => {
     expect(await peer.client().get('key:0')).toBe('of the new life');
   });
 
+  test('what a client asked before its node cannot go on is not answered after that', async () => {
+    const rig = await ServerRig.start(configOf(0, 1, { dataDir: temporaryFolder() }));
+    await rig.server.ready;
+    const client = rig.client();
+    await client.ping();
+    // right after requests were run, before anything is replied
+    const touched = vi.spyOn(NodeDriver.prototype, 'touch').mockImplementation(() => {
+      const driver = touched.mock.contexts.at(-1) as NodeDriver;
+      if (rig.server.get('key') === 'value') driver.fail(new CausewayError('STORE', 'the disk is full'));
+    });
+    onTestFinished(() => touched.mockRestore());
+    await expect(client.set('key', 'value')).rejects.toThrow(/closed/i);
+    expect(rig.failures).toEqual([expect.objectContaining({ code: 'STORE' })]);
+  });
+
+  test('a disk that neither takes a batch nor fails is told as degraded', async () => {
+    let aheadMs = 0;
+    const clock = vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => performance.now() + aheadMs);
+    onTestFinished(() => clock.mockRestore());
+    const rig = await ServerRig.start(configOf(0, 1, { dataDir: temporaryFolder() }));
+    await rig.server.ready;
+    const degraded = async (): Promise<readonly string[]> =>
+      ((await (await rig.http('/readyz')).json()) as { degraded: readonly string[] }).degraded;
+    await rig.client().set('key', 'on disk soon');
+    aheadMs = 60_000;
+    await vi.waitUntil(async () => (await degraded()).length === 0, 30_000);
+    const commit = vi.spyOn(LmdbStore.prototype, 'commit').mockImplementation(() => undefined);
+    onTestFinished(() => commit.mockRestore());
+    await rig.client().set('key', 'value');
+    aheadMs = 120_000;
+    expect(await degraded()).toEqual([
+      expect.stringMatching(/^the disk is behind: of the last \d{5} ms not all is on it$/),
+    ]);
+  });
+
   test('a disk that takes no more ends the process with exit code 1 and says what to do', async () => {
     const config = configOf(0, 1, { dataDir: temporaryFolder(), log: { level: 'error', format: 'json' } });
-    const node = await child(config, 'ulimit -f 2048');
+    const node = await startChild(config, 'ulimit -f 2048');
     const client = clientOf(node.ports.resp);
     // not `exit`, which may be told before the last of what it said
     const ended = once(node.process, 'close') as Promise<[number | null]>;

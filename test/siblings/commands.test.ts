@@ -11,6 +11,8 @@ const RULES = `classes:
     conflict: { resolver: newest-by-field }
   - match: ["max:*"]
     conflict: { resolver: max }
+  - match: ["rank:*"]
+    conflict: { region-priority: [eu-west-1, us-east-1] }
   - match: ["mine:*"]
     conflict: { resolver: ./rules/merge.js }
 `;
@@ -78,6 +80,7 @@ describe('V5: three regions that write one key during a cut', () => {
     await writeApart(clients, 'merge:1', ['{"a":1,"b":1}', '{"b":2}', '{"c":3}']);
     await writeApart(clients, 'max:1', ['5', '30', '7']);
     await writeApart(clients, 'mine:1', ['x', 'y', 'z']);
+    await writeApart(clients, 'rank:1', ['one', 'two', 'three']);
     await writeApart(clients, 'plain', ['x', 'y', 'z']);
     await replicated(rigs, clients);
 
@@ -96,6 +99,11 @@ describe('V5: three regions that write one key during a cut', () => {
     expect(await settled(clients, 'mine:1', 3)).toMatchObject({
       rule: 'resolver ./rules/merge.js',
       view: 'ap-southeast-1/a=z eu-west-1/a=y us-east-1/a=x',
+      error: null,
+    });
+    expect(await settled(clients, 'rank:1', 3)).toMatchObject({
+      rule: 'region-priority eu-west-1 us-east-1',
+      view: 'two',
       error: null,
     });
     expect(await settled(clients, 'plain', 1)).toMatchObject({ rule: 'lww', view: 'z' });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ActiveClasses } from '../../src/classes/active-classes.ts';
 import { parseClasses } from '../../src/classes/read-classes.ts';
-import { ResolverFailure, type FailureKind } from '../../src/classes/resolver.ts';
+import { ResolverFailure, type FailureKind, type SiblingView } from '../../src/classes/resolver.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import type { Stamp } from '../../src/clock/stamp.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
@@ -32,6 +32,25 @@ describe('what keys show of several siblings', () => {
     const classes = classesWith(() => 'merged');
     expect(classes.showSiblings('mine:1', siblingsOf('a', 'b'))).toEqual({ text: 'merged', error: null });
     expect(classes.showSiblings('sib:1', siblingsOf('a', 'b'))).toEqual({ text: 'b', error: null });
+    expect(classes.resolutions.failures()).toEqual([]);
+  });
+
+  test('is that of the region that comes first, of one region the latest, of none that is named the latest', () => {
+    const regions = ['', 'us-east-1', 'eu-west-1', 'ap-southeast-1'];
+    const text = 'classes:\n  - match: ["a:*"]\n    conflict: { region-priority: [eu-west-1, us-east-1] }\n';
+    const policy = parseClasses(text, 'f.yaml');
+    const classes = new ActiveClasses({ policy, regionOf: (node) => regions[node / 64] ?? 'elsewhere' });
+    const [us, eu, ap, far] = siblingsOf('us', 'eu', 'ap', 'far') as [
+      SiblingView,
+      SiblingView,
+      SiblingView,
+      SiblingView,
+    ];
+    const shown = (...siblings: SiblingView[]): string => classes.showSiblings('a:1', siblings).text;
+    expect(shown(us, eu, ap)).toBe('eu');
+    expect(shown(us, ap, far)).toBe('us');
+    expect(shown(ap, far)).toBe('far');
+    expect(shown(eu, us, { ...eu, value: 'eu later' })).toBe('eu later');
     expect(classes.resolutions.failures()).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-import type { VirtualNode } from '../support/virtual-cluster.ts';
+import type { GroupStatus } from '../../src/commands/strong-view.ts';
 
 /** By so much a clock that runs wrong may make an age too small: the faults make none slower than that. */
 const CLOCK_RATE_MIN = 0.94;
@@ -15,10 +15,10 @@ export class AgeWatch {
   /** Ages that were looked at. */
   checks = 0;
 
-  look(nodes: readonly VirtualNode[], nowMs: number): string[] {
-    const seen = nodes.flatMap(({ id, core }) => core.strong.groups().map((status) => ({ id, ...status })));
-    for (const { name, commit } of seen) this.#note(name, { atMs: nowMs, index: commit });
-    return seen.flatMap(({ id, name, visible, ageMs }) => {
+  /** What nodes say of their groups, all at one time. */
+  look(seen: readonly { readonly id: string; readonly group: GroupStatus }[], nowMs: number): string[] {
+    for (const { group } of seen) this.#note(group.name, { atMs: nowMs, index: group.commit });
+    return seen.flatMap(({ id, group: { name, visible, ageMs } }) => {
       if (ageMs === null) return [];
       this.checks++;
       const sinceMs = nowMs - ageMs / CLOCK_RATE_MIN;

@@ -67,6 +67,10 @@ function* watched(desk: Desk): Script {
     return;
   }
   noteRead(desk, key, textOf(found), start);
+  if (desk.choice % 16 === 15) {
+    yield 'UNWATCH';
+    return;
+  }
   yield 'MULTI';
   yield `SET ${key} ${valueOf(desk)}`;
   if ((yield 'EXEC') === '[+OK]') noteWrite(desk, key, valueOf(desk), start);

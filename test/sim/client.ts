@@ -1,11 +1,13 @@
 import type { Dot } from '../../src/clock/dot.ts';
 import type { Origin } from '../../src/clock/origin.ts';
+import { VersionVector } from '../../src/clock/version-vector.ts';
 import { streamOf } from './streams.ts';
 import type { VirtualClient } from '../support/virtual-client.ts';
 import { VIRTUAL_START_MS, type VirtualCluster, type VirtualNode } from '../support/virtual-cluster.ts';
 import type { Ledger } from './ledger.ts';
 import type { Losses } from './losses.ts';
 import type { Action } from './scenario.ts';
+import type { SimSource } from './sim-sources.ts';
 import { isError, NS_A_MS, type Desk, type Reply, type Script } from './work.ts';
 import { WORKS } from './works.ts';
 
@@ -15,6 +17,7 @@ export interface ClientWorld {
   readonly cluster: VirtualCluster;
   readonly ledger: Ledger;
   readonly losses: Losses;
+  readonly source: SimSource;
   connect(node: VirtualNode): VirtualClient;
   /** For the trace. */
   readonly saw: (node: VirtualNode, what: string) => void;
@@ -260,6 +263,10 @@ export class SimClient {
       freight: ledger.freight,
       seenCounts: this.#seenCounts,
       notes: ledger.notes,
+      source: this.#world.source,
+      invalidations: ledger.invalidations,
+      vector: () => this.#connection?.server.node.vector() ?? new VersionVector(),
+      lastWrite: () => this.#lastWrite(),
       regionsWithLastWrite: () => this.#regionsWithLastWrite(),
       wrong: (what) => ledger.wrong.push(`at ${Math.round(cluster.timeMs)} ms, ${nameOf()}: ${what}`),
     };
@@ -268,9 +275,8 @@ export class SimClient {
   #regionsWithLastWrite(): number {
     const own = this.#connection?.server.node.member.region;
     const dot = this.#lastWrite();
-    const having = this.#world.cluster.nodes.filter(
-      (node) => !node.isRunning || dot === null || node.vector().contains(dot.origin, dot.seq),
-    );
+    const { cluster, losses } = this.#world;
+    const having = cluster.nodes.filter((node) => !node.isRunning || dot === null || losses.hasApplied(node, dot));
     return new Set(having.map(({ member }) => member.region).filter((region) => region !== own)).size;
   }
 

@@ -1,6 +1,7 @@
 import { dotText, type Dot, type NodeNames } from '../../src/clock/dot.ts';
 import { isGroupOrigin } from '../../src/groups/group-plan.ts';
 import type { Operation } from '../../src/verify/history.ts';
+import type { InvalidationLog } from './invalidation-works.ts';
 import type { Losses } from './losses.ts';
 
 interface Noted {
@@ -17,6 +18,7 @@ export class Ledger {
   readonly once: string[] = [];
   readonly notes: number[] = [];
   readonly freight: { answers: number; readonly refused: Set<number> } = { answers: 0, refused: new Set() };
+  readonly invalidations: InvalidationLog = { writes: [], removals: [], reads: [] };
   readonly errors: Map<string, number> = new Map();
   /** Names of the commands that were sent, in lower case. */
   readonly commands: Set<string> = new Set();

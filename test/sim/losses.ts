@@ -1,4 +1,5 @@
 import { isGroupOrigin } from '../../src/groups/group-plan.ts';
+import type { Dot } from '../../src/clock/dot.ts';
 import { nodeOf, originOf, type Origin } from '../../src/clock/origin.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
 import type { ChangeProgress } from '../../src/commands/membership-view.ts';
@@ -24,7 +25,7 @@ export class Losses {
   readonly #withoutDisk: Set<VirtualNode> = new Set();
   /** Where lives of removed nodes were cut. */
   readonly #cuts: Map<Origin, number> = new Map();
-  /** What the nodes that are down had when they died. */
+  /** What nodes had when they died last. */
   readonly #had: Map<VirtualNode, VersionVector> = new Map();
 
   constructor(cluster: VirtualCluster) {
@@ -37,6 +38,11 @@ export class Losses {
     const vector = node.vector();
     this.#had.set(node, vector);
     this.#note(vector, this.#elsewhere(node, true));
+  }
+
+  /** Whether the node has applied a transaction: in this life, or in the one before, whatever became of its memory and its disk. */
+  hasApplied(node: VirtualNode, { origin, seq }: Dot): boolean {
+    return node.vector().contains(origin, seq) || this.#had.get(node)?.contains(origin, seq) === true;
   }
 
   /** What is on the node's disk will not come back. */

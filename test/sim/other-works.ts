@@ -1,6 +1,6 @@
 import { commandTable } from '../../src/commands/table.ts';
 import { fill } from './loose-works.ts';
-import { pick, type Desk, type Script, type Work } from './work.ts';
+import { isError, pick, rest, type Desk, type Script, type Work } from './work.ts';
 
 /** What the table of commands has beside what the other works send; `@` for a time in seconds. */
 const REQUESTS: readonly string[] = [
@@ -20,6 +20,10 @@ const REQUESTS: readonly string[] = [
   ...['GETEX position:x% PX 500', 'SETEX plan:x% 1 #', 'GETSET position:x% #', 'APPEND position:x% #'],
   ...['HMSET position:h f% #', 'HGETALL position:h', 'HRANDFIELD position:h', 'SMISMEMBER risk:s m0 m1'],
   ...['SRANDMEMBER risk:s', 'SPOP risk:s', 'SMOVE risk:s risk:t m%', 'SDIFFSTORE risk:u risk:s risk:t'],
+  ...['CW.READ any:s% any:n%', 'CW.HTTPPUT any:s% # TYPE text/plain PX 900', 'CW.HTTPGET any:s%', 'CW.HTTPDEL any:s%'],
+  ...['CW.HTTPPUT position:x% #', 'CW.DEL any:s% IFVERSION 0', 'CW.TAG any:s% t%', 'CW.UNTAG any:s% t%'],
+  ...['CW.DEPEND any:u% WRITES ON any:s%', 'CW.UNDEPEND any:u% ON any:s%', 'CW.INVALIDATE TAG t%'],
+  ...['CW.INVALIDATE KEY any:s% any:h%', 'CW.INVALIDATE PATTERN any:u*', 'CW.INVALIDATE LAZY 300 KEY any:s%'],
   ...['RENAME position:x0 position:x1', 'COPY position:x0 position:x2 REPLACE', 'EXPIREAT position:x% @'],
   ...['JSON.MERGE plan:j $ "{\\"b\\":[%]}"', 'JSON.ARRPOP plan:j $.b', 'LCS position:x0 position:x1'],
 ];
@@ -28,8 +32,28 @@ function* other(desk: Desk): Script {
   yield fill(desk, pick(REQUESTS, desk.choice)).replaceAll('@', String(Math.floor(desk.wallMs() / 1_000) + 1));
 }
 
+/** A client that loads, for as long as it takes, what others may ask for, write or invalidate meanwhile. */
+function* load(desk: Desk): Script {
+  const key = `any:l${desk.choice % 3}`;
+  const lease = `CW.LEASE ${key} ${100 + desk.random.below(400)}${desk.random.pick(['', ' REGION', ' REFRESH', ' REGION REFRESH'])}`;
+  let reply = yield lease;
+  if (reply === ':0') {
+    yield `CW.LEASEWAIT ${key} ${1 + desk.random.below(400)}`;
+    reply = yield lease;
+  }
+  const token = reply === null || isError(reply) ? null : (/^"(.+)"$/.exec(reply)?.[1] ?? null);
+  if (token === null)
+    return yield* ['DEL', 'CW.INVALIDATE KEY'].slice(desk.random.below(2)).map((command) => `${command} ${key}`);
+  yield rest(desk.random.below(300));
+  if (desk.random.unit() < 0.2) yield `CW.FILL ${key} ${token}`;
+  else yield `CW.FILL ${key} ${token} w${desk.id} PX ${200 + desk.random.below(2_000)} TAGS t${desk.choice % 2}`;
+}
+
 /** Work for the sake of commands that no other work needs. */
-export const otherWorks: Readonly<Record<string, Work>> = { other: { script: other, weight: 10 } };
+export const otherWorks: Readonly<Record<string, Work>> = {
+  other: { script: other, weight: 10 },
+  load: { script: load, weight: 3 },
+};
 
 const DATA_GROUPS: ReadonlySet<string> = new Set(['string', 'hash', 'set', 'json', 'generic', 'transactions']);
 

@@ -183,4 +183,7 @@ export const RACING_WORK: readonly (readonly string[])[] = [
   ['strong-once', 'strong-add', 'strong-counter'],
   ['strong-note', 'strong-note', 'strong-stale', 'strong-write'],
   ['follow-copy', 'write-both', 'watch-it-go'],
+  ['source-race'],
+  ['source-change', 'source-read'],
+  ['invalidated-write', 'invalidated-write', 'invalidated-end', 'invalidated-read', 'invalidated-both'],
 ];

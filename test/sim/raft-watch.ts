@@ -129,8 +129,8 @@ export class RaftWatch {
   }
 
   /** Looks at who leads. */
-  look(node: VirtualNode): void {
-    for (const status of node.core.strong.groups()) if (status.role === 'leader') this.#lead(node, status);
+  look(node: VirtualNode, groups: readonly GroupStatus[]): void {
+    for (const status of groups) if (status.role === 'leader') this.#lead(node, status);
   }
 
   #lead(node: VirtualNode, { name, term, lastIndex }: GroupStatus): void {

@@ -17,11 +17,10 @@ export class SameView {
   look(nodes: readonly VirtualNode[]): string[] {
     this.#looks++;
     const wrong: string[] = [];
-    const left = new Set(nodes);
-    for (const node of nodes) {
-      if (!left.delete(node)) continue;
-      const vector = node.vector();
-      const equals = [...left].filter((other) => other.vector().equals(vector));
+    const left = new Map(nodes.map((node) => [node, node.vector()]));
+    for (const [node, vector] of left) {
+      left.delete(node);
+      const equals = [...left].filter(([, other]) => other.equals(vector)).map(([other]) => other);
       for (const other of equals) left.delete(other);
       if (equals.length === 0) continue;
       const name = [node, ...equals].map(({ id, life }) => `${id}#${life}`).join(' ');

@@ -43,6 +43,8 @@ const RACING_SEEDS = 0.7;
 const RACES = 0.7;
 const RACES_AT_ONCE = 4;
 const FLUSHES = 0.02;
+/** In so many of the runs values are evicted as soon as they are on disk. */
+const EVICTS = 0.3;
 /** Where clients work at the same time and then rest, so that nodes become equal in between: how long both take, and the working part of it. */
 const WAVES_MS = [0, 0, 600, 1_000] as const;
 const WAVE = 0.2;
@@ -84,6 +86,7 @@ function optionsOf(seed: number): SimOptions {
     chunkBytesMax: random.pick([256, 4 * kib, 64 * kib]),
     slackBytesMax: random.pick([1, 2 * kib, 1_024 * kib]),
     snapshotChunkBytes: random.pick([200, 2 * kib, 64 * kib]),
+    ...(streamOf(seed, 'memory').unit() < EVICTS ? { evicts: true } : {}),
   };
 }
 

@@ -86,6 +86,8 @@ export interface SimOptions {
   /** What a quorum group keeps of its log beyond its stored state: little makes snapshots of the laggards. */
   readonly slackBytesMax: number;
   readonly snapshotChunkBytes: number;
+  /** Whether nodes evict what is on disk, whenever there is some. */
+  readonly evicts?: boolean;
 }
 
 /** A run as plain data: all of it follows from the seed, and what is left of one that was made smaller is still a scenario. */
@@ -94,4 +96,10 @@ export interface Scenario {
   readonly options: SimOptions;
   readonly actions: readonly Action[];
   readonly faults: readonly Fault[];
+}
+
+/** Whether most nodes have a clock within the limit all the time. */
+export function haveMostClocks({ faults }: Scenario, nodes: number): boolean {
+  const ahead = new Set(faults.filter(({ kind }) => kind === 'minute-ahead').map(({ node }) => node % nodes));
+  return ahead.size * 2 < nodes;
 }

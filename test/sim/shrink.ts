@@ -37,6 +37,7 @@ const SIMPLER: readonly Partial<SimOptions>[] = [
   { chunkBytesMax: 64 * 1024 },
   { slackBytesMax: 1024 * 1024 },
   { snapshotChunkBytes: 64 * 1024 },
+  { evicts: false },
 ];
 /** After the last thing that happens. */
 const AFTER_MS = 500;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { originText } from '../../src/clock/dot.ts';
 import { VersionVector } from '../../src/clock/version-vector.ts';
+import type { GroupStatus } from '../../src/commands/strong-view.ts';
 import type { BoundSample } from '../../src/verify/bounds.ts';
 import { DeliveryOracle } from '../properties/delivery/delivery-oracle.ts';
 import { WireTap } from '../properties/delivery/wire-tap.ts';
@@ -12,21 +13,27 @@ import { REGISTERS } from './causal-works.ts';
 import { SimClient } from './client.ts';
 import { seenConflicts } from './seen-conflicts.ts';
 import { Faults } from './faults.ts';
+import { invalidationRun } from './invalidation-works.ts';
 import { judgeAudit } from './judge-audit.ts';
+import { judgeInvalidations } from './judge-invalidations.ts';
 import { judge, judgeGroups, lookAt } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
 import { RaftWatch } from './raft-watch.ts';
-import { CLOCK_FAULTS, type FaultKind, type Scenario } from './scenario.ts';
+import { CLOCK_FAULTS, haveMostClocks, type FaultKind, type Scenario } from './scenario.ts';
 import { SameView } from './same-view.ts';
+import { judgeSources, SimSources } from './sim-sources.ts';
 import { StableWatch } from './stable-watch.ts';
 import { StampWatch } from './stamp-watch.ts';
 import { streamOf } from './streams.ts';
 import { STRONG_COUNTERS, STRONG_LOOSE, STRONG_PASSING, STRONG_REGISTERS } from './strong-works.ts';
 import { clusterOptions } from './topology.ts';
+import { awayFromHome, busyWith, isLedAt } from './unrest.ts';
 import { Weather } from './weather.ts';
 import { NS_A_MS } from './work.ts';
 
+/** What the work `publish` sends. */
+const PUBLISHED = /^p\d+$/;
 const STEP_MS = 5;
 /** Copies are looked at each so many steps. */
 const LOOK_EVERY = 5;
@@ -67,6 +74,7 @@ export class Simulation {
   readonly #faults: Faults;
   readonly #ledger: Ledger = new Ledger();
   readonly #losses: Losses;
+  readonly #sources: SimSources;
   readonly #raft: RaftWatch;
   #clients: readonly SimClient[] = [];
   readonly #servers: Map<VirtualNode, VirtualServer> = new Map();
@@ -90,7 +98,7 @@ export class Simulation {
   readonly #checked: Record<string, number> = {};
   /** That nodes reported and that were looked at. */
   #conflicts = 0;
-  readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0, logsPassed: 0 };
+  readonly #counts = { snapshots: 0, heldBack: 0, restarts: 0, heard: 0, logsPassed: 0, evicted: 0, refilled: 0 };
 
   constructor(scenario: Scenario, options: { readonly isTraced?: boolean } = {}) {
     this.#scenario = scenario;
@@ -108,6 +116,8 @@ export class Simulation {
     for (const node of this.#cluster.nodes)
       node.clockErrorMs = Math.floor(streamOf(seed, 'clock', node.id).unit() * scenario.options.clockSpreadMs);
     this.#losses = new Losses(this.#cluster);
+    this.#sources = new SimSources(seed, this.#cluster, haveMostClocks(scenario, this.#cluster.nodes.length));
+    for (const node of this.#cluster.nodes) this.#sources.attach(node);
     this.#oracle.hasTallies = false;
     this.#oracle.isMember = (node) => this.#losses.hasStayed(node);
     this.#tap.onFrame = (from, to, frame) => {
@@ -138,6 +148,7 @@ export class Simulation {
       cluster: this.#cluster,
       ledger: this.#ledger,
       losses: this.#losses,
+      source: this.#sources.source,
       connect: (node: VirtualNode) => this.#connect(node),
       saw: (node: VirtualNode, what: string) => this.#say(`${node.id}: ${what}`),
     };
@@ -149,6 +160,7 @@ export class Simulation {
     if (server === undefined || server.life !== node.life) {
       server = new VirtualServer(this.#cluster, node);
       this.#servers.set(node, server);
+      this.#sources.serve(server);
     }
     return server.connect();
   }
@@ -183,9 +195,10 @@ export class Simulation {
   #watch(): void {
     this.#cluster.observer = {
       settled: (node) => {
-        this.#oracle.settled(node);
+        const vector = node.vector();
+        this.#oracle.settled(node, vector);
         for (const what of this.#stampWatch.settled()) this.#isWrong(what);
-        for (const what of this.#stableWatch.settled(node)) if (this.#isAllKept) this.#isWrong(what);
+        for (const what of this.#stableWatch.settled(node, vector)) if (this.#isAllKept) this.#isWrong(what);
         if (this.#isTraced) this.#showChange(node);
       },
       committed: (node, batch) => this.#oracle.committed(this.#cluster, node, batch),
@@ -205,10 +218,13 @@ export class Simulation {
         this.#countLife(node);
       },
       diskFailed: (node) => this.#faults.diskFailed(node),
-      restarted: () => {
+      restarted: (node) => {
         this.#counts.restarts++;
+        this.#sources.attach(node);
       },
       heard: (node, message) => {
+        // what clients publish is different each time; that a key was invalidated may be told again
+        if (!PUBLISHED.test(message)) return;
         this.#counts.heard++;
         const name = `${node.id} ${node.life} ${message}`;
         if (this.#heard.has(name)) this.#isWrong(`${node.id} heard ${message} twice`);
@@ -224,7 +240,10 @@ export class Simulation {
 
   /** What a node counts is gone with its life. */
   #countLife(node: VirtualNode): void {
-    if (node.isRunning) this.#counts.snapshots += node.core.telemetry(0).snapshotsReceivedTotal;
+    if (!node.isRunning) return;
+    this.#counts.snapshots += node.core.telemetry(0).snapshotsReceivedTotal;
+    this.#counts.evicted += node.core.memory.evicted;
+    this.#counts.refilled += node.core.memory.refilled;
   }
 
   #isLed(): boolean {
@@ -263,6 +282,8 @@ export class Simulation {
       this.#readAll();
       this.#judge();
       this.#judgeConflicts();
+      this.#judgeSources();
+      this.#judgeInvalidations();
     }
     for (const node of this.#cluster.nodes) this.#countLife(node);
   }
@@ -284,6 +305,25 @@ export class Simulation {
     }
   }
 
+  #judgeSources(): void {
+    const { withFlush } = this.#scenario.options;
+    // FLUSHALL drops what waits
+    if (withFlush) return;
+    const isSkewed = this.#scenario.faults.some(({ kind }) => CLOCK_FAULTS.has(kind));
+    const order = { ofWrites: this.#isAllKept && !isSkewed, ofFills: this.#sources.source.hasClocks };
+    for (const what of judgeSources(this.#sources.run(this.#losses), order)) this.#isWrong(what);
+  }
+
+  #judgeInvalidations(): void {
+    // FLUSHALL drops links
+    if (this.#scenario.options.withFlush) return;
+    const log = this.#ledger.invalidations;
+    const run = invalidationRun(log, this.#cluster, this.#losses, this.#oracle, this.#stampWatch);
+    const { wrong, counts } = judgeInvalidations(run);
+    for (const what of wrong) this.#isWrong(what);
+    Object.assign(this.#checked, counts);
+  }
+
   #judgeConflicts(): void {
     for (const node of this.#cluster.nodes) {
       const { checked, wrong } = seenConflicts(node, this.#oracle);
@@ -300,27 +340,28 @@ export class Simulation {
     this.#cluster.run(STEP_MS);
     for (const server of this.#servers.values())
       if (server.life === server.node.life && server.node.isRunning && !server.node.isPaused) server.turn();
+    this.#sources.step();
     for (const client of this.#clients) client.step();
     this.#faults.step();
     if (steps % LOOK_EVERY === 0) this.#lookAround();
   }
 
   #lookAround(): void {
-    for (const node of this.#cluster.running()) this.#look(node);
     const awake = this.#cluster.running().filter(({ isPaused }) => !isPaused);
-    for (const what of this.#ageWatch.look(awake, this.#cluster.timeMs)) this.#isWrong(what);
+    const copies = awake.flatMap((node) => this.#look(node).map((group) => ({ id: node.id, group })));
+    for (const what of this.#ageWatch.look(copies, this.#cluster.timeMs)) this.#isWrong(what);
     // what a removed node has beyond the cut counts as had by all, and shows nowhere else (SPEC D7)
     const members = this.#cluster.running().filter((node) => this.#losses.hasStayed(node));
     for (const what of this.#sameView.look(members)) this.#isWrong(what);
   }
 
-  #look(node: VirtualNode): void {
-    if (node.isPaused) return;
+  /** Gives what it says of its groups, which takes some time to be put together. */
+  #look(node: VirtualNode): readonly GroupStatus[] {
+    const { groups, holdBackTransactions, holdBackBytes, logBytes } = node.core.telemetry(0);
     const hasAllCauses = this.#losses.count === 0 && !this.#scenario.options.withFlush;
     for (const what of lookAt(node, hasAllCauses)) this.#isWrong(what);
-    this.#raft.look(node);
+    this.#raft.look(node, groups);
     this.#lookAtClock(node);
-    const { holdBackTransactions, holdBackBytes, logBytes } = node.core.telemetry(0);
     if (holdBackTransactions > 0) this.#counts.heldBack++;
     const { chunkBytesMax, holdBackBytesMax, logBytesMax } = this.#scenario.options;
     const origins = this.#cluster.nodes.length * 2;
@@ -329,6 +370,7 @@ export class Simulation {
     const heldMax = holdBackBytesMax + passing + SLACK_BYTES;
     this.#measure(node, 'held bytes', holdBackBytes, heldMax);
     this.#measure(node, 'log bytes', logBytes, (logBytesMax + SLACK_BYTES) * origins);
+    return groups;
   }
 
   /** Of a node whose own clock nothing is wrong with: nobody drags it along further than the limit (SPEC D3). */
@@ -375,16 +417,7 @@ export class Simulation {
     if (!this.#faults.areMembersWhole) return 'a change of the members goes on';
     const down = nodes.find((node) => !node.isRunning);
     if (down !== undefined) return `${down.id} is down`;
-    const busy = nodes.flatMap((node) => {
-      const { holdBackBytes, logBytes, tombstones, recentChanges } = node.core.telemetry(0);
-      const vectorSize = node.vector().size;
-      const reasons = node.core.unreadyReasons(0);
-      const isDrained = holdBackBytes === 0 && logBytes === 0 && tombstones === 0 && vectorSize <= nodes.length * 2 + 2;
-      if (isDrained && reasons.length === 0 && isLedAt(node)) return [];
-      return [
-        `${node.id} ${JSON.stringify({ holdBackBytes, logBytes, tombstones, recentChanges, vectorSize, reasons, groups: node.core.strong.groups().map((group) => ({ ...group, members: undefined })) })}`,
-      ];
-    });
+    const busy = nodes.flatMap((node) => busyWith(node, nodes.length));
     if (busy.length > 0) return busy.join('\n');
     for (const { name } of nodes[0]?.core.strong.groups() ?? []) {
       const all = nodes.flatMap((node) => node.core.strong.groups().filter((group) => group.name === name));
@@ -395,7 +428,7 @@ export class Simulation {
     const away = this.#faults.hasLostDisks ? undefined : nodes.flatMap(awayFromHome)[0];
     if (away !== undefined) return away;
     if (nodes.some((node) => node.quorumInFlight.length > 0 || node.batchInFlight !== null)) return 'disks are busy';
-    return this.#cluster.areEqual() ? '' : 'not all are equal';
+    return this.#cluster.areEqual() ? this.#sources.unrest() : 'not all are equal';
   }
 
   /** The last word of each key, at each node, is part of the history. */
@@ -439,6 +472,7 @@ export class Simulation {
         ...{ requests, actions, moves, retries, newSessions, operations },
         ...{ entries, commits, elections, groupSnapshots: snapshots, truncations },
         ...this.#counts,
+        ...this.#sources.source.counts,
         ...this.#tap.counts,
         turnsChecked: this.#oracle.checks,
         equals: this.#sameView.checks,
@@ -453,12 +487,3 @@ export class Simulation {
     };
   }
 }
-
-const isLedAt = (node: VirtualNode): boolean => node.core.strong.groups().every(({ leader }) => leader !== null);
-
-/** Where a group is not led from its home, as it is to be once all is well. */
-const awayFromHome = (node: VirtualNode): string[] =>
-  node.core.strong
-    .groups()
-    .filter(({ home, leader }) => home !== null && leader?.startsWith(`${home}/`) !== true)
-    .map(({ name, leader }) => `${node.id} sees ${name} led by ${leader}`);

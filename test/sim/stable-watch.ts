@@ -26,8 +26,7 @@ export class StableWatch {
   }
 
   /** A turn of a node ended. */
-  settled(node: VirtualNode): string[] {
-    const vector = node.vector();
+  settled(node: VirtualNode, vector: VersionVector): string[] {
     const before = this.#known.get(node);
     const known = before?.life === node.life ? before : undefined;
     const wrong = known === undefined ? [] : this.#comings(node, known, vector);

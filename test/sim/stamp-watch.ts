@@ -1,6 +1,6 @@
 import { ColumnsReader } from '../../src/causal/columns-reader.ts';
 import type { TransactionsFrame } from '../../src/causal/peer-frames.ts';
-import { dotText, type NodeNames } from '../../src/clock/dot.ts';
+import { dotText, type Dot, type NodeNames } from '../../src/clock/dot.ts';
 import type { Origin } from '../../src/clock/origin.ts';
 import { Update } from '../../src/crdt/update.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
@@ -42,6 +42,11 @@ export class StampWatch {
   /** A turn ended: what was seen by the maker of what went on its way in it is known now. */
   settled(): string[] {
     return this.#new.splice(0).flatMap(([origin, seq, stamp]) => this.#below(origin, seq, stamp));
+  }
+
+  /** 0 for one that was never on its way. */
+  stampOf({ origin, seq }: Dot): number {
+    return this.#stamps.get(origin)?.[seq] ?? 0;
   }
 
   #stampsOf(origin: Origin): number[] {

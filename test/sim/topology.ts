@@ -7,6 +7,7 @@ import { regionDelayMs } from '../support/strong-regions.ts';
 import type { VirtualOptions } from '../support/virtual-cluster.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 import type { Scenario } from './scenario.ts';
+import { SOURCE_CLASSES } from './sim-sources.ts';
 import { streamOf } from './streams.ts';
 
 const REGIONS = [EAST, WEST, ASIA, 'sa-east-1', 'af-south-1'];
@@ -31,7 +32,7 @@ classes:
   - { match: ['sib:*'], conflict: siblings }
   - { match: ['max:*'], conflict: { resolver: max } }
   - { match: ['short:*'], ttl: 700ms }
-`;
+${SOURCE_CLASSES}`;
 
 /** The cluster of a scenario but for its network: real distances, small limits, all classes. */
 export function clusterOptions({ seed, options }: Scenario): VirtualOptions {
@@ -58,8 +59,10 @@ export function clusterOptions({ seed, options }: Scenario): VirtualOptions {
       storedPerTurn: 20,
       sentPerTurnBytes: 4_000,
       joinedBytesMax: 1_000,
+      logPieceBytes: 2_000,
       askedBytesMax: 2_000,
     },
+    evicts: options.evicts === true,
     strong: {
       plans: [
         planGroup(EAST, 1, options.survive, nodes, regionDelayMs),

@@ -1,5 +1,9 @@
 import type { SeededRandom } from '../support/seeded-random.ts';
+import type { Dot } from '../../src/clock/dot.ts';
 import type { Operation } from '../../src/verify/history.ts';
+import type { VersionVector } from '../../src/clock/version-vector.ts';
+import type { InvalidationLog } from './invalidation-works.ts';
+import type { SimSource } from './sim-sources.ts';
 
 export const NS_A_MS = 1_000_000;
 
@@ -38,6 +42,13 @@ export interface Desk {
   readonly seenCounts: Map<string, number>;
   /** Numbers of notes written so far. */
   readonly notes: number[];
+  /** What all nodes load from and store in. */
+  readonly source: SimSource;
+  readonly invalidations: InvalidationLog;
+  /** What the connection's node has by now. */
+  vector(): VersionVector;
+  /** The transaction that the connection made last. */
+  lastWrite(): Dot | null;
   wrong(what: string): void;
   /** Other regions that may have what the connection wrote last: of each a node has it, or nobody can say. */
   regionsWithLastWrite(): number;

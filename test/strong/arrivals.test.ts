@@ -16,6 +16,7 @@ import { GroupState } from '../../src/groups/group-state.ts';
 import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
+import { stagedFor } from '../support/staged.ts';
 
 const ORIGIN = groupOrigin(1, 'region');
 const COMMANDS = new CommandIndex(commandTable);
@@ -105,7 +106,9 @@ describe('a state that takes the place of what a keyspace has of it', () => {
           let shown = log.state.applied;
           const source = log.state.keyspace;
           const entries = Array.from({ length: source.slotCount }, (_, slot) => source.stateAt(slot));
-          atOnce.mergeSnapshot(new Map(entries.filter((entry) => entry !== null)), null, sides);
+          const whole = new Map(entries.filter((entry) => entry !== null));
+          atOnce.mergeSnapshot(stagedFor(atOnce, whole), null, sides);
+          atOnce.pending.settleAll();
           later.mergeLater(ORIGIN, source, sides);
           for (const { does, text } of steps) {
             if (does === 'apply') log.apply(text);
@@ -114,11 +117,11 @@ describe('a state that takes the place of what a keyspace has of it', () => {
               shown++;
             }
             if (does === 'look') expect(shownOf(later, text)).toBe(shownOf(atOnce, text));
-            if (does === 'advance') later.arrivals.advance(Number(text));
+            if (does === 'advance') later.pending.advance(Number(text));
             if (does === 'all') expect(later.digest(0)).toBe(atOnce.digest(0));
           }
-          expect(later.arrivals.before.get(ORIGIN) ?? early.length).toBe(early.length);
-          while (later.arrivals.isOpen) later.arrivals.advance(2);
+          expect(later.pending.before.get(ORIGIN) ?? early.length).toBe(early.length);
+          while (later.pending.isOpen) later.pending.advance(2);
           for (const name of KEYS) expect(shownOf(later, name)).toBe(shownOf(atOnce, name));
           expect([later.count, later.digest(0)]).toEqual([atOnce.count, atOnce.digest(0)]);
           const stored = [atOnce, later].map((keyspace) => new Map(keyspace.takeDirty().entries));

@@ -10,6 +10,7 @@ import type { ConflictHost, ConflictRecord } from '../../src/keyspace/conflict-l
 import type { DirtyCut } from '../../src/keyspace/dirty-keys.ts';
 import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import type { SnapshotEntry } from '../../src/keyspace/snapshot-cursor.ts';
+import { KeyVersions } from '../../src/keyspace/versions.ts';
 import { MapKeyspace } from './map-keyspace/map-keyspace.ts';
 
 /** Which keys are of which kind, by their names. */
@@ -24,6 +25,8 @@ interface Picture {
   readonly states: [key: string, state: EntryState][];
   readonly shown: string[];
   readonly scanned: string[];
+  /** By each first byte, in the order in which they are visited. */
+  readonly ordered: string[];
   readonly figures: Record<string, unknown>;
 }
 
@@ -77,6 +80,8 @@ export class MirroredKeyspace extends SlabKeyspace {
 
   override expireDue(nowMs: number, budget: number, onExpired: (key: ByteRange) => void): void {
     const [mine, theirs]: [string[], string[]] = [[], []];
+    // what forgets waits for changes of all keys, and the twin knows none
+    this.pending.settleAll();
     super.expireDue(nowMs, budget, (key) => {
       mine.push(key.toLatin1());
       onExpired(key);
@@ -87,18 +92,20 @@ export class MirroredKeyspace extends SlabKeyspace {
   }
 
   override purgeExpired(membersClockMs: number, budget: number): void {
+    this.pending.settleAll();
     super.purgeExpired(membersClockMs, budget);
     this.twin.purgeExpired(membersClockMs, budget);
   }
 
   override forgetStable(vector: VersionVector, stable: VersionVector, budget: number): void {
+    this.pending.settleAll();
     super.forgetStable(vector, stable, budget);
     this.twin.forgetStable(vector, stable, budget);
   }
 
-  override mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
-    super.mergeSnapshot(entries, flush, sides);
-    this.twin.mergeSnapshot(entries, flush, sides);
+  override mergeSnapshot(staged: SlabKeyspace, flush: FlushMark | null, sides: MergeSides): void {
+    super.mergeSnapshot(staged, flush, sides);
+    this.twin.mergeSnapshot(new Map(statesOf(staged)), flush, sides);
     this.#expectSameTold();
   }
 
@@ -112,12 +119,16 @@ export class MirroredKeyspace extends SlabKeyspace {
     this.twin.restoreFlush(flush);
   }
 
-  /** The twin is asked at once. What it noted as well, it may have noted where nothing changed. */
+  /** The twin is asked at once. What it noted as well, it may have noted where nothing changed; so may we, of a key in a slot that another one had. */
   override cutDirty(): DirtyCut {
     const mine = super.cutDirty();
     const theirs = this.twin.takeDirty();
-    expect(mine.clear, 'clear').toBe(theirs.clear);
-    const inTwin = new Map(theirs.entries);
+    const inTwin = new Map<string, EntryState | null>();
+    for (let slot = 0; slot < this.twin.slotCount; slot++) {
+      const held = this.twin.stateAt(slot);
+      if (held !== null) inTwin.set(...held);
+    }
+    for (const [key, state] of theirs.entries) inTwin.set(key, state);
     const found = new Map<string, EntryState | null>();
     return {
       clear: mine.clear,
@@ -131,7 +142,10 @@ export class MirroredKeyspace extends SlabKeyspace {
           if (found.has(key)) expect(found.get(key)).toBeNull();
           found.set(key, state);
         }
-        if (mine.isRead) for (const [key, state] of found) expect([key, inTwin.get(key)]).toEqual([key, state]);
+        if (mine.isRead) for (const [key, state] of found) expect([key, inTwin.get(key) ?? null]).toEqual([key, state]);
+        // what the store is to drop with all else comes to it anew
+        if (mine.isRead && mine.clear)
+          for (const [key, state] of inTwin) if (state !== null) expect([key, found.get(key)]).toEqual([key, state]);
         return part;
       },
     };
@@ -143,8 +157,21 @@ export class MirroredKeyspace extends SlabKeyspace {
     this.#told.theirs.length = 0;
   }
 
+  /** What a change of all keys that is on its way makes of a key shows as if all of it were made; says whether one is. */
+  comparePending(key: string, nowMs: number): boolean {
+    if (!this.pending.isOpen) return false;
+    const range = latin1Range(key);
+    const [mine, theirs] = [super.find(range, 0, nowMs), this.twin.find(range, 0, nowMs)];
+    expect(mine >= 0, 'shown').toBe(theirs >= 0);
+    if (mine >= 0) expect(this.stateAt(mine)).toEqual(this.twin.stateAt(theirs));
+    if (this.pending.isCounted) expect(this.count, 'count').toBe(this.twin.count);
+    this.pending.advance(0.5);
+    return true;
+  }
+
   /** All that both hold, as it shows at a time. What waits to be forgotten is not compared: here it is slots, there names. */
   compare(nowMs: number): void {
+    this.pending.settleAll();
     expect(pictureOf(this, nowMs)).toEqual(pictureOf(this.twin, nowMs));
     const records = (of: MapKeyspace | SlabKeyspace): ConflictRecord[] => of.conflicts.latest(1_000, () => true);
     expect(records(this)).toEqual(records(this.twin));
@@ -164,12 +191,30 @@ export class MirroredKeyspace extends SlabKeyspace {
   }
 }
 
-function pictureOf(keyspace: MapKeyspace | SlabKeyspace, nowMs: number): Picture {
+/** The plain one knows of no string without opening it that it is one write. */
+function versionsOf(keyspace: MapKeyspace | SlabKeyspace): KeyVersions {
+  if (keyspace instanceof SlabKeyspace) return keyspace.versions;
+  return new KeyVersions({
+    flushMark: keyspace.flushMark,
+    kinds: { isPinned: (key) => keyspace.isPinned(key.toLatin1()) },
+    slotOf: (key) => keyspace.find(key, 0, -Infinity),
+    registerAt: () => null,
+    entryAt: (slot) => keyspace.entryAt(slot),
+    siblingsAt: (slot) => keyspace.siblingsAt(slot),
+  });
+}
+
+function statesOf(keyspace: MapKeyspace | SlabKeyspace): SnapshotEntry[] {
   const held: SnapshotEntry[] = [];
   for (let slot = 0; slot < keyspace.slotCount; slot++) {
     const entry = keyspace.stateAt(slot);
     if (entry !== null) held.push(entry);
   }
+  return held;
+}
+
+function pictureOf(keyspace: MapKeyspace | SlabKeyspace, nowMs: number): Picture {
+  const held = statesOf(keyspace);
   const shown: string[] = [];
   for (const [key] of held) {
     const slot = keyspace.find(latin1Range(key), 0, nowMs);
@@ -178,7 +223,8 @@ function pictureOf(keyspace: MapKeyspace | SlabKeyspace, nowMs: number): Picture
       keyspace.typeOf(slot) === 1 ? keyspace.siblingsAt(slot) : { siblings: [], shown: null };
     const text = latin1Range('');
     if (view !== null) keyspace.stringInto(slot, text);
-    shown.push(JSON.stringify([key, keyspace.typeOf(slot), keyspace.expiryOf(slot), siblings, view, text.toLatin1()]));
+    const [type, expiryMs, version] = [keyspace.typeOf(slot), keyspace.expiryOf(slot), versionsOf(keyspace).at(slot)];
+    shown.push(JSON.stringify([key, type, expiryMs, version, siblings, view, text.toLatin1()]));
   }
   const scanned: string[] = [];
   const name = latin1Range('');
@@ -189,12 +235,25 @@ function pictureOf(keyspace: MapKeyspace | SlabKeyspace, nowMs: number): Picture
       scanned.push(name.toLatin1());
     });
   } while (cursor !== 0);
+  const ordered: string[] = [];
+  // asked again after each update: where the order is filled step by step, it has to be whole by now
+  const order = keyspace.ordered();
+  for (const prefix of new Set(['', ...scanned.map((key) => key.slice(0, 1)).sort()])) {
+    for (let after: string | null = null, first = true; first || after !== null; first = false) {
+      after =
+        order?.visit(prefix, after, 2, nowMs, (slot) => {
+          keyspace.keyInto(slot, name);
+          ordered.push(name.toLatin1());
+        }) ?? null;
+    }
+  }
   return {
     states: held
       .map(([key, state]): [string, EntryState] => [key, state])
       .sort(([left], [right]) => (left < right ? -1 : 1)),
     shown: shown.sort(),
     scanned: scanned.sort(),
+    ordered,
     figures: {
       count: keyspace.count,
       expiring: keyspace.expiringCount,

@@ -180,6 +180,7 @@ export class ScriptedNode {
       rules: '',
       applied: hello.applied ?? [],
       beganAtEpoch: hello.beganAtEpoch ?? 0,
+      takesMessages: false,
     };
   }
 
@@ -259,7 +260,7 @@ export class ScriptedNode {
       [...this.peers].find(([, peer]) => peer.bulk === link || peer.control === link)?.[0];
     for (const { link, frame } of sends) {
       const to = nameOf(link);
-      if (to !== undefined) this.sent.push({ to, frame: peerCodec.decodeFrame(frame) });
+      if (to !== undefined) this.sent.push({ to, frame: peerCodec.decodeFrame(frame.slice()) });
     }
     for (const { link, reason } of closes) {
       this.closed.push(reason);

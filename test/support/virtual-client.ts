@@ -54,7 +54,13 @@ export class VirtualServer {
 
   /** What the end of a turn does for those who wait. */
   turn(): void {
+    if (this.state.leases.isDue) {
+      this.state.leases.flush();
+      this.node.settle();
+    }
     this.state.waiting.progress();
+    this.state.tracking.flush();
+    if (this.state.feed.isDue) this.state.feed.flush();
     for (const session of [...this.state.clients.blocked]) {
       if ((session.blocked?.deadlineMs ?? Infinity) <= this.node.now().monotonicMs) this.state.waiting.expire(session);
     }
@@ -67,6 +73,10 @@ export class VirtualClient {
   readonly session: Session;
   #reply = new OneReply(3);
   #words: readonly string[] = [];
+  #push = new OneReply(3);
+  readonly #pushes: string[] = [];
+  /** What the client has not taken, as its node sees it. */
+  untakenBytes = 0;
   #isAnswered = true;
   #isDeferred = false;
   /** Called when what waited is answered; what comes next is not to be asked in the same turn. */
@@ -75,6 +85,7 @@ export class VirtualClient {
   constructor(server: VirtualServer) {
     this.server = server;
     const replyOf = (): OneReply => this.#reply;
+    const untakenBytes = (): number => this.untakenBytes;
     const connection: ClientConnection = {
       address: '127.0.0.1:1',
       localAddress: '127.0.0.1:2',
@@ -82,15 +93,17 @@ export class VirtualClient {
       get reply() {
         return replyOf();
       },
-      beginPush: never,
-      endPush: never,
+      beginPush: () => (this.#push = new OneReply(3)),
+      endPush: () => this.#pushes.push(replyText(this.#push.take())),
       setRespVersion: () => undefined,
       resume: () => this.#resume(),
       closeAfterReply: never,
       close: never,
       queryBytes: 0,
       queryFreeBytes: 0,
-      outputBytes: 0,
+      get outputBytes() {
+        return untakenBytes();
+      },
     };
     this.session = server.state.clients.open(connection, server.node.now().wallMs);
   }
@@ -154,6 +167,11 @@ export class VirtualClient {
       this.server.turn();
     }
     return replyText(this.#reply.take());
+  }
+
+  /** What was pushed since the last call. */
+  takePushes(): string[] {
+    return this.#pushes.splice(0);
   }
 
   /** The token of this connection. */

@@ -49,6 +49,8 @@ export interface VirtualOptions {
   readonly limits?: Partial<ReplicationLimits>;
   readonly classes?: ActiveClasses;
   readonly strong?: VirtualStrong;
+  /** See `VirtualWorld`. */
+  readonly evicts?: boolean;
   /** One-way delay in milliseconds, asked for each message, and for the dialling of a connection without its kind. */
   readonly delayMs?: (from: Member, to: Member, kind?: 'bulk' | 'control') => number;
   /** Whether a message is lost, and with it the connection that would have carried it; asked for each message. */
@@ -69,6 +71,7 @@ export class VirtualCluster implements VirtualWorld {
   readonly limits: ReplicationLimits;
   readonly classes: ActiveClasses | null;
   readonly strong: VirtualStrong | null;
+  readonly evicts: boolean;
   readonly nodes: VirtualNode[] = [];
   observer: VirtualObserver;
   delayMs: NonNullable<VirtualOptions['delayMs']>;
@@ -99,6 +102,7 @@ export class VirtualCluster implements VirtualWorld {
     );
     this.classes = options.classes ?? null;
     this.strong = options.strong ?? null;
+    this.evicts = options.evicts ?? false;
     this.limits = { ...REPLICATION_LIMITS, ...options.limits };
     this.delayMs = options.delayMs ?? (() => 10);
     this.bytesPerMs = options.bytesPerMs ?? Infinity;
@@ -177,7 +181,7 @@ export class VirtualCluster implements VirtualWorld {
       if (node.life !== life || !node.isRunning) return;
       if (node.diskFault !== null) return this.#failDisk(node, node.diskFault);
       this.#commitQuorum(node, batch);
-      node.core.quorumCommitted(batch, node.now());
+      if (!node.core.quorumCommitted(batch, node.now())) return;
       if (node.isPaused) node.waiting.push(() => node.settle());
       else node.settle();
     });

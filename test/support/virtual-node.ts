@@ -23,6 +23,9 @@ import { peerCodec } from '../../src/wire/peer-codec.ts';
 
 const COMMANDS = new CommandIndex(commandTable);
 
+/** A limit that is not reached, and so near that values are evicted. */
+const JUST_OVER = 1.05;
+
 /** Unix milliseconds at which every virtual run begins. */
 export const VIRTUAL_START_MS = 1_800_000_000_000;
 
@@ -59,6 +62,8 @@ export interface VirtualWorld {
   readonly classes: ActiveClasses | null;
   /** The quorum groups of every node; null for none. */
   readonly strong: VirtualStrong | null;
+  /** Whether nodes evict what is on disk, whenever there is some. */
+  readonly evicts: boolean;
   carry(from: VirtualNode, link: number, frame: Uint8Array): void;
   disconnect(connection: Connection): void;
   /** Stores a quorum batch: calls back when it is on disk, unless the node has died since. */
@@ -133,6 +138,14 @@ export class Disk {
       entries: [...this.entries].map(([key, state]) => [new Uint8Array(Buffer.from(key, 'latin1')), state] as const),
       ...(this.aside === null ? {} : { aside: this.aside }),
     };
+  }
+
+  /** What is kept under a key, null for nothing. Throws as `image`. */
+  read(key: string): Uint8Array | null {
+    const state = this.entries.get(key);
+    if (state === undefined) return null;
+    if (sumOf(state) !== this.#sums.get(key)) throw new CausewayError('STORE', `the entry ${key} is damaged`);
+    return state;
   }
 
   /** A copy as a backup would be. */
@@ -216,6 +229,7 @@ export class VirtualNode {
         this.disk.stampBound = bound;
       },
       hasStore: true,
+      readStored: (key) => this.disk.read(Buffer.from(key).toString('latin1')),
     });
     core.listen({
       keyChanged: () => {},
@@ -332,17 +346,27 @@ export class VirtualNode {
   /** Ends a turn: what the node wants sent goes on its way. */
   settle(): void {
     if (!this.isRunning) return;
+    const { memory } = this.core;
+    if (this.world.evicts) memory.limit.bytes = Math.ceil(memory.usedBytes * JUST_OVER);
     this.core.flush(this.now());
+    // what is read between two turns finds room
+    if (this.world.evicts) memory.limit.bytes = Number.MAX_SAFE_INTEGER;
     for (let batch = this.core.takeQuorumBatch(); batch !== null; batch = this.core.takeQuorumBatch())
       this.world.storeQuorum(this, batch);
+    this.#handOut();
+    if (this.core.settle(this.now())) this.#handOut();
+    this.world.settled(this);
+    if (this.core.isBehind) this.#settleSoon();
+  }
+
+  #handOut(): void {
     const { sends, closes } = this.core.takeOutputs();
-    for (const { link, frame } of sends) this.world.carry(this, link, frame);
+    // its memory is used again while the copy is on its way
+    for (const { link, frame } of sends) this.world.carry(this, link, frame.slice());
     for (const { link } of closes) {
       const connection = this.links.get(link);
       if (connection !== undefined) this.world.disconnect(connection);
     }
-    this.world.settled(this);
-    if (this.core.isBehind) this.#settleSoon();
   }
 
   /** As the driver: what is left for another turn goes on after what else is due now. */

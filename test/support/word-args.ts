@@ -3,6 +3,7 @@ import type { Args } from '../../src/commands/context.ts';
 
 /** The words of a request, one char a byte, as a connection hands them to a command: in a buffer that is used again. */
 export class WordArgs implements Args {
+  readonly keyHash = 0;
   readonly #ranges: readonly ByteRange[];
 
   constructor(words: readonly string[]) {

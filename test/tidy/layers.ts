@@ -31,6 +31,13 @@ export const LAYERS: readonly Layer[] = [
   { path: 'causal', pure: true, packages: [] },
   { path: 'classes', pure: true, packages: ['zod', 'yaml'] },
   { path: 'commands', pure: true, packages: [] },
+  // What of the keyspace a store beside the node is told, and when.
+  {
+    path: 'mirror',
+    pure: true,
+    packages: [],
+    imports: ['base', 'errors.ts', 'ports.ts', 'clock', 'crdt', 'keyspace', 'classes'],
+  },
   // Quorum groups: Raft with a state machine that runs the commands.
   { path: 'groups', pure: true, packages: ['@noble/hashes'] },
   { path: 'node', pure: true, packages: [] },
@@ -45,7 +52,9 @@ export const LAYERS: readonly Layer[] = [
     pure: false,
     packages: [
       '@jitl/quickjs-wasmfile-release-sync',
+      'cockatiel',
       'fastify',
+      'ioredis',
       'lmdb',
       'pino',
       'prom-client',
@@ -55,7 +64,15 @@ export const LAYERS: readonly Layer[] = [
     onePackageAFile: true,
   },
   { path: 'server', pure: false, packages: ['yaml', 'zod'] },
-  { path: 'client', pure: false, packages: [] },
+  { path: 'client', pure: false, packages: ['lru-cache', 'msgpackr'] },
+  // What makes other libraries keep their things here: they know a client by its shape, and the library by its types.
+  {
+    path: 'integrations',
+    pure: false,
+    packages: ['fastify', 'keyv', 'msgpackr', 'undici'],
+    imports: ['base', 'errors.ts'],
+    onePackageAFile: true,
+  },
   { path: 'wan', pure: false, packages: ['yaml', 'zod'] },
   { path: 'cli', pure: false, packages: ['commander', 'yaml', 'zod'] },
   { path: 'index.ts', pure: false, packages: [] },

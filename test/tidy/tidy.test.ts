@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const NOT_OURS = new Set(['.git', 'node_modules', 'dist', 'coverage', 'test-results', '.vscode', '.idea']);
 const TEXT =
   /\.(ts|js|json|ya?ml|md|txt|sh|csv|npmrc)$|(^|\/)(Dockerfile|LICENSE|run|tools|docker-engine|\.\w+ignore|\.npmrc|\.oxlintrc\.json)$/;
-const SOURCE_FOLDERS = ['src', 'test', 'bench', 'bin', 'scripts'];
+const SOURCE_FOLDERS = ['src', 'test', 'bench', 'bin', 'examples', 'scripts'];
 
 function filesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {

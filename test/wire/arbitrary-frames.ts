@@ -82,6 +82,7 @@ export const frame = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<PeerFrame> 
       rules: fc.constantFrom('', 'others'),
       applied: vector,
       beganAtEpoch: fc.nat(5),
+      takesMessages: fc.boolean(),
     }),
     fc.record({ type: fc.constant('want' as const), nodes: fc.array(number, { maxLength: 4 }), after: vector }),
     fc.record({ type: fc.constant('fetch' as const), origin: fc.oneof(origin, floor), after: number, upTo: seq }),
@@ -93,6 +94,7 @@ export const frame = (bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<PeerFrame> 
       echoHeldMs: time,
       receivedBytes: number,
     }),
+    fc.record({ type: fc.constant('message' as const), channel: text, bytes: fc.uint8Array({ maxLength: 8 }) }),
     fc.constant({ type: 'truncated' as const }),
     fc.constant({ type: 'snapshot-request' as const }),
     fc

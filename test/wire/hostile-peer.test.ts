@@ -72,6 +72,7 @@ class Victim {
         rules: '',
         applied: [],
         beganAtEpoch: 0,
+        takesMessages: false,
       });
     }
     this.node.takeOutputs();

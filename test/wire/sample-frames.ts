@@ -96,6 +96,7 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
       [B, 42],
     ],
     beganAtEpoch: 0,
+    takesMessages: false,
   },
   want: {
     type: 'want',
@@ -153,6 +154,7 @@ export const sampleFrames: Readonly<Record<PeerFrame['type'], PeerFrame>> = {
   },
   'snapshot-entries': { type: 'snapshot-entries', entries: [['ke\xff', sampleState]] },
   'snapshot-end': { type: 'snapshot-end', count: 1 },
+  message: { type: 'message', channel: '\0cw:compare:shows', bytes: new Uint8Array([1, 2, 3]) },
   strong: { type: 'strong', bytes: new Uint8Array([1, 2, 3]) },
   membership: {
     type: 'membership',

@@ -7,6 +7,7 @@ import { SlabKeyspace } from '../../src/keyspace/slab-keyspace.ts';
 import { checkEntryState } from '../../src/wire/entry-state.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { stampAt, START_MS } from '../properties/values/virtual-replica.ts';
+import { stagedFor } from '../support/staged.ts';
 
 const A = originOf(nodeNumber(64), 1);
 const B = originOf(nodeNumber(128), 1);
@@ -97,7 +98,7 @@ describe('a key whose class changed between two starts', () => {
         ]),
       };
       const state: EntryState = checkEntryState(entry([X, Y], null));
-      keyspace.mergeSnapshot(new Map([['k', state]]), null, sides);
+      keyspace.mergeSnapshot(stagedFor(keyspace, new Map([['k', state]])), null, sides);
       expect(shown(keyspace)).toEqual([end, Infinity]);
     }
   });

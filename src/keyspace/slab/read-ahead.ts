@@ -3,6 +3,8 @@ import { READ_AHEAD_MAX } from '../keyspace.ts';
 import type { SlabMemory } from './slab-memory.ts';
 import type { SlotRecords } from './slot-records.ts';
 
+const LINE_BYTES = 64;
+
 /**
  * Asks the memory for what look-ups of several keys will read, one step of all of them after the other. A look-up asks for each of its three places only when it
  * has the one before, and memory answers several questions in the time of one.
@@ -32,7 +34,12 @@ export class ReadAhead {
     let sum = this.sum;
     for (let at = 0; at < count; at++) {
       const address = found[at] as number;
-      if (address >= 0) sum += this.#memory.buffer(address)[this.#memory.offset(address)] as number;
+      if (address < 0) continue;
+      const memory = this.#memory.buffer(address);
+      const offset = this.#memory.offset(address);
+      // the value goes on in the next line of the cache
+      const next = offset + LINE_BYTES;
+      sum += (memory[offset] as number) + (next < memory.length ? (memory[next] as number) : 0);
     }
     this.sum = sum % 256;
   }

@@ -51,12 +51,19 @@ export class SlabMemory {
   #current: number = NO_SEGMENT;
   #victim: number = NO_SEGMENT;
   #victimAt = 0;
+  /** Segments of which nothing is in use: their blocks are taken out of the lists bit by bit, and may be used again until then. */
+  readonly #emptied: Set<number> = new Set();
   #capacityBytes = 0;
   #usedBytes = 0;
 
   /** Bytes of all segments. */
   get capacityBytes(): number {
     return this.#capacityBytes;
+  }
+
+  /** Whether there are segments to be given back that nothing is in. */
+  get hasEmptied(): boolean {
+    return this.#emptied.size > 0;
   }
 
   /** Bytes of blocks that are in use. */
@@ -106,15 +113,20 @@ export class SlabMemory {
   allocate(slot: Slot, bytes: number, sizeClass: number): number {
     const address = sizeClass === LARGE_CLASS ? this.#large(bytes) : this.#ofClass(sizeClass);
     this.#setHeader(address, slot);
-    const size = sizeClass === LARGE_CLASS ? this.buffer(address).length : bytesOf(sizeClass);
+    const size = this.sizeAt(address, sizeClass);
     this.#used[address >>> SEGMENT_BITS] = (this.#used[address >>> SEGMENT_BITS] as number) + size;
     this.#usedBytes += size;
     return address;
   }
 
+  /** The bytes that a block takes. */
+  sizeAt(address: number, sizeClass: number): number {
+    return sizeClass === LARGE_CLASS ? this.buffer(address).length : bytesOf(sizeClass);
+  }
+
   free(address: number, sizeClass: number): void {
     const segment = address >>> SEGMENT_BITS;
-    const size = sizeClass === LARGE_CLASS ? this.buffer(address).length : bytesOf(sizeClass);
+    const size = this.sizeAt(address, sizeClass);
     const used = (this.#used[segment] as number) - size;
     this.#used[segment] = used;
     this.#usedBytes -= size;
@@ -126,7 +138,7 @@ export class SlabMemory {
       return;
     }
     this.#link(address, sizeClass);
-    if (used === 0) this.#empty(segment);
+    if (used === 0 && segment !== this.#current) this.#emptied.add(segment);
   }
 
   // ── segments ──
@@ -151,6 +163,7 @@ export class SlabMemory {
   }
 
   #drop(segment: number): void {
+    this.#emptied.delete(segment);
     this.#capacityBytes -= (this.#bytes[segment] as Uint8Array).length;
     this.#bytes[segment] = NOTHING;
     this.#targets[segment] = NO_TARGET;
@@ -162,18 +175,6 @@ export class SlabMemory {
   #large(bytes: number): number {
     const rounded = Math.ceil((bytes + HEADER_BYTES) / LARGE_ROUNDED_BYTES) * LARGE_ROUNDED_BYTES;
     return (this.#addSegment(rounded) << SEGMENT_BITS) >>> 0;
-  }
-
-  /** Nothing of a segment is in use. */
-  #empty(segment: number): void {
-    for (let at = 0; at < (this.#top[segment] as number);) {
-      const address = ((segment << SEGMENT_BITS) | at) >>> 0;
-      const sizeClass = this.#header(address) & ~FREE;
-      this.#unlink(address, sizeClass);
-      at += bytesOf(sizeClass) / GRANULE_BYTES;
-    }
-    this.#top[segment] = 0;
-    if (segment !== this.#current) this.#drop(segment);
   }
 
   // ── blocks ──
@@ -205,7 +206,7 @@ export class SlabMemory {
       this.#enlarge(Math.min(SEGMENT_BYTES, Math.max(length * 4, CLASS_BYTES_MAX)));
       if (this.#fits(bytes)) return;
     }
-    if (this.#current !== NO_SEGMENT) this.#freeRest(this.#current);
+    if (this.#current !== NO_SEGMENT) this.#leave(this.#current);
     const isFirst = this.#capacityBytes === 0;
     this.#current = this.#addSegment(isFirst ? Math.max(FIRST_BYTES, bytes) : SEGMENT_BYTES);
   }
@@ -222,8 +223,9 @@ export class SlabMemory {
     this.#capacityBytes += bytes - before.length;
   }
 
-  /** What is left at the end of a segment, as free blocks. */
-  #freeRest(segment: number): void {
+  /** No more blocks are cut from a segment: what is left at its end are free ones. */
+  #leave(segment: number): void {
+    if (this.#used[segment] === 0) this.#emptied.add(segment);
     const end = (this.#bytes[segment] as Uint8Array).length / GRANULE_BYTES;
     for (let at = this.#top[segment] as number; at < end;) {
       const rest = (end - at) * GRANULE_BYTES;
@@ -283,7 +285,7 @@ export class SlabMemory {
 
   // ── compaction ──
 
-  /** Goes on, for up to so many blocks, with moving what is left in the emptiest segment elsewhere. Views handed out are good no more. */
+  /** Goes on, for up to so many blocks, with giving a segment back: one that is empty, or the emptiest, from which what is left is moved. Views handed out are good no more. */
   compact(blocksMax: number, owners: BlockOwners): void {
     if (this.#victim === NO_SEGMENT) this.#chooseVictim();
     if (this.#victim === NO_SEGMENT) return;
@@ -313,6 +315,11 @@ export class SlabMemory {
   }
 
   #chooseVictim(): void {
+    this.#victimAt = 0;
+    for (const segment of this.#emptied) {
+      if (this.#used[segment] === 0) return void (this.#victim = segment);
+      this.#emptied.delete(segment);
+    }
     const waste = this.#capacityBytes - this.#usedBytes;
     if (waste < WASTE_BYTES_MIN || waste < this.#capacityBytes * WASTE_PART) return;
     let least: number = SEGMENT_BYTES * VICTIM_FILL_MAX;
@@ -323,7 +330,6 @@ export class SlabMemory {
       least = used;
       this.#victim = segment;
     }
-    this.#victimAt = 0;
   }
 
   /** Whether a segment is that of one long block. */

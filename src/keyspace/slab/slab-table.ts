@@ -5,14 +5,18 @@ import { ContentType, Entry, type EntryState } from '../../crdt/entry.ts';
 import { FOLDED_FROM_RUNS } from '../../crdt/increments.ts';
 import type { UpdateContext } from '../../crdt/update.ts';
 import { CausewayError } from '../../errors.ts';
-import { NO_SLOT, type Slot } from '../keyspace.ts';
+import type { Slot } from '../keyspace.ts';
+import { AccessColumn } from './access-column.ts';
+import { storedValue } from '../eviction/stored-value.ts';
 import { CounterRuns, RUNS_MAX } from './counter-runs.ts';
+import { KeyOrder } from './key-order.ts';
 import { KeyHash, type HashKey } from '../../base/key-hash.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { OriginTable } from './origin-table.ts';
 import { SlabMemory, type BlockOwners } from './slab-memory.ts';
+import { NO_BLOCK, SlotBlocks } from './slot-blocks.ts';
 import { SlotIndex, type IndexedKeys } from '../../base/slot-index.ts';
-import { KIND_FLAGS, SlotFlag, SlotRecords, SLOTS_MAX } from './slot-records.ts';
+import { SlotFlag, SlotRecords, SLOTS_MAX } from './slot-records.ts';
 
 /** Who is told before a slot changes or is reused. */
 export interface SlotObserver {
@@ -20,7 +24,6 @@ export interface SlotObserver {
 }
 
 const NO_FREE_SLOT = 0xffff_ffff;
-const NO_BLOCK = -1;
 /** Blocks looked at, and buckets moved, for each key that is looked at in a tick. */
 const TIDIED_A_KEY = 4;
 
@@ -33,7 +36,10 @@ const TIDIED_A_KEY = 4;
  */
 export class SlabTable implements IndexedKeys, BlockOwners {
   readonly records: SlotRecords = new SlotRecords();
-  readonly #memory: SlabMemory = new SlabMemory();
+  readonly access: AccessColumn = new AccessColumn(this.records);
+  readonly order: KeyOrder = new KeyOrder(this.records, this);
+  readonly blocks: SlotBlocks = new SlotBlocks(this.records);
+  readonly #memory: SlabMemory = this.blocks.memory;
   readonly #index: SlotIndex = new SlotIndex(this);
   readonly #ahead: ReadAhead = new ReadAhead(this.#index, this.records, this.#memory);
   readonly #origins: OriginTable = new OriginTable();
@@ -42,10 +48,18 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   readonly #freeObjects: number[] = [];
   readonly #counter: CounterRuns = new CounterRuns();
   readonly observers: Set<SlotObserver> = new Set();
+  /** Told of each plain string that was written, or came back; null for nobody. */
+  onValue: ((slot: Slot) => void) | null = null;
+  /** What the store behind has of a key, null for nothing: where the values of stubs are. */
+  readStored: (key: string) => EntryState | null = () => null;
+  #stubs = 0;
+  /** Whether a value that was read from there may stay in memory. */
+  mayKeep: (slot: Slot) => boolean = () => true;
+  /** Values that were read from there for who asked for them, since the start. */
+  refilled = 0;
   #firstFree: number = NO_FREE_SLOT;
-  /** The block that `#reserve` replaced, until what was read from it is written. */
-  #replaced: number = NO_BLOCK;
-  #replacedClass = 0;
+  /** The product's own keys. */
+  systemCount = 0;
 
   constructor(hashKey: HashKey) {
     this.#hash = new KeyHash(hashKey);
@@ -63,7 +77,17 @@ export class SlabTable implements IndexedKeys, BlockOwners {
 
   /** Bytes of memory outside the garbage collector's: records, index, keys and values. */
   get bytes(): number {
-    return this.records.bytes + this.#index.bytes + this.#memory.capacityBytes;
+    return this.records.bytes + this.#index.bytes + this.order.bytes + this.#memory.capacityBytes;
+  }
+
+  /** The same without what is free in the memory of keys and values. */
+  get usedBytes(): number {
+    return this.records.bytes + this.#index.bytes + this.order.bytes + this.#memory.usedBytes;
+  }
+
+  /** Slots whose value is not here. */
+  get stubs(): number {
+    return this.#stubs;
   }
 
   // ── keys ──
@@ -101,6 +125,11 @@ export class SlabTable implements IndexedKeys, BlockOwners {
 
   isLive(slot: Slot): boolean {
     return slot < this.length && this.records.has(slot, SlotFlag.Live) !== 0;
+  }
+
+  /** Whether a slot's key is the product's own, and so in no list of keys. */
+  isSystem(slot: Slot): boolean {
+    return this.records.has(slot, SlotFlag.System) !== 0;
   }
 
   /** The key of a slot, null where there is none. */
@@ -141,20 +170,27 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     records.setSizeClass(slot, sizeClass);
     records.setValue(slot, 0);
     records.setDot(slot, 0, 0, 0);
+    this.access.begin(slot);
     records.setExpiryMs(slot, Infinity);
     records.mark(slot, SlotFlag.Live | kind);
+    if ((kind & SlotFlag.System) !== 0) this.systemCount++;
     this.#memory.target(address).copy(key.buf, key.start, key.end, this.#memory.offset(address));
+    this.blocks.added(slot);
     this.#index.add(slot, keyHash);
+    if (this.order.isKept) this.order.add(slot);
     return slot;
   }
 
   remove(slot: Slot): void {
     const { records } = this;
+    if (this.order.isKept) this.order.remove(slot);
+    if (this.isSystem(slot)) this.systemCount--;
     this.#index.remove(slot, records.hash(slot));
-    this.#memory.free(records.address(slot), records.sizeClass(slot));
+    this.blocks.free(slot);
     this.#dropObject(slot);
     // what says that the slot stands in a list stays with it
-    records.unmark(slot, ~(SlotFlag.Dirty | SlotFlag.DirtyToo | SlotFlag.Forget));
+    this.#noStub(slot);
+    records.unmark(slot, ~(SlotFlag.Dirty | SlotFlag.DirtyToo | SlotFlag.Forget | SlotFlag.Queued));
     records.setAddress(slot, this.#firstFree);
     this.#firstFree = slot;
   }
@@ -168,6 +204,11 @@ export class SlabTable implements IndexedKeys, BlockOwners {
 
   isRegister(slot: Slot): boolean {
     return this.records.has(slot, SlotFlag.Object | SlotFlag.Counter) === 0;
+  }
+
+  /** Whether it is a plain string whose value is here. */
+  hasValue(slot: Slot): boolean {
+    return this.records.has(slot, SlotFlag.Object | SlotFlag.Counter | SlotFlag.Evicted) === 0;
   }
 
   isCounter(slot: Slot): boolean {
@@ -204,6 +245,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     if (this.isPlain(slot)) {
       const place = this.#freeObjects.pop() ?? this.#objects.length;
       this.records.setValue(slot, place);
+      this.#noStub(slot);
       this.records.unmark(slot, SlotFlag.Counter);
       this.records.mark(slot, SlotFlag.Object);
     }
@@ -216,8 +258,8 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     records.setType(slot, entry.type);
     records.setExpiryMs(slot, entry.expiryMs);
     const isLaidDown = entry.isRegister ? this.#deflate(slot, entry) : this.#deflateCounter(slot, entry);
-    if (!isLaidDown) this.#reserve(slot, 0);
-    this.#freeReplaced();
+    if (!isLaidDown) this.blocks.reserve(slot, 0);
+    this.blocks.freeReplaced();
   }
 
   #deflateCounter(slot: Slot, entry: Entry): boolean {
@@ -228,16 +270,18 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     counter.clear();
     for (const { origin, first, last, stamp, integer } of runs)
       counter.push(origin, first, last, stamp, Number(integer));
+    this.onValue?.(slot);
     return true;
   }
 
   #deflate(slot: Slot, { string }: Entry): boolean {
     if (string.keepsSiblings || string.value === null || !this.knowsOrigin(string.origin)) return false;
     this.#dropObject(slot);
-    const at = this.#reserve(slot, string.value.length);
+    const at = this.blocks.reserve(slot, string.value.length);
     writeLatin1(string.value, this.#memory.buffer(this.records.address(slot)), at);
     this.records.setValue(slot, string.value.length);
     this.records.setDot(slot, string.stamp, this.#origins.placeOf(string.origin), string.seq);
+    this.onValue?.(slot);
     return true;
   }
 
@@ -276,41 +320,59 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   }
 
   #valueText(slot: Slot): string {
+    if (!this.hasValue(slot)) return this.#storedText(slot);
     const address = this.records.address(slot);
     const at = this.#memory.offset(address) + this.records.keyLength(slot);
     return latin1Of(this.#memory.buffer(address), at, at + this.records.value(slot));
   }
 
-  /** Points at a plain string; good until the next update. */
+  // ── stubs (RULES V7) ──
+
+  /** Whether memory is won by evicting a plain string. */
+  isWorthEvicting(slot: Slot): boolean {
+    return SlabMemory.classFor(this.records.keyLength(slot)) !== this.records.sizeClass(slot);
+  }
+
+  /** Drops the value of a plain string, which the store has. */
+  evict(slot: Slot): void {
+    this.blocks.reserve(slot, 0);
+    this.blocks.freeReplaced();
+    this.records.mark(slot, SlotFlag.Evicted);
+    this.#stubs++;
+  }
+
+  #noStub(slot: Slot): void {
+    if (this.records.has(slot, SlotFlag.Evicted) === 0) return;
+    this.records.unmark(slot, SlotFlag.Evicted);
+    this.#stubs--;
+  }
+
+  #storedText(slot: Slot): string {
+    const { records } = this;
+    const dot = { stamp: records.stamp(slot), origin: this.originOf(slot), seq: records.seq(slot) };
+    return storedValue(this.readStored(this.keyText(slot) ?? ''), dot);
+  }
+
+  /** Takes the value of a stub back into memory; false where it is none, or where there is no room: it is then read without being kept. */
+  refill(slot: Slot): boolean {
+    if (this.records.has(slot, SlotFlag.Evicted) === 0) return false;
+    this.refilled++;
+    if (!this.mayKeep(slot)) return false;
+    const text = this.#storedText(slot);
+    const at = this.blocks.reserve(slot, text.length);
+    writeLatin1(text, this.#memory.buffer(this.records.address(slot)), at);
+    this.blocks.freeReplaced();
+    this.records.setValue(slot, text.length);
+    this.#noStub(slot);
+    this.onValue?.(slot);
+    return true;
+  }
+
+  /** Points at a plain string that is here; good until the next update. */
   valueInto(slot: Slot, into: ByteRange): void {
     const address = this.records.address(slot);
     const at = this.#memory.offset(address) + this.records.keyLength(slot);
     into.set(this.#memory.buffer(address), at, at + this.records.value(slot));
-  }
-
-  /** Writes the mark of a slot's write; false where there is more than one, an expiry, or a key that is not as all are. */
-  markInto(slot: Slot, marks: Float64Array, at: number): boolean {
-    const { records } = this;
-    if (!this.isRegister(slot) || records.has(slot, KIND_FLAGS) !== 0 || records.expiryMs(slot) !== Infinity)
-      return false;
-    marks[at] = slot;
-    marks[at + 1] = records.stamp(slot);
-    marks[at + 2] = records.origin(slot);
-    marks[at + 3] = records.hash(slot);
-    return true;
-  }
-
-  /** Whether the slot of a mark still holds that write of that key, and nothing else. */
-  isStill(marks: Float64Array, at: number): boolean {
-    const { records } = this;
-    const slot = marks[at] as number;
-    return (
-      records.stamp(slot) === marks[at + 1] &&
-      records.origin(slot) === marks[at + 2] &&
-      records.hash(slot) === marks[at + 3] &&
-      records.has(slot, SlotFlag.Live | SlotFlag.Object | SlotFlag.Counter) === SlotFlag.Live &&
-      records.expiryMs(slot) === Infinity
-    );
   }
 
   /** The plain form of what is in a slot. */
@@ -333,14 +395,16 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   write(slot: Slot, value: ByteRange, context: UpdateContext, expiryMs: number): void {
     const { records } = this;
     const length = value.end - value.start;
-    const at = this.#reserve(slot, length);
+    const at = this.blocks.reserve(slot, length);
     this.#memory.target(records.address(slot)).copy(value.buf, value.start, value.end, at);
     // the value may have been read from there
-    this.#freeReplaced();
+    this.blocks.freeReplaced();
     records.setValue(slot, length);
     records.setDot(slot, context.stamp, this.#origins.placeOf(context.origin), context.seq);
     records.setExpiryMs(slot, expiryMs);
     records.setType(slot, ContentType.String);
+    if (this.#stubs > 0) this.#noStub(slot);
+    if (this.onValue !== null) this.onValue(slot);
   }
 
   // ── counters ──
@@ -396,42 +460,16 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     const { records } = this;
     const keyLength = records.keyLength(slot);
     const length = SlabMemory.padding(keyLength) + CounterRuns.bytesFor(runs);
-    const at = this.#reserve(slot, length);
-    if (this.#replaced !== NO_BLOCK) {
-      const before = this.#replaced;
+    const at = this.blocks.reserve(slot, length);
+    if (this.blocks.replaced !== NO_BLOCK) {
+      const before = this.blocks.replaced;
       const from = this.#memory.offset(before) + keyLength;
       this.#memory.target(records.address(slot)).copy(this.#memory.buffer(before), from, from + keptBytes, at);
-      this.#freeReplaced();
+      this.blocks.freeReplaced();
     }
     records.setValue(slot, length);
     records.mark(slot, SlotFlag.Counter);
     return this.counterAt(slot);
-  }
-
-  /** Sees to it that the slot's block is one for its key and so many bytes; returns where they begin. */
-  #reserve(slot: Slot, valueLength: number): number {
-    const { records } = this;
-    const keyLength = records.keyLength(slot);
-    const before = records.address(slot);
-    const classBefore = records.sizeClass(slot);
-    const sizeClass = SlabMemory.classFor(keyLength + valueLength);
-    if (sizeClass === classBefore && this.#memory.isRoomFor(keyLength + valueLength, before, classBefore))
-      return this.#memory.offset(before) + keyLength;
-    const address = this.#memory.allocate(slot, keyLength + valueLength, sizeClass);
-    const at = this.#memory.offset(address);
-    const keyAt = this.#memory.offset(before);
-    this.#memory.target(address).copy(this.#memory.buffer(before), keyAt, keyAt + keyLength, at);
-    records.setAddress(slot, address);
-    records.setSizeClass(slot, sizeClass);
-    this.#replaced = before;
-    this.#replacedClass = classBefore;
-    return at + keyLength;
-  }
-
-  #freeReplaced(): void {
-    if (this.#replaced === NO_BLOCK) return;
-    this.#memory.free(this.#replaced, this.#replacedClass);
-    this.#replaced = NO_BLOCK;
   }
 
   // ── for those who keep or look at many ──
@@ -439,16 +477,6 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   /** To be called before an entry changes or a slot is reused. */
   beforeChange(slot: Slot): void {
     if (this.observers.size > 0) for (const observer of this.observers) observer.beforeChange(slot);
-  }
-
-  /** The first slot from a part of all on, of [0, 1), that is wanted; round to its beginning. */
-  nextFrom(unit: number, isWanted: (slot: Slot) => boolean): Slot {
-    const start = Math.min(this.length - 1, Math.floor(unit * this.length));
-    for (let step = 0; step < this.length; step++) {
-      const slot = (start + step) % this.length;
-      if (isWanted(slot)) return slot;
-    }
-    return NO_SLOT;
   }
 
   sizeClass(slot: Slot): number {
@@ -462,6 +490,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   /** Goes on with growth and compaction, as much as goes with a look at so many keys. Views are good no more. */
   tidy(budget: number): void {
     this.#index.move(budget * TIDIED_A_KEY);
+    this.order.step(this.access.nowMs, budget);
     this.#memory.compact(budget * TIDIED_A_KEY, this);
   }
 }

@@ -1,3 +1,4 @@
+import { ContentType } from '../../crdt/entry.ts';
 import type { Slot } from '../keyspace.ts';
 
 /** What is known of a slot, a bit each. */
@@ -30,6 +31,12 @@ export const SlotFlag = {
   Counter: 0x20000,
   /** As `Dirty`: of the two lists, the open cut and what changed since, each has one of the marks by turns. */
   DirtyToo: 0x40000,
+  /** Its key is the product's own: in no list and no count of keys. What is written to it follows the rules of all keys. */
+  System: 0x80000,
+  /** Its value is not here: a stub (RULES V7). */
+  Evicted: 0x100000,
+  /** It stands in a queue of those that can be evicted. Of the slot, as `Dirty`. */
+  Queued: 0x200000,
 } as const;
 
 /** The flags that a key has for its life. */
@@ -58,6 +65,11 @@ const VALUE = 7;
 const FLAGS = 8;
 const ORIGIN = 9;
 const ORIGIN_MASK = 0xffff;
+/** In the word of the origin: when the key was used last, and how often of late. */
+const USED_AT_SHIFT = 16;
+const USED_AT_MASK = 0x3fff;
+const USES_SHIFT = 30;
+const USES_MASK = 3;
 
 /** One slot is left for each of the index's two special words. */
 export const SLOTS_MAX: number = 2 ** 27 - 2;
@@ -138,6 +150,33 @@ export class SlotRecords {
     this.#setDouble(slot, 0, stamp);
     this.#setDouble(slot, SEQ, seq);
     this.#setWord(slot, ORIGIN, (this.#word(slot, ORIGIN) & ~ORIGIN_MASK) | origin);
+  }
+
+  /** When the key was used last, 14 bits as `AccessColumn` counts. */
+  usedAt(slot: Slot): number {
+    return (this.#word(slot, ORIGIN) >>> USED_AT_SHIFT) & USED_AT_MASK;
+  }
+
+  /** How often the key was used of late, 0 … 3. */
+  uses(slot: Slot): number {
+    return this.#word(slot, ORIGIN) >>> USES_SHIFT;
+  }
+
+  setUse(slot: Slot, usedAt: number, uses: number): void {
+    const origin = this.#word(slot, ORIGIN) & ORIGIN_MASK;
+    this.#setWord(slot, ORIGIN, (uses << USES_SHIFT) | (usedAt << USED_AT_SHIFT) | origin);
+  }
+
+  /** One more use. */
+  noteUse(slot: Slot, usedAt: number): void {
+    const segment = this.#words[slot >>> SEGMENT_BITS] as Uint32Array;
+    const at = (slot & SLOT_MASK) * WORDS + ORIGIN;
+    const word = segment[at] as number;
+    const uses = word >>> USES_SHIFT;
+    const noted =
+      ((uses + (uses < USES_MASK ? 1 : 0)) << USES_SHIFT) | (usedAt << USED_AT_SHIFT) | (word & ORIGIN_MASK);
+    // in a read of what was read a moment ago the line of the cache stays clean
+    if (noted >>> 0 !== word) segment[at] = noted;
   }
 
   /** Unix milliseconds, Infinity for none. */
@@ -221,6 +260,13 @@ export class SlotRecords {
 
   setType(slot: Slot, type: number): void {
     this.#setWord(slot, FLAGS, (this.#word(slot, FLAGS) & ~TYPE_MASK) | type);
+  }
+
+  /** Whether it shows something at a time: no clock hides what is pinned. */
+  isVisible(slot: Slot, nowMs: number): boolean {
+    return (
+      this.type(slot) !== ContentType.None && (this.expiryMs(slot) > nowMs || this.has(slot, SlotFlag.Pinned) !== 0)
+    );
   }
 
   /** The batch of quiet keys that it waits in, 0 for none (`QuietKeys`). */

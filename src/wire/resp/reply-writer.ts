@@ -50,6 +50,13 @@ export class ReplyWriter {
     this.#length = mark;
   }
 
+  /** Takes out what was written between two marks, where it is still here. */
+  retract(from: number, to: number): void {
+    if (to > this.#length) return;
+    this.#buf.copyWithin(from, to, this.#length);
+    this.#length -= to - from;
+  }
+
   /** Hands over the buffer, of which the first `length` bytes are written; the writer is empty afterwards. */
   detach(): Uint8Array {
     const buf = this.#buf;

@@ -11,17 +11,22 @@ const RANGES_KEPT = 1024;
  */
 export class RequestArgs {
   count = 0;
+  /** The keyspace's hash of argument 1 where it is known, else 0. */
+  keyHash = 0;
   #buf: Uint8Array = BYTES_NONE;
   #base = 0;
-  /** Start and end of each argument, from `#base`. */
+  /** Start and end of each argument, from `#base`, and the place where those of the first stand. */
   #offsets: Int32Array = NONE;
+  #first = 0;
   readonly #ranges: ByteRange[] = [];
 
   /** Points this at a request that a parser has found. */
-  point(buf: Uint8Array, base: number, offsets: Int32Array, count: number): void {
+  point(buf: Uint8Array, base: number, offsets: Int32Array, count: number, first = 0, keyHash = 0): void {
     this.#buf = buf;
     this.#base = base;
     this.#offsets = offsets;
+    this.#first = first;
+    this.keyHash = keyHash;
     this.count = count;
     if (this.#ranges.length > RANGES_KEPT) this.#ranges.length = RANGES_KEPT;
   }
@@ -33,8 +38,9 @@ export class RequestArgs {
   }
 
   range(index: number): ByteRange {
-    const start = this.#base + (this.#offsets[index * 2] as number);
-    const end = this.#base + (this.#offsets[index * 2 + 1] as number);
+    const place = this.#first + index * 2;
+    const start = this.#base + (this.#offsets[place] as number);
+    const end = this.#base + (this.#offsets[place + 1] as number);
     const known = this.#ranges[index];
     if (known !== undefined) return known.set(this.#buf, start, end);
     return this.#addRange(index).set(this.#buf, start, end);
@@ -46,8 +52,9 @@ export class RequestArgs {
   }
 
   text(index: number): string {
-    const start = this.#base + (this.#offsets[index * 2] as number);
-    const end = this.#base + (this.#offsets[index * 2 + 1] as number);
+    const place = this.#first + index * 2;
+    const start = this.#base + (this.#offsets[place] as number);
+    const end = this.#base + (this.#offsets[place + 1] as number);
     return latin1Of(this.#buf, start, end);
   }
 

@@ -8,6 +8,7 @@ import {
 import { parseInlineRequest } from './inline-request.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 import type { RequestArgs } from './request-args.ts';
+import { RequestsAhead } from './requests-ahead.ts';
 
 /** What `next` found. */
 export const Parsed = {
@@ -33,14 +34,7 @@ const MINUS = 45;
 /** The first byte of a TLS handshake: whoever sends it would wait for an answer for ever. */
 const TLS_HANDSHAKE = 0x16;
 
-const ZERO = 48;
-/** `*1 CR LF $0 CR LF CR LF` */
-const SMALLEST_BYTES = 10;
-/** Arguments that are read without steps: within every limit, that of clients which have not authenticated too. */
-const SMALL_BYTES_MAX: number = UNAUTHENTICATED_BULK_BYTES_MAX;
-
-/** Room for the arguments of a request that is read without steps: an MGET of 20 keys is one. */
-const OFFSETS_INITIAL = 64;
+const OFFSETS_INITIAL = 16;
 /** Positions that are kept for the next request. */
 const OFFSETS_KEPT = 2048;
 
@@ -61,6 +55,7 @@ export class RequestParser {
 
   readonly #limits: RequestLimits;
   readonly #received: ReceiveBuffer = new ReceiveBuffer();
+  readonly #ahead: RequestsAhead;
   /** Start and end of each argument found so far, from the request's start. */
   #offsets: Int32Array = new Int32Array(OFFSETS_INITIAL);
   #found = 0;
@@ -75,8 +70,10 @@ export class RequestParser {
   #lastLength = 0;
   #line = 0;
 
-  constructor(limits: RequestLimits) {
+  /** `ahead` is shared by parsers whose requests never run inside each other's. */
+  constructor(limits: RequestLimits, ahead: RequestsAhead = new RequestsAhead()) {
     this.#limits = limits;
+    this.#ahead = ahead;
   }
 
   /** Bytes received and not yet given out as requests. */
@@ -91,70 +88,28 @@ export class RequestParser {
 
   /** Lends `buf[start..end)`, until `keep`. The bytes in front of `start` may be overwritten. */
   feed(buf: Uint8Array, start: number, end: number): void {
+    this.#ahead.clear();
     const bytesExpected = this.#bulkLength < 0 ? 0 : this.#at + this.#bulkLength + 2;
     this.#received.feed(buf, start, end, bytesExpected);
   }
 
   /** Copies what is left of the bytes lent. */
   keep(): void {
+    this.#ahead.clear();
     this.#received.keep();
   }
 
   /** Points `args` at the next request. They are good until the next call of `next`, `keep` or `feed`. */
   next(args: RequestArgs): Parsed {
-    if (this.#at === 0 && this.#searched === 0) {
-      const length = this.#wholeLength();
-      if (length > 0) {
-        const received = this.#received;
-        args.point(received.buf, received.start, this.#offsets, this.#found);
-        received.start += length;
-        this.#lastLength = length;
-        this.#found = 0;
-        return Parsed.Request;
-      }
+    const ahead = this.#ahead;
+    const received = this.#received;
+    if (ahead.isEmptyOf(this)) {
+      const isBetween = this.#at === 0 && this.#searched === 0;
+      if (!isBetween || !ahead.find(this, received)) return this.#nextInSteps(args);
     }
-    return this.#nextInSteps(args);
-  }
-
-  /**
-   * The length of a small request that is there whole, with its arguments in `#offsets` and their number in `#found`; 0 for any other,
-   * of which nothing is remembered. Nearly all requests are small and whole, and this is most of what reading them costs.
-   */
-  #wholeLength(): number {
-    const { buf, start, end } = this.#received;
-    const offsets = this.#offsets;
-    let count = (buf[start + 1] as number) - ZERO;
-    // `*` and a digit from 1 to 9
-    if (end - start < SMALLEST_BYTES || buf[start] !== STAR || !(count >= 1 && count <= 9)) return 0;
-    let at = start + 2;
-    if (buf[at] !== CR) {
-      const digit = (buf[at++] as number) - ZERO;
-      count = count * 10 + digit;
-      if (!(digit >= 0 && digit <= 9) || count * 2 > offsets.length || buf[at] !== CR) return 0;
-    }
-    at += 2;
-    for (let place = 0; place < count * 2; place += 2) {
-      // the shortest argument that there can be: `$0 CR LF CR LF`
-      if (at + 6 > end || buf[at] !== DOLLAR) return 0;
-      let length = (buf[at + 1] as number) - ZERO;
-      if (!(length >= 0 && length <= 9)) return 0;
-      at += 2;
-      for (let byte = buf[at] as number; byte !== CR; byte = buf[at] as number) {
-        const digit = byte - ZERO;
-        // no leading zero; what is left for the long way cannot be more than a few digits
-        if (!(digit >= 0 && digit <= 9) || length === 0 || length > SMALL_BYTES_MAX) return 0;
-        length = length * 10 + digit;
-        at++;
-      }
-      at += 2;
-      const argumentEnd = at + length;
-      if (length > SMALL_BYTES_MAX || argumentEnd + 2 > end) return 0;
-      offsets[place] = at - start;
-      offsets[place + 1] = argumentEnd - start;
-      at = argumentEnd + 2;
-    }
-    this.#found = count;
-    return at - start;
+    this.#lastLength = ahead.take(args, received);
+    received.start += this.#lastLength;
+    return Parsed.Request;
   }
 
   #nextInSteps(args: RequestArgs): Parsed {
@@ -188,6 +143,7 @@ export class RequestParser {
     assert(this.#lastLength > 0, 'a request is put back once, right after it was given');
     this.#received.start -= this.#lastLength;
     this.#lastLength = 0;
+    this.#ahead.clear();
   }
 
   #broken(failure: string): typeof Parsed.Broken {

@@ -1,3 +1,4 @@
+import type { Dot } from '../../../src/clock/dot.ts';
 import type { Origin } from '../../../src/clock/origin.ts';
 import { nodeOf } from '../../../src/clock/origin.ts';
 import { VersionVector } from '../../../src/clock/version-vector.ts';
@@ -35,6 +36,8 @@ export class DeliveryOracle {
   readonly #cuts: Map<Origin, number> = new Map();
   /** What a node ever had on disk: stability may count on it even after the disk is lost, until it comes back. */
   readonly #everDurable: Map<number, VersionVector> = new Map();
+  /** What is written beside a batch, read. */
+  readonly #vectorsOf: WeakMap<Uint8Array, VersionVector> = new WeakMap();
   readonly #heard: Set<string> = new Set();
   readonly #deltas: Map<Origin, { seq: number; readonly running: VersionVector }> = new Map();
   /** Whether every transaction adds to its origin's tally and nothing takes it away. */
@@ -72,8 +75,7 @@ export class DeliveryOracle {
   }
 
   /** A turn of the node ended. */
-  settled(node: VirtualNode): void {
-    const vector = node.vector();
+  settled(node: VirtualNode, vector: VersionVector = node.vector()): void {
     const before = this.#last.get(node);
     const isSameLife = before !== undefined && before.life === node.life;
     if (isSameLife && sameEntries(before.vector, vector)) return;
@@ -190,16 +192,29 @@ export class DeliveryOracle {
 
   /** What a member says to be durable must be on its disk. */
   checkDurable(node: VirtualNode, durable: VersionVector): void {
-    const onDisk =
-      node.disk.meta === null ? new VersionVector() : new VersionVector(peerCodec.decodeMeta(node.disk.meta).vector);
+    const onDisk = this.#onDisk(node);
     if (!onDisk.covers(durable)) {
       throw new Violation(`${node.id} says that ${said(durable)} is durable; on disk is ${said(onDisk)}`);
     }
   }
 
+  /** It is asked for with each frame that says what is durable, and changes with a batch. */
+  #onDisk({ disk: { meta } }: VirtualNode): VersionVector {
+    if (meta === null) return new VersionVector();
+    const known = this.#vectorsOf.get(meta) ?? new VersionVector(peerCodec.decodeMeta(meta).vector);
+    this.#vectorsOf.set(meta, known);
+    return known;
+  }
+
   /** What the maker of a transaction had at the least; undefined where that is not known. */
   depsOf(origin: Origin, seq: number): VersionVector | undefined {
     return this.#made.get(origin)?.[seq - 1]?.deps;
+  }
+
+  /** Whether the maker of the one had certainly applied the other. */
+  hasSeen(by: Dot, what: Dot): boolean {
+    if (by.origin === what.origin) return what.seq < by.seq;
+    return this.depsOf(by.origin, by.seq)?.contains(what.origin, what.seq) === true;
   }
 
   /** Transactions of a node in all its lives. */

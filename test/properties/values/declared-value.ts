@@ -55,10 +55,13 @@ function saw(later: Event, earlier: Event): boolean {
   return sawTransaction(later.transaction, earlier.transaction);
 }
 
+/** V8: a fill's place is that of its load's start. */
+const stampOf = (event: Event): number => (event.kind === UpdateKind.Fill ? event.baseSeq : event.transaction.stamp);
+
 /** The total order of writes. */
 function isLater(left: Event, right: Event): boolean {
   const [a, b] = [left.transaction, right.transaction];
-  if (a.stamp !== b.stamp) return a.stamp > b.stamp;
+  if (stampOf(left) !== stampOf(right)) return stampOf(left) > stampOf(right);
   if (a.origin !== b.origin) return a.origin > b.origin;
   return left.index > right.index;
 }
@@ -78,6 +81,7 @@ const ALL = 4;
 function typeOf(event: Event): number {
   switch (event.kind) {
     case UpdateKind.Set:
+    case UpdateKind.Fill:
     case UpdateKind.Increment:
       return STRING;
     case UpdateKind.Expire:
@@ -107,9 +111,11 @@ function isRemovedByOthers(event: Event, events: readonly Event[], own: number):
 const ofKind = (events: readonly Event[], ...kinds: UpdateKind[]): Event[] =>
   events.filter((event) => kinds.includes(event.kind));
 
-/** V2: what holds the string's slot: the latest of all registers, tombstones and flushes. */
+/** V2: what holds the string's slot: the latest of all registers, tombstones and flushes, but for what a fill had seen (V8). */
 function slotOf(events: readonly Event[]): Event | null {
-  return latestOf(ofKind(events, UpdateKind.Set, UpdateKind.DeleteString, UpdateKind.FlushAll));
+  const writes = ofKind(events, UpdateKind.Set, UpdateKind.Fill, UpdateKind.DeleteString, UpdateKind.FlushAll);
+  const fills = ofKind(events, UpdateKind.Fill);
+  return latestOf(writes.filter((event) => !fills.some((load) => saw(load, event))));
 }
 
 /** V4: on a live register those that name it; else those without a base that had seen what holds the slot. */
@@ -118,7 +124,7 @@ function countedIncrements(events: readonly Event[], slot: Event | null, registe
   if (register !== null) return increments.filter((event) => isOnRegister(event, register));
   return increments.filter((event) => {
     if (event.baseOrigin !== 0 || (slot !== null && !saw(event, slot))) return false;
-    const isOverwritten = ofKind(events, UpdateKind.Set).some((set) => saw(set, event));
+    const isOverwritten = ofKind(events, UpdateKind.Set, UpdateKind.Fill).some((set) => saw(set, event));
     return !isOverwritten && !isRemovedByOthers(event, events, STRING);
   });
 }
@@ -130,7 +136,10 @@ function isOnRegister(event: Event, register: Event): boolean {
 
 function declaredString(events: readonly Event[]): Content | null {
   const slot = slotOf(events);
-  const isLive = slot !== null && slot.kind === UpdateKind.Set && !isRemovedByOthers(slot, events, STRING);
+  const isLive =
+    slot !== null &&
+    (slot.kind === UpdateKind.Set || slot.kind === UpdateKind.Fill) &&
+    !isRemovedByOthers(slot, events, STRING);
   const register = isLive ? slot : null;
   const increments = countedIncrements(events, slot, register);
   const latest = latestOf(register === null ? increments : [register, ...increments]);
@@ -222,7 +231,7 @@ function declaredExpiry(events: readonly Event[], register: Event | null): numbe
   );
   const endings =
     register === null
-      ? ofKind(events, UpdateKind.Set, UpdateKind.Delete, UpdateKind.DeleteString, UpdateKind.FlushAll)
+      ? ofKind(events, UpdateKind.Set, UpdateKind.Fill, UpdateKind.Delete, UpdateKind.DeleteString, UpdateKind.FlushAll)
       : [];
   const times = expiries
     .filter((event) => ![...expiries, ...endings].some((other) => saw(other, event)))

@@ -11,6 +11,7 @@ import { snapshotOf, VirtualReplica } from './virtual-replica.ts';
 const timeout = runs(60_000);
 const MIXES: readonly [name: string, mix: StepMix][] = [
   ['keys of which the latest write stays', { writes: 'flush' }],
+  ['fills beside writes', { writes: 'fills' }],
   ['keys that keep siblings', { writes: 'flush', siblings: true }],
 ];
 

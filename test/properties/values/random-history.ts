@@ -1,3 +1,4 @@
+import { NO_INVALIDATIONS } from '../../support/no-invalidations.ts';
 import fc from 'fast-check';
 import { ByteRange, latin1Range } from '../../../src/base/bytes.ts';
 import { FRACTION_UNIT, parseDecimal } from '../../../src/base/decimal.ts';
@@ -7,14 +8,16 @@ import type { SlabKeyspace } from '../../../src/keyspace/slab-keyspace.ts';
 import type { Origin } from '../../../src/clock/origin.ts';
 import { newKeyspace } from './keyspaces.ts';
 import { originOfLetter, type Transaction } from './transaction.ts';
+import type { Engine } from '../../../src/commands/engine.ts';
+import { Loads } from '../../../src/node/loads.ts';
 import { START_MS, VirtualReplica } from './virtual-replica.ts';
 
 /** Keys of both kinds: most commands meet on the first that a mix has. */
 const KEYS: readonly string[] = ['j', 'k'];
 const SIBLING_KEYS: readonly string[] = ['sib', 'k'];
 const FIELDS = ['f', 'g'];
-/** A number, a decimal and no number: what counters do with a value set beside them differs. */
-const VALUES = ['5', '1.5', 'x'];
+/** Numbers, a decimal and no number: what counters do with a value set beside them differs. Long ones are worth evicting. */
+const VALUES = ['5', '1.5', 'x', '4000000000000000', 'a longer text that is no number'];
 
 const WRITES = {
   string: ['set', 'setFor', 'setKeepingExpiry', 'del', 'expire', 'persist'],
@@ -24,13 +27,15 @@ const WRITES = {
 } as const;
 
 /** Which commands a random history is made of. */
-export type Mix = keyof typeof WRITES | 'types' | 'flush';
+export type Mix = keyof typeof WRITES | 'types' | 'flush' | 'fills';
 
-type Write = (typeof WRITES)[keyof typeof WRITES][number] | 'flush';
+type Write = (typeof WRITES)[keyof typeof WRITES][number] | 'flush' | 'fill';
 
 const writesOf = (mix: Mix): readonly Write[] => {
   const types = [...WRITES.string, ...WRITES.counter, ...WRITES.hash, ...WRITES.set];
   if (mix === 'types') return types;
+  if (mix === 'fills')
+    return [...WRITES.string, ...WRITES.counter, 'hset', 'flush', ...Array.from({ length: 8 }, () => 'fill' as const)];
   return mix === 'flush' ? [...types, 'flush', 'flush', 'incr', 'incr'] : WRITES[mix];
 };
 
@@ -126,6 +131,8 @@ export interface Tally {
   transactions: number;
   concurrent: number;
   forgot: number;
+  /** Values. */
+  evicted: number;
   purged: number;
   merged: number;
   /** Comparisons that met a key with several siblings. */
@@ -136,6 +143,7 @@ export const emptyTally = (): Tally => ({
   transactions: 0,
   concurrent: 0,
   forgot: 0,
+  evicted: 0,
   purged: 0,
   merged: 0,
   severalSiblings: 0,
@@ -169,7 +177,10 @@ export class RandomHistory {
 
   /** Runs one step; returns the replica that it changed, null for none or all of them. */
   run(step: Step): VirtualReplica | null {
-    for (const replica of this.replicas) replica.storeOn(1);
+    for (const replica of this.replicas) {
+      replica.storeOn(1);
+      this.tally.evicted += replica.evict();
+    }
     switch (step.step) {
       case 'write':
         this.#write(this.replica(step.at), step.commands);
@@ -281,7 +292,7 @@ export class RandomHistory {
 
   #write(replica: VirtualReplica, commands: readonly Command[]): void {
     const made = replica.transact((tx, nowMs) => {
-      for (const command of commands) runCommand(replica.keyspace, tx, nowMs, command);
+      for (const command of commands) runCommand(replica, tx, nowMs, command);
     });
     if (made === null) return;
     this.tally.transactions++;
@@ -292,12 +303,20 @@ export class RandomHistory {
   }
 }
 
+/** What fills are stamped below their loads' start. */
+const SKEW_MS = 15;
+
 const KEY = new ByteRange();
 const FIELD = new ByteRange();
 const VALUE = new ByteRange();
 
 /** Runs a command where it can run in the state it meets, as the real ones check before they write. */
-function runCommand(keyspace: SlabKeyspace, tx: LocalTransaction, nowMs: number, command: Command): unknown {
+function runCommand(
+  { keyspace, origin }: VirtualReplica,
+  tx: LocalTransaction,
+  nowMs: number,
+  command: Command,
+): unknown {
   KEY.setFrom(latin1Range(command.key));
   FIELD.setFrom(latin1Range(FIELDS[command.field] ?? ''));
   VALUE.setFrom(latin1Range(VALUES[Math.abs(command.amount) % VALUES.length] ?? ''));
@@ -340,6 +359,19 @@ function runCommand(keyspace: SlabKeyspace, tx: LocalTransaction, nowMs: number,
       return isOrAbsent(ContentType.Set) ? tx.setAdd(KEY, hash, FIELD) : undefined;
     case 'srem':
       return type === ContentType.Set && keyspace.setAt(slot).has(FIELD) ? tx.setRemove(KEY, hash, FIELD) : undefined;
+    case 'fill': {
+      // clocks of replicas are within the limit
+      const transact: Engine['transact'] = (atMs, run) => {
+        run(tx, atMs);
+        return 1;
+      };
+      const loads = new Loads(
+        keyspace,
+        { origin, transact, refusal: () => null, invalidations: NO_INVALIDATIONS },
+        SKEW_MS,
+      );
+      return loads.end(loads.begin(KEY, nowMs), VALUE, command.amount > 4 ? Infinity : nowMs + 50, nowMs);
+    }
     case 'flush':
       return tx.flushAll();
   }

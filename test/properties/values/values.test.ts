@@ -7,7 +7,7 @@ import { emptyTally, type Mix } from './random-history.ts';
 const numRuns = runs(150);
 const timeout = runs(60_000);
 
-const mixes: readonly Mix[] = ['string', 'counter', 'hash', 'set', 'types', 'flush'];
+const mixes: readonly Mix[] = ['string', 'counter', 'hash', 'set', 'types', 'flush', 'fills'];
 
 describe('replicas that applied the same transactions in any causal order agree and show what is declared', () => {
   for (const writes of mixes) {

@@ -9,6 +9,7 @@ import type { SlabKeyspace } from '../../../src/keyspace/slab-keyspace.ts';
 import { peerCodec } from '../../../src/wire/peer-codec.ts';
 import { newKeyspace } from './keyspaces.ts';
 import { effectOf, updateOf, type Effect, type Transaction } from './transaction.ts';
+import { stagedFor } from '../../support/staged.ts';
 
 /** What a replica said of itself: it has this, and what it makes later has a higher stamp. */
 interface Row {
@@ -33,7 +34,17 @@ export class VirtualReplica {
   /** What is on disk: written behind, in batches of what changed. */
   readonly #store: Map<string, Uint8Array> = new Map();
   /** What is being written, with what the keyspace was when that was begun. */
-  #cut: { readonly open: DirtyCut; readonly kept: ReadonlyMap<string, EntryState> } | null = null;
+  #cut: {
+    readonly open: DirtyCut;
+    readonly kept: ReadonlyMap<string, EntryState>;
+    readonly vector: VersionVector;
+  } | null = null;
+  /** All that is on disk. */
+  #durable: VersionVector = new VersionVector();
+  /** Whether all that is on disk is evicted at once. */
+  evictsValues = false;
+  /** Whether there is room for what is read from disk. */
+  #keepsRefills = false;
   #wallMs: number;
   #seq = 0;
 
@@ -125,11 +136,14 @@ export class VirtualReplica {
   }
 
   forget(): void {
+    // nothing is forgotten while a change of all keys is on its way
+    this.keyspace.pending.settleAll();
     this.keyspace.forgetStable(this.vector, this.stable, 1_000);
   }
 
   /** What a tick does (RULES D9). */
   purge(members: readonly Origin[]): void {
+    this.keyspace.pending.settleAll();
     this.keyspace.expireDue(this.nowMs, 1_000, () => {});
     this.keyspace.purgeExpired(this.#clockFloorMs(members), 1_000);
     this.forget();
@@ -140,19 +154,20 @@ export class VirtualReplica {
   /** Begins to write what changed since the last time, which goes on while the keyspace changes; what was begun before comes to its end. */
   persist(): void {
     this.#finishCut();
-    this.#cut = { open: this.keyspace.cutDirty(), kept: snapshotOf(this.keyspace) };
+    this.#cut = { open: this.keyspace.cutDirty(), kept: snapshotOf(this.keyspace), vector: this.vector.clone() };
     if (this.#cut.open.clear) this.#store.clear();
   }
 
   /** Writes on for so many keys. At the end the store holds exactly what the keyspace did when it was begun. */
   storeOn(keys: number): void {
     if (this.#cut === null) return;
-    const { open, kept } = this.#cut;
+    const { open, kept, vector } = this.#cut;
     for (const [key, state] of open.next(keys)) {
       if (state === null) this.#store.delete(key);
       else this.#store.set(key, peerCodec.encodeState(state));
     }
     if (!open.isRead) return;
+    this.#durable = vector;
     this.#cut = null;
     const isSame = [...kept].every(([key, state]) => {
       const stored = this.#store.get(key);
@@ -165,6 +180,25 @@ export class VirtualReplica {
     while (this.#cut !== null) this.storeOn(2);
   }
 
+  /** Evicts all that can be evicted, where it does that at all, and then it also writes behind all the time; returns how many values. Those that are asked for come back. */
+  evict(): number {
+    if (!this.evictsValues) return 0;
+    if (this.#cut === null) this.persist();
+    const { eviction } = this.keyspace;
+    const before = eviction.evicted;
+    eviction.keepsValuesIn((key) => {
+      const state = this.#store.get(key);
+      return state === undefined ? null : peerCodec.decodeState(state);
+    });
+    eviction.limit.bytes = 1;
+    eviction.wake();
+    eviction.step(this.#durable);
+    // what is read then stays by turns, or is read without being kept
+    this.#keepsRefills = !this.#keepsRefills;
+    if (this.#keepsRefills) eviction.limit.bytes = Number.MAX_SAFE_INTEGER;
+    return eviction.evicted - before;
+  }
+
   /** Ends and begins again with what is in the store. */
   restart(): void {
     this.persist();
@@ -173,6 +207,7 @@ export class VirtualReplica {
     this.keyspace = this.#keyspaceOf(this.origin);
     for (const [key, state] of this.#store) this.keyspace.restore(key, peerCodec.decodeState(state));
     this.keyspace.restoreFlush(flush);
+    this.#durable = this.vector.clone();
     this.keyspace.collectsDirty = true;
   }
 
@@ -181,7 +216,7 @@ export class VirtualReplica {
   /** Takes another's snapshot in as it comes over the wire (RULES D6). */
   merge(from: VirtualReplica): void {
     const sides = { local: this.vector.clone(), remote: from.vector.clone() };
-    this.keyspace.mergeSnapshot(snapshotOf(from.keyspace), from.keyspace.flushMark, sides);
+    this.keyspace.mergeSnapshot(stagedFor(this.keyspace, snapshotOf(from.keyspace)), from.keyspace.flushMark, sides);
     this.vector.merge(from.vector);
     this.stable.merge(from.stable);
     this.#clock.see(from.#clock.last);

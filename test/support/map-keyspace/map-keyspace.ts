@@ -1,6 +1,4 @@
 import { present } from '../../../src/base/assert.ts';
-import type { Origin } from '../../../src/clock/origin.ts';
-import { Arrivals } from '../../../src/keyspace/arrivals.ts';
 import { ByteRange, latin1Bytes } from '../../../src/base/bytes.ts';
 import type { VersionVector } from '../../../src/clock/version-vector.ts';
 import type { DocumentNode } from '../../../src/crdt/document.ts';
@@ -16,6 +14,7 @@ import { digestOf } from '../../../src/keyspace/digest.ts';
 import { DirtyKeys, type DirtyEntries } from './dirty-keys.ts';
 import { GrownDocuments } from '../../../src/keyspace/grown-documents.ts';
 import { ForgetQueue } from './forget-queue.ts';
+import { plainOrder } from './plain-order.ts';
 import { PurgeQueue } from './purge-queue.ts';
 import { QuietKeys } from './quiet-keys.ts';
 import {
@@ -37,11 +36,8 @@ export type ChangeListener = (key: string | null, update: Update | null) => void
 /** Recent changes that are forgotten for each key that is looked at: it takes less than the look. */
 const RECENT_BUDGET = 10;
 
-/**
- * The keyspace on a Map: keys as latin1 strings, one `Entry` object a key, a slot number for each. The plain twin of the
- * slab to come; all that is subtle is in `crdt/`.
- */
-export class MapKeyspace implements KeyspaceReader {
+/** The keyspace on a Map: keys as latin1 strings, one `Entry` object a key, a slot number for each. All that is subtle is in `crdt/`. */
+export class MapKeyspace implements Omit<KeyspaceReader, 'versions'> {
   readonly #slots: SlotTable = new SlotTable();
   readonly #counted: CountedKeys = new CountedKeys((slot) => [this.entryAt(slot).expiryMs, this.#slots.keyAt(slot)]);
   readonly #forgetQueue: ForgetQueue = new ForgetQueue();
@@ -68,9 +64,6 @@ export class MapKeyspace implements KeyspaceReader {
     error: null,
   });
   readonly #weakWrites: WeakWrites = new WeakWrites();
-  /** States that take the place of what is here of them. */
-  readonly arrivals: Arrivals = new Arrivals(this, this.#slots);
-
   readonly grownDocuments: GrownDocuments = new GrownDocuments(
     (key) => this.#slots.entryOf(key)?.document,
     this.#weakWrites.stable,
@@ -90,6 +83,8 @@ export class MapKeyspace implements KeyspaceReader {
     return this.#counted.expiringCount;
   }
 
+  readonly pendingCount = 0;
+
   get slotCount(): number {
     return this.#slots.length;
   }
@@ -105,7 +100,6 @@ export class MapKeyspace implements KeyspaceReader {
 
   #readAll(): void {
     this.recent.readAll();
-    this.arrivals.settleAll();
   }
 
   hashOf(_key: ByteRange): number {
@@ -114,14 +108,17 @@ export class MapKeyspace implements KeyspaceReader {
 
   // ── reads ──
 
+  readonly access: KeyspaceReader['access'] = { touch: () => {}, idleSeconds: () => 0, uses: () => 0 };
   readonly readAhead = (): void => {};
   readonly countAt = (): null => null;
 
-  find(key: ByteRange, _hash: number, nowMs: number): Slot {
-    const text = key.toLatin1();
+  find(key: ByteRange, hash: number, nowMs: number): Slot {
     if (this.recent.reader !== null) this.recent.read(key);
-    if (this.arrivals.isOpen) this.arrivals.settle(text);
-    const slot = this.#slots.slotOf(text);
+    return this.findToWrite(key, hash, nowMs);
+  }
+
+  findToWrite(key: ByteRange, _hash: number, nowMs: number): Slot {
+    const slot = this.#slots.slotOf(key.toLatin1());
     return slot === undefined || !this.#isVisible(slot, nowMs) ? NO_SLOT : slot;
   }
 
@@ -142,7 +139,6 @@ export class MapKeyspace implements KeyspaceReader {
   /** The entry of a key, visible or not. */
   entryOf(key: ByteRange): Entry | undefined {
     const text = key.toLatin1();
-    if (this.arrivals.isOpen) this.arrivals.settle(text);
     return this.#slots.entryOf(text);
   }
 
@@ -191,6 +187,8 @@ export class MapKeyspace implements KeyspaceReader {
     for (let slot = cursor; slot < end; slot++) if (this.#isVisible(slot, nowMs)) visit(slot);
     return end >= this.#slots.length ? 0 : end;
   }
+
+  readonly ordered: KeyspaceReader['ordered'] = () => plainOrder(this, (slot) => this.#slots.keyAt(slot));
 
   random(unit: number, nowMs: number): Slot {
     this.#readAll();
@@ -249,7 +247,6 @@ export class MapKeyspace implements KeyspaceReader {
   }
 
   #slotOf(key: string): Slot {
-    if (this.arrivals.isOpen) this.arrivals.settle(key);
     const known = this.#slots.slotOf(key);
     if (known !== undefined) {
       this.#slots.beforeChange(known);
@@ -404,7 +401,6 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** An exact cut as of now; to be closed. `source`: who reads the slots for it. */
   openSnapshot(source: SnapshotSource = this): SnapshotCursor {
-    this.arrivals.settleAll();
     const cursor = new SnapshotCursor(source);
     this.#slots.observers.add(cursor);
     return cursor;
@@ -421,7 +417,6 @@ export class MapKeyspace implements KeyspaceReader {
 
   /** Merges a whole snapshot in one step, by dot and vector (RULES D6). */
   mergeSnapshot(entries: ReadonlyMap<string, EntryState>, flush: FlushMark | null, sides: MergeSides): void {
-    this.arrivals.settleAll();
     this.recent.noteUnknown(sides.remote, sides.local);
     const flushed = { ...sides, localFlush: this.#flush, remoteFlush: flush };
     if (flush !== null && !sides.local.contains(flush.origin as never, flush.seq)) this.#raiseFlush(flush);
@@ -436,19 +431,6 @@ export class MapKeyspace implements KeyspaceReader {
     }
     this.#forgetsKeys = true;
     this.onChange(null, null);
-  }
-
-  /** The same of what another keyspace holds of one origin's pinned keys: key by key, while both go on (see `Arrivals`). */
-  mergeLater(origin: Origin, from: MapKeyspace, sides: MergeSides): void {
-    this.recent.noteUnknown(sides.remote, sides.local);
-    this.arrivals.begin(origin, { slots: from.#slots, stateAt: (slot) => from.stateAt(slot) }, sides);
-    this.#forgetsKeys = true;
-    this.onChange(null, null);
-  }
-
-  mergeKey(key: string, state: EntryState | null, sides: MergeSides): void {
-    const other = state === null ? null : this.#restored(key, state);
-    this.#mergeEntry(this.#slotOf(key), key, other, { ...sides, localFlush: null, remoteFlush: null });
   }
 
   #raiseFlush(mark: FlushMark): void {

@@ -1,0 +1,65 @@
+import { BEHIND, CHANGED, ONCE, THROUGH, versionOf } from './sim-sources.ts';
+import { isError, textOf, type Desk, type Script, type Work } from './work.ts';
+
+/** Any write of a string whose source is to have it. */
+function* write(desk: Desk, prefix: string): Script {
+  const key = `${prefix}${desk.choice % 3}`;
+  const drawn = desk.random.unit();
+  if (drawn < 0.2) yield `DEL ${key}`;
+  else if (drawn < 0.35) yield `APPEND ${key} a${desk.id}`;
+  else if (drawn < 0.5) {
+    yield 'MULTI';
+    yield `SET ${prefix}0 w${desk.id}`;
+    yield `SET ${prefix}1 w${desk.id}`;
+    yield 'EXEC';
+  } else yield `SET ${key} w${desk.id}`;
+}
+
+/** Who writes within the same moment writes the same key, and nobody later: in the end each such race is seen. */
+const RACE_MS = 200;
+
+function* race(desk: Desk): Script {
+  yield `SET ${BEHIND}race${Math.floor(desk.nowMs() / RACE_MS)} w${desk.id}`;
+}
+
+function* writeOnce(desk: Desk): Script {
+  const key = `${ONCE}${desk.id}`;
+  if ((yield `SET ${key} w${desk.id}`) !== '+OK') return;
+  desk.source.written.push({ key, value: `w${desk.id}`, dot: desk.lastWrite() });
+  if (desk.random.unit() < 0.5) return;
+  // until it is answered nobody knows what is there
+  const kept = desk.source.written.findIndex((each) => each.key === key);
+  desk.source.written.splice(kept, 1);
+  if ((yield `DEL ${key}`) === ':1') desk.source.written.push({ key, value: null, dot: desk.lastWrite() });
+}
+
+function* read(desk: Desk): Script {
+  const prefix = desk.random.pick([BEHIND, THROUGH, CHANGED]);
+  const key = `${prefix}${desk.choice % 3}`;
+  yield desk.random.unit() < 0.1 ? `CW.GET ${key} LEVEL strong` : `GET ${key}`;
+}
+
+/** As an application beside the cache that changes the source and then says so: what was there before is not read any more, here at once and anywhere in the end. */
+function* change(desk: Desk): Script {
+  const key = `${CHANGED}${desk.choice % 3}`;
+  const version = desk.source.change(key);
+  const isRemoval = desk.random.unit() < 0.5;
+  const reply = yield isRemoval ? `DEL ${key}` : `CW.INVALIDATE KEY ${key}`;
+  if (reply === null || isError(reply)) return;
+  desk.source.invalidated.push({ key, version, dot: desk.lastWrite() });
+  const found = yield `GET ${key}`;
+  const value = found === null || isError(found) ? null : textOf(found);
+  // an older value that comes after an invalidation goes when the record has come to whoever made it (SPEC I2)
+  if (desk.source.hasClocks && isRemoval && value !== null && versionOf(value) < version)
+    desk.wrong(`V8: ${key} shows ${value} after it was invalidated at v${version}`);
+}
+
+/** Work on keys that have a source: the product's own loads and stores. */
+export const sourceWorks: Readonly<Record<string, Work>> = {
+  'source-write': { script: (desk) => write(desk, BEHIND), weight: 2 },
+  'source-through': { script: (desk) => write(desk, THROUGH), weight: 1 },
+  'source-race': { script: race, weight: 0 },
+  'source-once': { script: writeOnce, weight: 2 },
+  'source-read': { script: read, weight: 3 },
+  'source-change': { script: change, weight: 2 },
+};
