@@ -1,11 +1,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { choosing } from './choosing.ts';
 import { documents } from './documents.ts';
+import { invalidations } from './invalidations.ts';
+import { eviction } from './eviction.ts';
+import { levels } from './levels.ts';
 import { memory } from './memory.ts';
 import { near } from './near.ts';
 import { overwrites } from './overwrites.ts';
+import { patterns } from './patterns.ts';
 import { besideRedis } from './redis.ts';
+import { regionalRedis } from './regional-redis.ts';
 import { regions } from './regions.ts';
 import { scale } from './scale.ts';
 import { strong } from './strong.ts';
@@ -16,13 +22,19 @@ import { wan } from './wan.ts';
 const BENCHES: readonly Bench[] = [
   besideRedis,
   memory,
+  eviction,
   near,
+  invalidations,
+  patterns,
+  levels,
   regions,
   overwrites,
+  regionalRedis,
   documents,
   types,
   scale,
   strong,
+  choosing,
   wan,
 ];
 
@@ -51,6 +63,9 @@ if (values.help || chosen.length !== positionals.length || chosen.length === 0) 
   console.log(
     `npm run bench -- NAME … [--small] [--seconds 30] [--operations 10000000] [--port-base 7400] [--json FOLDER]
                   regions: [--rate 10000] [--cut 60] [--only apply,lag,catch-up]
+                  scale: [--only 10x1x10000,3x9x10000], regions, nodes and keys
+                  strong: [--only throughput]
+                  choosing: [--only classes,tiers]
                   redis: [--requests 200000] [--runs 5] [--only GET,SET] [--pipeline 1,16,64] [--bytes 64,1024] [--peers 2,0]
 --json writes NAME.json, and NAME.svg for benches that draw\n`,
   );

@@ -1,9 +1,17 @@
 import { fileURLToPath } from 'node:url';
+import { barChart } from './support/bar-chart.ts';
 import type { Bench, BenchOptions, BenchResult } from './support/bench.ts';
 import { table } from './support/figures.ts';
 import { encode } from './support/load-connection.ts';
 import { LoopProbe } from './support/loop-probe.ts';
-import { redisVersion, startCauseway, startRedis, type MeasuredServer } from './support/measured-server.ts';
+import {
+  longestTurn,
+  redisVersion,
+  startCauseway,
+  startRedis,
+  type MeasuredServer,
+} from './support/measured-server.ts';
+import type { LongestTurn } from './support/turn-watch.ts';
 import { CLIENT_CORE, startPinned, type PinnedProcess } from './support/pinned.ts';
 import { Pipelined } from './support/pipelined.ts';
 import { residentBytes } from './support/processes.ts';
@@ -36,6 +44,8 @@ interface PauseRow {
   readonly keys: number;
   readonly longestMs: number;
   readonly idleMs: number;
+  /** The longest turn by the CPU of the loop's thread; NaN where that is not watched. */
+  readonly turn: LongestTurn;
 }
 
 interface Found {
@@ -62,7 +72,8 @@ export const memory: Bench = {
     try {
       for (const keys of sizes) {
         const seconds = options.small ? 1 : options.seconds;
-        const own = await measured(await startCauseway(0), keys, seconds, idle);
+        const turns = options.only.includes('stacks') ? 'stacks' : 'cpu';
+        const own = await measured(await startCauseway(0, { turns }), keys, seconds, idle);
         const theirs = redis === null ? null : await measured(await startRedis(0), keys, 0, idle);
         pauses.push(...own.pauses);
         faults.push(...own.faults, ...(theirs?.faults ?? []));
@@ -84,20 +95,28 @@ async function measured(server: MeasuredServer, keys: number, seconds: number, i
   try {
     const emptyBytes = await settledBytes(server.pid);
     const pauses: PauseRow[] = [];
-    const forgetPauses = (): void => probes.forEach((probe) => void probe.take());
-    const taken = (during: string): void => {
-      const [longestMs = NaN, idleMs = NaN] = probes.map((probe) => probe.take());
-      pauses.push({ during, keys, longestMs, idleMs });
+    const forgetPauses = async (): Promise<void> => {
+      await longestTurn(server);
+      probes.forEach((probe) => void probe.take());
     };
-    forgetPauses();
+    const taken = async (during: string): Promise<void> => {
+      const [longestMs = NaN, idleMs = NaN] = probes.map((probe) => probe.take());
+      pauses.push({ during, keys, longestMs, idleMs, turn: await longestTurn(server) });
+    };
+    await forgetPauses();
     await fill(load, keys);
-    taken('writing the keys');
+    await taken('writing the keys');
     const bytesAKey = ((await settledBytes(server.pid)) - emptyBytes) / keys;
     const faults = await faultsOf(server, keys);
     if (seconds > 0) {
-      forgetPauses();
+      await forgetPauses();
       await mix(load, keys, seconds);
-      taken('mixed load');
+      await taken('mixed load');
+      for (const command of SWEEPS) {
+        await forgetPauses();
+        await sweep(server, command);
+        await taken(command.slice(0, 4).join(' '));
+      }
     }
     if (load.errors > 0) faults.push(`${server.name}: ${load.errors} errors`);
     return { bytesAKey, pauses, faults };
@@ -147,6 +166,20 @@ async function mix(load: Pipelined, keys: number, seconds: number): Promise<void
   }
 }
 
+/** What concerns every key. */
+const SWEEPS: readonly (readonly string[])[] = [
+  ['SCAN', '0', 'COUNT', '1000000', 'MATCH', 'none'],
+  ['CW.DIGEST'],
+  ['FLUSHALL'],
+];
+
+/** Runs one of them, and waits for what is left to be done behind its reply. */
+async function sweep({ client }: MeasuredServer, command: readonly string[]): Promise<void> {
+  await client.send(...(command as [string, ...string[]]));
+  while (Number(/lazyfree_pending_objects:(\d+)/.exec(String(await client.send('INFO', 'memory')))?.[1] ?? 0) > 0)
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_EVERY_MS));
+}
+
 /** Resident bytes once they change no more. */
 async function settledBytes(pid: number): Promise<number> {
   let bytes = residentBytes(pid);
@@ -179,7 +212,7 @@ function resultOf(
   faults: readonly string[],
   redis: string | null,
 ): BenchResult {
-  const [last] = pauses.slice(-1);
+  const last = pauses.findLast(({ during }) => during === 'mixed load');
   const beyondMs = last === undefined ? NaN : last.longestMs - last.idleMs;
   const [first] = rows;
   const isSmallEnough = redis === null || (first !== undefined && first.ratio <= RATIO_MAX);
@@ -193,19 +226,35 @@ function resultOf(
       ),
       '',
       table(
-        ['longest pause, ms', 'keys', 'server', 'idle process', 'beyond it'],
-        pauses.map(({ during, keys, longestMs, idleMs }) => [
+        ['longest pause, ms', 'keys', 'server', 'idle process', 'beyond it', "the turn's CPU"],
+        pauses.map(({ during, keys, longestMs, idleMs, turn }) => [
           during,
           String(keys),
           longestMs,
           idleMs,
           longestMs - idleMs,
+          turn.cpuMs,
         ]),
+      ),
+      ...pauses.flatMap(({ during, keys, turn: { ran } }) =>
+        ran.length === 0
+          ? []
+          : [`${during}, ${keys} keys:`, ...ran.map(({ where, ms }) => `  ${ms.toFixed(1)} ms ${where}`)],
       ),
       `checks: ${faults.length === 0 ? 'all held' : faults.slice(0, 5).join('; ')}`,
       `bars: at ${first?.keys ?? 0} keys ≤ ${RATIO_MAX} of Redis; the longest pause of the mixed load ≤ ${PAUSE_MS_MAX} ms beyond the idle process: ${passed ? 'met' : 'NOT met'}`,
     ].join('\n'),
     json: { rows, pauses, faults },
+    svg: barChart({
+      title: "The longest turn of the server's loop, by its processor time",
+      series: ['ms'],
+      groups: pauses.map(({ during, keys, turn }) => ({
+        label: `${during}, ${keys / 1e6} M`,
+        values: [turn.cpuMs],
+      })),
+      line: PAUSE_MS_MAX,
+      unit: ' ms',
+    }),
     passed,
   };
 }

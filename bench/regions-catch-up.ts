@@ -3,6 +3,7 @@ import type { BenchOptions, BenchResult } from './support/bench.ts';
 import type { BenchCluster } from './support/cluster.ts';
 import { quantile } from './support/figures.ts';
 import { encode, LoadConnection } from './support/load-connection.ts';
+import { longestTurn } from './support/measured-server.ts';
 import { random } from './support/random.ts';
 import { areEqual, paced, REGIONS, settled } from './support/three-regions.ts';
 
@@ -20,6 +21,8 @@ const TIMES_MIN = 10;
 const STALL_MS_MAX = 20;
 const LOOK_EVERY_MS = 2;
 const WITHIN_MS = 120_000;
+/** Of an error, for the table. */
+const REFUSAL_CHARS = 100;
 
 /** Asks for one key again and again, and keeps how long each answer took. */
 class Pinger {
@@ -69,12 +72,14 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
   const writers: LoadConnection[] = [];
   const replied = REGIONS.map(() => 0);
   let refused = 0;
+  let refusal = '';
   for (const [at, node] of cluster.nodes.entries()) {
     const writer = await LoadConnection.open(node.resp);
     writer.onData((bytes) => {
-      for (const byte of bytes) {
+      for (const [place, byte] of bytes.entries()) {
         if (byte === NEWLINE) replied[at] = (replied[at] ?? 0) + 1;
-        else if (byte === ERROR) refused++;
+        else if (byte === ERROR && refused++ === 0)
+          refusal = `; the first: ${bytes.toString('latin1', place, place + REFUSAL_CHARS)}`;
       }
     });
     writers.push(writer);
@@ -100,6 +105,7 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
   });
 
   for (const other of others) await askAdmin(cluster.wan, '/cut', { from: CUT, to: other });
+  await longestTurns(cluster);
   const writtenBefore = [...replied];
   await sleep(cutSeconds * 1_000);
   const missed = missedBy(cutAt, writtenBefore, replied);
@@ -110,6 +116,7 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     connection.close();
   }
   const calmMs = pinger.tookMs.splice(0);
+  const calmTurnsMs = await longestTurns(cluster);
   const healedMs = performance.now();
   const caughtUp = new Promise<void>((resolve, reject) => {
     whenThere = resolve;
@@ -119,6 +126,7 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
   await caughtUp;
   const tookMs = performance.now() - healedMs;
   const readMs = pinger.tookMs.splice(0);
+  const turnsMs = await longestTurns(cluster);
   pinger.stop();
   isOver = true;
   await writing;
@@ -134,7 +142,8 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     `catch-up of ${CUT} after a cut of ${cutSeconds} s at ${rate} writes/s in all, which go on`,
     `${missed} updates missed, all there ${(tookMs / 1_000).toFixed(2)} s after the link healed: ${perSecond.toFixed(0)} a second, ${(perSecond / rate).toFixed(1)} × the rate of writes; bar: ≥ ${TIMES_MIN} ×: ${met(isQuick)}`,
     `reads there meanwhile: ${readMs.length}, p50 ${quantile(readMs, 0.5).toFixed(2)} ms, p99 ${quantile(readMs, 0.99).toFixed(2)} ms, longest ${longestMs.toFixed(2)} ms (during the cut ${Math.max(...calmMs).toFixed(2)} ms); bar: longest ≤ ${STALL_MS_MAX} ms: ${met(longestMs <= STALL_MS_MAX)}`,
-    `${refused} writes refused; digests ${equal ? 'equal' : 'DIFFER'}`,
+    `longest turn of each node, ms of its loop's CPU: ${told(turnsMs)} (during the cut ${told(calmTurnsMs)})`,
+    `${refused} writes refused${refusal.trimEnd()}; digests ${equal ? 'equal' : 'DIFFER'}`,
   ].join('\n');
   const json = {
     cutSeconds,
@@ -147,10 +156,26 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     readP99Ms: quantile(readMs, 0.99),
     readLongestMs: longestMs,
     calmLongestMs: Math.max(...calmMs),
+    turnsMs,
+    calmTurnsMs,
     refused,
     equal,
   };
   return { text, json, passed: equal && refused === 0 && isQuick && longestMs <= STALL_MS_MAX };
+}
+
+/** The longest turn of each node's loop since the last call, in milliseconds of its processor time: what else runs on the machine does not make it longer. */
+async function longestTurns({ nodes, turnFile }: BenchCluster): Promise<number[]> {
+  const turns: number[] = [];
+  for (const { pid } of nodes) {
+    const { cpuMs } = await longestTurn({ pid, turnFile: turnFile.replace('{pid}', String(pid)) });
+    turns.push(cpuMs);
+  }
+  return turns;
+}
+
+function told(turnsMs: readonly number[]): string {
+  return REGIONS.map((region, at) => `${region} ${(turnsMs[at] ?? NaN).toFixed(1)}`).join(', ');
 }
 
 /** What the others wrote while the region was cut off. */

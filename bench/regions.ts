@@ -11,7 +11,7 @@ async function inCluster(
   options: BenchOptions,
   measure: (cluster: BenchCluster, options: BenchOptions) => Promise<BenchResult>,
 ): Promise<BenchResult> {
-  const cluster = await startCluster(['--port-base', String(options.portBase)]);
+  const cluster = await startCluster(['--port-base', String(options.portBase)], measure === measureCatchUp);
   try {
     return await measure(cluster, options);
   } finally {

@@ -4,6 +4,7 @@ import { mean, table } from './support/figures.ts';
 import { encode, LoadConnection } from './support/load-connection.ts';
 import { Pipelined } from './support/pipelined.ts';
 import { random } from './support/random.ts';
+import { barChart } from './support/bar-chart.ts';
 import type { Bench, BenchOptions, BenchResult } from './support/bench.ts';
 
 /** Regions of `regions/topology.yaml`, in the order in which a cluster grows here. */
@@ -73,9 +74,11 @@ export const scale: Bench = {
   summary: 'processor time a write with 1 to 10 regions, 1 to 9 nodes a region, 10 k to 10 M keys',
   run: async (options: BenchOptions) => {
     const figures: SizeFigures[] = [];
-    for (const size of options.small ? SMALL : SIZES) {
-      if (!options.small) console.log(`${size.regions} × ${size.nodes}, ${size.keys} keys …`);
-      figures.push(await measure(size, options.small ? 2_000 : OVERWRITES, options.portBase));
+    const { only, small } = options;
+    for (const size of small ? SMALL : SIZES) {
+      if (only.length > 0 && !only.includes(`${size.regions}x${size.nodes}x${size.keys}`)) continue;
+      if (!small) console.log(`${size.regions} × ${size.nodes}, ${size.keys} keys …`);
+      figures.push(await measure(size, small ? 2_000 : OVERWRITES, options.portBase));
     }
     return resultOf(figures);
   },
@@ -99,6 +102,15 @@ function resultOf(figures: readonly SizeFigures[]): BenchResult {
       `key counts and digests ${passed ? 'equal' : 'DIFFER'}; memory a key is what resident memory grew by, at few keys mostly the process itself; no bar`,
     ].join('\n'),
     json: { figures },
+    svg: barChart({
+      title: 'Processor time a write, by the size of the cluster',
+      series: ['the node that is written to', 'every other node'],
+      groups: figures.map(({ regions, nodes, keys, writerMicros, applierMicros }) => ({
+        label: `${regions} × ${nodes}, ${keys} keys`,
+        values: [writerMicros, applierMicros],
+      })),
+      unit: ' µs',
+    }),
     passed,
   };
 }
@@ -164,7 +176,7 @@ async function write(load: Pipelined, count: number, keyOf: (each: number) => nu
     commands += encode(['SET', `key:${String(key).padStart(8, '0')}`, String(key).padEnd(VALUE_BYTES, 'v')]);
   }
   await load.send(commands, count);
-  if (load.errors > 0) throw new Error(`${load.errors} writes were refused`);
+  if (load.errors > 0) throw new Error(`${load.errors} writes were refused, the first: ${load.firstError}`);
 }
 
 /** Waits until all nodes have applied the same. */

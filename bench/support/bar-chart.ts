@@ -19,6 +19,8 @@ const GROUP_GAP = 8;
 const HEAD_HEIGHT = 58;
 const FOOT_HEIGHT = 26;
 
+const FIGURE_STYLE = 'font-size="10" paint-order="stroke" stroke="#fff" stroke-width="4"';
+
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
@@ -34,6 +36,8 @@ export function barChart({ title, series, groups, line, unit = '' }: BarChart): 
   const text = (x: number, y: number, content: string, attributes = ''): string =>
     `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escaped(content)}</text>`;
   const parts = [text(12, 22, title, 'font-size="15" font-weight="bold"')];
+  /** On a white ground of their own, above the line of the bar. */
+  const figures: string[] = [];
   let legendX = LABEL_WIDTH;
   for (const [at, name] of series.entries()) {
     parts.push(
@@ -51,8 +55,8 @@ export function barChart({ title, series, groups, line, unit = '' }: BarChart): 
       const width = Math.max(0, value * scale);
       parts.push(
         `<rect x="${LABEL_WIDTH}" y="${y}" width="${width.toFixed(1)}" height="${BAR_HEIGHT - 1}" fill="${colourOf(of)}"/>`,
-        text(LABEL_WIDTH + width + 5, y + BAR_HEIGHT - 2, `${figure(value)}${unit}`, 'font-size="10"'),
       );
+      figures.push(text(LABEL_WIDTH + width + 5, y + BAR_HEIGHT - 2, `${figure(value)}${unit}`, FIGURE_STYLE));
     }
   }
   if (line !== undefined) {
@@ -67,6 +71,7 @@ export function barChart({ title, series, groups, line, unit = '' }: BarChart): 
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     ...parts,
+    ...figures,
     '</svg>',
     '',
   ].join('\n');

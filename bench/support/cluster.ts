@@ -19,17 +19,26 @@ export interface BenchCluster {
   /** Where the WAN shaper is asked. */
   readonly wan: string;
   readonly wanPid: number | null;
+  /** Where the longest turn of each process is told, where that is watched; `{pid}` in place of its number. */
+  readonly turnFile: string;
   stop(): Promise<void>;
 }
 
+const TURN_WATCH = new URL('turn-watch.ts', import.meta.url).href;
 const ENTRY = fileURLToPath(new URL('../../bin/causeway.js', import.meta.url));
 
-/** Starts `causeway up` with these options and waits until every node is ready. */
-export async function startCluster(options: readonly string[]): Promise<BenchCluster> {
+function watching(turnFile: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import ${TURN_WATCH}`, CAUSEWAY_TURN_FILE: turnFile };
+}
+
+/** Starts `causeway up` with these options and waits until every node is ready. Where turns are watched each process does so, which costs it a timer each millisecond. */
+export async function startCluster(options: readonly string[], watchesTurns = false): Promise<BenchCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
   const readyFile = join(folder, 'ready.json');
+  const turnFile = join(folder, 'turn-{pid}.json');
   const child = spawn(process.execPath, [ENTRY, 'up', '--ready-file', readyFile, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...(watchesTurns ? watching(turnFile) : {}) },
   });
   let output = '';
   child.stdout.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-4_000)));
@@ -60,6 +69,7 @@ export async function startCluster(options: readonly string[]): Promise<BenchClu
     nodes: file.nodes,
     wan: file.wan,
     wanPid: file.wanPid,
+    turnFile,
     stop: async () => {
       const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
       child.kill('SIGTERM');

@@ -32,9 +32,14 @@ export interface PinnedProcess {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a process, and all of its threads, on one core. */
-export function startPinned(core: number, command: string, args: readonly string[]): PinnedProcess {
-  const child = spawnPinned(core, command, args);
+/** Starts a process, and all of its threads, on one core; `variables` are added to its environment. */
+export function startPinned(
+  core: number,
+  command: string,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): PinnedProcess {
+  const child = spawnPinned(core, command, args, variables);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-OUTPUT_KEPT)));
@@ -63,9 +68,14 @@ export async function runPinned(core: number, command: string, args: readonly st
   return output;
 }
 
-function spawnPinned(core: number, command: string, args: readonly string[]): ChildProcess {
+function spawnPinned(
+  core: number,
+  command: string,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const [program, all] = canPin ? ['taskset', ['-c', String(core), command, ...args]] : [command, [...args]];
-  const child = spawn(program, all, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, all, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...variables } });
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;

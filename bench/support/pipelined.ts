@@ -7,6 +7,7 @@ export class Pipelined {
   readonly #connection: LoadConnection;
   #owed = 0;
   #errors = 0;
+  #firstError = '';
   #resolve: (() => void) | null = null;
 
   private constructor(connection: LoadConnection) {
@@ -23,10 +24,15 @@ export class Pipelined {
     return this.#errors;
   }
 
+  /** The first of them, as far as it came with its first bytes. */
+  get firstError(): string {
+    return this.#firstError;
+  }
+
   #received(bytes: Buffer): void {
     let start = 0;
     for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, start)) {
-      if (bytes[start] === 0x2d) this.#errors++;
+      if (bytes[start] === 0x2d && this.#errors++ === 0) this.#firstError = bytes.toString('utf8', start, at).trim();
       start = at + 1;
       this.#owed--;
     }
