@@ -3,7 +3,10 @@ import type { ReplicationLimits } from './limits.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { Now, Replica } from './replica.ts';
 
-/** Whether most of the peers heard say that our clock is ahead of theirs by more than the limit, or our HLC is ahead of it (RULES D3). */
+/**
+ * Whether most of the peers heard say that our clock is ahead of theirs by more than the limit, or our HLC is ahead of it (RULES D3). What a peer said
+ * holds for a while after its connection is lost: whoever is cut off right after it was told would else write with that clock.
+ */
 export function isAheadOfPeers(replica: Replica, sessions: Iterable<PeerSession>, now: Now): boolean {
   const { clock, limits } = replica;
   // by the time of the last command, as it is stamped: a turn may be a long one
@@ -12,7 +15,8 @@ export function isAheadOfPeers(replica: Replica, sessions: Iterable<PeerSession>
   let behind = 0;
   for (const session of sessions) {
     const offsetMs = session.clockOffsetMs(now);
-    if (!session.isUp || offsetMs === null) continue;
+    const isKnown = session.isUp || now.monotonicMs - session.heardAtMs <= limits.clockHeardMs;
+    if (!isKnown || offsetMs === null) continue;
     heard++;
     if (-offsetMs > limits.skewMsMax) behind++;
   }

@@ -8,6 +8,8 @@ export interface ReplicationLimits {
   readonly logAgeMsMax: number;
   /** How far a stamp may be ahead of the local clock; past it its origin is paused, and the node that is ahead refuses writes. */
   readonly skewMsMax: number;
+  /** How long what a peer said of its clock holds after it was heard last; past it the peer says nothing of ours. */
+  readonly clockHeardMs: number;
   /** Bytes sent to a peer and not yet taken by it; past it the peer's cursor waits. */
   readonly windowBytes: number;
   /** Bytes of updates of one chunk and of one frame of a snapshot; past it there are several. One transaction or entry is never split. */
@@ -50,6 +52,7 @@ export const REPLICATION_LIMITS: ReplicationLimits = {
   logBytesMax: 256 * MIB,
   logAgeMsMax: 3_600_000,
   skewMsMax: 500,
+  clockHeardMs: 60_000,
   windowBytes: 8 * MIB,
   chunkBytesMax: 256 * KIB,
   askedBytesMax: MIB,

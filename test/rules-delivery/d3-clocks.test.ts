@@ -85,6 +85,27 @@ describe('D3: nothing is dropped for its stamp', () => {
     expect(a.core.refusal(true, false)).toBeNull();
   });
 
+  it('one that was told so and is then cut off refuses them still, until its clock is right or nobody was heard for long (seed 6937)', () => {
+    const cluster = new VirtualCluster({ regions: ['a', 'b', 'c'] });
+    cluster.run(1_000);
+    const a = cluster.node(0);
+    const refusal = (): string | undefined => a.core.refusal(true, false)?.code;
+    a.clockOffsetMs = 3_000;
+    cluster.run(300);
+    expect(refusal()).toBe('CLOCKSKEW');
+    for (const other of cluster.nodes.slice(1)) cluster.cut(a.id, other.id);
+    cluster.run(1_000);
+    expect(refusal()).toBe('CLOCKSKEW');
+    a.clockOffsetMs = 0;
+    cluster.run(5_000);
+    expect(refusal()).toBeUndefined();
+    a.clockOffsetMs = 3_000;
+    cluster.run(1_000);
+    expect(refusal()).toBe('CLOCKSKEW');
+    cluster.run(cluster.limits.clockHeardMs);
+    expect(refusal()).toBeUndefined();
+  });
+
   it('one peer far behind does not stop a node: it is ahead of one, not of most', () => {
     const cluster = new VirtualCluster({ regions: ['a', 'b', 'c', 'd'] });
     cluster.node(3).clockOffsetMs = -10_000;
