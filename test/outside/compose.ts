@@ -4,6 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { askAdmin } from '../../src/wan/admin-client.ts';
 import { REAL } from '../cli/programs.ts';
 import { smoke, type SmokeCheck, type SmokeNode } from './smoke.ts';
 import { strongSmoke } from './strong-smoke.ts';
@@ -19,8 +21,12 @@ const WAN_PORT = 6520;
 const UP_DEADLINE_MS = 600_000;
 const READY_DEADLINE_MS = 120_000;
 const CONDITION_DEADLINE_MS = 30_000;
+/** A node dials one that is gone again after seconds. */
+const DIAL_DEADLINE_MS = 10_000;
 /** Long enough for each fault that containers know, twice. */
 const VERIFY_MINUTES = 0.8;
+
+const forwardsAnswer = z.object({ forwards: z.array(z.object({ to: z.string(), connections: z.number() })) });
 
 interface Finished {
   readonly code: number | null;
@@ -74,7 +80,7 @@ async function checkCluster(cluster: ComposeCluster): Promise<SmokeCheck[]> {
     await checkUser(cluster),
     await checkHealth(cluster),
     await checkVerify(cluster),
-    await checkStop(cluster),
+    await checkStop(cluster, wan),
   ];
 }
 
@@ -118,12 +124,7 @@ async function checkStrong(cluster: ComposeCluster, nodes: readonly SmokeNode[])
 }
 
 async function steer(wan: string, what: 'cut' | 'heal', pair: { from: string; to: string }): Promise<void> {
-  const response = await fetch(`http://${wan}/${what}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(pair),
-  });
-  if (!response.ok) throw new Error(`the WAN shaper answers ${response.status} to ${what}: ${await response.text()}`);
+  await askAdmin(`http://${wan}`, `/${what}`, pair);
 }
 
 async function checkUser(cluster: ComposeCluster): Promise<SmokeCheck> {
@@ -173,14 +174,31 @@ async function checkVerify(cluster: ComposeCluster): Promise<SmokeCheck> {
   }
 }
 
-async function checkStop(cluster: ComposeCluster): Promise<SmokeCheck> {
-  const name = 'a stop is clean: every node ends by itself with code 0';
+/**
+ * One region goes first: the shaper is asked to connect to a name then that the engine's name server no longer knows, and asks
+ * others for, who may not be there. A look-up that is under way must not keep the shaper.
+ */
+async function checkStop(cluster: ComposeCluster, wan: string): Promise<SmokeCheck> {
+  const name = 'a stop is clean: every node ends by itself with code 0, also while a name is looked up';
+  const [first] = REGIONS;
+  await cluster.compose(['stop', '--timeout', '10', first]);
+  await untilDialled(wan, first);
   await cluster.compose(['stop', '--timeout', '10']);
   const codes = await Promise.all(
     [...REGIONS, 'wan'].map(async (service) => `${service} ${await cluster.inspect(service, '{{.State.ExitCode}}')}`),
   );
   const unclean = codes.filter((code) => !code.endsWith(' 0'));
   return { name, problem: unclean.length === 0 ? null : unclean.join(', ') };
+}
+
+/** Until a connection to a region that is gone is being made, or that was always refused at once. */
+async function untilDialled(wan: string, region: string): Promise<void> {
+  const end = performance.now() + DIAL_DEADLINE_MS;
+  while (performance.now() < end) {
+    const { forwards } = forwardsAnswer.parse(await askAdmin(`http://${wan}`, '/links'));
+    if (forwards.some((forward) => forward.to.startsWith(`${region}/`) && forward.connections > 0)) return;
+    await delay(20);
+  }
 }
 
 async function untilReady(node: SmokeNode): Promise<void> {
