@@ -1,3 +1,4 @@
+import { SourceServer } from './source-request.ts';
 import { STORED, unlessAway, type KeySource, type SourceWrite, type StoreVerdict } from './key-source.ts';
 
 /** Bytes of an answer; past it the load fails. */
@@ -13,33 +14,32 @@ const MAY_BE_TAKEN_LATER: ReadonlySet<number> = new Set([401, 403, 404, 408, 425
 /** An HTTP server that has a value a key: 200 with the value, 404 where there is none. PUT sets it and DELETE removes it. */
 export class HttpSource implements KeySource {
   readonly #address: string;
-  readonly #timeoutMs: number;
+  readonly #server: SourceServer;
 
   /** `template` is an address with `{key}` in its path or query. */
   constructor(template: string, timeoutMs: number) {
-    this.#address = new URL(template.replace(KEY_MARK, PLACE)).href;
-    this.#timeoutMs = timeoutMs;
+    const address = new URL(template.replace(KEY_MARK, PLACE));
+    this.#address = address.href;
+    this.#server = new SourceServer(address, timeoutMs, ANSWER_BYTES_MAX);
   }
 
   readonly canStore = true;
 
-  #addressOf(key: Uint8Array): string {
+  /** Path and query of a key. Throws where it has no address. */
+  #pathOf(key: Uint8Array): string {
     const address = this.#address.replace(PLACE, () => escaped(key));
+    const url = new URL(address);
     // `.` and `..` mean another place however they are written
-    if (new URL(address).href !== address) throw new Error('the key cannot be a part of an address');
-    return address;
+    if (url.href !== address) throw new Error('the key cannot be a part of an address');
+    return url.pathname + url.search;
   }
 
   async load(key: Uint8Array): Promise<Uint8Array | null> {
-    const response = await fetch(this.#addressOf(key), {
-      redirect: 'manual',
-      signal: AbortSignal.timeout(this.#timeoutMs),
-      headers: { accept: '*/*' },
-    });
-    if (response.status === 200) return bodyOf(response);
-    await response.body?.cancel();
-    if (ABSENT.has(response.status)) return null;
-    throw new Error(`it answered ${response.status}`);
+    const path = this.#pathOf(key);
+    const { status, body } = await this.#server.ask({ method: 'GET', path, headers: {}, body: null });
+    if (status === 200) return body;
+    if (ABSENT.has(status)) return null;
+    throw new Error(`it answered ${status}`);
   }
 
   async storeMany(writes: readonly SourceWrite[]): Promise<readonly StoreVerdict[]> {
@@ -47,24 +47,21 @@ export class HttpSource implements KeySource {
   }
 
   async #store({ key, value, version }: SourceWrite): Promise<StoreVerdict> {
-    let address: string;
+    let path: string;
     try {
-      address = this.#addressOf(key);
+      path = this.#pathOf(key);
     } catch (error) {
       return { kind: 'refused', reason: (error as Error).message };
     }
     try {
-      const response = await fetch(address, {
+      const { status } = await this.#server.ask({
         method: value === null ? 'DELETE' : 'PUT',
-        redirect: 'manual',
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        path,
         headers: { 'content-type': 'application/octet-stream', 'causeway-version': version },
-        // a Buffer, because a view of a part of its memory would do too
-        ...(value === null ? {} : { body: Buffer.from(value) }),
+        body: value,
       });
-      await response.body?.cancel();
-      const { ok, status } = response;
-      if (ok || (value === null && ABSENT.has(status))) return STORED;
+      const isTaken = status >= 200 && status < 300;
+      if (isTaken || (value === null && ABSENT.has(status))) return STORED;
       const isFinal = status >= 400 && status < 500 && !MAY_BE_TAKEN_LATER.has(status);
       return { kind: isFinal ? 'refused' : 'failed', reason: `it answered ${status}` };
     } catch (error) {
@@ -72,7 +69,9 @@ export class HttpSource implements KeySource {
     }
   }
 
-  close(): void {}
+  close(): void {
+    this.#server.close();
+  }
 }
 
 /** Every byte but letters, digits, `-` and `_` as %XX: of a key nothing has a meaning in the address. */
@@ -81,15 +80,4 @@ function escaped(key: Uint8Array): string {
     const char = String.fromCharCode(byte);
     return /[\w.~-]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }).join('');
-}
-
-async function bodyOf(response: Response): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of response.body ?? []) {
-    bytes += part.length;
-    if (bytes > ANSWER_BYTES_MAX) throw new Error(`its answer is longer than ${ANSWER_BYTES_MAX} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts, bytes);
 }

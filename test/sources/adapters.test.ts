@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { HttpSource } from '../../src/adapters/http-source.ts';
 import { ModuleSource } from '../../src/adapters/module-source.ts';
@@ -63,9 +64,68 @@ describe('an address', () => {
   test('that never answers, or never ends, has failed after its time', async () => {
     const { server, load } = await http(300);
     server.answer = () => undefined;
-    await expect(load('k')).rejects.toThrow('aborted due to timeout');
+    await expect(load('k')).rejects.toThrow('it did not answer in time');
     server.answer = (_path, response) => void response.write('begun');
-    await expect(load('k')).rejects.toThrow('aborted due to timeout');
+    await expect(load('k')).rejects.toThrow('it did not answer in time');
+  });
+
+  test('that says more than that there is none has said it, whether or not that ends', async () => {
+    const { server, load } = await http(300);
+    server.answer = (_path, response) => void response.writeHead(404).write('begun');
+    expect(await load('k')).toBeNull();
+  });
+
+  test.each([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+  ])('that answers in %s is read, as long as it is not too long', async (encoding, encode) => {
+    const { server, load } = await http();
+    const answers = [encode('a value'), encode(Buffer.alloc(16 * 1024 * 1024 + 1)), Buffer.from('a value')];
+    server.answer = (_path, response) =>
+      void response.writeHead(200, { 'content-encoding': encoding }).end(answers.shift());
+    expect(await load('k')).toBe('a value');
+    await expect(load('k')).rejects.toThrow('longer than 16777216 bytes');
+    await expect(load('k')).rejects.toThrow(`its answer is no ${encoding}`);
+  });
+
+  test('that answers in what nobody asked for has failed', async () => {
+    const { server, load } = await http();
+    server.answer = (_path, response) => void response.writeHead(200, { 'content-encoding': 'zstd' }).end('x');
+    await expect(load('k')).rejects.toThrow('encoded as zstd');
+  });
+
+  test('is asked over one connection, and again over another where the server has just closed that', async () => {
+    const { server, load } = await http();
+    expect([await load('a'), await load('b')]).toEqual(['value of /prices/a', 'value of /prices/b']);
+    expect(server.connections).toBe(1);
+    server.answer = (path, response) => {
+      if (path === '/prices/c' && server.connections === 1) response.socket?.resetAndDestroy();
+      else response.end('again');
+    };
+    expect(await load('c')).toBe('again');
+    expect(server.connections).toBe(2);
+  });
+
+  test('that closes a connection it was asked over for the first time has failed', async () => {
+    const { server, load } = await http();
+    server.answer = (_path, response) => response.socket?.resetAndDestroy();
+    await expect(load('k')).rejects.toThrow('it cannot be asked');
+    expect(server.asked).toHaveLength(1);
+  });
+
+  test('that breaks off has failed', async () => {
+    const { server, load } = await http();
+    server.answer = (_path, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('begun', () => response.destroy());
+    };
+    await expect(load('k')).rejects.toThrow('its answer breaks off');
+  });
+
+  test('that is closed fails what is under way', async () => {
+    const { server, source, load } = await http();
+    server.answer = () => source.close();
+    await expect(load('k')).rejects.toThrow('it cannot be asked');
   });
 
   test('that answers with too much has failed', async () => {

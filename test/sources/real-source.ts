@@ -16,6 +16,8 @@ export class RealSource {
   /** Answers a write once it came whole. */
   take: (write: GivenWrite, response: ServerResponse) => void = (_write, response) => response.writeHead(204).end();
   answer: (path: string, response: ServerResponse) => void = (path, response) => response.end(`value of ${path}`);
+  /** How many were made to it. */
+  connections = 0;
   #port = 0;
   readonly #server = createServer((request, response) => {
     const path = request.url ?? '';
@@ -37,6 +39,7 @@ export class RealSource {
 
   static async start(): Promise<RealSource> {
     const source = new RealSource();
+    source.#server.on('connection', () => source.connections++);
     await new Promise<void>((resolve) => source.#server.listen(0, '127.0.0.1', resolve));
     source.#port = (source.#server.address() as AddressInfo).port;
     return source;
