@@ -154,13 +154,15 @@ export class ConsistencyMonitor {
 
   #look(count: number, monotonicMs: number): void {
     const { engine } = this.#host;
-    const { node, keys } = engine;
+    const { node, keys, memory } = engine;
     const nowMs = engine.nowMs(this.#host.wallMs());
     const looked: string[] = [];
     const shown: KeyDigestText[] = [];
     const key = new ByteRange();
     const visit = (slot: Slot): void => {
       if (looked.length >= count) return;
+      // with what is asked of the Redis or a source, too: that looks at the value
+      if (memory.isStub(slot)) return;
       keys.keyInto(slot, key);
       const keyClass = node.classes.policy.classOf(key);
       if (isSystemKey(key) || keyClass.consistency === 'weak' || key.length > KEY_BYTES_MAX) return;
@@ -202,9 +204,10 @@ export class ConsistencyMonitor {
   }
 
   #shownAt(slot: Slot, key: ByteRange, nowMs: number): Shown {
-    const { node, keys } = this.#host.engine;
+    const { node, keys, memory } = this.#host.engine;
     const isNear = keys.expiryOf(slot) < nowMs + EXPIRY_MARGIN_MS;
-    if (isNear || this.#isLong(slot)) return { hex: null, isSettled: false };
+    // to look at what was evicted would bring it back, and something that clients use would go for it
+    if (isNear || memory.isStub(slot) || this.#isLong(slot)) return { hex: null, isSettled: false };
     return node.keyDigest(key, nowMs);
   }
 

@@ -55,10 +55,7 @@ export class Consistency {
     const heard = (channel: ByteRange, text: ByteRange): void => this.#monitor.heard(channel, text);
     state.systemMessages.push(heard);
     node.messages.onMessage = heard;
-    const step = (): void => {
-      // to look at what was evicted would bring it back, and something that clients use would go for it
-      if (state.engine.memory.stubs === 0) this.#monitor.step();
-    };
+    const step = (): void => this.#monitor.step();
     this.#timer = setInterval(() => guarded(step), STEP_MS);
     this.#timer.unref();
   }

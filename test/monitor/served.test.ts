@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { configOf } from '../server/peer-rig.ts';
+import { configOf, temporaryFolder } from '../server/peer-rig.ts';
 import { introduceServers, ServerRig } from '../server/server-rig.ts';
 import { RealSource } from '../sources/real-source.ts';
 
@@ -34,6 +34,31 @@ test('what one node shows the other has looked at', async () => {
   await first?.hset('h', 'f', '1');
   await vi.waitFor(async () => expect(await second?.info('monitor')).toMatch(/regions=[1-9]/), WITHIN);
   expect(await second?.info('monitor')).toMatch(/different_regions=0,/);
+});
+
+test('a node some of whose values are evicted compares the others, and brings none back', async () => {
+  const often = { limits: { monitorKeysPerSecond: 200 } };
+  const rigs = await Promise.all([
+    ServerRig.start(configOf(0, 2, { ...often, dataDir: temporaryFolder() })),
+    ServerRig.start(configOf(1, 2, often)),
+  ]);
+  await introduceServers(rigs);
+  const [first, second] = rigs.map((rig) => rig.client());
+  const pairs = Array.from({ length: 600 }, (_, at) => [`k${at}`, `${at}`.padEnd(10_000, 'v')]).flat();
+  await first?.config('SET', 'maxmemory', '5mb');
+  await first?.mset(...pairs);
+  const figure = async (name: string): Promise<number> =>
+    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec((await first?.info()) ?? '')?.[1]);
+  const compared = async (): Promise<number> =>
+    Number(/regions=(\d+)/.exec((await second?.info('monitor')) ?? '')?.[1] ?? 0);
+  await vi.waitFor(async () => expect(await figure('evicted_values')).toBeGreaterThan(100), WITHIN);
+  const [stubs, before] = [await figure('evicted_values'), await compared()];
+  // what it says, and what it answers the other one
+  await vi.waitFor(async () => expect(await compared()).toBeGreaterThan(before + 600), WITHIN);
+  expect(await first?.info('monitor')).toMatch(/regions=[1-9]\d\d,/);
+  expect(await figure('evicted_values')).toBe(stubs);
+  expect(await figure('refilled_keys')).toBe(0);
+  expect(await first?.info('monitor')).toMatch(/different_regions=0,/);
 });
 
 test('what was loaded is compared with its source, and what that says by now takes its place', async () => {

@@ -96,6 +96,10 @@ export class Evictor implements Evictable, MemoryView {
     return this.#slots.stubs;
   }
 
+  isStub(slot: Slot): boolean {
+    return this.#slots.isStub(slot);
+  }
+
   get refilled(): number {
     return this.#slots.refilled;
   }

@@ -1,6 +1,7 @@
 import type { ByteRange } from '../../base/bytes.ts';
 import { CausewayError } from '../../errors.ts';
 import type { ClassSample } from '../class-sample.ts';
+import type { Slot } from '../keyspace.ts';
 
 /** What the keyspace takes and may take, as commands see it. */
 export interface MemoryView {
@@ -18,6 +19,8 @@ export interface MemoryView {
   readonly mayFree: boolean;
   /** Keys whose value is not in memory. */
   readonly stubs: number;
+  /** Whether the value of the key that shows in a slot is one of these: to read it would bring it back into memory. */
+  isStub(slot: Slot): boolean;
   /** Values that went, and that were read from the store for who asked for them, since the start. */
   readonly evicted: number;
   readonly refilled: number;

@@ -211,6 +211,10 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     return this.records.has(slot, SlotFlag.Object | SlotFlag.Counter | SlotFlag.Evicted) === 0;
   }
 
+  isStub(slot: Slot): boolean {
+    return this.records.has(slot, SlotFlag.Evicted) !== 0;
+  }
+
   isCounter(slot: Slot): boolean {
     return this.records.has(slot, SlotFlag.Counter) !== 0;
   }
