@@ -6,7 +6,7 @@ export const TAG_KEYS_MAX = 1_000_000;
 /** What one key depends on, and what depends on one key. */
 export const DEPENDENCIES_MAX = 128;
 export const DEPENDENTS_MAX = 10_000;
-/** Names of one CW.INVALIDATE; patterns of one, each of which may look at all keys; and bytes of a pattern. */
+/** Names of one CW.INVALIDATE; patterns of one, and of a transaction as a whole, each of which may look at all keys; and bytes of a pattern. */
 export const INVALIDATED_NAMES_MAX = 10_000;
 export const INVALIDATED_PATTERNS_MAX = 256;
 export const INVALIDATED_PATTERN_BYTES_MAX = 1_024;

@@ -1,4 +1,4 @@
-import type { CommandContext } from './context.ts';
+import type { Args, CommandContext } from './context.ts';
 
 export type CommandFlag =
   | 'write'
@@ -49,6 +49,8 @@ export interface CommandSpec {
   readonly summary: string;
   /** Writes exactly one reply, or throws a CausewayError before the first update. */
   readonly run: (context: CommandContext) => void;
+  /** What a request costs beyond its bytes, for what an open MULTI may cost as a whole. */
+  readonly patternsOf?: (args: Args) => number;
   readonly subcommands?: readonly CommandSpec[];
 }
 

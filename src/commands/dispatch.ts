@@ -1,4 +1,5 @@
 import { AssertionFailed } from '../base/assert.ts';
+import { INVALIDATED_PATTERNS_MAX } from '../base/link-limits.ts';
 import type { StrongRule } from '../classes/key-class.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import type { TransactionWriter } from '../keyspace/keyspace.ts';
@@ -14,7 +15,7 @@ import { notificationBit } from './notification-classes.ts';
 import { withoutSecrets } from './redacted-args.ts';
 import { PlainRun } from './plain-run.ts';
 import { namesSystemKey, refuseSystemKey } from './key-names.ts';
-import { refuse, wrongArity } from './refusals.ts';
+import { overLimit, refuse, wrongArity } from './refusals.ts';
 import { refuseUnstorable } from './unstorable.ts';
 import { isForeignProtocol, onlyPubsubAllowed, unknownCommand } from './request-errors.ts';
 import type { ServerState } from './server-state.ts';
@@ -280,6 +281,16 @@ export class Dispatcher {
     const limit = this.#server.settings.queryBufferBytesMax;
     if (session.queuedBytes + bytes > limit) {
       this.#reject(session, refuse(`transaction is too large (limit client-query-buffer-limit ${limit})`));
+      return;
+    }
+    const patterns = session.queuedPatterns + (entry.spec.patternsOf?.(args) ?? 0);
+    if (patterns > INVALIDATED_PATTERNS_MAX) {
+      const error = overLimit(
+        'too many patterns in a transaction',
+        'invalidated-patterns-max',
+        INVALIDATED_PATTERNS_MAX,
+      );
+      this.#reject(session, error);
       return;
     }
     session.enqueue({ entry, args: copiedArgs(args), bytes });

@@ -43,6 +43,19 @@ function nameOf(context: CommandContext, kind: InvalidationTarget['kind'], index
   return range.toLatin1();
 }
 
+/** Where the word is that says what is invalidated. */
+function kindAt(args: Args): number {
+  let at = 1;
+  while (at < args.count && (args.word(at) === 'LAZY' || args.word(at) === 'DELAY')) at += 2;
+  return at;
+}
+
+/** How many patterns a request names, each of which may look at all keys. */
+function patternsOf(args: Args): number {
+  const at = kindAt(args);
+  return at < args.count && args.word(at) === 'PATTERN' ? args.count - at - 1 : 0;
+}
+
 /** [LAZY ms] [DELAY ms] KEY | TAG | PATTERN name [name …] */
 function asked(context: CommandContext): Asked {
   const { args } = context;
@@ -109,6 +122,7 @@ export const invalidateCommands: readonly CommandSpec[] = [
     group: 'causeway',
     summary:
       'Take away what is old of keys, of all keys with a tag or of a pattern, and of what depends on them, in all regions',
+    patternsOf,
     run: invalidate,
   },
 ];

@@ -85,6 +85,8 @@ export class Session {
   /** Requests of an open MULTI, null outside one. */
   queue: QueuedCommand[] | null = null;
   queuedBytes = 0;
+  /** Patterns that they invalidate. */
+  queuedPatterns = 0;
   /** A request of the open MULTI was refused: EXEC will be, too. */
   queueFailed = false;
   /** One of them writes. */
@@ -177,6 +179,7 @@ export class Session {
   dropQueue(): void {
     this.queue = null;
     this.queuedBytes = 0;
+    this.queuedPatterns = 0;
     this.queueFailed = false;
     this.queueWrites = false;
     this.execOnce = null;
@@ -186,6 +189,7 @@ export class Session {
   enqueue(command: QueuedCommand): void {
     this.queue?.push(command);
     this.queuedBytes += command.bytes;
+    this.queuedPatterns += command.entry.spec.patternsOf?.(command.args) ?? 0;
     this.queueWrites ||= command.entry.writes;
   }
 

@@ -40,6 +40,23 @@ describe('I2: an invalidation', () => {
     expect(new Set(regions.cluster.nodes.map((node) => node.digest())).size).toBe(1);
   });
 
+  test('of many patterns is bounded by the request, and in a transaction by all of them', () => {
+    const { east } = openRegions();
+    const patterns = (count: number): string => Array.from({ length: count }, (_, at) => `p${at}:*`).join(' ');
+    east.run('SET p:1 old');
+    expect(east.run(`CW.INVALIDATE PATTERN ${patterns(257)}`)).toMatch('limit invalidated-patterns-max 256');
+    east.run('MULTI');
+    expect(east.run(`CW.INVALIDATE LAZY 100 PATTERN ${patterns(200)}`)).toBe('+QUEUED');
+    expect(east.run('CW.INVALIDATE KEY p:1')).toBe('+QUEUED');
+    expect(east.run(`CW.INVALIDATE PATTERN ${patterns(57)}`)).toMatch('limit invalidated-patterns-max 256');
+    expect(east.run('EXEC')).toMatch(/^-EXECABORT/);
+    expect(east.run('GET p:1')).toBe('"old"');
+    for (const line of ['MULTI', `CW.INVALIDATE PATTERN p:* ${patterns(199)}`, 'CW.INVALIDATE DELAY 5 PATTERN q*'])
+      east.run(line);
+    expect(east.run('EXEC')).toBe('[:1 +OK]');
+    expect(east.run('GET p:1')).toBe('nil');
+  });
+
   test('an older write that it had not seen is gone in every region, a later one stays', () => {
     const { regions, east, west } = openRegions();
     regions.isolate(EAST);
