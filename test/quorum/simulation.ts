@@ -30,6 +30,8 @@ export interface Plan {
   readonly appendBytesMax: number;
   /** So many leaders are hit shortly after they begin to lead, when what they have is on some disks and not on others. */
   readonly deposeRate: number;
+  /** So many of the faults are that one member hears the leader late for a while, and is behind without being alone. */
+  readonly lagRate: number;
 }
 
 export function planOf(seed: number, durationMs: number): Plan {
@@ -55,6 +57,7 @@ export function planOf(seed: number, durationMs: number): Plan {
     clockDrift: sometimes(0.04),
     appendBytesMax: random.pick([1, 4096]),
     deposeRate: sometimes(1),
+    lagRate: random.pick([0, 0.3, 0.6]),
   };
 }
 
@@ -82,6 +85,10 @@ export class Simulation {
   #nextId = 100;
   #lastTerm = 0;
   #isHealing = false;
+  /** How much later than usual what one member says comes to another, by `from>to`. */
+  readonly #lagMs: Map<string, number> = new Map();
+  /** Nothing else breaks before: what takes some election times comes to its end. */
+  #calmUntilMs = 0;
 
   constructor(plan: Plan) {
     this.plan = plan;
@@ -96,7 +103,7 @@ export class Simulation {
       limits: { slackBytesMax: this.#random.pick([1, 500]), appendBytesMax: plan.appendBytesMax },
     });
     this.world.invariants.isConfigFixed = !plan.changesMembers;
-    this.world.fate = () => this.#fate();
+    this.world.fate = (message) => this.#fate(message);
     this.world.tap = (message) => this.#sees(message);
     for (const member of this.world.all) this.#furnish(member);
   }
@@ -113,11 +120,11 @@ export class Simulation {
     return -Math.log(1 - this.#random.unit()) * mean;
   }
 
-  #fate(): readonly number[] {
+  #fate({ from, to }: Message): readonly number[] {
     if (this.#isHealing) return [5];
     const { plan } = this;
     if (this.#random.unit() < plan.lossRate) return [];
-    const delays = [this.#exponential(plan.delayMs)];
+    const delays = [this.#exponential(plan.delayMs) + (this.#lagMs.get(`${from}>${to}`) ?? 0)];
     if (this.#random.unit() < plan.duplicateRate) delays.push(this.#exponential(plan.delayMs * 3));
     if (this.#random.unit() < plan.replayRate) delays.push(this.#random.unit() * 10_000);
     return delays;
@@ -202,7 +209,7 @@ export class Simulation {
   #breakLater(): void {
     const { world } = this;
     if (this.#isHealing) return;
-    world.at(world.nowMs + this.#exponential(this.plan.faultMs), () => {
+    world.at(Math.max(world.nowMs, this.#calmUntilMs) + this.#exponential(this.plan.faultMs), () => {
       if (this.#isHealing) return;
       this.#breakSomething();
       this.#breakLater();
@@ -213,9 +220,29 @@ export class Simulation {
     });
   }
 
+  /**
+   * One follower hears its leader late, though in time to keep to it, and is handed the leadership meanwhile: it campaigns past all others'
+   * leader, perhaps when that has given it up and the others have gone on.
+   */
+  #lag(leader: Member): void {
+    const { world } = this;
+    const { electionMs } = this.plan;
+    const others = leader.raft?.config.voters.filter((voter) => voter !== leader.id) ?? [];
+    if (others.length === 0) return;
+    const id = this.#random.pick(others);
+    const way = `${leader.id}>${id}`;
+    this.#lagMs.set(way, electionMs * (0.5 + this.#random.unit()));
+    for (const times of [1, 3])
+      world.at(world.nowMs + this.#exponential(times * electionMs), () => leader.transfer(id));
+    const untilMs = world.nowMs + this.#exponential(5 * electionMs);
+    world.at(untilMs, () => this.#lagMs.delete(way));
+    if (this.#random.unit() < 0.5) this.#calmUntilMs = untilMs;
+  }
+
   #breakSomething(): void {
     const { world } = this;
     const random = this.#random;
+    if (random.unit() < this.plan.lagRate && world.leader !== undefined) return this.#lag(world.leader);
     const member = random.pick(world.all);
     const ids = [...world.members.keys()];
     const target = random.unit() < 0.5 ? (world.leader ?? member) : member;
