@@ -13,10 +13,12 @@ const LONG_CHARS = 1_500;
 const EDITS_MAX = 5;
 const DOCUMENT_MEMBERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 const MEMBERS = ['b', 'c', 'd', 'e', 'f', 'g'];
+/** Who works within the same moment names the same member of it, and nobody later: what went wrong is not put right by the next who comes. */
+const MOMENT_MS = 300;
 
 /**
  * Few keys of a kind, and what becomes wrong where two do it at once: `%` for a part, `#` for a value that is written once, `@` for a time
- * far away, `&` for a member. What is behind `;` follows at once.
+ * far away, `&` for a member, `~` for a member of this moment. What is behind `;` follows at once.
  */
 const RACES: Readonly<Record<string, readonly string[]>> = {
   strings: ['SET race:s% #', 'SET race:s% #', 'DEL race:s%', 'GETDEL race:s%', 'SET race:s% #; DEL race:s%'],
@@ -27,10 +29,12 @@ const RACES: Readonly<Record<string, readonly string[]>> = {
   sets: [
     ...['SADD race:t% &', 'SADD race:t% & & &', 'SREM race:t% & &', 'SREM race:t% &', 'DEL race:t%'],
     ...['SADD race:t% a; SREM race:t% a', 'PUBLISH races #'],
+    ...['SADD race:t% ~', 'SADD race:t% ~; SREM race:t% ~', 'SADD race:t% ~ &; SREM race:t% ~'],
   ],
   hashes: [
     ...['HSET race:h% & #', 'HSET race:h% & # & #', 'HDEL race:h% & &', 'HINCRBY race:h% n 2', 'HDEL race:h% n'],
     ...['HSET race:h% a #; HDEL race:h% a', 'HINCRBY race:h% n 5; HDEL race:h% n', 'HSET race:h% a #'],
+    ...['HSET race:h% ~ #', 'HSET race:h% ~ #; HDEL race:h% ~'],
   ],
   types: ['SET race:k% #', 'SADD race:k% m', 'HSET race:k% f #', 'DEL race:k%'],
   siblings: ['SET sib:r% #', 'SET sib:r% #', 'INCR sib:r%', 'DEL sib:r%'],
@@ -50,6 +54,7 @@ const race = (kind: readonly string[]): Work['script'] =>
         .pick(kind)
         .replaceAll('%', String(desk.random.below(2)))
         .replaceAll('@', String(atMs))
+        .replaceAll('~', `m${Math.floor(desk.nowMs() / MOMENT_MS)}`)
         // one is met more often than the others
         .replaceAll('&', () => (desk.random.unit() < 0.4 ? 'a' : desk.random.pick(MEMBERS)))
         .replaceAll('#', `w${desk.id}.${count}${long}`);
@@ -185,5 +190,6 @@ export const RACING_WORK: readonly (readonly string[])[] = [
   ['follow-copy', 'write-both', 'watch-it-go'],
   ['source-race'],
   ['source-change', 'source-read'],
+  ['lease-load', 'lease-load', 'lease-change'],
   ['invalidated-write', 'invalidated-write', 'invalidated-end', 'invalidated-read', 'invalidated-both'],
 ];

@@ -9,10 +9,11 @@ import type { VirtualCluster, VirtualNode } from '../support/virtual-cluster.ts'
 import type { Losses } from './losses.ts';
 import { streamOf } from './streams.ts';
 
-/** Keys that are written to the source, after and before they are answered; keys that others change there; keys that are written once. */
+/** Keys that are written to the source, after and before they are answered; keys that others change there, loaded by nodes and by clients; keys that are written once. */
 export const BEHIND = 'src:';
 export const THROUGH = 'thr:';
 export const CHANGED = 'ext:';
+export const LEASED = 'led:';
 export const ONCE = 'src:once';
 
 /** Classes of these keys. What is loaded outlives a run. */

@@ -1,5 +1,6 @@
-import { BEHIND, CHANGED, ONCE, THROUGH, versionOf } from './sim-sources.ts';
-import { isError, textOf, type Desk, type Script, type Work } from './work.ts';
+import type { Dot } from '../../src/clock/dot.ts';
+import { BEHIND, CHANGED, LEASED, ONCE, THROUGH, versionOf } from './sim-sources.ts';
+import { isError, rest, textOf, type Desk, type Script, type Work } from './work.ts';
 
 /** Any write of a string whose source is to have it. */
 function* write(desk: Desk, prefix: string): Script {
@@ -40,12 +41,13 @@ function* read(desk: Desk): Script {
 }
 
 /** As an application beside the cache that changes the source and then says so: what was there before is not read any more, here at once and anywhere in the end. */
-function* change(desk: Desk): Script {
-  const key = `${CHANGED}${desk.choice % 3}`;
+function* change(desk: Desk, key: string): Script {
   const version = desk.source.change(key);
   const isRemoval = desk.random.unit() < 0.5;
   const reply = yield isRemoval ? `DEL ${key}` : `CW.INVALIDATE KEY ${key}`;
   if (reply === null || isError(reply)) return;
+  // where nothing loads by the node's hand, a removal of what is not there is none
+  if (key.startsWith(LEASED) && reply === ':0') return;
   desk.source.invalidated.push({ key, version, dot: desk.lastWrite() });
   const found = yield `GET ${key}`;
   const value = found === null || isError(found) ? null : textOf(found);
@@ -54,12 +56,47 @@ function* change(desk: Desk): Script {
     desk.wrong(`V8: ${key} shows ${value} after it was invalidated at v${version}`);
 }
 
-/** Work on keys that have a source: the product's own loads and stores. */
+/** A lease is short, a client's load sometimes longer: what it brings then is nothing any more (SPEC F4). */
+const LEASE_MS = 150;
+/** So long a key is loaded and changed; what is wrong then stays. */
+const LEASED_MS = 1_000;
+
+const leasedKey = (desk: Desk): string => `${LEASED}${Math.floor(desk.nowMs() / LEASED_MS)}`;
+
+/** As an application that loads by itself what is not here, or what is to be newer, for several of its own users at a time. */
+function* loadByLease(desk: Desk): Script {
+  const key = leasedKey(desk);
+  const { random, source } = desk;
+  const lease = `CW.LEASE ${key} ${1 + random.below(LEASE_MS)} ${random.pick(['', 'REGION '])}REFRESH`;
+  let reply = yield lease;
+  if (reply === ':0') {
+    yield `CW.LEASEWAIT ${key} ${LEASE_MS}`;
+    reply = yield lease;
+  }
+  const token = reply === null ? null : (/^"(.+)"$/.exec(reply)?.[1] ?? null);
+  if (token === null) return;
+  const value = source.values.get(key) ?? `v${source.change(key)}`;
+  yield rest(random.below(2 * LEASE_MS));
+  if (random.unit() < 0.5) yield lease;
+  if ((yield `CW.FILL ${key} ${token} ${value}`) === ':1') judgeFill(desk, key, versionOf(value));
+}
+
+/** What is kept is no older than what its node knows to be over: nothing that came while it was loaded, and nothing that came before. */
+function judgeFill(desk: Desk, key: string, version: number): void {
+  const has = desk.vector();
+  const isHere = (dot: Dot | null): boolean => dot !== null && has.contains(dot.origin, dot.seq);
+  const over = desk.source.invalidated.find((each) => each.key === key && each.version > version && isHere(each.dot));
+  if (over !== undefined) desk.wrong(`F4: ${key} is kept as v${version}, which was invalidated at v${over.version}`);
+}
+
+/** Work on keys that have a source: the product's own loads and stores, and those of clients. */
 export const sourceWorks: Readonly<Record<string, Work>> = {
   'source-write': { script: (desk) => write(desk, BEHIND), weight: 2 },
   'source-through': { script: (desk) => write(desk, THROUGH), weight: 1 },
   'source-race': { script: race, weight: 0 },
   'source-once': { script: writeOnce, weight: 2 },
   'source-read': { script: read, weight: 3 },
-  'source-change': { script: change, weight: 2 },
+  'source-change': { script: (desk) => change(desk, `${CHANGED}${desk.choice % 3}`), weight: 2 },
+  'lease-load': { script: loadByLease, weight: 0 },
+  'lease-change': { script: (desk) => change(desk, leasedKey(desk)), weight: 0 },
 };
