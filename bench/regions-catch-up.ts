@@ -4,6 +4,7 @@ import type { BenchCluster } from './support/cluster.ts';
 import { quantile } from './support/figures.ts';
 import { encode, LoadConnection } from './support/load-connection.ts';
 import { longestTurn } from './support/measured-server.ts';
+import type { LongestTurn } from './support/turn-watch.ts';
 import { random } from './support/random.ts';
 import { areEqual, paced, REGIONS, settled } from './support/three-regions.ts';
 
@@ -116,7 +117,7 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     connection.close();
   }
   const calmMs = pinger.tookMs.splice(0);
-  const calmTurnsMs = await longestTurns(cluster);
+  const calmTurns = await longestTurns(cluster);
   const healedMs = performance.now();
   const caughtUp = new Promise<void>((resolve, reject) => {
     whenThere = resolve;
@@ -126,7 +127,7 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
   await caughtUp;
   const tookMs = performance.now() - healedMs;
   const readMs = pinger.tookMs.splice(0);
-  const turnsMs = await longestTurns(cluster);
+  const turns = await longestTurns(cluster);
   pinger.stop();
   isOver = true;
   await writing;
@@ -142,7 +143,9 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     `catch-up of ${CUT} after a cut of ${cutSeconds} s at ${rate} writes/s in all, which go on`,
     `${missed} updates missed, all there ${(tookMs / 1_000).toFixed(2)} s after the link healed: ${perSecond.toFixed(0)} a second, ${(perSecond / rate).toFixed(1)} × the rate of writes; bar: ≥ ${TIMES_MIN} ×: ${met(isQuick)}`,
     `reads there meanwhile: ${readMs.length}, p50 ${quantile(readMs, 0.5).toFixed(2)} ms, p99 ${quantile(readMs, 0.99).toFixed(2)} ms, longest ${longestMs.toFixed(2)} ms (during the cut ${Math.max(...calmMs).toFixed(2)} ms); bar: longest ≤ ${STALL_MS_MAX} ms: ${met(longestMs <= STALL_MS_MAX)}`,
-    `longest turn of each node, ms of its loop's CPU: ${told(turnsMs)} (during the cut ${told(calmTurnsMs)})`,
+    `longest turn of each node, ms of its loop's CPU: ${told(turns, 'cpuMs')} (during the cut ${told(calmTurns, 'cpuMs')})`,
+    `longest by the clock, less what it waited for a processor: ${told(turns, 'stoodMs')} (during the cut ${told(calmTurns, 'stoodMs')})`,
+    ...turns.flatMap(({ ran, stoodIn }, at) => [...stacks(at, 'CPU', ran), ...stacks(at, 'clock', stoodIn)]),
     `${refused} writes refused${refusal.trimEnd()}; digests ${equal ? 'equal' : 'DIFFER'}`,
   ].join('\n');
   const json = {
@@ -156,26 +159,31 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     readP99Ms: quantile(readMs, 0.99),
     readLongestMs: longestMs,
     calmLongestMs: Math.max(...calmMs),
-    turnsMs,
-    calmTurnsMs,
+    turns,
+    calmTurns,
     refused,
     equal,
   };
   return { text, json, passed: equal && refused === 0 && isQuick && longestMs <= STALL_MS_MAX };
 }
 
-/** The longest turn of each node's loop since the last call, in milliseconds of its processor time: what else runs on the machine does not make it longer. */
-async function longestTurns({ nodes, turnFile }: BenchCluster): Promise<number[]> {
-  const turns: number[] = [];
-  for (const { pid } of nodes) {
-    const { cpuMs } = await longestTurn({ pid, turnFile: turnFile.replace('{pid}', String(pid)) });
-    turns.push(cpuMs);
-  }
+/** The longest turns of each node's loop since the last call, which what else runs on the machine does not make longer. */
+async function longestTurns({ nodes, turnFile }: BenchCluster): Promise<LongestTurn[]> {
+  const turns: LongestTurn[] = [];
+  for (const { pid } of nodes) turns.push(await longestTurn({ pid, turnFile: turnFile.replace('{pid}', String(pid)) }));
   return turns;
 }
 
-function told(turnsMs: readonly number[]): string {
-  return REGIONS.map((region, at) => `${region} ${(turnsMs[at] ?? NaN).toFixed(1)}`).join(', ');
+function told(turns: readonly LongestTurn[], which: 'cpuMs' | 'stoodMs'): string {
+  return REGIONS.map((region, at) => `${region} ${(turns[at]?.[which] ?? NaN).toFixed(1)}`).join(', ');
+}
+
+function stacks(at: number, by: string, ran: LongestTurn['ran']): string[] {
+  if (ran.length === 0) return [];
+  return [
+    `longest turn of ${REGIONS[at] ?? ''} by ${by}:`,
+    ...ran.map(({ where, ms }) => `  ${ms.toFixed(1)} ms ${where}`),
+  ];
 }
 
 /** What the others wrote while the region was cut off. */

@@ -6,12 +6,18 @@ import { startCluster, type BenchCluster } from './support/cluster.ts';
 
 const SECTIONS = ['apply', 'lag', 'catch-up'] as const;
 
+/** How the turns of the nodes are watched: what ran in them is told where `--only` names `stacks`. */
+function turnsOf(measure: unknown, { only }: BenchOptions): 'cpu' | 'stacks' | undefined {
+  if (measure !== measureCatchUp) return undefined;
+  return only.includes('stacks') ? 'stacks' : 'cpu';
+}
+
 /** A cluster of its own for each section, so that none begins with what another left behind. */
 async function inCluster(
   options: BenchOptions,
   measure: (cluster: BenchCluster, options: BenchOptions) => Promise<BenchResult>,
 ): Promise<BenchResult> {
-  const cluster = await startCluster(['--port-base', String(options.portBase)], measure === measureCatchUp);
+  const cluster = await startCluster(['--port-base', String(options.portBase)], turnsOf(measure, options));
   try {
     return await measure(cluster, options);
   } finally {

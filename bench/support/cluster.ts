@@ -27,18 +27,23 @@ export interface BenchCluster {
 const TURN_WATCH = new URL('turn-watch.ts', import.meta.url).href;
 const ENTRY = fileURLToPath(new URL('../../bin/causeway.js', import.meta.url));
 
-function watching(turnFile: string): NodeJS.ProcessEnv {
-  return { NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import ${TURN_WATCH}`, CAUSEWAY_TURN_FILE: turnFile };
+function watching(turnFile: string, turns: 'cpu' | 'stacks'): NodeJS.ProcessEnv {
+  const profile = turns === 'stacks' ? { CAUSEWAY_TURN_PROFILE: '1' } : {};
+  return {
+    ...profile,
+    NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import ${TURN_WATCH}`,
+    CAUSEWAY_TURN_FILE: turnFile,
+  };
 }
 
-/** Starts `causeway up` with these options and waits until every node is ready. Where turns are watched each process does so, which costs it a timer each millisecond. */
-export async function startCluster(options: readonly string[], watchesTurns = false): Promise<BenchCluster> {
+/** Starts `causeway up` with these options and waits until every node is ready. Where turns are watched each process does so, which costs it a timer each millisecond, and with 'stacks' also what ran in them. */
+export async function startCluster(options: readonly string[], turns?: 'cpu' | 'stacks'): Promise<BenchCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-bench-'));
   const readyFile = join(folder, 'ready.json');
   const turnFile = join(folder, 'turn-{pid}.json');
   const child = spawn(process.execPath, [ENTRY, 'up', '--ready-file', readyFile, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...(watchesTurns ? watching(turnFile) : {}) },
+    env: { ...process.env, ...(turns === undefined ? {} : watching(turnFile, turns)) },
   });
   let output = '';
   child.stdout.on('data', (bytes: Buffer) => (output = (output + bytes.toString()).slice(-4_000)));

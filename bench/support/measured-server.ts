@@ -95,7 +95,7 @@ export async function startCauseway(peers: number, beside: BesideNode = {}): Pro
 
 /** The longest turn of a server since the last call, by the CPU of its loop. */
 export async function longestTurn({ pid, turnFile }: Pick<MeasuredServer, 'pid' | 'turnFile'>): Promise<LongestTurn> {
-  if (turnFile === undefined) return { cpuMs: NaN, ran: [] };
+  if (turnFile === undefined) return { cpuMs: NaN, ran: [], stoodMs: NaN, stoodIn: [] };
   rmSync(turnFile, { force: true });
   process.kill(pid, 'SIGUSR2');
   for (const untilMs = performance.now() + REPLY_WITHIN_MS; performance.now() < untilMs; await delay()) {

@@ -1,15 +1,31 @@
-import { writeFileSync } from 'node:fs';
+import { openSync, readSync, writeFileSync } from 'node:fs';
 import { Session, type Profiler } from 'node:inspector';
 
 // Loaded before the program that is measured (`--import`). It keeps how much processor time the loop's thread took for the longest of its turns: what
 // else runs on the machine does not change that, as it does a wall clock. Collecting garbage on that thread is part of it. With CAUSEWAY_TURN_PROFILE it
-// also samples stacks, and says what ran in that turn. SIGUSR2 writes what was found since the last one into the file CAUSEWAY_TURN_FILE.
+// also samples stacks, and says what ran in that turn. A turn can also stand still without processor time, while the disk or a lock is waited for: for that
+// there is the turn that took longest by the clock, without the time for which the thread was ready to run and others did (the scheduler's count). SIGUSR2 writes what was found since the last one into the file CAUSEWAY_TURN_FILE.
 
 /** What one report says. */
 export interface LongestTurn {
   readonly cpuMs: number;
   /** Functions by their part of it, the largest first; none without samples. */
-  readonly ran: readonly { readonly where: string; readonly ms: number }[];
+  readonly ran: readonly Ran[];
+  /** The longest by the clock, less what the thread waited for a processor; NaN where the system does not count that. */
+  readonly stoodMs: number;
+  readonly stoodIn: readonly Ran[];
+}
+
+interface Ran {
+  readonly where: string;
+  readonly ms: number;
+}
+
+interface Turn {
+  /** What it took, in microseconds. */
+  readonly took: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 const LOOK_EVERY_MS = 1;
@@ -27,31 +43,62 @@ const cpuMicros = (): number => {
 /** By the clock of the samples. */
 const nowMicros = (): number => Number(process.hrtime.bigint() / 1_000n);
 
-let [lastCpu, lastMicros] = [cpuMicros(), nowMicros()];
-let longest = { cpu: 0, from: 0, to: 0 };
+/** Processor time, time ready to run while others did, both in nanoseconds, and how often it ran. */
+const scheduled = scheduleFile();
+const schedule = Buffer.alloc(80);
+
+function scheduleFile(): number {
+  try {
+    return openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');
+  } catch {
+    return -1;
+  }
+}
+
+/** For how long this thread was ready to run and did not. */
+function waitedMicros(): number {
+  if (scheduled === -1) return NaN;
+  const length = readSync(scheduled, schedule, 0, schedule.length, 0);
+  return Number(schedule.toString('latin1', 0, length).split(' ')[1]) / 1_000;
+}
+
+const NO_TURN: Turn = { took: 0, from: 0, to: 0 };
+let [lastCpu, lastMicros, lastWaited] = [cpuMicros(), nowMicros(), waitedMicros()];
+let longest = NO_TURN;
+let stoodLongest = NO_TURN;
 
 // A timer of a millisecond runs once a turn while turns are longer, so between two of its calls lies one turn, or several short ones.
 setInterval(() => {
-  const [cpu, micros] = [cpuMicros(), nowMicros()];
-  if (cpu - lastCpu > longest.cpu) longest = { cpu: cpu - lastCpu, from: lastMicros, to: micros };
+  const [cpu, micros, waited] = [cpuMicros(), nowMicros(), waitedMicros()];
+  const stood = micros - lastMicros - (waited - lastWaited);
+  if (cpu - lastCpu > longest.took) longest = { took: cpu - lastCpu, from: lastMicros, to: micros };
+  if (stood > stoodLongest.took) stoodLongest = { took: stood, from: lastMicros, to: micros };
   lastCpu = cpu;
   lastMicros = micros;
+  lastWaited = waited;
 }, LOOK_EVERY_MS).unref();
 
 function begin(): void {
-  longest = { cpu: 0, from: 0, to: 0 };
+  longest = NO_TURN;
+  stoodLongest = NO_TURN;
   samples?.post('Profiler.start');
 }
 
-function tell(ran: LongestTurn['ran']): void {
-  if (file !== undefined)
-    writeFileSync(file, JSON.stringify({ cpuMs: longest.cpu / 1_000, ran } satisfies LongestTurn));
+function tell(profile: Profiler.Profile | null): void {
+  const ranIn = (turn: Turn): Ran[] => (profile === null ? [] : ranBetween(profile, turn));
+  const told: LongestTurn = {
+    cpuMs: longest.took / 1_000,
+    ran: ranIn(longest),
+    stoodMs: scheduled === -1 ? NaN : stoodLongest.took / 1_000,
+    stoodIn: ranIn(stoodLongest),
+  };
+  if (file !== undefined) writeFileSync(file, JSON.stringify(told));
   begin();
-  [lastCpu, lastMicros] = [cpuMicros(), nowMicros()];
+  [lastCpu, lastMicros, lastWaited] = [cpuMicros(), nowMicros(), waitedMicros()];
 }
 
-/** What the samples between two moments were of, by the function and who called it. */
-function ranBetween({ nodes, samples: ids = [], timeDeltas = [], startTime }: Profiler.Profile): LongestTurn['ran'] {
+/** What the samples of a turn were of, by the function and who called it. */
+function ranBetween({ nodes, samples: ids = [], timeDeltas = [], startTime }: Profiler.Profile, turn: Turn): Ran[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
   const nameOf = (id: number | undefined): string => {
@@ -63,7 +110,7 @@ function ranBetween({ nodes, samples: ids = [], timeDeltas = [], startTime }: Pr
   for (const [index, id] of ids.entries()) {
     const delta = timeDeltas[index] ?? 0;
     at += delta;
-    if (at < longest.from || at > longest.to) continue;
+    if (at < turn.from || at > turn.to) continue;
     const where = `${nameOf(id)} < ${nameOf(parents.get(id))}`;
     micros.set(where, (micros.get(where) ?? 0) + delta);
   }
@@ -74,8 +121,8 @@ function ranBetween({ nodes, samples: ids = [], timeDeltas = [], startTime }: Pr
 }
 
 process.on('SIGUSR2', () => {
-  if (samples === null) return tell([]);
-  samples.post('Profiler.stop', (error, result) => tell(error === null ? ranBetween(result.profile) : []));
+  if (samples === null) return tell(null);
+  samples.post('Profiler.stop', (error, result) => tell(error === null ? result.profile : null));
 });
 
 samples?.connect();
