@@ -1,3 +1,4 @@
+import type { StoredEntry } from './base/packed-entries.ts';
 import type { CausewayError } from './errors.ts';
 
 /** Where time comes from. */
@@ -31,8 +32,8 @@ export interface StoredImage {
 export interface StoreBatch {
   /** All entries go first (after FLUSHALL). */
   readonly clear: boolean;
-  /** Key with its new state, null where the key is gone. */
-  readonly entries: readonly (readonly [key: Uint8Array, state: Uint8Array | null])[];
+  /** Key with its new state, null where the key is gone. Each is made when it is asked for: whoever keeps them all has that many objects. */
+  readonly entries: Iterable<StoredEntry>;
   readonly meta: Uint8Array;
   readonly stampBound: number;
   /** What is kept beside the entries from now on; absent where that stays as it is. */

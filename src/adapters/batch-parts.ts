@@ -1,4 +1,4 @@
-import type { StoreBatch } from '../ports.ts';
+import type { StoredEntry } from '../base/packed-entries.ts';
 
 /** What one step of a large batch takes. One entry is never split. */
 const ENTRIES_MAX = 1_000;
@@ -8,34 +8,35 @@ const LENGTH_BYTES = 4;
 /** In place of a state's length, where the key is gone. */
 const GONE = 0xffff_ffff;
 
-type Entry = StoreBatch['entries'][number];
-
-/** A run of a batch's entries, from `first` to before `end`. */
+/** A run of a batch's entries: as many as one step takes. */
 export interface BatchPart {
-  readonly first: number;
-  readonly end: number;
+  readonly entries: readonly StoredEntry[];
+  /** Of their keys and states. */
   readonly bytes: number;
 }
 
-/** The part of a batch that begins with its entry `first`: as many entries as one step takes. */
-export function partFrom(entries: readonly Entry[], first: number): BatchPart {
+/** The parts of a batch, one at least. */
+export function* partsOf(batch: Iterable<StoredEntry>): Generator<BatchPart, undefined> {
+  let entries: StoredEntry[] = [];
   let bytes = 0;
-  let end = first;
-  for (; end < entries.length && end - first < ENTRIES_MAX; end++) {
-    const [key, state] = entries[end] as Entry;
-    const length = key.length + (state?.length ?? 0);
-    if (end > first && bytes + length > BYTES_MAX) break;
+  for (const entry of batch) {
+    const length = entry[0].length + (entry[1]?.length ?? 0);
+    if (entries.length === ENTRIES_MAX || (entries.length > 0 && bytes + length > BYTES_MAX)) {
+      yield { entries, bytes };
+      entries = [];
+      bytes = 0;
+    }
+    entries.push(entry);
     bytes += length;
   }
-  return { first, end, bytes };
+  yield { entries, bytes };
 }
 
 /** A part as one value of the store: for each entry the lengths of key and state, 4 bytes big endian each, then both. */
-export function encodePart(entries: readonly Entry[], { first, end, bytes }: BatchPart): Buffer {
-  const encoded = Buffer.allocUnsafeSlow(bytes + (end - first) * 2 * LENGTH_BYTES);
+export function encodePart({ entries, bytes }: BatchPart): Buffer {
+  const encoded = Buffer.allocUnsafeSlow(bytes + entries.length * 2 * LENGTH_BYTES);
   let at = 0;
-  for (let next = first; next < end; next++) {
-    const [key, state] = entries[next] as Entry;
+  for (const [key, state] of entries) {
     at = encoded.writeUInt32BE(key.length, at);
     at = encoded.writeUInt32BE(state?.length ?? GONE, at);
     encoded.set(key, at);
@@ -47,9 +48,9 @@ export function encodePart(entries: readonly Entry[], { first, end, bytes }: Bat
   return encoded;
 }
 
-/** The entries of an encoded part; throws where it cannot have been written by `encodePart`. */
-export function entriesOf(encoded: Uint8Array): Entry[] {
-  const entries: Entry[] = [];
+/** What was encoded, in views of it; throws where it cannot have been written by `encodePart`. */
+export function decodePart(encoded: Uint8Array): BatchPart {
+  const entries: StoredEntry[] = [];
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   const take = (from: number, length: number): Uint8Array => {
     if (from + length > encoded.length) throw new Error('a part of a batch has an impossible shape');
@@ -64,5 +65,5 @@ export function entriesOf(encoded: Uint8Array): Entry[] {
     entries.push([key, state]);
     at = stateAt + (state?.length ?? 0);
   }
-  return entries;
+  return { entries, bytes: encoded.length - entries.length * 2 * LENGTH_BYTES };
 }

@@ -1,6 +1,6 @@
 import type { Database, RootDatabase } from 'lmdb';
 import type { StoreBatch } from '../ports.ts';
-import { encodePart, entriesOf, partFrom } from './batch-parts.ts';
+import { decodePart, encodePart, partsOf, type BatchPart } from './batch-parts.ts';
 import { commitCause } from './store-failure.ts';
 import { BatchBlock, storeKeyOf, storeValueOf } from './store-keys.ts';
 
@@ -57,8 +57,8 @@ export class ImageWriter {
       for (let part = first; part < parts; part++) {
         const encoded = staged.get(partKey(part));
         if (encoded === undefined) throw new Error('a part of a batch has an impossible shape: it is not there');
-        const entries = entriesOf(Uint8Array.from(encoded));
-        image.transactionSync(() => this.#move(entries, { first: part, parts, clear }));
+        const moved = decodePart(Uint8Array.from(encoded));
+        image.transactionSync(() => this.#move(moved, { first: part, parts, clear }));
       }
     }
     if (staged.getKeysCount() > 0) staged.clearSync();
@@ -68,16 +68,18 @@ export class ImageWriter {
   async write(batch: StoreBatch, stampBound: () => number): Promise<void> {
     // what is behind one that fails fails with it
     while (this.#large !== null) await this.#large;
-    const whole = partFrom(batch.entries, 0);
-    if (whole.end === batch.entries.length) {
+    const parts = partsOf(batch.entries);
+    const { value: first } = parts.next() as IteratorYieldResult<BatchPart>;
+    const { value: second } = parts.next();
+    if (second === undefined) {
       await this.#files.image.batch(() => {
         if (batch.clear) this.#isPart(this.#files.entries.clearAsync());
-        this.#put(batch.entries, whole.bytes);
+        this.#put(first);
         this.#putMeta(batch, stampBound());
       });
       return;
     }
-    const large = this.#writeLarge(batch, stampBound);
+    const large = this.#writeLarge(batch, [first, second], parts, stampBound);
     this.#large = large;
     try {
       await large;
@@ -86,37 +88,47 @@ export class ImageWriter {
     }
   }
 
-  async #writeLarge(batch: StoreBatch, stampBound: () => number): Promise<void> {
-    const { image, meta, staged } = this.#files;
-    const { entries, clear } = batch;
+  async #writeLarge(
+    batch: StoreBatch,
+    taken: readonly BatchPart[],
+    left: Iterable<BatchPart>,
+    stampBound: () => number,
+  ): Promise<void> {
+    const { image, meta } = this.#files;
+    const { clear } = batch;
     const staging: Promise<unknown>[] = [];
-    const ends: number[] = [];
-    for (let first = 0; first < entries.length; first = ends.at(-1) as number) {
-      const part = partFrom(entries, first);
-      const write = staged.put(partKey(ends.length), encodePart(entries, part));
-      this.#isPart(write);
-      staging.push(write);
-      ends.push(part.end);
-      await turn();
+    // what waits for its move waits encoded: one object a part
+    const encoded: Buffer[] = [];
+    for (const some of [taken, left]) {
+      for (const part of some) {
+        staging.push(this.#stage(encoded, part));
+        await turn();
+      }
     }
     // a disk that is nearly full may take a small transaction after it refused a large one: each step waits for what it builds on
     await Promise.all(staging);
-    const parts = ends.length;
+    const parts = encoded.length;
     await image.batch(() => {
       this.#putMeta(batch, stampBound());
       this.#isPart(meta.put(MOVING, movingOf({ first: 0, parts, clear })));
     });
-    for (let part = 0; part < parts; part++) {
-      const moved = entries.slice(ends[part - 1] ?? 0, ends[part]);
-      await image.batch(() => this.#move(moved, { first: part, parts, clear }));
-    }
+    for (const [part, bytes] of encoded.entries())
+      await image.batch(() => this.#move(decodePart(bytes), { first: part, parts, clear }));
+  }
+
+  #stage(encoded: Buffer[], part: BatchPart): Promise<unknown> {
+    const bytes = encodePart(part);
+    const write = this.#files.staged.put(partKey(encoded.length), bytes);
+    this.#isPart(write);
+    encoded.push(bytes);
+    return write;
   }
 
   /** One part goes to its place, and what says so goes on. */
-  #move(entries: StoreBatch['entries'], { first, parts, clear }: Moving): void {
+  #move(part: BatchPart, { first, parts, clear }: Moving): void {
     const { meta, staged } = this.#files;
     if (first === 0 && clear) this.#isPart(this.#files.entries.clearAsync());
-    this.#put(entries, partFrom(entries, 0).bytes);
+    this.#put(part);
     this.#isPart(staged.remove(partKey(first)));
     if (first + 1 === parts) this.#isPart(meta.remove(MOVING));
     else this.#isPart(meta.put(MOVING, movingOf({ first: first + 1, parts, clear })));
@@ -132,7 +144,7 @@ export class ImageWriter {
     write.catch(commitCause);
   }
 
-  #put(entries: StoreBatch['entries'], bytes: number): void {
+  #put({ entries, bytes }: BatchPart): void {
     const block = new BatchBlock(bytes);
     for (const [key, state] of entries) {
       const storeKey = storeKeyOf(key);

@@ -85,7 +85,7 @@ export class MemoryStore extends MemoryCommits<StoreBatch> implements Store, Quo
 }
 
 function copyOf(batch: StoreBatch): StoreBatch {
-  const entries = batch.entries.map(([key, state]) => [key.slice(), state?.slice() ?? null] as const);
+  const entries = Array.from(batch.entries, ([key, state]) => [key.slice(), state?.slice() ?? null] as const);
   const aside = batch.aside === undefined ? {} : { aside: batch.aside.slice() };
   return { ...batch, ...aside, entries, meta: batch.meta.slice() };
 }

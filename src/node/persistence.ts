@@ -1,5 +1,6 @@
 import { present } from '../base/assert.ts';
 import { latin1Bytes, latin1Of, latin1Range } from '../base/bytes.ts';
+import { PackedEntries } from '../base/packed-entries.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
@@ -25,7 +26,7 @@ interface GatheredBatch {
   /** The moment of the cut, monotonic. */
   readonly atMs: number;
   readonly cut: DirtyCut;
-  readonly entries: [key: Uint8Array, state: Uint8Array | null][];
+  readonly entries: PackedEntries;
   readonly clear: boolean;
   readonly vector: VersionVector;
   readonly members: number;
@@ -200,7 +201,7 @@ export class Persistence {
   take(stampBound: Stamp, { monotonicMs }: Now, keys: number): StoreBatch | null {
     const batch = (this.#gathering ??= this.#begin(monotonicMs));
     for (const [key, state] of batch.cut.next(keys))
-      batch.entries.push([latin1Bytes(key), state === null ? null : this.#codec.encodeState(state)]);
+      batch.entries.add(key, state === null ? null : this.#codec.encodeState(state));
     if (!batch.cut.isRead) return null;
     this.#gathering = null;
     const { vector, members, clear, entries, meta, aside } = batch;
@@ -217,7 +218,7 @@ export class Persistence {
     return {
       atMs: monotonicMs,
       cut,
-      entries: [],
+      entries: new PackedEntries(),
       clear,
       vector,
       members: this.#replica.membership.version,

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { ImageWriter, type ImageFiles } from '../../src/adapters/image-writer.ts';
+import type { StoredEntry } from '../../src/base/packed-entries.ts';
 import type { StoreBatch } from '../../src/ports.ts';
 
 const PARTS = 3;
 
 /** Three parts of a thousand keys. */
 function largeBatch(): StoreBatch {
-  const entries = Array.from({ length: PARTS * 1_000 }, (_unused, at): StoreBatch['entries'][number] => [
+  const entries = Array.from({ length: PARTS * 1_000 }, (_unused, at): StoredEntry => [
     Buffer.from(`key:${at}`),
     Buffer.from('state'),
   ]);

@@ -10,7 +10,7 @@ function shown(
   { meta, entries }: StoreBatch,
   stream: PlayedStream,
 ): { seq: number; keys: Record<string, string | null> } {
-  const keys = entries.map(([key, bytes]): [string, string | null] => {
+  const keys = Array.from(entries, ([key, bytes]): [string, string | null] => {
     const string = bytes === null ? null : peerCodec.decodeState(bytes)[0];
     return [latin1Of(key, 0, key.length), string === null ? null : (string[0] as string | null)];
   });
