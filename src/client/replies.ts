@@ -40,9 +40,15 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'CHANGED',
   'CROSSCLASS',
   'UNAVAILABLE',
+  'REFUSED',
+  'LIMIT',
+  'CASCADE',
+  'STORE',
+  'HISTORY',
+  'CONFIG',
 ]);
 
-const RETRY_LATER: ReadonlySet<string> = new Set(['LOADING', 'CLOCKSKEW', 'NOQUORUM', 'BEHIND', 'HOMEREGION']);
+const RETRY_LATER: ReadonlySet<string> = new Set(['LOADING', 'CLOCKSKEW', 'NOQUORUM', 'BEHIND', 'HOMEREGION', 'LIMIT']);
 
 /** The error that a reply is, for the caller: its code where it is one of ours, else `ERR`; the text as the server wrote it. */
 export function errorOf({ code, message, text }: ReplyError): CausewayError {

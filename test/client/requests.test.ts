@@ -29,6 +29,26 @@ const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
+describe('what a node refuses', () => {
+  test.each([
+    ['LIMIT', 'later'],
+    ['REFUSED', 'never'],
+    ['CASCADE', 'never'],
+    ['CHANGED', 'never'],
+    ['NOQUORUM', 'later'],
+  ])('is %s as the node says it, to be tried again %s', async (code, retry) => {
+    const server = await FakeServer.start(answers({ SET: `-${code} because of that\r\n` }));
+    const client = await open([server]);
+    await expect(client.set('a', 1)).rejects.toMatchObject({ code, retry, message: 'because of that' });
+  });
+
+  test('is ERR where it is a word that is not ours, with all that was said', async () => {
+    const server = await FakeServer.start(answers({ SET: '-NOSCRIPT because of that\r\n' }));
+    const client = await open([server]);
+    await expect(client.set('a', 1)).rejects.toMatchObject({ code: 'ERR', message: 'NOSCRIPT because of that' });
+  });
+});
+
 describe('what has no answer in time', () => {
   test('a read is over, a write may have happened; the connection goes on', async () => {
     const server = await FakeServer.start(answers({ GET: null, SET: null }));
