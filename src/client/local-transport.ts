@@ -104,6 +104,8 @@ export class LocalTransport implements Transport {
       this.#alone(async (session) =>
         run({
           ask: async (args) => ask(session, args, signal),
+          // the node answers a longer one, and goes on
+          bulkBytesMax: Infinity,
           isStrong: (keys) => keys.some((key) => this.#strong.has(key)),
         }),
       ),

@@ -4,13 +4,14 @@ import { ReplyError } from '../wire/resp/reply-values.ts';
 import { Connection, unavailable, type ConnectionOwner, type Exchange } from './connection.ts';
 import { helloOf, type Candidate, type ClientSettings } from './client-options.ts';
 import type { NearCache } from './near-cache.ts';
-import { errorOf, listOf, textOf, type Reply } from './replies.ts';
+import { errorOf, listOf, pairsOf, textOf, tooLong, type Reply } from './replies.ts';
 import { requestBytes } from './request-bytes.ts';
 import type { Request } from './request.ts';
 import type { SessionTokens } from './session-tokens.ts';
 import { StrongPatterns } from './strong-patterns.ts';
 import { WaitingLanes } from './waiting-lanes.ts';
 
+const BULK = 'proto-max-bulk-len';
 const TOKEN: Uint8Array = requestBytes(['CW.TOKEN']);
 
 /** What a link needs of its client. */
@@ -35,6 +36,8 @@ export class NodeLink implements ConnectionOwner {
   #hasSessions = false;
   #hasVersions = false;
   #strong: StrongPatterns = StrongPatterns.NONE;
+  /** Bytes of an argument that the node takes, as it said when it was connected to. */
+  bulkBytesMax: number = Infinity;
   /** Whether it is the link in use: its pushes are the near cache's. */
   isInUse = false;
   #needsToken = false;
@@ -90,6 +93,8 @@ export class NodeLink implements ConnectionOwner {
   send(request: Request): void {
     const { call } = request;
     if (this.#main === null) return request.lost(unavailable('not connected'), false);
+    const refusal = request.bytes.length > this.bulkBytesMax ? tooLong(call.args, this.bulkBytesMax) : null;
+    if (refusal !== null) return request.refused(refusal);
     const isStrong = this.isStrong(call.keys);
     if (isStrong) request.makeOnce();
     if (call.mayWait === true || isStrong) {
@@ -138,15 +143,19 @@ export class NodeLink implements ConnectionOwner {
 
   async #greet(main: Connection): Promise<void> {
     const { near, settings } = this.#context;
-    const [hello, ping, classes, tracking, versions] = await Promise.all([
+    const [hello, ping, classes, bulk, tracking, versions] = await Promise.all([
       main.ask(helloOf(settings)),
       // refused while the node is not ready
       main.ask(['PING']),
       main.ask(['CW.CLASSES']),
+      main.ask(['CONFIG', 'GET', BULK]),
       near === null ? Promise.resolve<Reply>(null) : main.ask(['CLIENT', 'TRACKING', 'ON']),
       near === null ? Promise.resolve<Reply>(null) : main.ask(['CW.TRACKING', 'VERSIONS', 'ON']),
     ]);
     for (const reply of [hello, ping, tracking]) if (reply instanceof ReplyError) throw errorOf(reply);
+    // who may not ask is not told before it is too much
+    const [[, bytes] = []] = bulk instanceof ReplyError ? [] : pairsOf(bulk);
+    if (bytes !== undefined) this.bulkBytesMax = Number(textOf(bytes));
     if (classes instanceof ReplyError) return;
     this.#hasVersions = !(versions instanceof ReplyError);
     this.#hasSessions = settings.session !== 'none';

@@ -1,5 +1,6 @@
 import { CausewayError, type ErrorCode } from '../errors.ts';
 import { ReplyError, type ReplyValue } from '../wire/resp/reply-values.ts';
+import { longestOf, type Argument } from './request-bytes.ts';
 
 /** A map as it came: names and values by turns. */
 export class ReplyMap {
@@ -54,6 +55,21 @@ const RETRY_LATER: ReadonlySet<string> = new Set(['LOADING', 'CLOCKSKEW', 'NOQUO
 export function errorOf({ code, message, text }: ReplyError): CausewayError {
   const retry = RETRY_LATER.has(code) ? 'later' : 'never';
   return CODES.has(code) ? new CausewayError(code as ErrorCode, message, { retry }) : new CausewayError('ERR', text);
+}
+
+/** Whether a server could not read a request. It has run nothing of it. */
+export function isProtocolError({ message }: ReplyError): boolean {
+  return message.startsWith('Protocol error');
+}
+
+/** What is said of an argument that the node does not take; null where it does. Such a request is not sent: the node would end the connection, and what else is on its way on it. */
+export function tooLong(args: readonly Argument[], bulkBytesMax: number): CausewayError | null {
+  const bytes = longestOf(args);
+  if (bytes <= bulkBytesMax) return null;
+  return new CausewayError(
+    'LIMIT',
+    `an argument of ${bytes} bytes is too long (limit proto-max-bulk-len ${bulkBytesMax})`,
+  );
 }
 
 /** A server that answers with another type than the request has. */

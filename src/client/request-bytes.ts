@@ -3,6 +3,16 @@ export type Argument = string | number | bigint | Uint8Array;
 
 const HEAD_BYTES_MAX = 16;
 
+/** Bytes of the longest argument. */
+export function longestOf(args: readonly Argument[]): number {
+  let longest = 0;
+  for (const arg of args) {
+    if (arg instanceof Uint8Array) longest = Math.max(longest, arg.length);
+    else if (typeof arg === 'string') longest = Math.max(longest, Buffer.byteLength(arg));
+  }
+  return longest;
+}
+
 /** A request as RESP has it: an array of bulk strings. */
 export function requestBytes(args: readonly Argument[]): Uint8Array {
   const texts: (string | Uint8Array)[] = [];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CausewayError } from '../errors.ts';
 import { ReplyError } from '../wire/resp/reply-values.ts';
 import type { Exchange } from './connection.ts';
-import { errorOf, type Reply } from './replies.ts';
+import { errorOf, isProtocolError, type Reply } from './replies.ts';
 import { requestBytes, type Argument } from './request-bytes.ts';
 
 /** What a caller says of one call. */
@@ -119,8 +119,16 @@ export class Request implements Exchange {
     this.call.leaving?.(isMain, isVersioned);
   }
 
+  /** It is not sent, for no node of these settings takes it. */
+  refused(error: CausewayError): void {
+    if (this.#mayHaveRun) this.fail(uncertain(this.call, error.message, error));
+    else this.fail(error);
+  }
+
   done(reply: Reply): void {
     this.#isOut = false;
+    // the server has not read it to its end, and ends the connection: nothing else will be said of it
+    if (reply instanceof ReplyError && isProtocolError(reply) && !this.#mayHaveRunBefore) this.fail(errorOf(reply));
     this.#reply = reply;
     this.call.replied?.(reply);
     this.answered(this);

@@ -92,7 +92,11 @@ export class Router implements Transport, RequestOwner, LinkContext {
     const link = this.#link;
     if (link === null) throw this.#reason;
     return link.lanes.use(deadlineMs, async (lane) =>
-      run({ ask: async (args) => lane.ask(args), isStrong: (keys) => link.isStrong(keys) }),
+      run({
+        ask: async (args) => lane.ask(args),
+        bulkBytesMax: link.bulkBytesMax,
+        isStrong: (keys) => link.isStrong(keys),
+      }),
     );
   }
 

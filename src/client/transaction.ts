@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CausewayError } from '../errors.ts';
 import { ReplyError } from '../wire/resp/reply-values.ts';
 import { durationMs, type Duration } from './client-options.ts';
-import { errorOf, listOf, plainOf, type Reply } from './replies.ts';
+import { errorOf, listOf, plainOf, tooLong, type Reply } from './replies.ts';
 import type { Argument } from './request-bytes.ts';
 import type { OwnConnection } from './transport.ts';
 import type { Values } from './values.ts';
@@ -116,11 +116,18 @@ async function exec(
   queued: readonly (readonly Argument[])[],
   isStrong: boolean,
 ): Promise<readonly Reply[] | null> {
+  for (const args of queued) {
+    const refusal = tooLong(args, connection.bulkBytesMax);
+    if (refusal !== null) throw refusal;
+  }
   const name = isStrong ? [['CW.ONCE', randomUUID(), Date.now()]] : [];
   const asked = [['MULTI'], ...name, ...queued, ['EXEC']].map(async (args) => connection.ask(args));
   const ends = await Promise.allSettled(asked);
   const last = ends.at(-1);
   if (last === undefined || last.status === 'rejected') {
+    const unread = ends.find((end) => end.status === 'fulfilled' && end.value instanceof ReplyError);
+    // the server ends the connection of a request that it cannot read: EXEC did not come to it
+    if (unread?.status === 'fulfilled' && unread.value instanceof ReplyError) throw errorOf(unread.value);
     const cause: unknown = last?.reason;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CausewayError('UNCERTAIN', `the transaction may have happened: ${why}`, { cause });

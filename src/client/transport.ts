@@ -8,6 +8,8 @@ import type { Call } from './request.ts';
 /** A connection that is the caller's alone, for requests that belong together. */
 export interface OwnConnection {
   ask(args: readonly Argument[]): Promise<Reply>;
+  /** Bytes of an argument that the node takes. */
+  readonly bulkBytesMax: number;
   /** Whether requests on one of the keys go through a quorum. */
   isStrong(keys: readonly string[]): boolean;
 }

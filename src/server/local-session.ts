@@ -119,7 +119,7 @@ export class LocalSession implements InProcessSession, ClientConnection, TurnPar
     const { settings } = this.#services.state;
     if (call.longestBytes > settings.bulkBytesMax) {
       const text = `an argument of ${call.longestBytes} bytes is too long (limit proto-max-bulk-len ${settings.bulkBytesMax})`;
-      return { value: new ReplyError('ERR', text) };
+      return { error: new CausewayError('LIMIT', text) };
     }
     if (this.#waiting.size >= this.#callsMax)
       return { error: new CausewayError('LIMIT', `${this.#callsMax} requests wait`, { retry: 'later' }) };

@@ -6,6 +6,8 @@ import { NOT_YET, ReplyParser } from '../../src/client/reply-parser.ts';
 /** What a request is answered with: bytes as they are sent, null for nothing. */
 export type Answer = (args: readonly string[], socket: Socket) => string | null;
 
+/** What a fake takes of an argument. */
+export const BULK_BYTES_MAX = 1_000_000;
 const HELLO = '%1\r\n$6\r\nserver\r\n$4\r\nfake\r\n';
 
 /** A server whose answers a test writes. What it does not answer it answers as a plain Redis does. */
@@ -53,7 +55,7 @@ export class FakeServer {
   asked(): string[] {
     return this.requests
       .map((args) => args.join(' '))
-      .filter((text) => !/^(HELLO|PING$|CW\.CLASSES|CLIENT)/.test(text));
+      .filter((text) => !/^(HELLO|PING$|CW\.CLASSES|CLIENT|CONFIG GET proto)/.test(text));
   }
 
   /** Ends all connections, as a crash does. */
@@ -76,6 +78,8 @@ export function greeting([command = '']: readonly string[], hasSessions = false)
       return '+PONG\r\n';
     case 'CLIENT':
       return '+OK\r\n';
+    case 'CONFIG':
+      return `%1\r\n$18\r\nproto-max-bulk-len\r\n$${String(BULK_BYTES_MAX).length}\r\n${BULK_BYTES_MAX}\r\n`;
     case 'CW.CLASSES':
       return hasSessions ? '*0\r\n' : "-ERR unknown command 'CW.CLASSES'\r\n";
     default:

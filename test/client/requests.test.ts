@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { connect, type Client, type ClientEvent, type ConnectOptions } from '../../src/client/connect.ts';
-import { FakeServer, greeting, type Answer } from './fake-server.ts';
+import { BULK_BYTES_MAX, FakeServer, greeting, type Answer } from './fake-server.ts';
 
 const events: ClientEvent[] = [];
 
@@ -46,6 +46,44 @@ describe('what a node refuses', () => {
     const server = await FakeServer.start(answers({ SET: '-NOSCRIPT because of that\r\n' }));
     const client = await open([server]);
     await expect(client.set('a', 1)).rejects.toMatchObject({ code: 'ERR', message: 'NOSCRIPT because of that' });
+  });
+});
+
+describe('an argument that is longer than the node takes', () => {
+  const long = new Uint8Array(BULK_BYTES_MAX + 1);
+  const error = {
+    code: 'LIMIT',
+    message: `an argument of ${BULK_BYTES_MAX + 1} bytes is too long (limit proto-max-bulk-len ${BULK_BYTES_MAX})`,
+  };
+
+  test('is not sent, and nothing else is lost with it', async () => {
+    const server = await FakeServer.start(answers({ GET: '$1\r\n1\r\n' }));
+    const client = await open([server], { codec: 'raw' });
+    const asked = await Promise.allSettled([
+      client.set('a', long),
+      client.get('b'),
+      client.set('c', new Uint8Array(9)),
+    ]);
+    expect(asked.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+    expect(asked[0]).toMatchObject({ reason: error });
+    const transaction = client.transaction((tx) => tx.set('a', long));
+    await expect(transaction).rejects.toMatchObject(error);
+    expect(client.figures).toMatchObject({ connects: 1, pending: 0, pendingBytes: 0 });
+    expect(server.asked().map((text) => text.slice(0, 5))).toEqual(['GET b', 'SET c', ...server.asked().slice(2)]);
+  });
+
+  test('by what the node says by now has not happened, and of what is behind it nobody knows', async () => {
+    const server = await FakeServer.start((args, socket) => {
+      if (args[0] !== 'SET') return greeting(args, true) ?? '+OK\r\n';
+      if (args[1] === 'a') socket.end('-ERR Protocol error: invalid bulk length\r\n');
+      return null;
+    });
+    const client = await open([server], { codec: 'raw' });
+    const asked = await Promise.allSettled([client.set('a', long.subarray(1)), client.set('b', long.subarray(9))]);
+    expect(asked).toMatchObject([
+      { reason: { code: 'ERR', message: 'Protocol error: invalid bulk length' } },
+      { reason: { code: 'UNCERTAIN' } },
+    ]);
   });
 });
 
