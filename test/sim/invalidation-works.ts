@@ -1,7 +1,8 @@
+import { systemKey } from '../../src/base/system-keys.ts';
 import type { Dot } from '../../src/clock/dot.ts';
 import type { DeliveryOracle } from '../properties/delivery/delivery-oracle.ts';
 import type { VirtualCluster } from '../support/virtual-cluster.ts';
-import type { InvalidationRun, Reads, Removal, Stored } from './judge-invalidations.ts';
+import type { InvalidationRun, Reads, Removal, Stored, Unlinked } from './judge-invalidations.ts';
 import type { Losses } from './losses.ts';
 import type { StampWatch } from './stamp-watch.ts';
 import { endingOf, pick, textOf, type Desk, type Reply, type Script, type Work } from './work.ts';
@@ -10,6 +11,7 @@ import { endingOf, pick, textOf, type Desk, type Reply, type Script, type Work }
 export interface InvalidationLog {
   readonly writes: Noting<Stored>[];
   readonly removals: Noting<Removal>[];
+  readonly unlinked: Noting<Unlinked>[];
   readonly reads: Reads[];
 }
 
@@ -34,13 +36,17 @@ const LINKS: Readonly<Record<string, Links>> = {
   'inv:x0': { tags: [], on: ['inv:w0'], onWrites: [] },
   'inv:y0': { tags: ['it3'], on: [], onWrites: [] },
 };
+const NO_LINKS: Links = { tags: [], on: [], onWrites: [] };
 const INVALIDATED: readonly string[] = Object.keys(LINKS);
 const ENDED: readonly string[] = INVALIDATED.filter((key) => key !== 'inv:y0');
 const TAGS = ['it0', 'it1', 'it2'] as const;
 const PATTERNS = ['inv:a*', 'inv:b?', 'inv:[cw]0'] as const;
 
-function* stored(desk: Desk, key: string): Generator<string, Noting<Stored>, Reply> {
-  const links = LINKS[key] ?? { tags: [], on: [], onWrites: [] };
+function* stored(
+  desk: Desk,
+  key: string,
+  links: Links = LINKS[key] ?? NO_LINKS,
+): Generator<string, Noting<Stored>, Reply> {
   const { random } = desk;
   const some = (names: readonly string[]): string[] => names.filter(() => random.unit() < 0.7);
   const [tags, on, onWrites] = [some(links.tags), some(links.on), some(links.onWrites)];
@@ -67,6 +73,12 @@ function* write(desk: Desk): Script {
   yield* committed(desk, [noted], () => writes.splice(writes.indexOf(noted), 1));
 }
 
+/** How long what is old is shown at most, and how long it takes until one begins: some after the faults are over. */
+const GRACE_MS = 400;
+const DELAY_MS_MAX = 3_000;
+/** When all that had its last time is over at every node, whatever its maker's clock was. */
+const AFTER_MS = 200_000;
+
 function targetOf({ random }: Desk): Omit<Removal, 'dot'> {
   const drawn = random.unit();
   if (drawn < 0.4) return { kind: 'tag', name: random.pick(TAGS) };
@@ -74,14 +86,74 @@ function targetOf({ random }: Desk): Omit<Removal, 'dot'> {
   return { kind: drawn < 0.9 ? 'key' : 'del', name: random.pick(ENDED) };
 }
 
-const requestOf = ({ kind, name }: Omit<Removal, 'dot'>): string =>
-  kind === 'del' ? `DEL ${name}` : `CW.INVALIDATE ${kind.toUpperCase()} ${name}`;
+/** Some begin later, and some leave what is old for a while. */
+function modesOf({ random }: Desk, kind: Removal['kind']): Pick<Removal, 'isLazy' | 'isDelayed'> {
+  const drawn = random.unit();
+  return kind === 'del' ? {} : { isLazy: drawn < 0.2, isDelayed: drawn >= 0.15 && drawn < 0.25 };
+}
+
+function requestOf({ random }: Desk, { kind, name, isLazy, isDelayed }: Omit<Removal, 'dot'>): string {
+  if (kind === 'del') return `DEL ${name}`;
+  const lazy = isLazy === true ? ` LAZY ${GRACE_MS}` : '';
+  const delay = isDelayed === true ? ` DELAY ${1 + random.below(DELAY_MS_MAX)}` : '';
+  return `CW.INVALIDATE${lazy}${delay} ${kind.toUpperCase()} ${name}`;
+}
+
+const isSameDot = (one: Dot | null, other: Dot | null): boolean =>
+  one?.origin === other?.origin && one?.seq === other?.seq;
+
+/** Takes a link of a key away and then ends what has it: the key stays. */
+function* unlink(desk: Desk): Script {
+  const { random } = desk;
+  const key = random.pick(ENDED);
+  const { tags, on, onWrites } = LINKS[key] ?? NO_LINKS;
+  const [kind, name] = random.pick([
+    ...tags.map((tag) => ['tag', tag] as const),
+    ...[...on, ...onWrites].map((other) => ['on', other] as const),
+  ]);
+  yield* unlinkOne(desk, kind, key, name);
+}
+
+/** The same with a key of its own, which nothing else comes to behind it. */
+function* unlinkOwn(desk: Desk): Script {
+  const { random, invalidations } = desk;
+  const key = `inv:u${desk.id}`;
+  const [tag, on] = [random.pick(TAGS), random.pick(ENDED)];
+  const isTag = random.unit() < 0.5;
+  if ((yield 'MULTI') !== '+OK') return;
+  const noted = yield* stored(desk, key, isTag ? { ...NO_LINKS, tags: [tag] } : { ...NO_LINKS, on: [on] });
+  invalidations.writes.push(noted);
+  yield* committed(desk, [noted], () => invalidations.writes.splice(invalidations.writes.indexOf(noted), 1));
+  if (isTag) yield* unlinkOne(desk, 'tag', key, tag);
+  else yield* unlinkOne(desk, 'on', key, on);
+}
+
+function* unlinkOne(desk: Desk, kind: Unlinked['kind'], key: string, name: string): Script {
+  const { unlinked } = desk.invalidations;
+  const noted: Noting<Unlinked> = { kind, key, name, dot: null };
+  const before = desk.lastWrite();
+  unlinked.push(noted);
+  const reply = yield kind === 'tag' ? `CW.UNTAG ${key} ${name}` : `CW.UNDEPEND ${key} ON ${name}`;
+  const isDone = endingOf(reply) === 'done' && !isSameDot(desk.lastWrite(), before);
+  if (isDone) noted.dot = desk.lastWrite();
+  // who shows no such link writes nothing
+  else if (endingOf(reply) !== 'unknown') unlinked.splice(unlinked.indexOf(noted), 1);
+  if (isDone) yield* endTarget(desk, { kind: kind === 'tag' ? 'tag' : 'key', name });
+}
 
 function* end(desk: Desk): Script {
+  const drawn = desk.random.unit();
+  if (drawn < 0.1) return yield* unlink(desk);
+  if (drawn < 0.2) return yield* unlinkOwn(desk);
+  const target = targetOf(desk);
+  yield* endTarget(desk, { ...target, ...modesOf(desk, target.kind) });
+}
+
+function* endTarget(desk: Desk, target: Omit<Removal, 'dot'>): Script {
   const { removals } = desk.invalidations;
-  const noted: Noting<Removal> = { ...targetOf(desk), dot: null };
+  const noted: Noting<Removal> = { ...target, dot: null };
   removals.push(noted);
-  const reply = yield requestOf(noted);
+  const reply = yield requestOf(desk, noted);
   // a removal of what is not there is no transaction
   if (endingOf(reply) === 'nothing' || (noted.kind === 'del' && reply === ':0'))
     removals.splice(removals.indexOf(noted), 1);
@@ -95,7 +167,7 @@ function* endAndWrite(desk: Desk): Script {
   const { removals, writes } = desk.invalidations;
   if ((yield 'MULTI') !== '+OK') return;
   const removal: Noting<Removal> = { kind: 'tag', name: desk.random.pick(TAGS), dot: null };
-  yield requestOf(removal);
+  yield requestOf(desk, removal);
   const value = yield* stored(desk, desk.random.pick(ENDED));
   removals.push(removal);
   writes.push(value);
@@ -126,7 +198,7 @@ export const invalidationWorks: Readonly<Record<string, Work>> = {
 
 /** What was told and is shown, for `judgeInvalidations`: of what may be lost with its node, as is promised, nobody knows whether it is done. */
 export function invalidationRun(
-  { writes, removals, reads }: InvalidationLog,
+  { writes, removals, unlinked, reads }: InvalidationLog,
   cluster: VirtualCluster,
   losses: Losses,
   oracle: DeliveryOracle,
@@ -134,12 +206,27 @@ export function invalidationRun(
 ): InvalidationRun {
   const known = <T extends { readonly dot: Dot | null }>(each: T): T =>
     each.dot !== null && losses.isLost(each.dot.origin, each.dot.seq) ? { ...each, dot: null } : each;
+  const nowMs = Math.max(...cluster.nodes.map((node) => node.core.nowMs(node.now().wallMs))) + AFTER_MS;
+  const begun = (each: Noting<Removal>): Noting<Removal> =>
+    each.isDelayed === true && each.dot !== null && isWaiting(cluster, each.dot, removals.length)
+      ? { ...each, dot: null }
+      : each;
+  const keys = new Set([...INVALIDATED, ...writes.map(({ key }) => key)]);
   return {
     writes: writes.map(known),
-    removals: removals.map(known),
+    removals: removals.map(known).map(begun),
+    unlinked: unlinked.map(known),
     reads,
-    shown: cluster.nodes.flatMap((node) => INVALIDATED.map((key) => ({ node: node.id, key, value: node.get(key) }))),
+    shown: cluster.nodes.flatMap((node) =>
+      [...keys].map((key) => ({ node: node.id, key, value: node.get(key, nowMs) })),
+    ),
     stampOf: (dot) => stamps.stampOf(dot),
     hasSeen: (by, what) => oracle.hasSeen(by, what),
   };
+}
+
+/** Whether some node still has what a delayed invalidation waits in: numbered by its transaction, and by how many wait. */
+function isWaiting(cluster: VirtualCluster, { origin, seq }: Dot, most: number): boolean {
+  const places = Array.from({ length: most + 1 }, (_unused, at) => systemKey('delayed', `${origin}:${seq}:${at}`));
+  return cluster.nodes.some((node) => places.some((key) => node.get(key) !== null));
 }

@@ -7,6 +7,7 @@ import {
   type Reads,
   type Removal,
   type Stored,
+  type Unlinked,
 } from './judge-invalidations.ts';
 
 /** Of node 1 all has been seen by whoever comes later; what node 2 makes nobody has seen. Stamps are the sequences. */
@@ -27,9 +28,10 @@ function judged(
   removals: readonly Removal[],
   shown: Readonly<Record<string, string | null>>,
   reads: readonly Reads[] = [],
+  unlinked: readonly Unlinked[] = [],
 ): readonly string[] {
   const run: InvalidationRun = {
-    ...{ writes, removals, reads },
+    ...{ writes, removals, reads, unlinked },
     shown: Object.entries(shown).map(([key, value]) => ({ node: 'a', key, value })),
     stampOf: ({ seq }) => seq,
     hasSeen: (by, what) => what.origin === 1 && what.seq < by.seq,
@@ -131,5 +133,46 @@ describe('the checker of invalidations', () => {
     // nobody knows when that was done
     expect(judged(writes, [...removals, removal('tag', 't', null)], { k: null })).toEqual([]);
     expect(judged([...writes, stored('k', 'maybe', null)], removals, { k: 'maybe' })).toEqual([]);
+  });
+
+  test('what had its last time may be read, and is gone when that is over', () => {
+    const writes = [stored('k', 'old', dot(1, 1), tagged)];
+    const removals = [{ ...removal('tag', 't', dot(1, 5)), isLazy: true }];
+    expect(judged(writes, removals, { k: null }, [read('k', 'old', 6)])).toEqual([]);
+    expect(judged(writes, removals, { k: 'old' })).toEqual(['I2: a shows k old, which tag t (1:5) ended']);
+  });
+
+  test('one that begins later ends what its maker had seen, and may end what came meanwhile', () => {
+    const removals = [{ ...removal('tag', 't', dot(1, 5)), isDelayed: true }];
+    const writes = [stored('k', 'old', dot(1, 1), tagged)];
+    expect(judged(writes, removals, { k: null }, [read('k', 'old', 6)])).toEqual([]);
+    expect(judged(writes, removals, { k: 'old' })).toEqual(['I2: a shows k old, which tag t (1:5) ended']);
+    const meanwhile = [...writes, stored('k', 'new', dot(1, 7), tagged)];
+    for (const k of ['new', null]) expect(judged(meanwhile, removals, { k })).toEqual([]);
+  });
+
+  test('a link that was taken away leads nowhere, and one that was only taken away beside is not asked about', () => {
+    const writes = [stored('k', 'v', dot(1, 1), tagged), stored('page', 'p', dot(1, 2), { on: ['k'] })];
+    const removals = [removal('tag', 't', dot(1, 5))];
+    const judgedAfter = (at: Dot | null, shown: Readonly<Record<string, string | null>>): readonly string[] =>
+      judged(writes, removals, shown, [], [{ kind: 'tag', key: 'k', name: 't', dot: at }]);
+    const ends = ['I2: a shows k v, which tag t (1:5) ended', 'I2: a shows page p, which tag t (1:5) ended'];
+    expect(judgedAfter(dot(1, 3), { k: 'v', page: 'p' })).toEqual([]);
+    expect(judgedAfter(dot(1, 3), { k: null, page: 'p' })).toEqual(['I2: a shows null as k, and nothing ended v']);
+    for (const shown of [
+      { k: 'v', page: 'p' },
+      { k: null, page: null },
+    ]) {
+      expect(judgedAfter(dot(2, 3), shown)).toEqual([]);
+      expect(judgedAfter(null, shown)).toEqual([]);
+    }
+    // what came behind the end took nothing from it
+    expect(judgedAfter(dot(1, 7), { k: 'v', page: 'p' })).toEqual(ends);
+    // a dependency as well
+    const cut: Unlinked = { kind: 'on', key: 'page', name: 'k', dot: dot(1, 3) };
+    expect(judged(writes, removals, { k: null, page: null }, [], [cut])).toEqual([
+      'I2: a shows null as page, and nothing ended p',
+    ]);
+    expect(judged(writes, removals, { k: null, page: 'p' }, [], [cut])).toEqual([]);
   });
 });

@@ -19,6 +19,18 @@ export interface Removal {
   readonly kind: 'key' | 'tag' | 'pattern' | 'del';
   readonly name: string;
   readonly dot: Dot | null;
+  /** What it comes to is shown for some time still (SPEC I5). */
+  readonly isLazy?: boolean;
+  /** It begins some time after its transaction, by whichever node: known where it has begun by the end. */
+  readonly isDelayed?: boolean;
+}
+
+/** A link that was taken away again: of its kind only what its maker had seen. */
+export interface Unlinked {
+  readonly kind: 'tag' | 'on';
+  readonly key: string;
+  readonly name: string;
+  readonly dot: Dot | null;
 }
 
 /** What a client was shown, and what the node had then. */
@@ -31,8 +43,9 @@ export interface Reads {
 export interface InvalidationRun {
   readonly writes: readonly Stored[];
   readonly removals: readonly Removal[];
+  readonly unlinked: readonly Unlinked[];
   readonly reads: readonly Reads[];
-  /** At rest, of each node and key. */
+  /** At rest, of each node and key, when what had its last time is over. */
   readonly shown: readonly { readonly node: string; readonly key: string; readonly value: string | null }[];
   /** 0 for one that is not known. */
   stampOf(dot: Dot): number;
@@ -47,10 +60,14 @@ export interface InvalidationCounts {
   goneByKey: number;
   goneByWrite: number;
   goneByDependency: number;
+  goneLazily: number;
+  goneLater: number;
   /** That its maker had not seen. */
   goneUnseen: number;
   readsBeside: number;
   leftAlone: number;
+  /** Of those, that something would have come to by a link that was taken away. */
+  leftUnlinked: number;
 }
 
 /** What ends values: an invalidation, a removal, or the write of what others depend on. */
@@ -58,8 +75,12 @@ interface End {
   readonly kind: Removal['kind'] | 'write';
   readonly name: string;
   readonly dot: Dot | null;
-  /** Infinity where it is not known. */
+  /** Infinity where it is not known; the least that it can be where it began later. */
   readonly stamp: number;
+  /** The highest that it can be. */
+  readonly stampMost: number;
+  readonly isLazy: boolean;
+  readonly isDelayed: boolean;
 }
 
 type Known = Stored & { readonly dot: Dot; readonly stamp: number };
@@ -72,6 +93,7 @@ class Reach {
   readonly #run: InvalidationRun;
   readonly ends: readonly End[];
   readonly known: readonly Known[];
+  readonly #unlinked: readonly (Unlinked & { readonly stamp: number })[];
   readonly #possible: Map<End, ReadonlySet<string>> = new Map();
 
   constructor(run: InvalidationRun) {
@@ -81,19 +103,26 @@ class Reach {
       const stamp = stampOf(write.dot);
       return write.dot === null || stamp === 0 ? [] : [{ ...write, dot: write.dot, stamp }];
     });
-    const asWrites = run.writes.map(({ key, dot }) => ({ kind: 'write', name: key, dot }) as const);
-    this.ends = [...run.removals, ...asWrites].map((end) => ({ ...end, stamp: stampOf(end.dot) || Infinity }));
+    const atOnce = { isLazy: false, isDelayed: false };
+    const asWrites = run.writes.map(({ key, dot }) => ({ kind: 'write', name: key, dot, ...atOnce }) as const);
+    const removals = run.removals.map((removal) => ({ ...atOnce, ...removal }));
+    this.ends = [...removals, ...asWrites].map((end) => {
+      const stamp = stampOf(end.dot) || Infinity;
+      return { ...end, stamp, stampMost: end.isDelayed ? Infinity : stamp };
+    });
+    this.#unlinked = run.unlinked.map((unlinked) => ({ ...unlinked, stamp: stampOf(unlinked.dot) || Infinity }));
   }
 
-  /** Every key that it may come to, by any link that was ever written. */
+  /** Every key that it may come to, by any link that was ever written but those that its maker knew to be gone. */
   possible(end: End): ReadonlySet<string> {
     let keys = this.#possible.get(end);
-    if (keys === undefined) this.#possible.set(end, (keys = this.#closure(end)));
+    if (keys === undefined)
+      this.#possible.set(end, (keys = this.closure(end, (write) => this.#withoutGone(end, write))));
     return keys;
   }
 
-  #closure(end: End): ReadonlySet<string> {
-    const { writes } = this.#run;
+  closure(end: End, linksOf: (write: Stored) => Stored): ReadonlySet<string> {
+    const writes = this.#run.writes.map(linksOf);
     const met = new Set(isAsked(end) && end.kind === 'key' ? [end.name] : []);
     for (let before = -1; before < met.size;) {
       before = met.size;
@@ -103,8 +132,37 @@ class Reach {
     return met;
   }
 
+  /** Without the links that were certainly gone wherever the end came. */
+  #withoutGone(end: End, write: Stored): Stored {
+    const { dot } = write;
+    if (dot === null || end.dot === null) return write;
+    const by = end.dot;
+    return this.#without(write, (unlinked) => {
+      return unlinked.dot !== null && this.#run.hasSeen(unlinked.dot, dot) && this.#run.hasSeen(by, unlinked.dot);
+    });
+  }
+
+  /** Only with the links that certainly stood wherever the end came. */
+  #firmly(end: End, write: Known): Known {
+    return this.#without(write, ({ dot, stamp }) => {
+      if (stamp < write.stamp) return false;
+      // one that begins later may come after it
+      return end.isDelayed || dot === null || end.dot === null || !this.#run.hasSeen(dot, end.dot);
+    });
+  }
+
+  #without<T extends Stored>(write: T, isGone: (unlinked: Unlinked & { readonly stamp: number }) => boolean): T {
+    const gone = this.#unlinked.filter((unlinked) => unlinked.key === write.key && isGone(unlinked));
+    if (gone.length === 0) return write;
+    const without = (kind: Unlinked['kind'], names: readonly string[]): string[] =>
+      names.filter((name) => !gone.some((unlinked) => unlinked.kind === kind && unlinked.name === name));
+    const { tags, on, onWrites } = write;
+    return { ...write, tags: without('tag', tags), on: without('on', on), onWrites: without('on', onWrites) };
+  }
+
   /** Whether it comes to a value: by the value's own links, and by what it depends on. `isSeen`: by what its maker had applied. */
-  comesTo(end: End, write: Known, isSeen: boolean): 'itself' | 'dependent' | null {
+  comesTo(end: End, stored: Known, isSeen: boolean): 'itself' | 'dependent' | null {
+    const write = this.#firmly(end, stored);
     if (end.dot === null || write.stamp >= end.stamp || end.stamp === Infinity) return null;
     if (isSeen && !this.#run.hasSeen(end.dot, write.dot)) return null;
     if ((end.kind === 'key' || end.kind === 'del') && end.name === write.key) return 'itself';
@@ -117,12 +175,11 @@ class Reach {
     if (end.kind === 'key' && end.name === key) return true;
     if (past.has(key)) return false;
     past.add(key);
-    return this.known.some(
-      (write) =>
-        write.key === key &&
-        this.#isFirm(write, end, isSeen) &&
-        (isRoot(end, write) || madeOf(write).some((on) => this.#meets(end, on, isSeen, past))),
-    );
+    return this.known.some((stored) => {
+      if (stored.key !== key || !this.#isFirm(stored, end, isSeen)) return false;
+      const write = this.#firmly(end, stored);
+      return isRoot(end, write) || madeOf(write).some((on) => this.#meets(end, on, isSeen, past));
+    });
   }
 
   /** Whether the links of a key stood wherever the end came: they go with the key, some time after that is removed. */
@@ -130,8 +187,8 @@ class Reach {
     const { dot } = end;
     if (dot === null || write.stamp >= end.stamp || (isSeen && !this.#run.hasSeen(dot, write.dot))) return false;
     return this.ends.every((other) => {
-      if (other === end || other.stamp < write.stamp || !this.possible(other).has(write.key)) return true;
-      return other.dot !== null && this.#run.hasSeen(other.dot, dot);
+      if (other === end || other.stampMost < write.stamp || !this.possible(other).has(write.key)) return true;
+      return !end.isDelayed && other.dot !== null && this.#run.hasSeen(other.dot, dot);
     });
   }
 }
@@ -166,7 +223,8 @@ export function judgeInvalidations(run: InvalidationRun): {
   const wrong: string[] = [];
   const counts: InvalidationCounts = {
     ...{ goneByTag: 0, goneByPattern: 0, goneByKey: 0, goneByWrite: 0 },
-    ...{ goneByDependency: 0, goneUnseen: 0, readsBeside: 0, leftAlone: 0 },
+    ...{ goneByDependency: 0, goneLazily: 0, goneLater: 0, goneUnseen: 0 },
+    ...{ readsBeside: 0, leftAlone: 0, leftUnlinked: 0 },
   };
   for (const write of reach.known) {
     const shownAt = run.shown.filter(({ key, value }) => key === write.key && value === write.value);
@@ -175,9 +233,12 @@ export function judgeInvalidations(run: InvalidationRun): {
       const how = reach.comesTo(end, write, false);
       if (how === null || end.dot === null) continue;
       counts[how === 'dependent' ? 'goneByDependency' : COUNTED[end.kind]]++;
+      if (end.isLazy) counts.goneLazily++;
+      if (end.isDelayed) counts.goneLater++;
       if (!run.hasSeen(end.dot, write.dot)) counts.goneUnseen++;
       const what = `${write.key} ${write.value}, which ${end.kind} ${end.name} (${end.dot.origin}:${end.dot.seq}) ended`;
       for (const { node } of shownAt) wrong.push(`I2: ${node} shows ${what}`);
+      if (end.isLazy || end.isDelayed) continue;
       if (reads.length === 0 || reach.comesTo(end, write, true) === null) continue;
       counts.readsBeside += reads.length;
       const { origin, seq } = end.dot;
@@ -193,8 +254,10 @@ function judgeLeft(run: InvalidationRun, reach: Reach, key: string, wrong: strin
   const known = reach.known.filter((write) => write.key === key);
   const latest = known.reduce<Known | null>((best, each) => (best === null || isBelow(best, each) ? each : best), null);
   if (latest === null || known.length < run.writes.filter((write) => write.key === key).length) return;
-  if (reach.ends.some((end) => end.stamp >= latest.stamp && reach.possible(end).has(key))) return;
+  const later = reach.ends.filter((end) => end.stampMost >= latest.stamp);
+  if (later.some((end) => reach.possible(end).has(key))) return;
   counts.leftAlone++;
+  if (later.some((end) => reach.closure(end, (write) => write).has(key))) counts.leftUnlinked++;
   for (const { node, value } of run.shown.filter((each) => each.key === key))
     if (value !== latest.value) wrong.push(`I2: ${node} shows ${value} as ${key}, and nothing ended ${latest.value}`);
 }

@@ -18,7 +18,7 @@ export class Ledger {
   readonly once: string[] = [];
   readonly notes: number[] = [];
   readonly freight: { answers: number; readonly refused: Set<number> } = { answers: 0, refused: new Set() };
-  readonly invalidations: InvalidationLog = { writes: [], removals: [], reads: [] };
+  readonly invalidations: InvalidationLog = { writes: [], removals: [], unlinked: [], reads: [] };
   readonly errors: Map<string, number> = new Map();
   /** Names of the commands that were sent, in lower case. */
   readonly commands: Set<string> = new Set();
