@@ -84,7 +84,9 @@ function* loadByLease(desk: Desk): Script {
 /** What is kept is no older than what its node knows to be over: nothing that came while it was loaded, and nothing that came before. */
 function judgeFill(desk: Desk, key: string, version: number): void {
   const has = desk.vector();
-  const isHere = (dot: Dot | null): boolean => dot !== null && has.contains(dot.origin, dot.seq);
+  // an origin that is closed is covered, and what it made beyond its cut is void: a node that was removed as it ran invalidates for nobody (seed 7293)
+  const isHere = (dot: Dot | null): boolean =>
+    dot !== null && has.contains(dot.origin, dot.seq) && !has.isRetired(dot.origin);
   const over = desk.source.invalidated.find((each) => each.key === key && each.version > version && isHere(each.dot));
   if (over !== undefined) desk.wrong(`F4: ${key} is kept as v${version}, which was invalidated at v${over.version}`);
 }
