@@ -175,6 +175,26 @@ describe('I2: an invalidation and restarts', () => {
     for (const region of [EAST, WEST]) expect(regions.connect(region).run('DBSIZE')).toBe(':0');
   });
 
+  test('goes on at a node that learned of the dependency by a snapshot, and so does a write', () => {
+    const { regions, east, west } = openRegions({ limits: { logBytesMax: 2_000 } });
+    regions.isolate(WEST);
+    for (const key of ['page', 'list']) east.run(`SET ${key} old`);
+    east.run('CW.DEPEND page ON product');
+    east.run('CW.DEPEND list WRITES ON product');
+    for (let at = 0; at < 200; at++) east.run(`SET fill:${at} ${'x'.repeat(100)}`);
+    regions.cluster.run(10_000);
+    regions.sync();
+    expect(regions.node(WEST).core.telemetry(regions.node(WEST).now().wallMs)).toMatchObject({
+      snapshotsReceivedTotal: 1,
+    });
+    west.run('SET product 1');
+    regions.sync();
+    expect([everywhere(regions, 'list'), everywhere(regions, 'page')]).toEqual([GONE, ['old', 'old', 'old']]);
+    west.run('CW.INVALIDATE KEY product');
+    regions.sync();
+    expect(everywhere(regions, 'page')).toEqual(GONE);
+  });
+
   test('reaches a node that was away and comes back by a snapshot with older writes of its own', () => {
     const { regions, east, west } = openRegions({ limits: { logBytesMax: 2_000 } });
     regions.isolate(WEST);
