@@ -18,4 +18,12 @@ export const INVALIDATION_FAULTS: readonly Fault[] = [
     find: 'return register !== null && !isSeen && register.stamp < stamp && this.#applied.contains(origin as Origin, seq);',
     replace: 'return register !== null && !isSeen && this.#applied.contains(origin as Origin, seq);',
   },
+  {
+    id: 'late-tag-left',
+    rule: 'I2',
+    about: 'a key that was given the tag at the same time elsewhere stays',
+    file: 'src/node/invalidation-walk.ts',
+    find: '      if (!isSeen && !this.isMaker) host.beginUnseen(key, this.record);\n',
+    replace: '      if (!isSeen && !this.isMaker) continue;\n',
+  },
 ];

@@ -108,6 +108,14 @@ export const VALUE_FAULTS: readonly Fault[] = [
     replace: '    const key',
   },
   {
+    id: 'lease-of-another',
+    rule: 'F4',
+    about: "a client whose lease is over gives what it loaded as another's",
+    file: 'src/commands/leases.ts',
+    find: 'if (lease === undefined || lease.token !== token) return null;',
+    replace: "if (lease === undefined || token === '') return null;",
+  },
+  {
     id: 'stored-once',
     rule: 'F5',
     about: 'a write of a key of which one is being stored is not stored',
