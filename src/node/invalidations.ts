@@ -1,6 +1,7 @@
 import { latin1Range, type ByteRange } from '../base/bytes.ts';
 import { isSystemKey, SYSTEM_CHANNEL_PREFIX, systemKeyParts } from '../base/system-keys.ts';
 import type { Replica } from '../causal/replica.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
 import { nodeOf, type Origin } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import type {
@@ -12,7 +13,7 @@ import type {
 import { covers, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
 import { NO_KEYS } from '../keyspace/key-kinds.ts';
 import { CONTENT_TYPE_KIND, DependencyMode, linkKey, linkMembers } from '../keyspace/key-links.ts';
-import { ContentType, type Slot } from '../keyspace/keyspace.ts';
+import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { LocalTransaction } from '../keyspace/local-transaction.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import { DelayedInvalidations } from './delayed-invalidations.ts';
@@ -294,14 +295,20 @@ export class Invalidations implements InvalidationView, WalkHost {
     isWanted: (add: { readonly origin: Origin; readonly seq: number }) => boolean,
     stamp: number,
   ): void {
+    for (const name of this.#dependents(key, isWanted)) this.#makeDue(name, { kind: 'remove' }, stamp);
+  }
+
+  /** What depends on the writes of a key, by links that are wanted. */
+  #dependents(key: string, isWanted: (add: { readonly origin: Origin; readonly seq: number }) => boolean): string[] {
     const set = this.#host.keyspace.entryOf(latin1Range(linkKey('dependents', key)))?.set;
+    const names: string[] = [];
     for (let at = (set?.size ?? 0) - 1; at >= 0; at--) {
       const name = set?.nameAt(at) ?? '';
       const best = set?.addsAt(at).best;
       if (best === null || best === undefined || !name.startsWith(DependencyMode.Writes)) continue;
-      if (!isWanted({ origin: best.origin as Origin, seq: best.seq })) continue;
-      this.#makeDue(name.slice(1), { kind: 'remove' }, stamp);
+      if (isWanted({ origin: best.origin as Origin, seq: best.seq })) names.push(name.slice(1));
     }
+    return names;
   }
 
   /** What a key shows has changed, by whomever; null for all of them. */
@@ -395,6 +402,33 @@ export class Invalidations implements InvalidationView, WalkHost {
       this.#walks.push(new InvalidationWalk(record, true, replica.vector.clone()));
       this.#walks.push(new InvalidationWalk(record, false, replica.vector.clone()));
     }
+  }
+
+  /**
+   * Merges a snapshot whose sender had seen `remote`. The writes in it are not heard one by one: who depends here, without the sender's knowing, on the writes of a key
+   * that shows something else behind it, goes by this node's hand. Where what it shows is no plain string, or nothing, its write is taken for one of now.
+   */
+  merging(remote: VersionVector, merge: () => void): void {
+    const isUnknown = (add: { readonly origin: Origin; readonly seq: number }): boolean =>
+      !remote.contains(add.origin, add.seq);
+    const nowMs = this.#host.nowMs();
+    const before = new Map<string, string>();
+    for (const key of this.#followed)
+      if (this.#dependents(key, isUnknown).length > 0) before.set(key, this.#version(key, nowMs).text);
+    merge();
+    this.reread();
+    for (const [key, text] of before) {
+      const version = this.#version(key, nowMs);
+      if (version.text !== text) this.#dependOnWrites(key, isUnknown, version.stamp ?? this.#host.replica.clock.last);
+    }
+  }
+
+  #version(key: string, nowMs: number): { readonly text: string; readonly stamp: number | null } {
+    const { keyspace } = this.#host;
+    const range = latin1Range(key);
+    const slot = keyspace.findToWrite(range, keyspace.hashOf(range), nowMs);
+    const version = slot === NO_SLOT ? null : keyspace.versions.at(slot);
+    return { text: JSON.stringify(version), stamp: version !== null && 'stamp' in version ? version.stamp : null };
   }
 
   #reread(name: string, slot: Slot): void {

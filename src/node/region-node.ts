@@ -452,10 +452,9 @@ export class RegionNode implements Engine, NodeView {
 
   #mergeSnapshot(snapshot: Snapshot): void {
     this.#own.seal(this.#now);
-    mergeSnapshot(this.#replica, this.#keyspace, snapshot);
+    this.invalidations.merging(snapshot.vector, () => mergeSnapshot(this.#replica, this.#keyspace, snapshot));
     this.#own.noteVectorChanged();
     this.#counters.snapshotsReceived++;
-    this.invalidations.reread();
   }
 
   // ── what it says of itself: NodeView ──

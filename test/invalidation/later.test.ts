@@ -195,6 +195,25 @@ describe('I2: an invalidation and restarts', () => {
     expect(everywhere(regions, 'page')).toEqual(GONE);
   });
 
+  test.each(['SET product 2', 'DEL product', 'HSET parts f 2'])(
+    'a write that did not know of a dependency counts where both come by snapshots: %s',
+    (write) => {
+      const { regions, east, west } = openRegions({ limits: { logBytesMax: 2_000 } });
+      for (const line of ['SET product 1', 'HSET parts f 1', 'SET page old']) east.run(line);
+      regions.sync();
+      regions.isolate(EAST);
+      east.run(write);
+      west.run('CW.DEPEND page WRITES ON product parts');
+      for (let at = 0; at < 200; at++) {
+        east.run(`SET east:${at} ${'x'.repeat(100)}`);
+        west.run(`SET west:${at} ${'x'.repeat(100)}`);
+      }
+      regions.cluster.run(10_000);
+      regions.sync();
+      expect(everywhere(regions, 'page')).toEqual(GONE);
+    },
+  );
+
   test('reaches a node that was away and comes back by a snapshot with older writes of its own', () => {
     const { regions, east, west } = openRegions({ limits: { logBytesMax: 2_000 } });
     regions.isolate(WEST);
