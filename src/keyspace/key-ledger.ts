@@ -21,6 +21,8 @@ export class KeyLedger {
   /** Those whose losing types can be forgotten, and those that can be purged. */
   readonly quiet: QuietKeys;
   readonly dirty: DirtyKeys;
+  /** Told before a key goes of which changes may be noted (RULES S1). */
+  onNotedGone: (slot: Slot) => void = () => {};
 
   constructor(slots: SlabTable) {
     this.#slots = slots;
@@ -77,6 +79,7 @@ export class KeyLedger {
 
   #gone(slot: Slot, isWeak: boolean): void {
     if (!isWeak && this.dirty.wantsGone) this.dirty.noteGone(this.#slots.keyText(slot) ?? '');
+    if (this.#slots.records.has(slot, SlotFlag.Noted) !== 0) this.onNotedGone(slot);
     this.#slots.remove(slot);
   }
 

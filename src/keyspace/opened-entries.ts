@@ -49,7 +49,7 @@ export class OpenedEntries {
   add(key: ByteRange, hash: number, kind: number): Slot {
     this.#slots.beforeChange(this.#slots.nextSlot);
     // the key may have had one, whose removal is noted
-    return this.#slots.add(key, hash, this.#parts.recent.count > 0 ? kind | SlotFlag.Noted : kind);
+    return this.#slots.add(key, hash, this.#parts.recent.hasNamed ? kind | SlotFlag.Noted : kind);
   }
 
   /**
@@ -66,11 +66,11 @@ export class OpenedEntries {
     const origin = (seq === 0 ? 0 : this.#slots.originOf(slot)) as Origin;
     const isKept =
       seq > 0 && (context === null || !covers(context, origin, seq)) && this.#parts.recent.isRecent(origin, seq);
-    const name = isKept ? this.#slots.keyText(slot) : null;
-    takeIn();
     // a transaction's own change is what the slot says next
-    if (name !== null && (context !== null || !this.#says(slot, origin, seq)))
-      this.#noteByName(slot, name, origin, seq);
+    if (isKept && context !== null) this.noteSlot(slot, origin, seq);
+    const name = isKept && context === null ? this.#slots.keyText(slot) : null;
+    takeIn();
+    if (name !== null && !this.#says(slot, origin, seq)) this.#note(slot, name, origin, seq);
   }
 
   /** Adds to a counter in the slab, or makes it one. */
@@ -98,8 +98,7 @@ export class OpenedEntries {
     if (seq === 0) return;
     const origin = this.#slots.originOf(slot) as Origin;
     if (covers(context, origin, seq) || !this.#parts.recent.isRecent(origin, seq)) return;
-    const name = this.#slots.keyText(slot);
-    if (name !== null) this.#noteByName(slot, name, origin, seq);
+    this.noteSlot(slot, origin, seq);
   }
 
   /** A transaction changed a key, whose slot may be gone. */
@@ -109,16 +108,23 @@ export class OpenedEntries {
       isLive &&
       (this.#slots.isRegister(slot) ? this.#says(slot, origin, seq) : this.#slots.noteChange(slot, origin, seq));
     if (isSaid) this.#parts.recent.noteWrite(origin, seq);
-    else this.#noteByName(slot, key.toLatin1(), origin, seq);
+    else if (isLive) this.noteSlot(slot, origin, seq);
+    else this.#parts.recent.note(key.toLatin1(), origin, seq);
   }
 
   #says(slot: Slot, origin: Origin, seq: number): boolean {
     return this.#slots.isLive(slot) && this.#slots.records.seq(slot) === seq && this.#slots.originOf(slot) === origin;
   }
 
-  #noteByName(slot: Slot, name: string, origin: Origin, seq: number): void {
-    this.#parts.recent.note(name, origin, seq);
-    if (this.#slots.isLive(slot)) this.#slots.records.mark(slot, SlotFlag.Noted);
+  /** A change of a live slot's key that its record does not say. */
+  noteSlot(slot: Slot, origin: Origin, seq: number): void {
+    this.#parts.recent.noteSlot(slot, origin, seq);
+    this.#slots.records.mark(slot, SlotFlag.Noted);
+  }
+
+  #note(slot: Slot, name: string, origin: Origin, seq: number): void {
+    if (this.#slots.isLive(slot)) this.noteSlot(slot, origin, seq);
+    else this.#parts.recent.note(name, origin, seq);
   }
 
   /** Forgets what is stable of a key; says whether nothing is left to wait for. */

@@ -1,58 +1,29 @@
 import type { ByteRange } from '../base/bytes.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
+import { NO_SLOT, type Slot } from './keyspace.ts';
+import { NO_NOTE, NotedChanges, type NoteQueue } from './noted-changes.ts';
 
 /** Takes the dots of what a read showed. */
 export interface DotSink {
   raise(origin: Origin, seq: number): void;
 }
 
-/** The last change of a key by one origin; keys changed by several origins at once are few, so the others hang on it. */
-interface Change {
-  readonly origin: Origin;
-  seq: number;
-  next: Change | null;
-}
-
-/** Bytes reckoned for a change beside its key: a place in the map, the record and its place in the queue. */
-const CHANGE_BYTES = 112;
-
 /** Past this the changes are kept for all keys together. */
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
 
-/** The changes of one origin in their order, for finding those that have become stable. */
-class ChangesOfOrigin {
-  latestSeq = 0;
-  #keys: string[] = [];
-  #seqs: number[] = [];
-  #head = 0;
-
-  get isEmpty(): boolean {
-    return this.#head === this.#keys.length;
-  }
-
-  push(key: string, seq: number): void {
-    this.#keys.push(key);
-    this.#seqs.push(seq);
-  }
-
-  /** The next key whose change is stable; undefined for none. */
-  takeStable(stableSeq: number): string | undefined {
-    if (this.isEmpty || (this.#seqs[this.#head] as number) > stableSeq) return undefined;
-    const key = this.#keys[this.#head++] as string;
-    if (this.#head > 1024 && this.#head * 2 > this.#keys.length) {
-      this.#keys = this.#keys.slice(this.#head);
-      this.#seqs = this.#seqs.slice(this.#head);
-      this.#head = 0;
-    }
-    return key;
-  }
+/** What one origin changed of late. */
+interface ChangesOfOrigin extends NoteQueue {
+  readonly origin: Origin;
+  /** Its place among all of them. */
+  readonly number: number;
+  latestSeq: number;
 }
 
 /**
  * The last change of each key by each origin, removals too, until it is stable (RULES S1): what a session has seen when it reads the
  * key, whether that shows something or not. Changes of every key at once (FLUSHALL, a snapshot, what was there at the start) are
- * kept once; a write that stands in its key as it was made is not kept here but read from there. Bounded: a change leaves when it is stable, and past `bytesMax` all of them become changes of every key, which asks
+ * kept once; a write that stands in its key as it was made is not kept here but read from there. A key that has a slot is known by that, else by its name. Bounded: a change leaves when it is stable, and past `bytesMax` all of them become changes of every key, which asks
  * more of a session than it saw, never less.
  */
 export class RecentChanges {
@@ -62,14 +33,15 @@ export class RecentChanges {
   carries: (key: ByteRange) => boolean = () => true;
   #byClass = false;
   readonly #bytesMax: number;
-  #changes: Map<string, Change> = new Map();
+  readonly #notes: NotedChanges = new NotedChanges();
   #origins: Map<Origin, ChangesOfOrigin> = new Map();
+  /** By their numbers, which are used again. */
+  #numbered: ChangesOfOrigin[] = [];
+  #freeNumbers: number[] = [];
   /** The origin noted last and its changes, null where they are gone. */
   #notedOrigin: Origin | null = null;
   #noted: ChangesOfOrigin | null = null;
   readonly #everyKey: Map<Origin, number> = new Map();
-  #count = 0;
-  #bytes = 0;
   /** As it was given last; it goes on rising. */
   #stable: VersionVector | null = null;
 
@@ -79,12 +51,12 @@ export class RecentChanges {
 
   /** Pairs of a key and an origin that changed it. */
   get count(): number {
-    return this.#count;
+    return this.#notes.count;
   }
 
   /** About the memory that they take. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#notes.bytes;
   }
 
   /**
@@ -108,18 +80,38 @@ export class RecentChanges {
     }
   }
 
-  /** The key is read. Where its latest write is the last change of it, that is given here; `isNoted` says whether others may be noted. Says whether one was. */
-  read(key: ByteRange, writer = 0, seq = 0, isNoted = true): boolean {
+  /** Whether some are of keys that are known by their names. */
+  get hasNamed(): boolean {
+    return this.#notes.namedCount > 0;
+  }
+
+  /**
+   * The key is read, from its slot where it has one. Where its latest write is the last change of it, that is given here; `isNoted` says whether others may be noted.
+   * Says whether one was.
+   */
+  read(key: ByteRange, slot: Slot = NO_SLOT, writer = 0, seq = 0, isNoted = true): boolean {
     const { reader } = this;
     if (reader === null) return isNoted;
-    const change = isNoted && this.#count > 0 ? (this.#changes.get(key.toLatin1()) ?? null) : null;
+    const ofSlot = isNoted && slot !== NO_SLOT ? this.#notes.ofSlot(slot) : NO_NOTE;
+    const ofName = isNoted && this.hasNamed ? this.#notes.ofName(key.toLatin1()) : NO_NOTE;
+    const hasNotes = ofSlot !== NO_NOTE || ofName !== NO_NOTE;
     const isRecent = writer !== 0 && this.#origins.has(writer as Origin);
-    if (change === null && !isRecent && this.#everyKey.size === 0) return false;
+    if (!hasNotes && !isRecent && this.#everyKey.size === 0) return false;
     if (this.#byClass && !this.carries(key)) return isNoted;
     if (isRecent) reader.raise(writer as Origin, seq);
-    for (let next = change; next !== null; next = next.next) reader.raise(next.origin, next.seq);
+    this.#raise(ofSlot, reader);
+    this.#raise(ofName, reader);
     if (this.#everyKey.size > 0) for (const [origin, known] of this.#everyKey) reader.raise(origin, known);
-    return change !== null;
+    return hasNotes;
+  }
+
+  #raise(first: number, reader: DotSink): void {
+    for (let note = first; note !== NO_NOTE; note = this.#notes.next(note))
+      reader.raise(this.#queueOf(note).origin, this.#notes.seq(note));
+  }
+
+  #queueOf(note: number): ChangesOfOrigin {
+    return this.#numbered[this.#notes.queue(note)] as ChangesOfOrigin;
   }
 
   /** Which keys there are is read. */
@@ -130,32 +122,66 @@ export class RecentChanges {
     for (const [origin, seq] of this.#everyKey) reader.raise(origin, seq);
   }
 
-  /** A transaction changed the key. Those of an origin come in their order. */
-  note(key: string, origin: Origin, seq: number): void {
+  /** A transaction changed the key, which has no slot. */
+  note(name: string, origin: Origin, seq: number): void {
+    const changes = this.#changedBy(origin, seq);
+    if (this.#renew(this.#notes.ofName(name), changes, seq)) return;
+    this.#push(changes, this.#notes.addToName(name, changes.number, seq));
+  }
+
+  /** A transaction changed the key that is in a slot. */
+  noteSlot(slot: Slot, origin: Origin, seq: number): void {
+    const changes = this.#changedBy(origin, seq);
+    if (this.#renew(this.#notes.ofSlot(slot), changes, seq)) return;
+    this.#push(changes, this.#notes.addToSlot(slot, changes.number, seq));
+  }
+
+  /** The key of a slot loses it. */
+  leaveSlot(slot: Slot, name: string): void {
+    const notes = this.#notes;
+    for (let note = notes.ofSlot(slot); note !== NO_NOTE; note = notes.ofSlot(slot)) {
+      const [changes, seq] = [this.#queueOf(note), notes.seq(note)];
+      notes.leave(changes, note);
+      notes.remove(note);
+      this.note(name, changes.origin, seq);
+    }
+  }
+
+  #changedBy(origin: Origin, seq: number): ChangesOfOrigin {
     const changes = this.#changesOf(origin);
     if (seq > changes.latestSeq) changes.latestSeq = seq;
-    const first = this.#changes.get(key) ?? null;
-    for (let change = first; change !== null; change = change.next) {
-      if (change.origin !== origin) continue;
-      change.seq = Math.max(change.seq, seq);
-      return;
+    return changes;
+  }
+
+  /** Raises the note of an origin among those of a key; false where there is none. */
+  #renew(first: number, changes: ChangesOfOrigin, seq: number): boolean {
+    const notes = this.#notes;
+    for (let note = first; note !== NO_NOTE; note = notes.next(note)) {
+      if (notes.queue(note) !== changes.number) continue;
+      if (seq > notes.seq(note)) {
+        notes.setSeq(note, seq);
+        // it is stable later than those behind it
+        notes.leave(changes, note);
+        notes.push(changes, note);
+      }
+      return true;
     }
-    this.#changes.set(key, { origin, seq, next: first });
-    changes.push(key, seq);
-    this.#count++;
-    this.#bytes += CHANGE_BYTES + key.length;
-    if (this.#bytes > this.#bytesMax) this.#takeTogether();
+    return false;
+  }
+
+  #push(changes: ChangesOfOrigin, note: number): void {
+    this.#notes.push(changes, note);
+    if (this.#notes.bytes > this.#bytesMax) this.#takeTogether();
   }
 
   /** A transaction changed a key, and what is kept of the key says so: it is told when the key is read. */
   noteWrite(origin: Origin, seq: number): void {
-    const changes = this.#changesOf(origin);
-    if (seq > changes.latestSeq) changes.latestSeq = seq;
+    this.#changedBy(origin, seq);
   }
 
-  /** Whether some change of a key (latin1) that shows nothing may not be stable yet. */
+  /** Whether some change of a key (latin1) that has no slot may not be stable yet. */
   mayBeRecent(key: string): boolean {
-    return this.#everyKey.size > 0 || this.#changes.has(key);
+    return this.#everyKey.size > 0 || this.#notes.ofName(key) !== NO_NOTE;
   }
 
   /** Whether a change may be one that is not stable. */
@@ -168,10 +194,17 @@ export class RecentChanges {
   }
 
   #turnTo(origin: Origin): ChangesOfOrigin {
-    let changes = this.#origins.get(origin);
-    if (changes === undefined) this.#origins.set(origin, (changes = new ChangesOfOrigin()));
+    const changes = this.#origins.get(origin) ?? this.#begin(origin);
     this.#notedOrigin = origin;
     this.#noted = changes;
+    return changes;
+  }
+
+  #begin(origin: Origin): ChangesOfOrigin {
+    const number = this.#freeNumbers.pop() ?? this.#numbered.length;
+    const changes = { origin, number, latestSeq: 0, first: NO_NOTE, last: NO_NOTE };
+    this.#numbered[number] = changes;
+    this.#origins.set(origin, changes);
     return changes;
   }
 
@@ -182,11 +215,11 @@ export class RecentChanges {
 
   #takeTogether(): void {
     for (const [origin, { latestSeq }] of this.#origins) this.noteEvery(origin, latestSeq);
-    this.#changes = new Map();
+    this.#notes.clear();
     this.#origins = new Map();
+    this.#numbered = [];
+    this.#freeNumbers = [];
     this.#notedOrigin = null;
-    this.#count = 0;
-    this.#bytes = 0;
   }
 
   /** Transactions beyond `known` came without their keys, in a snapshot or from the store, so every key may be one. */
@@ -201,35 +234,23 @@ export class RecentChanges {
     let left = budget;
     for (const [origin, changes] of this.#origins) {
       const stableSeq = stable.get(origin);
-      for (; left > 0; left--) {
-        const key = changes.takeStable(stableSeq);
-        if (key === undefined) break;
-        this.#forget(key, origin, stableSeq, changes);
-      }
-      if (changes.isEmpty && changes.latestSeq <= stableSeq) {
-        this.#origins.delete(origin);
-        if (origin === this.#notedOrigin) this.#notedOrigin = null;
-      }
+      left = this.#forgetOf(changes, stableSeq, left);
+      if (changes.first !== NO_NOTE || changes.latestSeq > stableSeq) continue;
+      this.#origins.delete(origin);
+      this.#freeNumbers.push(changes.number);
+      if (origin === this.#notedOrigin) this.#notedOrigin = null;
     }
   }
 
-  #forget(key: string, origin: Origin, stableSeq: number, changes: ChangesOfOrigin): void {
-    let before: Change | null = null;
-    let change = this.#changes.get(key) ?? null;
-    while (change !== null && change.origin !== origin) {
-      before = change;
-      change = change.next;
+  /** Forgets what is stable of one origin's; returns how much of the budget is left. */
+  #forgetOf(changes: ChangesOfOrigin, stableSeq: number, budget: number): number {
+    const notes = this.#notes;
+    let left = budget;
+    for (; left > 0 && changes.first !== NO_NOTE && notes.seq(changes.first) <= stableSeq; left--) {
+      const { first } = changes;
+      notes.leave(changes, first);
+      notes.remove(first);
     }
-    if (change === null) return;
-    if (change.seq > stableSeq) {
-      // it changed again since: it waits behind what is newer, and so a little longer at most
-      changes.push(key, change.seq);
-      return;
-    }
-    this.#count--;
-    this.#bytes -= CHANGE_BYTES + key.length;
-    if (before !== null) before.next = change.next;
-    else if (change.next === null) this.#changes.delete(key);
-    else this.#changes.set(key, change.next);
+    return left;
   }
 }

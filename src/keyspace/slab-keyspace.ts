@@ -91,6 +91,7 @@ export class SlabKeyspace implements KeyspaceReader {
     this.#slots = new SlabTable(hashKey);
     this.eviction = new Evictor(this.#slots, (slot) => this.onChange(this.#entries.dropWeak(slot), null));
     this.#ledger = new KeyLedger(this.#slots);
+    this.#ledger.onNotedGone = (slot) => this.recent.leaveSlot(slot, this.#slots.keyText(slot) ?? '');
     this.#visits = new KeyVisits(this.#slots, this.pending);
     this.system = new SystemSlots(this.#slots, this.#ledger.counted, this.pending);
     this.#entries = new OpenedEntries(this.#slots, this.#ledger, this);
@@ -179,7 +180,7 @@ export class SlabKeyspace implements KeyspaceReader {
     }
     const isNoted = records.has(slot, SlotFlag.Noted) !== 0;
     const seq = records.seq(slot);
-    const isStillNoted = this.recent.read(key, seq === 0 ? 0 : this.#slots.originOf(slot), seq, isNoted);
+    const isStillNoted = this.recent.read(key, slot, seq === 0 ? 0 : this.#slots.originOf(slot), seq, isNoted);
     if (isNoted && !isStillNoted) records.unmark(slot, SlotFlag.Noted);
   }
 
