@@ -109,7 +109,8 @@ function sideOf(type: ContentType, text: string | null, { stamp, origin, seq }: 
 
 const removal = (dot: StampedDot): ConflictSide => sideOf(ContentType.None, null, dot);
 
-function pair(kind: ConflictKind, field: string | null, one: ConflictSide, two: ConflictSide): Conflict {
+/** Two writes that have not seen each other: the later is kept. */
+export function pairOf(kind: ConflictKind, field: string | null, one: ConflictSide, two: ConflictSide): Conflict {
   const isFirst = compareWrites(one.stamp, one.origin, two.stamp, two.origin) > 0;
   return { kind, field, kept: isFirst ? one : two, other: isFirst ? two : one };
 }
@@ -125,7 +126,7 @@ const isBelow = (dot: StampedDot, other: StampedDot): boolean =>
  */
 function ofSlot(kind: ConflictKind, held: ConflictSide, came: ConflictSide): readonly Conflict[] {
   const lost = isBelow(held, came) ? held : came;
-  return lost.type === ContentType.None ? NONE : [pair(kind, null, held, came)];
+  return lost.type === ContentType.None ? NONE : [pairOf(kind, null, held, came)];
 }
 
 function ofString(entry: Entry, update: Update, context: UpdateContext, flush: StampedDot | null): readonly Conflict[] {
@@ -193,7 +194,7 @@ function ofSiblings(
     held.push(sideOf(ContentType.String, sumText(null, increments.integer, increments.units), counted));
   if (held.length === 0) return NONE;
   const came = sideOf(ContentType.String, update.value.toLatin1(), context);
-  return held.filter(({ text }) => text !== came.text).map((side) => pair('string', null, side, came));
+  return held.filter(({ text }) => text !== came.text).map((side) => pairOf('string', null, side, came));
 }
 
 /** An increment that counts on no register (RULES V4). */
@@ -255,7 +256,7 @@ function ofField(entry: Entry, update: Update, context: UpdateContext): readonly
   return writes
     .all()
     .filter((write) => !covers(context, write.origin, write.seq) && write.value !== came.text)
-    .map((write) => pair('field', name, sideOf(ContentType.Hash, write.value, write), came));
+    .map((write) => pairOf('field', name, sideOf(ContentType.Hash, write.value, write), came));
 }
 
 function hasUnseen({ best, losers }: ObservedWrites<string>, context: UpdateContext): boolean {
@@ -294,7 +295,7 @@ function ofTypes(entry: Entry, own: ContentType, update: Update, context: Update
   const others = unseenOthers(entry, own, context);
   if (others.length === 0) return lostEdits;
   const came = cameOf(update, context);
-  const found = others.map((other) => pair('type', null, came, other));
+  const found = others.map((other) => pairOf('type', null, came, other));
   // where the document stays, so do its edits
   return others.some(({ type }) => type === ContentType.Document) ? found : [...found, ...lostEdits];
 }

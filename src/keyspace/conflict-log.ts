@@ -1,8 +1,16 @@
+import { present } from '../base/assert.ts';
 import { latin1Bytes, latin1Of, type ByteRange } from '../base/bytes.ts';
 import { isSystemKey } from '../base/system-keys.ts';
-import { conflictsOf, writtenBy, type Conflict, type ConflictKind, type ConflictSide } from '../crdt/conflicts.ts';
+import {
+  conflictsOf,
+  pairOf,
+  writtenBy,
+  type Conflict,
+  type ConflictKind,
+  type ConflictSide,
+} from '../crdt/conflicts.ts';
 import { nodeOf, type Origin } from '../clock/origin.ts';
-import type { ContentType, Entry } from '../crdt/entry.ts';
+import { ContentType, type Entry } from '../crdt/entry.ts';
 import type { StampedDot, Update, UpdateContext } from '../crdt/update.ts';
 
 /** The latest conflicts that are kept to be looked at, and about the bytes that they take. Past either the oldest go. */
@@ -84,11 +92,43 @@ interface Noted {
   readonly lost: Writable<LostHere> | null;
 }
 
-/** What was found of the transaction that is being applied, by what the two writes are of. */
-interface Found {
+/** What was found of the transaction that is being applied. */
+class Found {
   readonly origin: number;
   readonly seq: number;
-  readonly byThing: Map<string, Noted[]>;
+  /** Most transactions are in one conflict at most: what is found first. */
+  #only: Noted | null = null;
+  /** By what the two writes are of, once more is asked. */
+  #byThing: Map<string, Noted[]> | null = null;
+
+  constructor({ origin, seq }: UpdateContext) {
+    this.origin = origin;
+    this.seq = seq;
+  }
+
+  of(key: string, kind: ConflictKind, field: string | null): readonly Noted[] {
+    if (this.#only === null && this.#byThing === null) return [];
+    return this.#things().get(thingOf(key, kind, field)) ?? [];
+  }
+
+  add(noted: Noted): void {
+    if (this.#only === null && this.#byThing === null) this.#only = noted;
+    else put(this.#things(), noted);
+  }
+
+  #things(): Map<string, Noted[]> {
+    this.#byThing ??= new Map<string, Noted[]>();
+    if (this.#only !== null) put(this.#byThing, this.#only);
+    this.#only = null;
+    return this.#byThing;
+  }
+}
+
+function put(byThing: Map<string, Noted[]>, noted: Noted): void {
+  const thing = thingOf(noted.record.key, noted.conflict.kind, noted.conflict.field);
+  const known = byThing.get(thing);
+  if (known === undefined) byThing.set(thing, [noted]);
+  else known.push(noted);
 }
 
 /**
@@ -104,9 +144,9 @@ export class ConflictLog {
   #lostHere: LostHere[] = [];
   #lostUntold = 0;
 
-  /** Whether conflicts were found of the transaction looked at last: then its other updates are to be watched too. */
-  get isFollowing(): boolean {
-    return this.#found !== null;
+  /** Whether conflicts were found of a transaction: then its other updates are to be watched too. */
+  isFollowing(context: UpdateContext): boolean {
+    return this.#found !== null && isOf(this.#found, context);
   }
 
   /** To be called before an update is applied; one that has seen all that it is applied to makes none. */
@@ -118,12 +158,20 @@ export class ConflictLog {
     if (conflicts.length > 0) this.#add(key.toLatin1(), conflicts, context);
   }
 
-  #add(key: string, conflicts: readonly Conflict[], { origin, seq }: UpdateContext): void {
-    const { byThing } = (this.#found ??= { origin, seq, byThing: new Map<string, Noted[]>() });
-    const news = conflicts.filter((conflict) => {
-      const known = byThing.get(thingOf(key, conflict.kind, conflict.field));
-      return known?.some((earlier) => isSamePair(earlier.conflict, conflict)) !== true;
-    });
+  /** A SET meets a string of one write that it has not seen, and another value; no conflict was found of its transaction before. */
+  addStrings(update: Update, context: UpdateContext, text: string, { stamp, origin, seq }: StampedDot): void {
+    const held: ConflictSide = { type: ContentType.String, text, stamp, origin, seq };
+    const { side } = present(writtenBy(update, context), 'a SET writes a string');
+    this.#found = null;
+    this.#add(update.key.toLatin1(), [pairOf('string', null, held, side)], context);
+  }
+
+  #add(key: string, conflicts: readonly Conflict[], context: UpdateContext): void {
+    const found = (this.#found ??= new Found(context));
+    const news = conflicts.filter(
+      (conflict) =>
+        !found.of(key, conflict.kind, conflict.field).some((earlier) => isSamePair(earlier.conflict, conflict)),
+    );
     if (news.length === 0) return;
     const { className, stringRule, tellsLost } = this.host.count(key, news.length);
     const atMs = this.host.nowMs();
@@ -136,31 +184,27 @@ export class ConflictLog {
         kind,
         field: field === null ? null : cut(field),
         rule: kind === 'type' ? 'latest type' : kind === 'string' ? stringRule : 'lww',
-        kept: recorded(kept),
-        other: recorded(other),
+        kept: recorded(kept, kind),
+        other: recorded(other, kind),
       };
-      const thing = thingOf(key, kind, field);
-      const known = byThing.get(thing);
       const isLost = tellsLost && nodeOf(other.origin as Origin) === nodeOf(this.host.origin as Origin);
       // siblings all stand: what does not show of them is not lost
       const lost =
         isLost && !(kind === 'string' && stringRule !== 'lww') ? this.#lose(key, className, atMs, conflict) : null;
-      const noted: Noted = { conflict, record, lost };
-      if (known === undefined) byThing.set(thing, [noted]);
-      else known.push(noted);
+      found.add({ conflict, record, lost });
       this.#push(record);
     }
   }
 
   /** A transaction shows only what it wrote last: the records of its earlier writes of the same thing say so. */
-  #rewrite({ byThing }: Found, key: string, update: Update, context: UpdateContext): void {
+  #rewrite(found: Found, key: string, update: Update, context: UpdateContext): void {
     const written = writtenBy(update, context);
     if (written === null) return;
-    for (const { record, lost } of byThing.get(thingOf(key, written.kind, written.field)) ?? []) {
+    for (const { record, lost } of found.of(key, written.kind, written.field)) {
       if (isOf(record.kept, context)) {
-        record.kept = recorded(written.side);
+        record.kept = recorded(written.side, written.kind);
         if (lost !== null) lost.kept = written.side;
-      } else record.other = recorded(written.side);
+      } else record.other = recorded(written.side, written.kind);
     }
   }
 
@@ -237,12 +281,14 @@ function thingOf(key: string, kind: ConflictKind, field: string | null): string 
 
 const bytesOf = ({ key }: ConflictRecord): number => RECORD_BYTES + key.length;
 
-function recorded({ type, text, origin, seq }: ConflictSide): RecordedSide {
-  return { type, value: text === null ? null : cut(text), origin, seq };
+function recorded({ type, text, origin, seq }: ConflictSide, kind: ConflictKind): RecordedSide {
+  // the steps of an edit are a part of its command
+  return { type, value: text === null ? null : cut(text, kind === 'edit'), origin, seq };
 }
 
 /** The text's beginning as a string of its own: a slice would keep the whole text in memory. */
-function cut(text: string): CutText {
+function cut(text: string, isSlice = false): CutText {
+  if (!isSlice && text.length <= CONFLICT_TEXT_BYTES_MAX) return { text, lengthBytes: text.length };
   const bytes = latin1Bytes(text.slice(0, CONFLICT_TEXT_BYTES_MAX));
   return { text: latin1Of(bytes, 0, bytes.length), lengthBytes: text.length };
 }

@@ -1,4 +1,6 @@
-import type { ByteRange } from '../base/bytes.ts';
+import { ByteRange, sameBytes } from '../base/bytes.ts';
+import type { Origin } from '../clock/origin.ts';
+import { isFillStamp } from '../clock/stamp.ts';
 import type { FlushMark } from '../crdt/string-content.ts';
 import { compareWrites, covers, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
 import type { ConflictLog } from './conflict-log.ts';
@@ -34,12 +36,24 @@ function isPlainKind(flags: number, { atMs }: Update): boolean {
   return flags === 0 || (flags === SlotFlag.Pinned && atMs === Infinity);
 }
 
+/** What a plain update did. */
+export const Applied = {
+  /** It is not plain, and nothing was done. */
+  No: 0,
+  /** What the key shows may have changed. */
+  Shown: 1,
+  /** It did not. */
+  Hidden: 2,
+} as const;
+export type Applied = (typeof Applied)[keyof typeof Applied];
+
 /** The updates that are nearly all there are: they make no object, and no rule but the plain one decides. */
 export class PlainWrites {
   readonly #slots: SlabTable;
   readonly #ledger: KeyLedger;
   readonly #entries: OpenedEntries;
   readonly #parts: KeyspaceParts & { readonly conflicts: ConflictLog };
+  readonly #held: ByteRange = new ByteRange();
 
   constructor(
     slots: SlabTable,
@@ -53,8 +67,8 @@ export class PlainWrites {
     this.#parts = parts;
   }
 
-  /** Applies an update if it is plain. False where it is not, and nothing was done. */
-  apply(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
+  /** Applies an update if it is plain. */
+  apply(update: Update, context: UpdateContext, flush: FlushMark | null): Applied {
     switch (update.kind) {
       case UpdateKind.Set:
         return this.#set(update, context, flush);
@@ -64,88 +78,129 @@ export class PlainWrites {
       case UpdateKind.SetAdd:
         return this.#element(update, context);
       default:
-        return false;
+        return Applied.No;
     }
   }
 
   /**
-   * SET of what is nothing or one write that it has seen: the latest and only write of the key, whatever else there is (RULES V1–V6). False
-   * where it is not that, and nothing was done.
+   * SET of what is nothing or one write. One that it has seen it follows: it is then the latest and only write of the key, whatever else there is (RULES V1–V6). With one
+   * that it has not seen the later of the two stays (V2).
    */
-  #set(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
+  #set(update: Update, context: UpdateContext, flush: FlushMark | null): Applied {
     const { origin, seq, stamp } = context;
-    if (flush !== null && compareWrites(stamp, origin, flush.stamp, flush.origin) < 0) return false;
+    if (flush !== null && compareWrites(stamp, origin, flush.stamp, flush.origin) < 0) return Applied.No;
+    if (!this.#isPlainTurn(context)) return Applied.No;
     const slots = this.#slots;
-    if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing || !slots.knowsOrigin(origin)) return false;
     const { key } = update;
     const hash = update.hash === 0 ? slots.hashOf(key) : update.hash;
     const known = slots.slotOf(key, hash);
-    const kind = known === NO_SLOT ? this.#parts.kinds.flagsOf(key) : 0;
-    if (known === NO_SLOT ? !isPlainKind(kind, update) : !this.#isSupersededBy(known, update, context)) return false;
-    if (known !== NO_SLOT) {
-      slots.beforeChange(known);
-      if (origin === this.#parts.conflicts.host.origin) slots.access.touch(known);
-    }
-    const slot = known === NO_SLOT ? this.#entries.add(key, hash, kind) : known;
+    if (known !== NO_SLOT) return this.#setOver(known, update, context);
+    const kind = this.#parts.kinds.flagsOf(key);
+    if (!isPlainKind(kind, update)) return Applied.No;
+    const slot = this.#entries.add(key, hash, kind);
+    this.#ledger.beforeWrite(slot);
+    slots.write(slot, update.value, context, update.atMs);
+    this.#ledger.written(slot);
+    this.#parts.recent.noteWrite(origin, seq);
+    return Applied.Shown;
+  }
+
+  /** Whether plain updates of a transaction can be applied as such: nothing else is on its way, and no list to be kept true of what it wrote before. */
+  #isPlainTurn(context: UpdateContext): boolean {
+    return (
+      !this.#parts.pending.isOpen &&
+      !this.#parts.conflicts.isFollowing(context) &&
+      this.#slots.knowsOrigin(context.origin)
+    );
+  }
+
+  /** SET of a key that has a slot. */
+  #setOver(slot: Slot, update: Update, context: UpdateContext): Applied {
+    const slots = this.#slots;
+    const { records } = slots;
+    const flags = records.has(slot, KIND_FLAGS | SlotFlag.Object | SlotFlag.Counter | SlotFlag.Expires);
+    if (flags !== 0 && flags !== SlotFlag.Expires && !isPlainKind(flags, update)) return Applied.No;
+    const origin = slots.originOf(slot);
+    const isLater = compareWrites(context.stamp, context.origin, records.stamp(slot), origin) >= 0;
+    // what is made here has seen all that is here
+    const isOwn = context.origin === this.#parts.conflicts.host.origin;
+    if (!isOwn && !covers(context, origin, records.seq(slot))) return this.#meet(slot, update, context, isLater);
+    if (!isLater) return Applied.No;
+    slots.beforeChange(slot);
+    if (isOwn) slots.access.touch(slot);
+    this.#replace(slot, update, context);
+    return Applied.Shown;
+  }
+
+  #replace(slot: Slot, update: Update, context: UpdateContext): void {
     const staysCounted = update.atMs === Infinity && this.#ledger.isSteady(slot);
     if (!staysCounted) this.#ledger.beforeWrite(slot);
-    slots.write(slot, update.value, context, update.atMs);
+    this.#slots.write(slot, update.value, context, update.atMs);
     if (staysCounted) this.#ledger.dirty.note(slot);
     else this.#ledger.written(slot);
-    this.#parts.recent.noteWrite(origin, seq);
-    return true;
+    this.#parts.recent.noteWrite(context.origin, context.seq);
+  }
+
+  /** SET of another node, of a key whose one write it has not seen: the later stays, whole (RULES V2), and the pair is listed (S4). */
+  #meet(slot: Slot, update: Update, context: UpdateContext, isLater: boolean): Applied {
+    const { records } = this.#slots;
+    if (records.has(slot, KIND_FLAGS | SlotFlag.Evicted) !== 0) return Applied.No;
+    // what expires, or is on its way out, comes to be counted anew
+    if (!isLater && !this.#ledger.isSteady(slot)) return Applied.No;
+    const [stamp, origin, seq] = [records.stamp(slot), this.#slots.originOf(slot) as Origin, records.seq(slot)];
+    this.#slots.valueInto(slot, this.#held);
+    // what a load brought is nobody's loss (RULES V8), and what is written equally neither
+    if (!this.#slots.isSystem(slot) && !isFillStamp(stamp) && !sameBytes(this.#held, update.value))
+      this.#parts.conflicts.addStrings(update, context, this.#held.toLatin1(), { stamp, origin, seq });
+    if (!isLater) {
+      this.#entries.noteSlot(slot, context.origin, context.seq);
+      return Applied.Hidden;
+    }
+    this.#slots.beforeChange(slot);
+    if (this.#parts.recent.isRecent(origin, seq)) this.#entries.noteSlot(slot, origin, seq);
+    this.#replace(slot, update, context);
+    return Applied.Shown;
   }
 
   /**
    * An increment without a base of a key that is nothing, or increments alone: it counts (RULES V4). False where it is not that, or does
    * not stay exact or few, and nothing was done.
    */
-  #increment(update: Update, context: UpdateContext, flush: FlushMark | null): boolean {
-    if (update.baseOrigin !== 0 || flush !== null) return false;
-    if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing || !this.#slots.knowsOrigin(context.origin))
-      return false;
+  #increment(update: Update, context: UpdateContext, flush: FlushMark | null): Applied {
+    if (update.baseOrigin !== 0 || flush !== null) return Applied.No;
+    if (!this.#isPlainTurn(context)) return Applied.No;
     const { key } = update;
     const amount = smallInteger(update.value);
-    if (amount === null) return false;
+    if (amount === null) return Applied.No;
     const hash = update.hash === 0 ? this.#slots.hashOf(key) : update.hash;
     const known = this.#slots.slotOf(key, hash);
     if (known === NO_SLOT) {
-      if (this.#parts.kinds.flagsOf(key) !== 0) return false;
+      if (this.#parts.kinds.flagsOf(key) !== 0) return Applied.No;
     } else {
-      if (this.#slots.records.has(known, KIND_FLAGS | SlotFlag.Object) !== 0) return false;
-      if (!this.#slots.isCounter(known) || !this.#slots.takesIncrement(known, amount, context)) return false;
+      if (this.#slots.records.has(known, KIND_FLAGS | SlotFlag.Object) !== 0) return Applied.No;
+      if (!this.#slots.isCounter(known) || !this.#slots.takesIncrement(known, amount, context)) return Applied.No;
       this.#slots.beforeChange(known);
     }
     const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
     this.#entries.increment(slot, key, amount, context);
-    return true;
+    return Applied.Shown;
   }
 
   /**
    * A field or a member of a hash or a set that shows, and of which nothing is written that it has not seen (RULES V1). False where it is
    * not that, and nothing was done.
    */
-  #element(update: Update, context: UpdateContext): boolean {
-    if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing) return false;
+  #element(update: Update, context: UpdateContext): Applied {
+    if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing(context)) return Applied.No;
     const { key } = update;
     const slots = this.#slots;
     const slot = slots.slotOf(key, update.hash);
-    if (slot === NO_SLOT || slots.records.has(slot, KIND_FLAGS | SlotFlag.Object) !== SlotFlag.Object) return false;
-    if (!this.#ledger.isShown(slot)) return false;
+    if (slot === NO_SLOT || slots.records.has(slot, KIND_FLAGS | SlotFlag.Object) !== SlotFlag.Object)
+      return Applied.No;
+    if (!this.#ledger.isShown(slot)) return Applied.No;
     slots.beforeChange(slot);
-    if (!slots.entryAt(slot).writeElement(update, context)) return false;
+    if (!slots.entryAt(slot).writeElement(update, context)) return Applied.No;
     this.#entries.elementWritten(slot, key, context);
-    return true;
-  }
-
-  /** Whether a slot holds one write, as any key has it, and a SET in this context has seen that and is later. */
-  #isSupersededBy(slot: Slot, update: Update, context: UpdateContext): boolean {
-    const { records } = this.#slots;
-    const flags = records.has(slot, KIND_FLAGS | SlotFlag.Object | SlotFlag.Counter | SlotFlag.Expires);
-    if (flags !== 0 && flags !== SlotFlag.Expires && !isPlainKind(flags, update)) return false;
-    const origin = this.#slots.originOf(slot);
-    if (compareWrites(context.stamp, context.origin, records.stamp(slot), origin) < 0) return false;
-    // what is made here has seen all that is here
-    return context.origin === this.#parts.conflicts.host.origin || covers(context, origin, records.seq(slot));
+    return update.kind !== UpdateKind.SetAdd || update.isNew ? Applied.Shown : Applied.Hidden;
   }
 }

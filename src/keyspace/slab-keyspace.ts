@@ -29,7 +29,7 @@ import {
 } from './keyspace.ts';
 import { OpenedEntries } from './opened-entries.ts';
 import { PendingChanges } from './pending-changes.ts';
-import { PlainWrites } from './plain-writes.ts';
+import { Applied, PlainWrites } from './plain-writes.ts';
 import { RecentChanges } from './recent-changes.ts';
 import type { HashKey } from '../base/key-hash.ts';
 import type { AccessColumn } from './slab/access-column.ts';
@@ -308,11 +308,9 @@ export class SlabKeyspace implements KeyspaceReader {
 
   /** Applies one update of a transaction; says whether what is shown may have changed. */
   apply(update: Update, context: UpdateContext): boolean {
-    if (this.#plain.apply(update, context, this.#whole.flushMark)) {
-      const isShown = update.kind !== UpdateKind.SetAdd || update.isNew;
-      if (isShown) this.onChange(update.key, update);
-      return isShown;
-    }
+    const applied = this.#plain.apply(update, context, this.#whole.flushMark);
+    if (applied === Applied.Shown) this.onChange(update.key, update);
+    if (applied !== Applied.No) return applied === Applied.Shown;
     if (update.kind === UpdateKind.FlushAll) return this.#applyFlush(update, context);
     if (update.kind === UpdateKind.Publish || update.kind === UpdateKind.CloseIncarnations) return false;
     const { key } = update;
