@@ -7,6 +7,12 @@ const SHORT_MAX = 0x7fff_ffff;
 
 /** Writes a whole number from 0 to `MAX_SAFE_INTEGER`, seven bits a byte, the lowest first; all bytes but the last have their high bit set. */
 export function writeVarint(writer: ByteWriter, value: number): void {
+  // by far the most
+  if (value <= 0x7f) writer.byte(value);
+  else writeLong(writer, value);
+}
+
+function writeLong(writer: ByteWriter, value: number): void {
   writer.reserve(VARINT_BYTES_MAX);
   const { buf } = writer;
   let at = writer.length;

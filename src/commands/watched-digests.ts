@@ -26,6 +26,8 @@ function tailOf({ buf, start, end }: ByteRange): number {
 export class WatchedDigests {
   readonly #keys: Map<string, Watched> = new Map();
   readonly #counts: Uint16Array = new Uint16Array(COUNTS);
+  /** A bit each, set where a count is not 0: each write looks at one, and these stay in the processor's nearest cache. */
+  readonly #isCounted: Int32Array = new Int32Array(COUNTS / 32);
 
   watch(key: string, hex: string | null, reason: string, monotonicMs: number): void {
     const before = this.#keys.get(key);
@@ -35,14 +37,19 @@ export class WatchedDigests {
     if (watched.reasons.length > REASONS_MAX) watched.reasons.shift();
     this.#drop(key);
     this.#keys.set(key, watched);
-    (this.#counts[tailOf(latin1Range(key))] as number)++;
+    const tail = tailOf(latin1Range(key));
+    (this.#counts[tail] as number)++;
+    (this.#isCounted[tail >>> 5] as number) |= 1 << (tail & 31);
     if (this.#keys.size <= WATCHED_MAX) return;
     const [oldest] = this.#keys.keys();
     if (oldest !== undefined) this.#drop(oldest);
   }
 
   #drop(key: string): void {
-    if (this.#keys.delete(key)) (this.#counts[tailOf(latin1Range(key))] as number)--;
+    if (!this.#keys.delete(key)) return;
+    const tail = tailOf(latin1Range(key));
+    (this.#counts[tail] as number)--;
+    if (this.#counts[tail] === 0) (this.#isCounted[tail >>> 5] as number) &= ~(1 << (tail & 31));
   }
 
   /** What a key shows that was looked at for a reason and has not changed since; undefined where that is not known. */
@@ -55,11 +62,13 @@ export class WatchedDigests {
   changed(key: ByteRange | null): void {
     if (this.#keys.size === 0) return;
     if (key !== null) {
-      if (this.#counts[tailOf(key)] !== 0) this.#drop(key.toLatin1());
+      const tail = tailOf(key);
+      if (((this.#isCounted[tail >>> 5] as number) & (1 << (tail & 31))) !== 0) this.#drop(key.toLatin1());
       return;
     }
     this.#keys.clear();
     this.#counts.fill(0);
+    this.#isCounted.fill(0);
   }
 
   forget(monotonicMs: number): void {

@@ -19,6 +19,12 @@ const AMOUNT = 4;
 /** Runs that are not stable, while the others are folded. */
 const REST = new Float64Array(RUN * RUNS_MAX);
 
+/** One by one: views of five doubles cost more than they do. */
+function moveRun(from: Float64Array, run: number, into: Float64Array, at: number): void {
+  if (from === into && run === at) return;
+  for (let part = 0; part < RUN; part++) into[at + part] = from[run + part] as number;
+}
+
 /** What a counter's block holds behind its key: its increments as runs (RULES V4), of whole numbers that a double holds exactly. */
 export class CounterRuns {
   #doubles: Float64Array = new Float64Array(0);
@@ -99,14 +105,14 @@ export class CounterRuns {
       const run = this.#run(index);
       const origin = doubles[run] as number;
       if (!stable.contains(origin as Origin, doubles[run + LAST] as number)) {
-        REST.set(doubles.subarray(run, run + RUN), RUN * rest++);
+        moveRun(doubles, run, REST, RUN * rest++);
         continue;
       }
       const known = this.#foldedOf(origin, folded);
       if (known >= 0) this.#join(this.#run(known), run);
-      else doubles.copyWithin(this.#run(folded++), run, run + RUN);
+      else moveRun(doubles, run, doubles, this.#run(folded++));
     }
-    doubles.set(REST.subarray(0, RUN * rest), this.#run(folded));
+    for (let index = 0; index < rest; index++) moveRun(REST, RUN * index, doubles, this.#run(folded + index));
     doubles[this.#at + COUNT] = folded + rest;
     return rest === 0 || folded + rest < FOLDED_FROM_RUNS;
   }

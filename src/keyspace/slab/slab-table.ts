@@ -468,7 +468,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     if (this.blocks.replaced !== NO_BLOCK) {
       const before = this.blocks.replaced;
       const from = this.#memory.offset(before) + keyLength;
-      this.#memory.target(records.address(slot)).copy(this.#memory.buffer(before), from, from + keptBytes, at);
+      this.#memory.target(records.address(slot)).copyFrom(this.#memory.target(before), from, from + keptBytes, at);
       this.blocks.freeReplaced();
     }
     records.setValue(slot, length);

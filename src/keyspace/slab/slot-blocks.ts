@@ -31,7 +31,7 @@ export class SlotBlocks {
     const address = memory.allocate(slot, keyLength + valueLength, sizeClass);
     const at = memory.offset(address);
     const keyAt = memory.offset(before);
-    memory.target(address).copy(memory.buffer(before), keyAt, keyAt + keyLength, at);
+    memory.target(address).copyFrom(memory.target(before), keyAt, keyAt + keyLength, at);
     records.setAddress(slot, address);
     records.setSizeClass(slot, sizeClass);
     this.replaced = before;

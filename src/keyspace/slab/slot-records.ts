@@ -96,6 +96,11 @@ export class SlotRecords {
     return this.#capacity * WORDS * 4 + this.#expiryBytes;
   }
 
+  /** Of no meaning: made of the first and the last byte of a record, so that who asks for it has all lines of the cache that the record lies in. */
+  edges(slot: Slot): number {
+    return (this.#word(slot, 0) ^ this.#word(slot, WORDS - 1)) & 1;
+  }
+
   /** One more slot, all zero. */
   push(): Slot {
     if (this.#length === this.#capacity) this.#grow();
