@@ -280,6 +280,8 @@ export class Simulation {
       for (const what of audit.wrong) this.#isWrong(what);
       this.#auditRecords = audit.records;
       this.#readAll();
+      // that took time, in which a strong value's may have come: its group removes it then, node after node (SPEC D9)
+      this.#comeToRest();
       this.#judge();
       this.#judgeConflicts();
       this.#judgeSources();
@@ -396,6 +398,10 @@ export class Simulation {
     const finishMs = this.#cluster.timeMs + FINISH_MS_MAX;
     for (let steps = 0; !this.#areClientsDone() && this.#cluster.timeMs < finishMs; steps++) this.#step(steps);
     if (!this.#areClientsDone()) this.#isWrong('a request is never answered');
+    return this.#comeToRest();
+  }
+
+  #comeToRest(): boolean {
     const quietMs = this.#cluster.timeMs + QUIET_MS_MAX;
     for (let steps = 0; steps % 20 !== 0 || this.#unrest() !== ''; steps++) {
       if (this.#cluster.timeMs > quietMs) {
