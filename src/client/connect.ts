@@ -36,7 +36,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 }
 
 /**
- * Starts a node in this process and waits until it is ready. Its strings are read where they lie (`get`, and `getSync` without waiting); it is a member of its cluster as any other,
+ * Starts a node in this process and waits until it is ready. Its strings are read where they lie (`get`, and `getSync` without waiting); it is a member of its cluster like any other,
  * and serves other clients on its ports. Throws as `startServer`.
  */
 export async function createNode(config: NodeConfig, options: CreateNodeOptions = {}): Promise<EmbeddedNode> {

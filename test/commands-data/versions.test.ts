@@ -154,7 +154,7 @@ describe('CW.VERSION of a key that is not strong', () => {
     expect(on(2, 'CW.VERSION quote:1')).toMatch(/^-BEHIND/);
   });
 
-  it('is read as any other key: it becomes part of the session', () => {
+  it('is read like any other key: it becomes part of the session', () => {
     on(0, 'SET quote:1 a');
     const fresh = regions.connect(EAST);
     const empty = fresh.run('CW.TOKEN');

@@ -66,7 +66,7 @@ describe('C8: system keys', () => {
     expect(client.begin(['COPY', 'plain', KEY]).answered()).toBe(REFUSED);
   });
 
-  test('are replicated, digested, stored and cleared by FLUSHALL as any other key', () => {
+  test('are replicated, digested, stored and cleared by FLUSHALL like any other key', () => {
     const regions = new VirtualRegions();
     const [east, west] = [regions.node(EAST), regions.node(WEST)];
     regions.sync();

@@ -300,7 +300,7 @@ describe('limits', () => {
     expect(() => open(rig)).toThrow(/maxclients 2/);
   });
 
-  test('a request that is not one of Redis is an error, as any other', async () => {
+  test('a request that is not one of Redis is an error, like any other', async () => {
     const session = open(await one());
     expect(await asked(session, 'POST', '/')).toMatch(/^-ERR /);
     expect(await asked(session, 'PING')).toBe('PONG');
