@@ -23,7 +23,7 @@ describe('D10: nothing shows before its causes', () => {
     expect(node.core.telemetry(0).holdBackTransactions).toBe(3);
     expect([node.get('early'), node.get('n'), node.members('s'), node.core.keys.count]).toEqual([null, null, [], 0]);
     expect([node.core.digest(0), node.has(a.origin)]).toEqual([clean, 0]);
-    expect(node.batch()?.entries ?? []).toEqual([]);
+    expect([...(node.batch()?.entries ?? [])]).toEqual([]);
     const rows = node.take('rows').flatMap(({ frame }) => frame.rows.filter((row) => row.node === 256));
     expect(rows.length).toBeGreaterThan(0);
     expect(rows.every((row) => row.applied.get(a.origin) === 0)).toBe(true);

@@ -42,7 +42,7 @@ test('nothing is cut for the store while a FLUSHALL is on its way through the ke
   while (keyspace.pending.isOpen) keyspace.pending.advance(1);
   expect(persistence.isWaiting).toBe(true);
   const batch = present(persistence.take(1 as Stamp, NOW, Infinity), 'a batch');
-  expect([batch.clear, batch.entries]).toEqual([true, []]);
+  expect([batch.clear, [...batch.entries]]).toEqual([true, []]);
 });
 
 test('a state that is not all in its place is not said to be stored, and is once it is', () => {
