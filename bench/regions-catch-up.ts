@@ -9,7 +9,7 @@ import { random } from './support/random.ts';
 import { areEqual, paced, REGIONS, settled } from './support/three-regions.ts';
 
 const NEWLINE = 0x0a;
-/** What an error begins with, and no reply to SET has anywhere else. */
+/** What an error begins with; a reply to SET has it nowhere else. */
 const ERROR = 0x2d;
 const VALUE = 'x'.repeat(64);
 const KEYS = 100_000;

@@ -7,7 +7,7 @@ import { cpuSeconds } from './support/processes.ts';
 import { areEqual, oneWay, paced, REGIONS, settled, wireBytes } from './support/three-regions.ts';
 
 const NEWLINE = 0x0a;
-/** What an error begins with, and no reply to SET has anywhere else. */
+/** What an error begins with; a reply to SET has it nowhere else. */
 const ERROR = 0x2d;
 const VALUE = 'x'.repeat(64);
 /** Writes that a client sends at once, and for how long, to see what they take on the wire. */

@@ -45,7 +45,7 @@ export type Fetched =
  */
 export interface Fetcher {
   readonly kind: FetchKind;
-  /** Whether it has anything to do with keys of a class: asked once a policy, for each class. */
+  /** Whether keys of a class are its concern: asked once a policy, for each class. */
   serves(keyClass: KeyClass): boolean;
   /**
    * Whether the request has to wait until this was asked. Called for each key of each request on keys of its classes, also of those that

@@ -255,7 +255,7 @@ export class Leases {
     this.#outbox.push({ channel, text: parts.join(END_OF_PART) });
   }
 
-  /** Whether `flush` has anything to do. */
+  /** Whether there is something for `flush` to do. */
   get isDue(): boolean {
     if (this.#outbox.length > 0) return true;
     return (this.#granted.size > 0 || this.isActive) && this.#time.monotonicMs() >= this.#sweepAtMs;

@@ -53,7 +53,7 @@ export class Entry {
     this.string = keepsSiblings ? new SiblingContent() : new StringContent();
   }
 
-  /** The entry of a string that is one write, with the expiry that it came with (Infinity for none), and never was anything else. */
+  /** The entry of a string that is one write, with the expiry that it came with (Infinity for none), and was nothing else before. */
   static ofRegister(value: string, { stamp, origin, seq }: StampedDot, expiryMs: number): Entry {
     const entry = new Entry();
     entry.string = StringContent.ofRegister(value, stamp, origin, seq);

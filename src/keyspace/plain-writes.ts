@@ -163,8 +163,8 @@ export class PlainWrites {
   }
 
   /**
-   * An increment without a base of a key that is nothing, or increments alone: it counts (RULES V4). False where it is not that, or does
-   * not stay exact or few, and nothing was done.
+   * An increment without a base of a key that is nothing, or increments alone: it counts (RULES V4). `No` where it is not that, or does
+   * not stay exact or few.
    */
   #increment(update: Update, context: UpdateContext, flush: FlushMark | null): Applied {
     if (update.baseOrigin !== 0 || flush !== null) return Applied.No;
@@ -187,8 +187,8 @@ export class PlainWrites {
   }
 
   /**
-   * A field or a member of a hash or a set that shows, and of which nothing is written that it has not seen (RULES V1). False where it is
-   * not that, and nothing was done.
+   * A field or a member of a hash or a set that shows, and of which nothing is written that it has not seen (RULES V1). `No` where it is
+   * not that.
    */
   #element(update: Update, context: UpdateContext): Applied {
     if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing(context)) return Applied.No;

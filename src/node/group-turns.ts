@@ -20,7 +20,7 @@ function turnGroups(strong: StrongTier | null, delivery: Delivery, now: Now): vo
   while (strong?.answerApplied() === true);
 }
 
-/** Followers apply, and show, what they put off. Says whether there was anything. */
+/** Followers apply, and show, what they put off. Says whether there was something. */
 export function settleGroups(strong: StrongTier | null, delivery: Delivery, now: Now): boolean {
   if (strong?.settle(now) !== true) return false;
   delivery.deliver(now);

@@ -228,7 +228,7 @@ describe('D8: why nobody drops what it holds when no row has the cause', () => {
       [null, 2],
     ]);
     cluster.restart(a, { emptyDisk: true });
-    // all that are up know the new life of a, and no row has `one`, nor has any but d's the cause
+    // all that are up know the new life of a, and no row has `one`, nor does a row but that of d have the cause
     cluster.run(800);
     expect(b.core.telemetry(0).holdBackTransactions).toBe(2);
     expect(cluster.runUntil(() => cluster.areReady() && b.get('two') === '2', 30_000)).toBe(true);

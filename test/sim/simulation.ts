@@ -121,7 +121,7 @@ export class Simulation {
     this.#oracle.hasTallies = false;
     this.#oracle.isMember = (node) => this.#losses.hasStayed(node);
     this.#tap.onFrame = (from, to, frame) => {
-      // its disk is whole, so that it lacks what no log has any more
+      // its disk is whole, so it lacks what is gone from all logs
       if (frame.type === 'truncated' && !this.#losses.hasLostDisk(to)) this.#counts.logsPassed++;
       if (frame.type === 'snapshot-begin')
         this.#oracle.checkStable(this.#cluster, `a snapshot of ${from.id}`, new VersionVector(frame.stable));
