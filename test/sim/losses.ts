@@ -62,12 +62,24 @@ export class Losses {
   }
 
   /** The removal is done: what the node made beyond the cut, also since it was removed, is void, and what is within it is kept. */
-  cutAt({ member }: VirtualNode, { incarnation, has }: Pick<ChangeProgress, 'incarnation' | 'has'>): void {
-    if (incarnation > 0) this.#cuts.set(originOf(member.nodeNumber, incarnation), 0);
+  cutAt(node: VirtualNode, { incarnation, has }: Pick<ChangeProgress, 'incarnation' | 'has'>): void {
+    if (incarnation > 0) this.#cuts.set(originOf(node.member.nodeNumber, incarnation), 0);
     for (const [origin, seq] of has) this.#cuts.set(origin, seq);
+    this.#noteBeyondCuts(node);
+  }
+
+  /** What a node that is removed went on to make, until it heard of it: of a life that others forgot they cannot tell how far it came. */
+  #noteBeyondCuts(node: VirtualNode): void {
+    const vectors = [onDisk(node), this.#had.get(node), node.isRunning ? node.vector() : undefined];
+    for (const [origin, cut] of this.#cuts) {
+      if (nodeOf(origin) !== node.member.nodeNumber) continue;
+      const isBeyond = vectors.some((had) => had !== undefined && !had.isRetired(origin) && had.get(origin) > cut);
+      if (isBeyond) this.#from.set(origin, cut + 1);
+    }
   }
 
   joined(node: VirtualNode): void {
+    this.#noteBeyondCuts(node);
     this.#out.delete(node);
   }
 
