@@ -52,6 +52,10 @@ export const SUBSCRIPTIONS_MAX = 1_000_000;
 export const FETCH_KEYS_MAX = 1_000;
 /** Keys that a node fetches at a time. Past it: error. */
 export const FETCHES_MAX = 10_000;
+/** Requests behind one that waits whose keys are fetched meanwhile. Those behind them are when their turn is nearer. */
+export const FETCH_AHEAD_MAX = 64;
+/** Keys that a node fetches at a time, from which on none is fetched before its request's turn. */
+export const FETCHES_AHEAD_MAX: number = FETCHES_MAX / 2;
 /** Loads of clients that a node knows of at a time, its own and those that it decides about, which may be the same (CW.LEASE). Past it: error. */
 export const LEASES_MAX = 10_000;
 /** How long a client may load, and how long one may wait for another's load. Past them: error. */

@@ -21,6 +21,8 @@ export interface Wanted {
   readonly needsOld: boolean;
   /** Whether what is here does not do, however fresh it is: a read at level `strong` of a key that is not. */
   readonly isStrong: boolean;
+  /** Whether the request comes later: it is not counted yet. */
+  readonly isAhead: boolean;
   /** Unix milliseconds, the time that the request would be run at. */
   readonly nowMs: number;
 }

@@ -1,5 +1,5 @@
 import { ByteRange, latin1Range, sameBytes } from '../base/bytes.ts';
-import { FETCH_KEYS_MAX, FETCHES_MAX } from '../base/client-limits.ts';
+import { FETCH_AHEAD_MAX, FETCH_KEYS_MAX, FETCHES_AHEAD_MAX, FETCHES_MAX } from '../base/client-limits.ts';
 import { DEFAULT_MISSING_RULE, type KeyClass } from '../classes/key-class.ts';
 import type { ClassPolicy } from '../classes/class-policy.ts';
 import { durationText } from '../classes/duration.ts';
@@ -8,8 +8,10 @@ import { ContentType, NO_SLOT, type KeyspaceReader, type Slot } from '../keyspac
 import { keyPositions } from './command-facts.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { Args } from './context.ts';
+import { FetchAhead, type RequestsBehind } from './fetch-ahead.ts';
 import { FETCH_ORDER, type Fetched, type Fetcher, type Wanted } from './fetcher.ts';
 import { FetchedReader } from './fetched-reader.ts';
+import { namesSystemKey } from './key-names.ts';
 import { overLimit } from './refusals.ts';
 import type { ServerState } from './server-state.ts';
 import type { Session } from './session.ts';
@@ -18,18 +20,14 @@ import type { Verdict } from './verdict.ts';
 
 /** What a request waits for, and what came of it: it is the next that its session runs. */
 export class FetchWait {
-  /** On the monotonic clock: when the request is run as it is. */
-  readonly deadlineMs: number;
+  /** On the monotonic clock: when the request is run as it is; Infinity until it is known. */
+  deadlineMs: number = Infinity;
   readonly results: Map<string, Fetched> = new Map();
   readonly pending: Set<RunningFetch> = new Set();
   /** Why the request is not run, where it was ended from outside. */
   refusal: CausewayError | null = null;
   /** Looks whether it is over; null while nobody waits. */
   onSettled: (() => void) | null = null;
-
-  constructor(deadlineMs: number) {
-    this.deadlineMs = deadlineMs;
-  }
 }
 
 /** A request, as far as what its keys are fetched for. */
@@ -46,12 +44,18 @@ interface RunningFetch {
   readonly waits: Set<FetchWait>;
   /** What is asked for again when this has ended: by reads that must not be answered by what was asked for before they came. */
   next: RunningFetch | null;
+  /** For whose reads it was asked ahead; null where a request waited. */
+  readonly ahead: FetchAhead | null;
 }
+
+/** A key that a request waits for. */
+type MissingKey = Omit<RunningFetch, 'waits' | 'next' | 'ahead'>;
 
 class WantedKey implements Wanted {
   key: ByteRange = new ByteRange();
   slot: Slot = NO_SLOT;
   isStrong = false;
+  isAhead = false;
   nowMs = 0;
   readonly keyClass: KeyClass;
   readonly entry: CommandEntry;
@@ -70,6 +74,8 @@ class WantedKey implements Wanted {
 export interface FetchFigures {
   /** Keys asked for. */
   started: number;
+  /** Of these, for reads that waited behind another one. */
+  ahead: number;
   /** Requests that joined one which was under way. */
   joined: number;
   /** Requests whose time was over before there was an answer. */
@@ -85,11 +91,13 @@ export interface FetchFigures {
  * What is queued by MULTI is looked at when EXEC comes, as far as a fetcher serves that.
  */
 export class Fetching {
-  readonly figures: FetchFigures = { started: 0, joined: 0, late: 0 };
+  readonly figures: FetchFigures = { started: 0, ahead: 0, joined: 0, late: 0 };
   readonly #server: ServerState;
   readonly #fetchers: Fetcher[] = [];
   /** By `nameOf`. */
   readonly #running: Map<string, RunningFetch> = new Map();
+  /** Those that remember something. */
+  readonly #aheads: Set<FetchAhead> = new Set();
   /** What serves each class of the policy, and whether any does. */
   #policy: ClassPolicy | null = null;
   #byClass: readonly (readonly Fetcher[])[] = [];
@@ -143,6 +151,7 @@ export class Fetching {
     if (!this.isActive) return;
     const text = key?.toLatin1() ?? null;
     for (const fetcher of this.#fetchers) fetcher.keyChanged?.(text);
+    for (const ahead of this.#aheads) ahead.forget(text);
   }
 
   /** Keys that are asked for now. */
@@ -159,11 +168,13 @@ export class Fetching {
     return false;
   }
 
-  #isWanted(asked: AskedRequest, key: ByteRange, nowMs: number): boolean {
+  #isWanted(asked: AskedRequest, key: ByteRange, nowMs: number, isAhead = false): boolean {
     const keyClass = this.#server.engine.node.classes.policy.classOf(key);
     const fetchers = this.#fetchersOf(keyClass);
     if (fetchers.length === 0) return false;
-    const wanted = this.#look(new WantedKey({ ...asked, keyClass }), key, asked.isStrong, nowMs);
+    const looked = new WantedKey({ ...asked, keyClass });
+    looked.isAhead = isAhead;
+    const wanted = this.#look(looked, key, asked.isStrong, nowMs);
     return fetchers.some((fetcher) => fetcher.isNeeded(wanted));
   }
 
@@ -178,7 +189,7 @@ export class Fetching {
 
   /** Whether a request can be run; a wait has begun where it cannot yet. What `FetchWait` it leaves to be shown is given to `shown`. */
   judge(session: Session, entry: CommandEntry, args: Args, nowMs: number): Verdict {
-    const before = session.fetched;
+    const before = session.fetched ?? this.#foundAhead(session, entry, args);
     session.fetched = null;
     if (before !== null && before.refusal !== null) return before.refusal;
     if (session.queue !== null && entry.fullName !== 'exec') return 'run';
@@ -186,11 +197,12 @@ export class Fetching {
     if (missing instanceof CausewayError) return missing;
     if (missing.length === 0) return before === null ? 'run' : this.#conclude(session, before, entry, nowMs);
     const monotonicMs = this.#server.time.monotonicMs();
-    const wait =
-      before ?? new FetchWait(monotonicMs + Math.min(...missing.map((each) => ruleOf(each.keyClass).withinMs)));
+    const wait = before ?? new FetchWait();
+    if (wait.deadlineMs === Infinity)
+      wait.deadlineMs = monotonicMs + Math.min(...missing.map((each) => ruleOf(each.keyClass).withinMs));
     for (const wanted of missing) this.#join(wanted, wait);
     if (wait.pending.size === 0) return this.#conclude(session, wait, entry, nowMs);
-    this.#block(session, wait);
+    this.#block(session, wait, entry);
     return 'wait';
   }
 
@@ -201,8 +213,8 @@ export class Fetching {
     args: Args,
     nowMs: number,
     before: FetchWait | null,
-  ): Omit<RunningFetch, 'waits' | 'next'>[] | CausewayError {
-    const missing = new Map<string, Omit<RunningFetch, 'waits' | 'next'>>();
+  ): MissingKey[] | CausewayError {
+    const missing = new Map<string, MissingKey>();
     const { policy } = this.#server.engine.node.classes;
     const isInExec = session.queue !== null;
     const requests = session.queue ?? [{ entry, args }];
@@ -229,15 +241,16 @@ export class Fetching {
     return [...missing.values()];
   }
 
-  #join(wanted: Omit<RunningFetch, 'waits' | 'next'>, wait: FetchWait): void {
+  #join(wanted: MissingKey, wait: FetchWait): void {
     const running = this.#running.get(nameOf(wanted));
     if (running === undefined) {
-      this.#begin({ ...wanted, waits: new Set([wait]), next: null }, wait);
+      this.#begin({ ...wanted, waits: new Set([wait]), next: null, ahead: null }, wait);
       return;
     }
     this.figures.joined++;
     // what was asked for before a strong read came is too old for it
-    const joined = wanted.isStrong ? (running.next ??= { ...wanted, waits: new Set(), next: null }) : running;
+    const after = { ...wanted, waits: new Set<FetchWait>(), next: null, ahead: null };
+    const joined = wanted.isStrong ? (running.next ??= after) : running;
     joined.waits.add(wait);
     wait.pending.add(joined);
   }
@@ -281,11 +294,18 @@ export class Fetching {
       if (fetched.kind !== 'changed') wait.results.set(running.key, fetched);
       if (wait.pending.size === 0) wait.onSettled?.();
     }
+    if (running.ahead !== null) this.#noteAhead(running.ahead, running.key, fetched);
   }
 
-  #block(session: Session, wait: FetchWait): void {
+  #block(session: Session, wait: FetchWait, { readonly }: CommandEntry): void {
+    if (readonly && session.queue === null) {
+      const ahead = (session.ahead ??= new FetchAhead());
+      ahead.isWaiting = true;
+      ahead.seen = 0;
+    }
     const leave = (): void => {
       wait.onSettled = null;
+      if (session.ahead !== null) session.ahead.isWaiting = false;
       for (const running of wait.pending) running.waits.delete(wait);
       session.fetched = wait;
     };
@@ -307,6 +327,72 @@ export class Fetching {
       },
     });
   }
+
+  // ── ahead ──
+
+  /**
+   * Asks for what reads will want that wait behind a read, while that waits for keys that are not here; up to the first request that is no read. To be called when
+   * it has begun to wait, and when more requests have come.
+   */
+  askAhead(session: Session, behind: RequestsBehind): void {
+    const { ahead } = session;
+    if (ahead === null || !ahead.isWaiting || ahead.seen >= FETCH_AHEAD_MAX) return;
+    const nowMs = this.#server.engine.nowMs(this.#server.time.wallMs());
+    behind.requestsBehind(ahead.seen, (args) => this.#askAheadFor(session, ahead, args, nowMs));
+  }
+
+  /** Says whether the request after this one is looked at. */
+  #askAheadFor(session: Session, ahead: FetchAhead, args: Args, nowMs: number): boolean {
+    const entry = this.#server.commands.findRequest(args);
+    if (entry === undefined || !entry.readonly || !entry.acceptsCount(args.count) || namesSystemKey(entry, args))
+      return false;
+    const asked = { entry, isInExec: false, needsOld: false, isStrong: false };
+    // a read at level `strong` asks for itself
+    const positions = asksForSource(session, entry, args) ? [] : (keyPositions(entry, args, 0) ?? []);
+    for (const position of positions) {
+      const key = args.range(position);
+      if (!this.#isWanted(asked, key, nowMs, true)) continue;
+      const text = key.toLatin1();
+      if (ahead.results.has(text) || this.#running.has(nameOf({ key: text, isStrong: false }))) continue;
+      if (this.#running.size >= FETCHES_AHEAD_MAX) return false;
+      const keyClass = this.#server.engine.node.classes.policy.classOf(key);
+      this.figures.ahead++;
+      this.#begin({ ...asked, key: text, keyClass, waits: new Set(), next: null, ahead });
+    }
+    return ++ahead.seen < FETCH_AHEAD_MAX;
+  }
+
+  #noteAhead(ahead: FetchAhead, key: string, fetched: Fetched): void {
+    // what was found is in the keyspace, and what was changed is to be looked at again
+    if (ahead.isOver || fetched.kind === 'found' || fetched.kind === 'changed') return;
+    ahead.results.set(key, fetched);
+    this.#aheads.add(ahead);
+  }
+
+  /** What was said of a request's keys before its turn came; null for nothing. It is said once. */
+  #foundAhead({ ahead, queue }: Session, entry: CommandEntry, args: Args): FetchWait | null {
+    if (ahead === null || ahead.results.size === 0 || queue !== null || !entry.readonly) return null;
+    const found = new FetchWait();
+    for (const position of keyPositions(entry, args, 0) ?? []) {
+      const text = args.text(position);
+      const fetched = ahead.results.get(text);
+      if (fetched === undefined) continue;
+      ahead.results.delete(text);
+      found.results.set(text, fetched);
+    }
+    return found.results.size > 0 ? found : null;
+  }
+
+  /** No request of the session is left: what comes later is asked for anew. */
+  endAhead(session: Session): void {
+    const { ahead } = session;
+    if (ahead === null) return;
+    ahead.isOver = true;
+    this.#aheads.delete(ahead);
+    session.ahead = null;
+  }
+
+  // ── what comes of it ──
 
   /** All that a request waited for has come or failed: it is run, on what came, or refused. */
   #conclude(session: Session, wait: FetchWait, entry: CommandEntry, nowMs: number): Verdict {

@@ -16,12 +16,13 @@ export function sourceFields({ server }: CommandContext): [name: string, value: 
       `stored=${figures.stored},failed=${figures.failed},retried=${figures.retried},refused=${figures.refused},` +
       `coalesced=${figures.coalesced}`,
   ]);
-  const { started, joined, late } = fetching.figures;
+  const { started, ahead, joined, late } = fetching.figures;
   return [
     ['source_loads_running', sources.runningCount],
     ['source_absent_keys', sources.absent.size],
     ['fetches_running', fetching.runningCount],
     ['fetches_started', started],
+    ['fetches_ahead', ahead],
     ['fetches_joined', joined],
     ['fetches_late', late],
     ...lines,

@@ -168,6 +168,7 @@ export class ServerState {
   leave(client: Parameters<PubsubHub['leave']>[0]): void {
     client.dropQueue();
     client.forgetSession();
+    this.fetching.endAhead(client);
     this.watches.unwatchAll(client);
     this.hub.leave(client);
     this.tracking.stop(client);

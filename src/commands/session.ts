@@ -5,6 +5,7 @@ import type { CausewayError } from '../errors.ts';
 import type { Args, Reply } from './context.ts';
 import type { FeedSubscription } from './change-feed.ts';
 import type { CommandEntry } from './command-index.ts';
+import type { FetchAhead } from './fetch-ahead.ts';
 import type { FetchWait } from './fetching.ts';
 import type { SessionFloor } from './session-floor.ts';
 import { SESSION_DOTS_KEPT, type SessionLevel } from './session-level.ts';
@@ -133,6 +134,8 @@ export class Session {
   floor: SessionFloor | null = null;
   /** What the request that comes next has waited for: keys that were not here. */
   fetched: FetchWait | null = null;
+  /** What is fetched for the requests behind it; null where none has waited. */
+  ahead: FetchAhead | null = null;
   /** The request that comes next has waited for room in memory, and there was none. */
   waitedForRoom = false;
   /** Dots kept before those that no longer matter are looked for. */

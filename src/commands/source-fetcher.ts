@@ -78,7 +78,7 @@ export class SourceFetcher implements Fetcher {
   }
 
   isNeeded(wanted: Wanted): boolean {
-    const { entry, keyClass, key, nowMs, slot } = wanted;
+    const { entry, isAhead, keyClass, key, nowMs, slot } = wanted;
     const rule = keyClass.source;
     const isRead =
       entry.readonly && (entry.spec.group === 'string' || entry.fullName === 'cw.get' || entry.fullName === 'cw.read');
@@ -88,9 +88,9 @@ export class SourceFetcher implements Fetcher {
     if (!mustHave && (!isRead || wanted.isInExec)) return false;
     if (wanted.isStrong) return true;
     if (slot !== NO_SLOT) return this.#isTooOld(wanted, rule);
-    const isAbsent = this.absent.has(key.toLatin1(), nowMs) || this.#isBeingRemoved(rule, key, nowMs);
-    if (isAbsent) this.figuresOf(keyClass).absentHits++;
-    return !isAbsent;
+    const isNone = this.absent.has(key.toLatin1(), nowMs) || this.#isBeingRemoved(rule, key, nowMs);
+    if (isNone && !isAhead) this.figuresOf(keyClass).absentHits++;
+    return !isNone;
   }
 
   /** Whether a removal is not stored yet: what the source says is what was removed. */
@@ -100,12 +100,13 @@ export class SourceFetcher implements Fetcher {
     return isBeingRemoved(keys, [node.nodeId, ...node.peers(nowMs).map(({ id }) => id)], key, nowMs);
   }
 
-  #isTooOld({ key, keyClass, nowMs, slot }: Wanted, rule: SourceRule): boolean {
+  #isTooOld({ isAhead, key, keyClass, nowMs, slot }: Wanted, rule: SourceRule): boolean {
     const { keys, loads } = this.#host.engine;
     const endMs = freshUntilMs(keys, slot, rule);
     if (endMs === null) return false;
     const figures = this.figuresOf(keyClass);
     const isLast = isOnItsLast(keys, slot, rule, shortestTtlMs(keyClass, rule), loads, nowMs);
+    if (isAhead) return nowMs >= endMs + rule.staleWhileMs && !isLast;
     if (nowMs < endMs && !isLast) {
       const isDue =
         nowMs >= endMs - rule.aheadMs || isEarly(nowMs, endMs, figures.meanMs, rule.early, this.#host.unit());

@@ -1,6 +1,7 @@
 import { ARGUMENTS_MAX } from '../base/client-limits.ts';
 import { Outcome } from '../commands/dispatch.ts';
-import type { Reply } from '../commands/context.ts';
+import type { Args, Reply } from '../commands/context.ts';
+import type { RequestsBehind } from '../commands/fetch-ahead.ts';
 import type { ClientConnection, Session } from '../commands/session.ts';
 import { CausewayError, toCausewayError } from '../errors.ts';
 import { ReplyError, readReplies, type ReplyValue } from '../wire/resp/reply-values.ts';
@@ -27,7 +28,7 @@ const RESP_VERSION = 3;
  * A client without a socket, for what runs in the node's own process. Its requests take the same way as those of a RESP connection: one after
  * the other, deferred, blocked, paused and refused as they are. It need not say the password: whoever opens it has done that, or is trusted.
  */
-export class LocalSession implements InProcessSession, ClientConnection, TurnParticipant {
+export class LocalSession implements InProcessSession, ClientConnection, RequestsBehind, TurnParticipant {
   readonly address: string;
   readonly localAddress: string = OUR_END;
   readonly descriptor: number = -1;
@@ -103,6 +104,7 @@ export class LocalSession implements InProcessSession, ClientConnection, TurnPar
     }
     this.#waiting.add(call);
     this.#waitingBytes += call.bytes.length;
+    if (this.session.blocked !== null) this.#askAhead();
     if (this.session.blocked !== null || this.#isPaused) return;
     const { turns } = this.#services;
     if (turns.isOpen) turns.continueLater(this);
@@ -140,6 +142,7 @@ export class LocalSession implements InProcessSession, ClientConnection, TurnPar
       if (this.session.blocked !== null || this.#isPaused || this.#isClosing) break;
       this.#run(call);
     }
+    if (this.#waiting.size === 0 && this.session.ahead !== null) state.fetching.endAhead(this.session);
     const isTouched = dispatcher.endTurn();
     if (isTouched) touched();
   }
@@ -153,6 +156,7 @@ export class LocalSession implements InProcessSession, ClientConnection, TurnPar
     if (outcome === Outcome.Deferred) {
       this.#deferred = call;
       this.#wait.arm();
+      this.#askAhead();
       return;
     }
     if (outcome === Outcome.Paused) {
@@ -166,6 +170,23 @@ export class LocalSession implements InProcessSession, ClientConnection, TurnPar
     if (outcome === Outcome.Foreign) this.reply.error('ERR', 'unknown command');
     if (outcome === Outcome.Blocked) this.#wait.arm();
     else this.#takeReply();
+  }
+
+  #askAhead(): void {
+    if (this.session.ahead !== null && this.#deferred !== null)
+      this.#services.state.fetching.askAhead(this.session, this);
+  }
+
+  requestsBehind(from: number, each: (args: Args) => boolean): void {
+    const { args } = this.#services.behind;
+    let number = 0;
+    for (const { bytes, offsets, count } of this.#waiting) {
+      // the first is the one that waits
+      if (number++ <= from) continue;
+      args.point(bytes, 0, offsets, count);
+      if (!each(args)) break;
+    }
+    args.release();
   }
 
   #leave(call: LocalCall): void {

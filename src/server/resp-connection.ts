@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { writeNow } from '../adapters/socket-write.ts';
 import { OUTPUT_PAUSE_BYTES, UNAUTHENTICATED_OUTPUT_BYTES_MAX } from '../base/client-limits.ts';
 import { Outcome } from '../commands/dispatch.ts';
-import type { Reply } from '../commands/context.ts';
+import type { Args, Reply } from '../commands/context.ts';
+import type { RequestsBehind } from '../commands/fetch-ahead.ts';
 import type { ClientConnection, Session } from '../commands/session.ts';
 import { ReplyWriter } from '../wire/resp/reply-writer.ts';
 import { Parsed, RequestParser } from '../wire/resp/request-parser.ts';
@@ -18,7 +19,7 @@ const LINGER_MS = 1000;
 const REPLY_BYTES_TOGETHER_MAX = 16_384;
 
 /** One client connection: bytes to requests, replies to bytes, and the rules of when to read, to wait and to give up. */
-export class RespConnection implements ClientConnection, TurnParticipant {
+export class RespConnection implements ClientConnection, RequestsBehind, TurnParticipant {
   readonly address: string;
   readonly localAddress: string;
   readonly descriptor: number;
@@ -100,11 +101,16 @@ export class RespConnection implements ClientConnection, TurnParticipant {
   #runRequests(): boolean {
     const { dispatcher, args } = this.#services;
     const { session } = this;
+    // what came while one waits is behind it
+    if (session.blocked !== null) this.#askAhead();
     dispatcher.beginTurn();
     while (session.blocked === null && !this.#isPaused && this.#mayReply()) {
       this.#parser.authenticated = this.#services.state.authentication.isAdmitted(session);
       const parsed = this.#parser.next(args);
-      if (parsed === Parsed.Incomplete) break;
+      if (parsed === Parsed.Incomplete) {
+        if (session.ahead !== null) this.#services.state.fetching.endAhead(session);
+        break;
+      }
       if (parsed === Parsed.Broken) {
         this.#services.state.stats.countError('ERR');
         this.reply.error('ERR', this.#parser.failure);
@@ -125,6 +131,7 @@ export class RespConnection implements ClientConnection, TurnParticipant {
       case Outcome.Deferred:
         this.#parser.putBack();
         this.#wait.arm();
+        this.#askAhead();
         break;
       case Outcome.Blocked:
         this.#wait.arm();
@@ -140,6 +147,17 @@ export class RespConnection implements ClientConnection, TurnParticipant {
         break;
     }
     this.#appendPushes();
+  }
+
+  #askAhead(): void {
+    if (this.session.ahead !== null) this.#services.state.fetching.askAhead(this.session, this);
+  }
+
+  requestsBehind(from: number, each: (args: Args) => boolean): void {
+    const { args, scan } = this.#services.behind;
+    // the first is the one that waits
+    this.#parser.look(from + 1, scan, args, each);
+    args.release();
   }
 
   /** Whether the client takes its output; otherwise no more is made for it. */

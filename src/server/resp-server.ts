@@ -76,6 +76,7 @@ export class RespServer {
       dispatcher: new Dispatcher(this.state, () => entropy.unit()),
       args: new RequestArgs(),
       ahead: new RequestsAhead(new KeysAhead(engine.keys)),
+      behind: { scan: new RequestsAhead(), args: new RequestArgs() },
       chunks: new OutputChunks(),
       readBuffer: new SharedReadBuffer(),
       turns: new RespTurns(options.failed),

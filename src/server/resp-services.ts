@@ -16,6 +16,8 @@ export interface RespServices {
   readonly args: RequestArgs;
   /** One for all, for the same reason. */
   readonly ahead: RequestsAhead;
+  /** For a look at requests whose turn is later; what it finds is good for a call. */
+  readonly behind: { readonly scan: RequestsAhead; readonly args: RequestArgs };
   readonly chunks: OutputChunks;
   readonly readBuffer: SharedReadBuffer;
   readonly turns: RespTurns;

@@ -93,3 +93,35 @@ describe('requests that came together', () => {
     expect(nextOf(first)).toBeNull();
   });
 });
+
+describe('a look at requests whose turn is later', () => {
+  const shownFrom = (parser: RequestParser, from: number, count = Infinity): string[] => {
+    const shown: string[] = [];
+    parser.look(from, new RequestsAhead(), new RequestArgs(), (args) => {
+      shown.push(args.text(1));
+      return shown.length < count;
+    });
+    return shown;
+  };
+
+  test('shows each that has come whole from a number on, and leaves them where they are', () => {
+    const parser = new RequestParser(limits);
+    const keys = Array.from({ length: REQUESTS_AHEAD_MAX * 2 + 3 }, (_, at) => `k${at}`);
+    feed(parser, keys.map((key) => multibulk('GET', key)).join('') + '*2\r\n$3\r\nGET\r\n$2\r\nl');
+    expect(shownFrom(parser, 0)).toEqual(keys);
+    expect(shownFrom(parser, 18)).toEqual(keys.slice(18));
+    expect(shownFrom(parser, 1, 2)).toEqual(['k1', 'k2']);
+    expect(nextOf(parser)).toEqual([['GET', 'k0'], 0]);
+    // in the midst of what was found together
+    expect(shownFrom(parser, 0)).toEqual(keys.slice(1));
+    expect(nextOf(parser)).toEqual([['GET', 'k1'], 0]);
+    parser.putBack();
+    parser.keep();
+    expect(shownFrom(parser, 1, 1)).toEqual(['k2']);
+    for (const key of keys.slice(1)) expect(nextOf(parser)).toEqual([['GET', key], 0]);
+    expect(nextOf(parser)).toBeNull();
+    expect(shownFrom(parser, 0)).toEqual([]);
+    feed(parser, 'm\r\n');
+    expect(nextOf(parser)).toEqual([['GET', 'lm'], 0]);
+  });
+});

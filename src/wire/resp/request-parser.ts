@@ -146,6 +146,21 @@ export class RequestParser {
     this.#ahead.clear();
   }
 
+  /**
+   * Shows small requests that have come whole, from the given number on (0: the one that `next` would give), until `each` says no. They stay where they are. `scan`
+   * is not the one that `next` uses.
+   */
+  look(from: number, scan: RequestsAhead, args: RequestArgs, each: (args: RequestArgs) => boolean): void {
+    if (this.#at > 0 || this.#searched > 0) return;
+    let offset = 0;
+    for (let number = 0; scan.find(this, this.#received, offset);) {
+      while (!scan.isEmptyOf(this)) {
+        offset += scan.take(args, this.#received, offset);
+        if (number++ >= from && !each(args)) return;
+      }
+    }
+  }
+
   #broken(failure: string): typeof Parsed.Broken {
     this.failure = failure;
     return Parsed.Broken;

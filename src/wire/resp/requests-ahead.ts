@@ -55,11 +55,11 @@ export class RequestsAhead {
     return this.#owner !== owner || this.#at === this.count;
   }
 
-  /** Finds small requests at the beginning of what was received; false where the first is none. */
-  find(owner: object, { buf, start, end }: ReceiveBuffer): boolean {
+  /** Finds small requests `offset` bytes behind the beginning of what was received; false where the first is none. */
+  find(owner: object, { buf, start, end }: ReceiveBuffer, offset = 0): boolean {
     let count = 0;
     let place = 0;
-    for (let from = start; count < REQUESTS_AHEAD_MAX; count++) {
+    for (let from = start + offset; count < REQUESTS_AHEAD_MAX; count++) {
       const length = this.#wholeLength(count, buf, from, end, place);
       if (length === 0) break;
       this.#starts[count] = from;
@@ -87,12 +87,12 @@ export class RequestsAhead {
     return true;
   }
 
-  /** Points at the next request, which is at the beginning of what was received; returns its length. */
-  take(args: RequestArgs, { buf, start }: ReceiveBuffer): number {
+  /** Points at the next request, which is `offset` bytes behind the beginning of what was received; returns its length. */
+  take(args: RequestArgs, { buf, start }: ReceiveBuffer, offset = 0): number {
     const at = this.#at++;
     const count = this.#counts[at] as number;
     const first = this.#firsts[at] as number;
-    args.point(buf, start, this.#offsets, count, first, this.keyHashes[at]);
+    args.point(buf, start + offset, this.#offsets, count, first, this.keyHashes[at]);
     return this.#lengths[at] as number;
   }
 
