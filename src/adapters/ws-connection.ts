@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { WebSocket, type RawData } from 'ws';
 import type { LinkKind, PeerConnection } from '../ports.ts';
+import { ReadShare } from './read-share.ts';
 import { descriptorOf, writeNow, type NumberedSocket } from './socket-write.ts';
 import { FrameReader, frameRoom, joinFrames, JOINED_BYTES_MAX } from './ws-frames.ts';
 
@@ -78,7 +79,7 @@ export class WsConnection implements PeerConnection {
   }
 
   /** Whole messages are taken before `ws` sees them. */
-  #readPast({ socket, dialledNode, frameBytesMax }: ConnectionParts): FrameReader {
+  #readPast({ kind, socket, dialledNode, frameBytesMax }: ConnectionParts): FrameReader {
     const listeners = socket.listeners('data');
     const reader = new FrameReader({
       isMasked: dialledNode === null,
@@ -91,7 +92,12 @@ export class WsConnection implements PeerConnection {
       },
     });
     socket.removeAllListeners('data');
-    socket.on('data', (chunk: Buffer) => reader.take(chunk));
+    // heartbeats do not wait
+    const share = kind === 'bulk' ? new ReadShare(socket) : null;
+    socket.on('data', (chunk: Buffer) => {
+      share?.took(chunk.length);
+      reader.take(chunk);
+    });
     return reader;
   }
 

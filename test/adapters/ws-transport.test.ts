@@ -124,6 +124,29 @@ describe('peer links', () => {
     expect(Buffer.compare(accepter.frames[0]?.frame ?? new Uint8Array(0), frame)).toBe(0);
     await until(() => dialler.transport.bufferedBytes === 0, 'nothing buffered');
   });
+
+  test('no turn takes in much more than its share of what a peer sends, and all of it comes', async () => {
+    const { dialler, accepter } = await connectedPair();
+    const counts = { frames: 0, inTurn: 0, mostInTurn: 0, turns: 0 };
+    accepter.onFrame = (_connection, frame) => {
+      if (counts.inTurn === 0)
+        setImmediate(() => {
+          counts.turns++;
+          counts.mostInTurn = Math.max(counts.mostInTurn, counts.inTurn);
+          counts.inTurn = 0;
+        });
+      counts.inTurn += frame.length;
+      counts.frames++;
+    };
+    const bulk = ofKind(dialler, 'bulk');
+    // more than the kernel takes at once, so that the other end always finds more
+    for (let at = 0; at < 4_000; at++) bulk.send(new Uint8Array(8_000).fill(at));
+    await until(() => counts.frames === 4_000 && counts.inTurn === 0, 'all frames');
+    expect(accepter.frames.every(({ frame }, at) => frame[0] === at % 256)).toBe(true);
+    // its share, and what is read before the socket stands still
+    expect(counts.mostInTurn).toBeLessThan(512 * 1024);
+    expect(counts.turns).toBeGreaterThan(60);
+  });
 });
 
 describe('the end of a connection', () => {
