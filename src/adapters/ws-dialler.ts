@@ -50,6 +50,11 @@ export class Dialler {
     if (url === this.#url) return;
     this.#url = url;
     this.#attempts = 0;
+    this.dialNow();
+  }
+
+  /** Dials at once where a dial is waited for: what was in the way is gone. */
+  dialNow(): void {
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
     this.#dial();

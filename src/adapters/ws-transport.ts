@@ -164,6 +164,8 @@ export class WsTransport {
         connected: (webSocket, socket) => {
           const connection = this.#open(webSocket, socket, kind, nodeNumber);
           if (connection !== null) this.#dialledBy.set(connection.id, dialler);
+          // a session needs both, and each would wait for its own time
+          for (const other of Object.values(this.#targets.get(nodeNumber) ?? {})) other.dialNow();
         },
         failed: (reason) => this.#options.dialFailed?.(nodeNumber, kind, reason),
       },

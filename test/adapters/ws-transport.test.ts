@@ -205,6 +205,24 @@ describe('the end of a connection', () => {
     await until(() => dialler.open.length === 2, 'both connections');
   });
 
+  test('once one connection to a node is there, the other is dialled at once, however long it would have waited', async () => {
+    const accepter = await new Recorder().listen();
+    const { port } = accepter;
+    await accepter.transport.close('not there yet');
+    let failed = '';
+    const dialler = new Recorder({
+      dialFailed: (_node, kind) => (failed = kind),
+      // drawn for the wait after a failure: days for one of them
+      entropy: { unit: () => (failed === 'control' ? -1e7 : 0.5), bytes: (count) => new Uint8Array(count) },
+    });
+    dialler.transport.setTargets([{ nodeNumber: ACCEPTER, url: `ws://127.0.0.1:${port}` }]);
+    await until(() => failed !== '', 'a failure');
+    const later = new Recorder({ port });
+    await later.listen();
+    await until(() => dialler.open.length === 2, 'both connections');
+    expect(dialler.open.map(({ kind }) => kind).toSorted()).toEqual(['bulk', 'control']);
+  });
+
   test('after close of the transport there is no event, and the peer hears the reason', async () => {
     const { dialler, accepter } = await connectedPair();
     ofKind(dialler, 'bulk').send(latin1Bytes('last words'));
