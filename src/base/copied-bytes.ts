@@ -91,3 +91,15 @@ export class CopyTarget {
     this.#byBytes(from, start + copied, end, at + copied);
   }
 }
+
+/** Shorter runs of bytes are copied one by one: a view of them costs more than the copy. */
+export const COPIED_BY_ONES_MAX = 40;
+
+/** Copies bytes to where others are copied seldom. */
+export function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
+  if (length > COPIED_BY_ONES_MAX) {
+    to.set(from.subarray(start, start + length), at);
+    return;
+  }
+  for (let done = 0; done < length; done++) to[at + done] = from[start + done] as number;
+}

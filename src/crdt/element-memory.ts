@@ -1,3 +1,5 @@
+import { copyBytes, CopyTarget } from '../base/copied-bytes.ts';
+
 /** What is cut into blocks at a time; an address is the number of such a chunk and a place in it. */
 const CHUNK_BYTES = 65_536;
 /** A longer block has a chunk of its own. */
@@ -18,6 +20,8 @@ const NOTHING = new Uint8Array(0);
  */
 export class ElementMemory {
   #chunks: Uint8Array[] = [NOTHING];
+  /** Of chunks of the full size: collections that have one are worth a view of it. */
+  #targets: (CopyTarget | undefined)[] = [];
   /** The number of the first of them. */
   #firstNumber = 0;
   /** Where blocks are cut from. */
@@ -37,7 +41,17 @@ export class ElementMemory {
 
   /** Where in it the block begins. */
   offset(address: number): number {
-    return address % CHUNK_BYTES;
+    // a remainder of doubles would be a call
+    return address - Math.floor(address / CHUNK_BYTES) * CHUNK_BYTES;
+  }
+
+  /** Copies bytes to a block, so many behind its beginning. */
+  write(from: Uint8Array, start: number, length: number, address: number, behind: number): void {
+    const number = Math.floor(address / CHUNK_BYTES);
+    const at = address - number * CHUNK_BYTES + behind;
+    const target = this.#targets[number - this.#firstNumber];
+    if (target === undefined) copyBytes(from, start, length, this.#chunks[number - this.#firstNumber] ?? NOTHING, at);
+    else target.copy(from, start, start + length, at);
   }
 
   /** The address of a new block; no bytes may be asked for, and are nowhere in particular. */
@@ -62,7 +76,9 @@ export class ElementMemory {
     const before = this.#chunk;
     const needed = this.#top + bytes;
     if (before.length === CHUNK_BYTES || needed > CHUNK_BYTES) {
-      this.#current = this.#chunks.push(new Uint8Array(CHUNK_BYTES)) - 1;
+      const chunk = new Uint8Array(CHUNK_BYTES);
+      this.#current = this.#chunks.push(chunk) - 1;
+      this.#targets[this.#current] = new CopyTarget(chunk);
       this.#top = 0;
       return;
     }
@@ -100,6 +116,7 @@ export class ElementMemory {
   endMove(): void {
     this.isMoving = false;
     this.#chunks = this.#chunks.slice(this.#oldEnd);
+    this.#targets = this.#targets.slice(this.#oldEnd);
     this.#firstNumber += this.#oldEnd;
     this.#current -= this.#oldEnd;
     this.#cutBytes -= this.#oldBytes;

@@ -1,8 +1,9 @@
 import { latin1Of, type ByteRange } from '../base/bytes.ts';
+import { copyBytes, COPIED_BY_ONES_MAX } from '../base/copied-bytes.ts';
 import type { KeyHash } from '../base/key-hash.ts';
 import { SlotIndex, type IndexedKeys } from '../base/slot-index.ts';
 import { ElementMemory } from './element-memory.ts';
-import type { StampedDot } from './update.ts';
+import { covers, type StampedDot, type UpdateContext } from './update.ts';
 
 export const NO_ELEMENT = -1;
 
@@ -38,8 +39,6 @@ const ELEMENT_MASK: number = SEGMENT_ELEMENTS - 1;
 const UNINDEXED_MAX = 8;
 /** Blocks moved with each change while what is in use is moved. */
 const MOVED_A_CHANGE = 4;
-/** Shorter runs of bytes are copied one by one: a view of them costs more than the copy. */
-const COPIED_BY_ONES_MAX = 40;
 
 /**
  * The elements of one collection by the bytes of their names, and by position. Nearly all are one write, which lies in numbers and bytes without an object; those
@@ -242,6 +241,18 @@ export class ElementTable<T> implements IndexedKeys {
     this.#set(position, ORIGIN, origin);
   }
 
+  /** Makes an element that is one write, which a transaction had seen, that transaction's write. False where it is not that, and nothing was done. */
+  supersede(position: number, context: UpdateContext): boolean {
+    const segment = this.#segments[position >>> SEGMENT_BITS] as Float64Array;
+    const at = (position & ELEMENT_MASK) * this.#doubles;
+    const origin = segment[at + ORIGIN] as number;
+    if (origin === IS_OBJECT || !covers(context, origin, segment[at + SEQ] as number)) return false;
+    segment[at] = context.stamp;
+    segment[at + SEQ] = context.seq;
+    segment[at + ORIGIN] = context.origin;
+    return true;
+  }
+
   /** What a plain element has for a value. */
   valueInto(position: number, into: ByteRange): void {
     const at = this.#valueStart(position);
@@ -262,8 +273,7 @@ export class ElementTable<T> implements IndexedKeys {
     const length = end - start;
     const room = this.#get(position, VALUE_ROOM);
     if (length > room || (length * 2 < room && room > COPIED_BY_ONES_MAX)) this.#reblock(position, length);
-    const memory = this.#memory.buffer(this.#get(position, ADDRESS));
-    copyBytes(buf, start, length, memory, this.#valueStart(position));
+    this.#memory.write(buf, start, length, this.#get(position, ADDRESS), inBlock(this.#get(position, NAME_LENGTH)));
     this.#set(position, VALUE_LENGTH, length);
     this.#goOn();
   }
@@ -312,8 +322,7 @@ export class ElementTable<T> implements IndexedKeys {
   #moveTo(position: number, address: number, length: number): void {
     const before = this.#get(position, ADDRESS);
     const memory = this.#memory;
-    const [from, start] = [memory.buffer(before), memory.offset(before)];
-    copyBytes(from, start, length, memory.buffer(address), memory.offset(address));
+    memory.write(memory.buffer(before), memory.offset(before), length, address, 0);
     this.#set(position, ADDRESS, address);
   }
 
@@ -340,12 +349,4 @@ export class ElementTable<T> implements IndexedKeys {
 /** What of a name lies in its element's block. */
 function inBlock(nameLength: number): number {
   return nameLength > SHORT_NAME_BYTES ? nameLength : 0;
-}
-
-function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
-  if (length > COPIED_BY_ONES_MAX) {
-    to.set(from.subarray(start, start + length), at);
-    return;
-  }
-  for (let done = 0; done < length; done++) to[at + done] = from[start + done] as number;
 }

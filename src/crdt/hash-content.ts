@@ -135,9 +135,10 @@ export class HashContent {
     const hash = fields.hashOf(name);
     let position = fields.find(name, hash);
     const isNew = position === NO_ELEMENT;
-    if (isNew) position = fields.add(name, hash, value.end - value.start);
-    else if (!this.#isCovered(position, context)) return null;
-    fields.setDot(position, context);
+    if (isNew) {
+      position = fields.add(name, hash, value.end - value.start);
+      fields.setDot(position, context);
+    } else if (!fields.supersede(position, context)) return null;
     fields.setValue(position, value);
     return isNew;
   }

@@ -75,12 +75,10 @@ export class SetContent {
   addPlain(member: ByteRange, context: UpdateContext): boolean | null {
     const members = this.#members;
     const hash = members.hashOf(member);
-    let position = members.find(member, hash);
-    const isNew = position === NO_ELEMENT;
-    if (isNew) position = members.add(member, hash, 0);
-    else if (!this.#isCovered(position, context)) return null;
-    members.setDot(position, context);
-    return isNew;
+    const position = members.find(member, hash);
+    if (position !== NO_ELEMENT) return members.supersede(position, context) ? false : null;
+    members.setDot(members.add(member, hash, 0), context);
+    return true;
   }
 
   /** Whether a member has one add, which the transaction had seen. */

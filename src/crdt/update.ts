@@ -56,6 +56,8 @@ export class Update {
   atMs: number = Infinity;
   baseOrigin: number = 0;
   baseSeq: number = 0;
+  /** The key's slot where the keyspace has just looked it up, else below 0. Local, never sent. */
+  slot: number = -1;
   /** Whether a field or member was not there before: known once it is applied. Local, never sent. */
   isNew: boolean = false;
 }

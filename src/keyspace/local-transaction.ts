@@ -6,7 +6,7 @@ import type { Stamp } from '../clock/stamp.ts';
 import { ContentType } from '../crdt/entry.ts';
 import { parseAmount, sumText, unitsText } from '../crdt/increments.ts';
 import { Update, UpdateKind, type StampedDot, type UpdateContext } from '../crdt/update.ts';
-import type { TransactionWriter } from './keyspace.ts';
+import { NO_SLOT, type Slot, type TransactionWriter } from './keyspace.ts';
 import type { SlabKeyspace } from './slab-keyspace.ts';
 
 /** What a transaction in the making asks of its node. */
@@ -134,13 +134,14 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): boolean {
-    const isNew = this.#clearHidden(key, hash);
+    const slot = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.HashSet, key, hash);
     this.#update.field.setFrom(field);
+    this.#update.slot = slot;
     this.#update.value.setFrom(value);
     this.#commit();
     const isNewField = this.#update.isNew;
-    if (isNew) this.#limitNew(key, hash);
+    if (slot === NO_SLOT) this.#limitNew(key, hash);
     return isNewField;
   }
 
@@ -159,21 +160,22 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   #hashIncrement(key: ByteRange, hash: number, field: ByteRange, delta: string): void {
-    const isNew = this.#clearHidden(key, hash);
+    const slot = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.HashIncrement, key, hash);
     this.#update.field.setFrom(field);
     this.#update.value.setFrom(latin1Range(delta));
     this.#commit();
-    if (isNew) this.#limitNew(key, hash);
+    if (slot === NO_SLOT) this.#limitNew(key, hash);
   }
 
   setAdd(key: ByteRange, hash: number, member: ByteRange): boolean {
-    const isNew = this.#clearHidden(key, hash);
+    const slot = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.SetAdd, key, hash);
     this.#update.field.setFrom(member);
+    this.#update.slot = slot;
     this.#commit();
     const isNewMember = this.#update.isNew;
-    if (isNew) this.#limitNew(key, hash);
+    if (slot === NO_SLOT) this.#limitNew(key, hash);
     return isNewMember;
   }
 
@@ -184,11 +186,11 @@ export class LocalTransaction implements TransactionWriter {
   }
 
   documentSet(key: ByteRange, hash: number, json: ByteRange): void {
-    const isNew = this.#clearHidden(key, hash);
+    const slot = this.#clearHidden(key, hash);
     this.#begin(UpdateKind.DocumentSet, key, hash);
     this.#update.value.setFrom(json);
     this.#commit();
-    if (isNew) this.#limitNew(key, hash);
+    if (slot === NO_SLOT) this.#limitNew(key, hash);
   }
 
   documentEdit(key: ByteRange, hash: number, operations: readonly Operation[]): void {
@@ -242,12 +244,12 @@ export class LocalTransaction implements TransactionWriter {
 
   /**
    * Removes what is hidden of a key that shows nothing, so that the write starts anew (RULES V7): here, and where it is still
-   * kept when it was purged here. Says whether the key shows nothing, so that the write makes it.
+   * kept when it was purged here. Returns the key's slot, NO_SLOT where it shows nothing, so that the write makes it.
    */
-  #clearHidden(key: ByteRange, hash: number): boolean {
-    if (this.#keyspace.findToWrite(key, hash, this.nowMs) >= 0) return false;
-    this.#clearKept(key, hash);
-    return true;
+  #clearHidden(key: ByteRange, hash: number): Slot {
+    const slot = this.#keyspace.findToWrite(key, hash, this.nowMs);
+    if (slot === NO_SLOT) this.#clearKept(key, hash);
+    return slot;
   }
 
   #clearKept(key: ByteRange, hash: number): void {
@@ -280,6 +282,7 @@ export class LocalTransaction implements TransactionWriter {
     update.key.setFrom(key);
     update.hash = hash;
     update.field.setFrom(EMPTY);
+    update.slot = NO_SLOT;
     update.value.setFrom(EMPTY);
     update.atMs = Infinity;
     update.baseOrigin = 0;

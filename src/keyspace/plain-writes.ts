@@ -194,7 +194,7 @@ export class PlainWrites {
     if (this.#parts.pending.isOpen || this.#parts.conflicts.isFollowing(context)) return Applied.No;
     const { key } = update;
     const slots = this.#slots;
-    const slot = slots.slotOf(key, update.hash);
+    const slot = update.slot < 0 ? slots.slotOf(key, update.hash) : update.slot;
     if (slot === NO_SLOT || slots.records.has(slot, KIND_FLAGS | SlotFlag.Object) !== SlotFlag.Object)
       return Applied.No;
     if (!this.#ledger.isShown(slot)) return Applied.No;
