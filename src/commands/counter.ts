@@ -29,9 +29,8 @@ function sumOf(left: Integer, right: Integer): Integer {
   return sum;
 }
 
-/** What a key will be. */
-function sumAt(context: CommandContext, key: ByteRange, hash: number, delta: Integer): Integer {
-  const slot = lookupTypeToWrite(context, key, hash, ContentType.String);
+/** What a key will be, which is in a slot or nothing. */
+function sumAt(context: CommandContext, key: ByteRange, hash: number, slot: Slot, delta: Integer): Integer {
   if (slot === NO_SLOT) return sumOf(0, delta);
   try {
     return sumOf(integerOf(context, slot), delta);
@@ -46,9 +45,10 @@ function add(context: CommandContext, delta: Integer): void {
   const { reply, tx } = context;
   const key = context.args.range(1);
   const hash = hashOfKey(context);
-  const sum = sumAt(context, key, hash, delta);
+  const slot = lookupTypeToWrite(context, key, hash, ContentType.String);
+  const sum = sumAt(context, key, hash, slot, delta);
   checkKey(key);
-  tx.increment(key, hash, delta);
+  tx.increment(key, hash, delta, slot);
   context.notify('$', 'incrby', key);
   reply.integer(sum);
 }

@@ -23,11 +23,11 @@ function setFields(context: CommandContext, commandName: string): number {
   if (args.count % 2 === 1) throw wrongArity(commandName);
   const key = args.range(1);
   const hash = hashOfKey(context);
-  lookupTypeToWrite(context, key, hash, ContentType.Hash);
+  const slot = lookupTypeToWrite(context, key, hash, ContentType.Hash);
   checkKey(key);
   let created = 0;
   for (let index = 2; index < args.count; index += 2)
-    if (tx.hashSet(key, hash, args.range(index), args.range(index + 1))) created++;
+    if (tx.hashSet(key, hash, args.range(index), args.range(index + 1), slot)) created++;
   context.notify('h', 'hset', key);
   return created;
 }

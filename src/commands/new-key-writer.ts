@@ -1,8 +1,7 @@
 import type { ByteRange } from '../base/bytes.ts';
 import type { Stamp } from '../clock/stamp.ts';
-import { NO_SLOT } from '../keyspace/keyspace.ts';
+import { NO_SLOT, type KeyspaceReader, type Slot, type TransactionWriter } from '../keyspace/keyspace.ts';
 import type { Operation } from '../crdt/document-edits.ts';
-import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import type { KeyspaceNotifier } from './keyspace-notifier.ts';
 
 /**
@@ -48,9 +47,9 @@ export class NewKeyWriter implements TransactionWriter {
     this.#tx.invalidate(key, hash);
   }
 
-  increment(key: ByteRange, hash: number, delta: number | bigint): void {
+  increment(key: ByteRange, hash: number, delta: number | bigint, slot?: Slot): void {
     this.#announce(key, hash);
-    this.#tx.increment(key, hash, delta);
+    this.#tx.increment(key, hash, delta, slot);
   }
 
   incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void {
@@ -62,9 +61,9 @@ export class NewKeyWriter implements TransactionWriter {
     this.#tx.expire(key, hash, atMs);
   }
 
-  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): boolean {
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange, slot?: Slot): boolean {
     this.#announce(key, hash);
-    return this.#tx.hashSet(key, hash, field, value);
+    return this.#tx.hashSet(key, hash, field, value, slot);
   }
 
   hashDelete(key: ByteRange, hash: number, field: ByteRange): void {
@@ -81,9 +80,9 @@ export class NewKeyWriter implements TransactionWriter {
     this.#tx.hashIncrementDecimal(key, hash, field, deltaUnits);
   }
 
-  setAdd(key: ByteRange, hash: number, member: ByteRange): boolean {
+  setAdd(key: ByteRange, hash: number, member: ByteRange, slot?: Slot): boolean {
     this.#announce(key, hash);
-    return this.#tx.setAdd(key, hash, member);
+    return this.#tx.setAdd(key, hash, member, slot);
   }
 
   setRemove(key: ByteRange, hash: number, member: ByteRange): void {

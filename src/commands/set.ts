@@ -36,10 +36,10 @@ function sadd(context: CommandContext): void {
   const { args, reply, tx } = context;
   const key = args.range(1);
   const hash = hashOfKey(context);
-  lookupTypeToWrite(context, key, hash, ContentType.Set);
+  const slot = lookupTypeToWrite(context, key, hash, ContentType.Set);
   checkKey(key);
   let added = 0;
-  for (let index = 2; index < args.count; index++) if (tx.setAdd(key, hash, args.range(index))) added++;
+  for (let index = 2; index < args.count; index++) if (tx.setAdd(key, hash, args.range(index), slot)) added++;
   if (added > 0) context.notify('s', 'sadd', key);
   reply.integer(added);
 }

@@ -131,19 +131,19 @@ export interface TransactionWriter {
   fill(key: ByteRange, hash: number, value: ByteRange, expireAtMs: number, stamp: Stamp): void;
   /** A removal of a key that shows nothing, where loads may be on their way: what they bring is older (RULES V8). */
   invalidate(key: ByteRange, hash: number): void;
-  /** Adds to a string counter (absent = 0). The caller has checked that the sum stays a 64-bit integer. */
-  increment(key: ByteRange, hash: number, delta: number | bigint): void;
+  /** Adds to a string counter (absent = 0). The caller has checked that the sum stays a 64-bit integer. `slot` as for `hashSet`. */
+  increment(key: ByteRange, hash: number, delta: number | bigint, slot?: Slot): void;
   /** Adds units of 10^-17 (`base/decimal.ts`) to a string counter. */
   incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void;
   /** Sets the expiry of a visible key; Infinity is PERSIST. */
   expire(key: ByteRange, hash: number, atMs: number): void;
-  /** Says whether the field is new. */
-  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): boolean;
+  /** Says whether the field is new. `slot` is the key's where the caller has just found it (`findToWrite`); without it, or where it is below 0, the key is looked up. */
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange, slot?: Slot): boolean;
   hashDelete(key: ByteRange, hash: number, field: ByteRange): void;
   hashIncrement(key: ByteRange, hash: number, field: ByteRange, delta: bigint): void;
   hashIncrementDecimal(key: ByteRange, hash: number, field: ByteRange, deltaUnits: bigint): void;
-  /** Says whether the member is new. One that is not is added again: the fresh add survives a removal that is on its way from elsewhere. */
-  setAdd(key: ByteRange, hash: number, member: ByteRange): boolean;
+  /** Says whether the member is new. One that is not is added again: the fresh add survives a removal that is on its way from elsewhere. `slot` as for `hashSet`. */
+  setAdd(key: ByteRange, hash: number, member: ByteRange, slot?: Slot): boolean;
   setRemove(key: ByteRange, hash: number, member: ByteRange): void;
   /** The key becomes a document with this JSON (UTF-8) for its root; a key that shows something keeps its expiry. */
   documentSet(key: ByteRange, hash: number, json: ByteRange): void;

@@ -87,21 +87,22 @@ export class LocalTransaction implements TransactionWriter {
     this.#commit();
   }
 
-  increment(key: ByteRange, hash: number, delta: number | bigint): void {
-    this.#increment(key, hash, delta === 1 ? ONE : latin1Range(delta.toString()));
+  increment(key: ByteRange, hash: number, delta: number | bigint, known: Slot = NO_SLOT): void {
+    this.#increment(key, hash, delta === 1 ? ONE : latin1Range(delta.toString()), known);
   }
 
   incrementDecimal(key: ByteRange, hash: number, deltaUnits: bigint): void {
-    this.#increment(key, hash, latin1Range(unitsText(deltaUnits)));
+    this.#increment(key, hash, latin1Range(unitsText(deltaUnits)), NO_SLOT);
   }
 
-  #increment(key: ByteRange, hash: number, delta: ByteRange): void {
-    const slot = this.#keyspace.findToWrite(key, hash, this.nowMs);
+  #increment(key: ByteRange, hash: number, delta: ByteRange, known: Slot): void {
+    const slot = known < 0 ? this.#keyspace.findToWrite(key, hash, this.nowMs) : known;
     if (slot < 0) this.#clearKept(key, hash);
     else if (this.#keyspace.hasSeveralSiblings(slot)) return this.#collapse(key, hash, delta);
     this.#begin(UpdateKind.Increment, key, hash);
     // what is hidden is removed, so there is no register of it
     if (slot >= 0) this.#setBase(this.#keyspace.baseAt(slot));
+    this.#update.slot = slot;
     this.#update.value.setFrom(delta);
     this.#commit();
     if (slot < 0) this.#limitNew(key, hash);
@@ -133,8 +134,8 @@ export class LocalTransaction implements TransactionWriter {
     this.#commit();
   }
 
-  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange): boolean {
-    const slot = this.#clearHidden(key, hash);
+  hashSet(key: ByteRange, hash: number, field: ByteRange, value: ByteRange, known: Slot = NO_SLOT): boolean {
+    const slot = known < 0 ? this.#clearHidden(key, hash) : known;
     this.#begin(UpdateKind.HashSet, key, hash);
     this.#update.field.setFrom(field);
     this.#update.slot = slot;
@@ -168,8 +169,8 @@ export class LocalTransaction implements TransactionWriter {
     if (slot === NO_SLOT) this.#limitNew(key, hash);
   }
 
-  setAdd(key: ByteRange, hash: number, member: ByteRange): boolean {
-    const slot = this.#clearHidden(key, hash);
+  setAdd(key: ByteRange, hash: number, member: ByteRange, known: Slot = NO_SLOT): boolean {
+    const slot = known < 0 ? this.#clearHidden(key, hash) : known;
     this.#begin(UpdateKind.SetAdd, key, hash);
     this.#update.field.setFrom(member);
     this.#update.slot = slot;

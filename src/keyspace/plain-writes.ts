@@ -173,12 +173,12 @@ export class PlainWrites {
     const amount = smallInteger(update.value);
     if (amount === null) return Applied.No;
     const hash = update.hash === 0 ? this.#slots.hashOf(key) : update.hash;
-    const known = this.#slots.slotOf(key, hash);
+    const known = update.slot < 0 ? this.#slots.slotOf(key, hash) : update.slot;
     if (known === NO_SLOT) {
       if (this.#parts.kinds.flagsOf(key) !== 0) return Applied.No;
     } else {
-      if (this.#slots.records.has(known, KIND_FLAGS | SlotFlag.Object) !== 0) return Applied.No;
-      if (!this.#slots.isCounter(known) || !this.#slots.takesIncrement(known, amount, context)) return Applied.No;
+      const flags = this.#slots.records.has(known, KIND_FLAGS | SlotFlag.Object | SlotFlag.Counter);
+      if (flags !== SlotFlag.Counter || !this.#slots.takesIncrement(known, amount, context)) return Applied.No;
       this.#slots.beforeChange(known);
     }
     const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
