@@ -22,6 +22,8 @@ export interface KeyspaceParts {
   readonly kinds: KeyKinds;
   readonly recent: RecentChanges;
   readonly grownDocuments: GrownDocuments;
+  /** What is stable, where what is of a counter may be folded at any time; null where that is done by `forgetStable` alone. */
+  readonly stable: VersionVector | null;
 }
 
 /** States as the rules of `crdt/` want them: an entry is opened, changed by them, and taken in again with all that is kept beside it. */

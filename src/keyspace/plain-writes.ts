@@ -178,8 +178,10 @@ export class PlainWrites {
       if (this.#parts.kinds.flagsOf(key) !== 0) return Applied.No;
     } else {
       const flags = this.#slots.records.has(known, KIND_FLAGS | SlotFlag.Object | SlotFlag.Counter);
-      if (flags !== SlotFlag.Counter || !this.#slots.takesIncrement(known, amount, context)) return Applied.No;
+      if (flags !== SlotFlag.Counter) return Applied.No;
       this.#slots.beforeChange(known);
+      if (this.#parts.stable !== null) this.#slots.counterAt(known).foldLast(this.#parts.stable);
+      if (!this.#slots.takesIncrement(known, amount, context)) return Applied.No;
     }
     const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
     this.#entries.increment(slot, key, amount, context);

@@ -83,6 +83,11 @@ export class SlabKeyspace implements KeyspaceReader {
   readonly grownDocuments: GrownDocuments;
   /** What keeps it within a limit of memory. */
   readonly eviction: Evictor;
+  /**
+   * What every member has, as it rises, where an increment may fold what is stable of its counter. Null in a group's keyspace: what that holds is a
+   * function of its log alone, and not of when a member began to know what is stable.
+   */
+  stable: VersionVector | null = null;
   readonly versions: KeyVersions = new KeyVersions(this);
   readonly system: SystemSlots;
   /** `hashKey` is for the process to keep to itself: who knows it can choose keys that all fall into one place. */

@@ -193,6 +193,7 @@ export class RegionNode implements Engine, NodeView {
     this.membership = new MembershipDesk(this.#replica, this.#replicator, this.#persistence, () => this.#now);
     this.#report = new NodeReport(this, this.#replica, this.#replicator, this.#sender, this.#keyspace, this.#counters);
     this.#keyspace.collectsDirty = options.hasStore;
+    this.#keyspace.stable = this.#replica.stable;
     this.#keyspace.onChange = this.loads.watching((key, update) => this.#changed(key, update));
     useClasses(this.#keyspace, this.classes);
     this.conflicts.host = conflictHost(this.origin, this.classes, () => this.#now.wallMs);

@@ -117,6 +117,21 @@ export class CounterRuns {
     return rest === 0 || folded + rest < FOLDED_FROM_RUNS;
   }
 
+  /**
+   * Folds the run added last into the one before it of its origin, where both are stable: as `fold`, of one run, for who is about to add another
+   * and has the counter at hand. Of a counter that one node increments now and then there are two runs then, however often.
+   */
+  foldLast(stable: VersionVector): void {
+    const last = this.count - 1;
+    if (last < 1) return;
+    const origin = this.#part(last, 0);
+    const known = this.#foldedOf(origin, last);
+    // of an origin what is earlier is stable where what is later is
+    if (known < 0 || !stable.contains(origin as Origin, this.#part(last, LAST)) || !this.isExactInParts) return;
+    this.#join(this.#run(known), this.#run(last));
+    this.#doubles[this.#at + COUNT] = last;
+  }
+
   /** Which of the first `folded` runs is of an origin, -1 for none. */
   #foldedOf(origin: number, folded: number): number {
     for (let index = 0; index < folded; index++) if (this.#part(index, 0) === origin) return index;

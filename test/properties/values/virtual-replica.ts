@@ -24,7 +24,7 @@ interface Row {
 export class VirtualReplica {
   readonly origin: Origin;
   keyspace: SlabKeyspace;
-  readonly #keyspaceOf: (origin: Origin) => SlabKeyspace;
+  readonly #newKeyspace: () => SlabKeyspace;
   readonly vector: VersionVector = new VersionVector();
   readonly stable: VersionVector = new VersionVector();
   readonly history: Set<Transaction> = new Set();
@@ -50,8 +50,12 @@ export class VirtualReplica {
 
   constructor(origin: Origin, wallMs: number, keyspaceOf: (origin: Origin) => SlabKeyspace = newKeyspace) {
     this.origin = origin;
-    this.#keyspaceOf = keyspaceOf;
-    this.keyspace = keyspaceOf(origin);
+    this.#newKeyspace = () => {
+      const keyspace = keyspaceOf(origin);
+      keyspace.stable = this.stable;
+      return keyspace;
+    };
+    this.keyspace = this.#newKeyspace();
     this.#wallMs = wallMs;
     this.keyspace.collectsDirty = true;
   }
@@ -204,7 +208,7 @@ export class VirtualReplica {
     this.persist();
     this.#finishCut();
     const flush = this.keyspace.flushMark;
-    this.keyspace = this.#keyspaceOf(this.origin);
+    this.keyspace = this.#newKeyspace();
     for (const [key, state] of this.#store) this.keyspace.restore(key, peerCodec.decodeState(state));
     this.keyspace.restoreFlush(flush);
     this.#durable = this.vector.clone();
