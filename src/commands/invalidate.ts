@@ -14,6 +14,7 @@ import {
 import { checkKey } from './lookup.ts';
 import { integerArgumentWithin } from './numbers.ts';
 import { overLimit, syntaxError } from './refusals.ts';
+import type { Session } from './session.ts';
 import type { Reply } from './context.ts';
 import { tagArgument } from './tags.ts';
 
@@ -94,6 +95,12 @@ function replyRuns(reply: Reply, runs: readonly InvalidationRun[]): void {
   );
 }
 
+/** What was done in turns behind the request is written by its session too: WAIT waits for it, and tokens carry it. Its last write is that of the request, at this node. */
+function noteRuns(session: Session, runs: readonly InvalidationRun[]): void {
+  for (const { lastDot } of runs)
+    if (lastDot !== null && lastDot.seq > session.lastWriteSeq) session.noteWrite(lastDot.origin, lastDot.seq);
+}
+
 /** CW.INVALIDATE: answered when all is done here; inside MULTI when it has begun. */
 function invalidate(context: CommandContext): void {
   const { node, nowMs, reply, server, session } = context;
@@ -108,8 +115,14 @@ function invalidate(context: CommandContext): void {
   server.waiting.block(session, {
     deadlineMs: Infinity,
     isOver,
-    end: () => replyRuns(session.connection.reply, runs),
-    fail: ({ code, message }) => session.connection.reply.error(code, message),
+    end: () => {
+      noteRuns(session, runs);
+      replyRuns(session.connection.reply, runs);
+    },
+    fail: ({ code, message }) => {
+      noteRuns(session, runs);
+      session.connection.reply.error(code, message);
+    },
   });
 }
 

@@ -1,3 +1,5 @@
+import type { Dot } from '../clock/dot.ts';
+
 /** What an invalidation is of. Names are latin1. */
 export interface InvalidationTarget {
   readonly kind: 'key' | 'tag' | 'pattern';
@@ -15,6 +17,8 @@ export interface InvalidationRun {
   readonly isDone: boolean;
   /** Keys that this node took away, or gave their last time. */
   readonly count: number;
+  /** This node's transaction in which it did so last, null where it did not. */
+  readonly lastDot: Dot | null;
   /** Keys whose dependents were not looked at, because they are too deep or too many. */
   readonly unreached: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { ByteRange, latin1Range } from '../base/bytes.ts';
 import { Glob } from '../base/glob.ts';
+import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { InvalidationRun } from '../commands/invalidation-view.ts';
@@ -26,7 +27,7 @@ export interface WalkHost {
   /** A key was met, whether it is there or not. */
   met(key: string): void;
   /** What is here of a key is old: it goes, or gets its last time. */
-  end(key: ByteRange, hash: number, slot: Slot, record: InvalidationRecord): void;
+  end(key: ByteRange, hash: number, slot: Slot, walk: InvalidationWalk): void;
   /** A key that the record's maker did not know to be part of it. */
   beginUnseen(key: string, record: InvalidationRecord): void;
 }
@@ -63,6 +64,7 @@ export class InvalidationWalk implements InvalidationRun {
   readonly #followed: Set<string> = new Set();
   readonly #unreached: string[] = [];
   #count = 0;
+  #lastDot: Dot | null = null;
   #dependents = 0;
   readonly #shown: ByteRange = new ByteRange();
 
@@ -82,6 +84,15 @@ export class InvalidationWalk implements InvalidationRun {
 
   get count(): number {
     return this.#count;
+  }
+
+  get lastDot(): Dot | null {
+    return this.#lastDot;
+  }
+
+  /** Something was changed for it in a transaction. */
+  noteChange({ origin, seq }: Dot): void {
+    if (this.#lastDot?.seq !== seq) this.#lastDot = { origin, seq };
   }
 
   /** Keys that it came to by dependencies. */
@@ -184,7 +195,7 @@ export class InvalidationWalk implements InvalidationRun {
     const hash = keyspace.hashOf(range);
     const slot = keyspace.findToWrite(range, hash, nowMs);
     if (slot !== NO_SLOT && this.#isOld(host, slot)) {
-      host.end(range, hash, slot, this.record);
+      host.end(range, hash, slot, this);
       this.#count++;
     }
     host.met(key);

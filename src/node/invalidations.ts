@@ -204,13 +204,17 @@ export class Invalidations implements InvalidationView, WalkHost {
     this.#recent.note({ kind: 'key', name: key }, this.#stamp);
   }
 
-  end(key: ByteRange, hash: number, slot: Slot, { effect }: InvalidationRecord): void {
+  end(key: ByteRange, hash: number, slot: Slot, walk: InvalidationWalk): void {
     const { keyspace, transaction } = this.#host;
+    const { effect } = walk.record;
     if (effect.kind === 'remove') {
       this.#tellCause();
       transaction.deleteSeen(key, hash);
-    } else if (keyspace.expiryOf(slot) > this.nowMs + effect.graceMs)
+      walk.noteChange(this.#host.open());
+    } else if (keyspace.expiryOf(slot) > this.nowMs + effect.graceMs) {
       transaction.expire(key, hash, this.nowMs + effect.graceMs);
+      walk.noteChange(this.#host.open());
+    }
     this.#announceKey(key.toLatin1(), this.#cause);
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { latin1Range } from '../../src/base/bytes.ts';
 import { everywhere, openRegions } from './invalidation-regions.ts';
-import { EAST, WEST } from '../support/virtual-regions.ts';
+import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 
 const GONE = [null, null, null];
 
@@ -107,6 +107,28 @@ describe('I2: an invalidation', () => {
     expect(west.answered()).toBe(':3500');
     regions.sync();
     expect(east.run('DBSIZE')).toBe(':0');
+  });
+
+  test.each([
+    ['TAG T', 1_100],
+    ['PATTERN roo?', 1],
+  ])('of several transactions is all in what its session has written: %s and %i keys', (target, keys) => {
+    const { regions, east, west } = openRegions();
+    east.call('SET', 'root', 'v');
+    for (let at = 0; at < keys; at++) {
+      east.call('SET', `k:${at}`, 'v');
+      if (target === 'TAG T') east.call('CW.TAG', `k:${at}`, 'T');
+      else east.call('CW.DEPEND', `k:${at}`, 'ON', 'root');
+    }
+    regions.sync();
+    const before = regions.node(WEST).core.lastDot()?.seq ?? 0;
+    expect(west.run(`CW.INVALIDATE ${target}`)).toBe(`:${target === 'TAG T' ? keys : keys + 1}`);
+    expect(regions.node(WEST).core.lastDot()?.seq).toBeGreaterThan(before + 1);
+    const elsewhere = regions.connect(EAST);
+    expect(elsewhere.run(`CW.ATTACH ${west.token()} TIMEOUT 10000`)).toBe('+OK');
+    expect(elsewhere.run('KEYS k:*')).toBe('[]');
+    expect(west.run('WAIT 2 10000')).toBe(':2');
+    expect(regions.connect(ASIA).run('KEYS k:*')).toBe('[]');
   });
 
   test('of a pattern over many keys writes its record and nothing else where nothing matches, and other nodes do not look', () => {

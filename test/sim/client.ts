@@ -267,6 +267,7 @@ export class SimClient {
       invalidations: ledger.invalidations,
       vector: () => this.#connection?.server.node.vector() ?? new VersionVector(),
       lastWrite: () => this.#lastWrite(),
+      begunWrite: () => this.#connection?.begun ?? null,
       regionsWithLastWrite: () => this.#regionsWithLastWrite(),
       wrong: (what) => ledger.wrong.push(`at ${Math.round(cluster.timeMs)} ms, ${nameOf()}: ${what}`),
     };

@@ -151,13 +151,13 @@ function* end(desk: Desk): Script {
 
 function* endTarget(desk: Desk, target: Omit<Removal, 'dot'>): Script {
   const { removals } = desk.invalidations;
-  const noted: Noting<Removal> = { ...target, dot: null };
+  const noted: Noting<Removal> & { lastDot?: Dot | null } = { ...target, dot: null };
   removals.push(noted);
   const reply = yield requestOf(desk, noted);
   // a removal of what is not there is no transaction
   if (endingOf(reply) === 'nothing' || (noted.kind === 'del' && reply === ':0'))
     removals.splice(removals.indexOf(noted), 1);
-  else if (endingOf(reply) === 'done') noted.dot = desk.lastWrite();
+  else if (endingOf(reply) === 'done') [noted.dot, noted.lastDot] = [desk.begunWrite(), desk.lastWrite()];
   // what its maker had seen is gone at once
   if (endingOf(reply) === 'done') yield* readAll(desk);
 }
@@ -204,8 +204,10 @@ export function invalidationRun(
   oracle: DeliveryOracle,
   stamps: StampWatch,
 ): InvalidationRun {
-  const known = <T extends { readonly dot: Dot | null }>(each: T): T =>
-    each.dot !== null && losses.isLost(each.dot.origin, each.dot.seq) ? { ...each, dot: null } : each;
+  const isLost = (dot: Dot | null | undefined): boolean =>
+    dot !== null && dot !== undefined && losses.isLost(dot.origin, dot.seq);
+  const known = <T extends { readonly dot: Dot | null; readonly lastDot?: Dot | null }>(each: T): T =>
+    isLost(each.dot) || isLost(each.lastDot) ? { ...each, dot: null } : each;
   const nowMs = Math.max(...cluster.nodes.map((node) => node.core.nowMs(node.now().wallMs))) + AFTER_MS;
   const begun = (each: Noting<Removal>): Noting<Removal> =>
     each.isDelayed === true && each.dot !== null && isWaiting(cluster, each.dot, removals.length)

@@ -126,6 +126,17 @@ describe('the checker of invalidations', () => {
     expect(judged(unseen, removals, { k: null }, [read('k', 'old', 5)])).toEqual([]);
   });
 
+  test('one that took several transactions is over where the last of them is', () => {
+    const writes = [stored('k', 'old', dot(1, 1), tagged)];
+    const removals = [{ ...removal('tag', 't', dot(1, 5)), lastDot: dot(1, 7) }];
+    expect(judged(writes, removals, { k: null }, [read('k', 'old', 6)])).toEqual([]);
+    const wrong = ['I2: a client was shown k old, which tag t (1:5) ended'];
+    expect(judged(writes, removals, { k: null }, [read('k', 'old', 7)])).toEqual(wrong);
+    // what it had seen when it began is old, and no more
+    const between = [stored('k', 'new', dot(1, 6), tagged)];
+    expect(judged(between, removals, { k: 'new' }, [read('k', 'new', 8)])).toEqual([]);
+  });
+
   test('a key that nothing came to is there, and older values are not', () => {
     const writes = [stored('k', 'old', dot(1, 1), tagged), stored('k', 'new', dot(1, 3), tagged)];
     const removals = [removal('tag', 'u', dot(1, 5)), removal('key', 'k', dot(1, 2))];

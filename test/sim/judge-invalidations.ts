@@ -18,7 +18,10 @@ export interface Stored {
 export interface Removal {
   readonly kind: 'key' | 'tag' | 'pattern' | 'del';
   readonly name: string;
+  /** Where it begins: what that had seen is old. */
   readonly dot: Dot | null;
+  /** What its session had written when it was answered: where that is, all that its maker had seen is gone. As `dot` where it is not said. */
+  readonly lastDot?: Dot | null;
   /** What it comes to is shown for some time still (SPEC I5). */
   readonly isLazy?: boolean;
   /** It begins some time after its transaction, by whichever node: known where it has begun by the end. */
@@ -75,6 +78,7 @@ interface End {
   readonly kind: Removal['kind'] | 'write';
   readonly name: string;
   readonly dot: Dot | null;
+  readonly lastDot?: Dot | null;
   /** Infinity where it is not known; the least that it can be where it began later. */
   readonly stamp: number;
   /** The highest that it can be. */
@@ -241,7 +245,7 @@ export function judgeInvalidations(run: InvalidationRun): {
       if (end.isLazy || end.isDelayed) continue;
       if (reads.length === 0 || reach.comesTo(end, write, true) === null) continue;
       counts.readsBeside += reads.length;
-      const { origin, seq } = end.dot;
+      const { origin, seq } = end.lastDot ?? end.dot;
       if (reads.some(({ has }) => has.contains(origin, seq))) wrong.push(`I2: a client was shown ${what}`);
     }
   }

@@ -49,6 +49,8 @@ export interface Desk {
   vector(): VersionVector;
   /** The transaction that the connection made last. */
   lastWrite(): Dot | null;
+  /** The same when the latest request had run first: of one that takes several transactions the first of them. */
+  begunWrite(): Dot | null;
   wrong(what: string): void;
   /** Other regions that may have what the connection wrote last: of each a node has it, or nobody can say. */
   regionsWithLastWrite(): number;

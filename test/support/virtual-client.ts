@@ -1,4 +1,5 @@
 import { sha256Digests } from '../../src/adapters/sha256-digests.ts';
+import type { Dot } from '../../src/clock/dot.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { Dispatcher, Outcome } from '../../src/commands/dispatch.ts';
 import { ServerState } from '../../src/commands/server-state.ts';
@@ -77,6 +78,8 @@ export class VirtualClient {
   readonly #pushes: string[] = [];
   /** What the client has not taken, as its node sees it. */
   untakenBytes = 0;
+  /** What the session had written last when the request had run: of one that goes on in later turns its first transaction. */
+  begun: Dot | null = null;
   #isAnswered = true;
   #isDeferred = false;
   /** Called when what waited is answered; what comes next is not to be asked in the same turn. */
@@ -123,6 +126,8 @@ export class VirtualClient {
     args.spoil();
     this.#isAnswered = outcome === Outcome.Done;
     this.#isDeferred = outcome === Outcome.Deferred;
+    const { lastWriteOrigin: origin, lastWriteSeq: seq } = this.session;
+    this.begun = origin === null ? null : { origin, seq };
     node.settle();
   }
 
