@@ -93,7 +93,7 @@ export class FrameWriter {
     const sectors = this.#sectors;
     for (let from = 0, at = 0; from < flatBytes; from += ROOM, at += SECTOR_BYTES) {
       const length = Math.min(ROOM, flatBytes - from);
-      sectors.set(flat.subarray(from, from + length), at);
+      flat.copy(sectors, at, from, from + length);
       if (length < ROOM) sectors.fill(0, at + length, at + ROOM);
       sectors.writeUInt32BE(tag, at + ROOM);
     }

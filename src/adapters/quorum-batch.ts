@@ -51,14 +51,15 @@ const SWEPT_MAX = 1_000;
 /** A key, its checksum and an allowance for its place in a page. */
 const RECORD_BYTES = 64;
 
-/** What becomes of a key: a value of its own, or one that a run of the log is made into; removed where there is none. */
-type Change =
-  | { readonly key: Uint8Array; readonly value: Uint8Array | null }
-  | { readonly keys: GroupKeys; readonly first: number; readonly run: LogRun; readonly bytes: number };
+/** What becomes of a key; removed where it has no value. */
+interface Change {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | null;
+}
 
 /**
- * A batch as keys and values, made when it is handed over: from then on its bytes are the store's own, but for those of log entries, which
- * nobody changes. Most batches are these alone, and what would be made of each is made where it is written. Moves the groups' tails on.
+ * A batch as keys and values, made once, when it is handed over, for the journal and the tree: from then on its bytes are the store's own. Moves the
+ * groups' tails on.
  */
 export class PreparedBatch {
   /** Of its keys and values in a record. */
@@ -85,30 +86,16 @@ export class PreparedBatch {
   writeTo(writer: KeyWriter): void {
     for (const each of this.#sweeps) sweep(writer, each);
     // What these return resolves with the transaction, which is waited for as a whole.
-    for (const change of this.#changes) {
-      if ('run' in change) {
-        const { keys, first, run, bytes } = change;
-        const value = this.#pool.take(bytes);
-        writeRun(value, 0, run, keys.logSeed(first));
-        writer.put(keys.log(first), value);
-      } else if (change.value === null) writer.remove(change.key);
-      else writer.put(change.key, change.value);
+    for (const { key, value } of this.#changes) {
+      if (value === null) writer.remove(key);
+      else writer.put(key, value);
     }
   }
 
   /** Puts it as a record into `bytes` bytes (see `replayRecord`). */
   recordTo(into: Buffer, start: number): void {
     let at = into.writeUInt32BE(this.#changes.length, start);
-    for (const change of this.#changes) {
-      if ('run' in change) {
-        const { keys, first, run, bytes } = change;
-        at = into.writeUInt16BE(keys.logKeyBytes, at);
-        at = into.writeUInt32BE(bytes + 1, at);
-        at = keys.writeLog(into, at, first);
-        at = writeRun(into, at, run, keys.logSeed(first));
-        continue;
-      }
-      const { key, value } = change;
+    for (const { key, value } of this.#changes) {
       at = into.writeUInt16BE(key.length, at);
       at = into.writeUInt32BE(value === null ? 0 : value.length + 1, at);
       into.set(key, at);
@@ -143,9 +130,10 @@ export class PreparedBatch {
   }
 
   #addRun(keys: GroupKeys, run: LogRun): void {
-    const bytes = runBytes(run);
-    this.#changes.push({ keys, first: run.entries[0]?.index ?? 0, run, bytes });
-    this.bytes += LENGTHS_BYTES + keys.logKeyBytes + bytes;
+    const first = run.entries[0]?.index ?? 0;
+    const value = this.#pool.take(runBytes(run));
+    writeRun(value, run, keys.logSeed(first));
+    this.#put(keys.log(first), value);
   }
 
   #addAside({ begins, entries, rows }: StoredAside, tail: GroupTail): void {

@@ -54,7 +54,9 @@ export function lastOf(runs: readonly number[]): number {
 function* runsOf(entries: readonly StoredLogEntry[]): Generator<readonly StoredLogEntry[]> {
   let start = 0;
   let bytes = 0;
-  for (const [position, { data }] of entries.entries()) {
+  // by position: an iterator's pair for each entry is more than the rest of this
+  for (let position = 0; position < entries.length; position++) {
+    const { data } = entries[position] as StoredLogEntry;
     if (position > start && bytes + data.length > RUN_BYTES_MAX) {
       yield entries.slice(start, position);
       start = position;
@@ -72,9 +74,9 @@ export function runBytes({ entries }: LogRun): number {
   return bytes;
 }
 
-/** Writes a run's value. Returns the position after it. */
-export function writeRun(into: Buffer, start: number, { previous, entries }: LogRun, seed: number): number {
-  let at = start + CRC_BYTES;
+/** Writes a run's value, of `runBytes` bytes. */
+export function writeRun(into: Buffer, { previous, entries }: LogRun, seed: number): void {
+  let at = CRC_BYTES;
   writeNumber(into, at, previous);
   at += NUMBER_BYTES;
   for (const { term, kind, data } of entries) {
@@ -86,8 +88,7 @@ export function writeRun(into: Buffer, start: number, { previous, entries }: Log
     into.set(data, at);
     at += data.length;
   }
-  into.writeUInt32BE(crc32(into.subarray(start + CRC_BYTES, at), seed), start);
-  return at;
+  into.writeUInt32BE(crc32(into.subarray(CRC_BYTES, at), seed), 0);
 }
 
 /** The run whose first entry has this index, from its value without the checksum; null where it is none. */

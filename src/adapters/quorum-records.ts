@@ -81,21 +81,12 @@ export class GroupKeys {
     this.generation = this.#key(Tag.Generation, EMPTY);
   }
 
+  /** Of a run of log entries. */
   log(index: number): Uint8Array {
-    const key = new Uint8Array(this.logKeyBytes);
-    this.writeLog(key, 0, index);
+    const key = new Uint8Array(this.#logPrefix.length + NUMBER_BYTES);
+    key.set(this.#logPrefix);
+    writeNumber(key, this.#logPrefix.length, index);
     return key;
-  }
-
-  get logKeyBytes(): number {
-    return this.#logPrefix.length + NUMBER_BYTES;
-  }
-
-  /** Writes the key of a run of log entries. Returns the position after it. */
-  writeLog(into: Uint8Array, at: number, index: number): number {
-    into.set(this.#logPrefix, at);
-    writeNumber(into, at + this.#logPrefix.length, index);
-    return at + this.logKeyBytes;
   }
 
   /** The seed of the checksum of a run: that of another index is another. */
