@@ -75,15 +75,17 @@ export class OpenedEntries {
     if (name !== null && !this.#says(slot, origin, seq)) this.#note(slot, name, origin, seq);
   }
 
-  /** Adds to a counter in the slab, or makes it one. */
-  increment(slot: Slot, key: ByteRange, amount: number, context: UpdateContext): void {
-    const isNew = !this.#slots.isCounter(slot);
-    this.#replaceLastChange(slot, context);
-    this.#slots.increment(slot, amount, context);
-    if (isNew) this.#ledger.counted.add(slot);
+  /** Adds to a counter in the slab that takes it, or makes a new slot one. */
+  increment(slot: Slot, key: ByteRange, amount: number, context: UpdateContext, isNew: boolean): void {
+    if (isNew) {
+      this.#slots.beginCounter(slot, amount, context);
+      this.#ledger.counted.add(slot);
+    } else {
+      this.#replaceLastChange(slot, context);
+      const runs = this.#slots.increment(slot, amount, context);
+      if (runs >= FOLDED_FROM_RUNS) this.#ledger.forget.noteUnsettled(slot, context.origin, context.seq);
+    }
     this.#ledger.dirty.note(slot);
-    if (this.#slots.counterAt(slot).count >= FOLDED_FROM_RUNS)
-      this.#ledger.forget.noteUnsettled(slot, context.origin, context.seq);
     this.noteRecent(slot, key, context);
   }
 

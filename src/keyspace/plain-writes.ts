@@ -180,11 +180,12 @@ export class PlainWrites {
       const flags = this.#slots.records.has(known, KIND_FLAGS | SlotFlag.Object | SlotFlag.Counter);
       if (flags !== SlotFlag.Counter) return Applied.No;
       this.#slots.beforeChange(known);
-      if (this.#parts.stable !== null) this.#slots.counterAt(known).foldLast(this.#parts.stable);
-      if (!this.#slots.takesIncrement(known, amount, context)) return Applied.No;
+      const counter = this.#slots.counterAt(known);
+      if (this.#parts.stable !== null) counter.foldLast(this.#parts.stable);
+      if (!counter.takes(amount, context.origin, context.seq)) return Applied.No;
     }
     const slot = known === NO_SLOT ? this.#entries.add(key, hash, 0) : known;
-    this.#entries.increment(slot, key, amount, context);
+    this.#entries.increment(slot, key, amount, context, known === NO_SLOT);
     return Applied.Shown;
   }
 

@@ -59,7 +59,8 @@ class Modelled {
 
   increment(slot: Slot, runs: RunState[], amount: number, seq: number): void {
     const context = contextOf(seq);
-    this.table.increment(slot, amount, context);
+    if (runs.length === 0) this.table.beginCounter(slot, amount, context);
+    else expect(this.table.increment(slot, amount, context)).toBe(runs.length + 1);
     runs.push([context.origin, seq, seq, context.stamp, String(amount), '0']);
   }
 

@@ -69,6 +69,11 @@ export class CounterRuns {
     return last >= 0 && this.#part(last, 0) === origin && this.#part(last, FIRST) === seq;
   }
 
+  /** Whether an increment finds room, and all stays exact. */
+  takes(amount: number, origin: number, seq: number): boolean {
+    return Number.isSafeInteger(this.sum + amount) && (this.count < RUNS_MAX || this.isLast(origin, seq));
+  }
+
   /** Adds to the run added last. */
   addToLast(amount: number): void {
     this.#doubles[this.#run(this.count - 1) + AMOUNT] = this.#part(this.count - 1, AMOUNT) + amount;
@@ -124,11 +129,13 @@ export class CounterRuns {
   foldLast(stable: VersionVector): void {
     const last = this.count - 1;
     if (last < 1) return;
-    const origin = this.#part(last, 0);
+    const doubles = this.#doubles;
+    const run = this.#run(last);
+    const origin = doubles[run] as number;
     const known = this.#foldedOf(origin, last);
     // of an origin what is earlier is stable where what is later is
-    if (known < 0 || !stable.contains(origin as Origin, this.#part(last, LAST)) || !this.isExactInParts) return;
-    this.#join(this.#run(known), this.#run(last));
+    if (known < 0 || !stable.contains(origin as Origin, doubles[run + LAST] as number) || !this.isExactInParts) return;
+    this.#join(this.#run(known), run);
     this.#doubles[this.#at + COUNT] = last;
   }
 

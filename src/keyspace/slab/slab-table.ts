@@ -421,29 +421,28 @@ export class SlabTable implements IndexedKeys, BlockOwners {
     return this.#counter.point(this.#memory.doubles(address), at / Float64Array.BYTES_PER_ELEMENT);
   }
 
-  /** Whether an increment finds room in a counter, and that stays exact. */
-  takesIncrement(slot: Slot, amount: number, { origin, seq }: UpdateContext): boolean {
-    const counter = this.counterAt(slot);
-    if (!Number.isSafeInteger(counter.sum + amount)) return false;
-    return counter.count < RUNS_MAX || counter.isLast(origin, seq);
-  }
-
-  /** Adds an increment to a counter where it finds room, or makes a new slot one. */
-  increment(slot: Slot, amount: number, { origin, seq, stamp }: UpdateContext): void {
-    const isNew = !this.isCounter(slot);
-    if (!isNew && this.counterAt(slot).isLast(origin, seq)) {
-      this.counterAt(slot).addToLast(amount);
-      return;
-    }
-    const counter = isNew ? this.#resizeCounter(slot, 1, 0) : this.#roomForOneMore(slot);
-    if (isNew) counter.clear();
+  /** Makes a new slot a counter of one increment. */
+  beginCounter(slot: Slot, amount: number, { origin, seq, stamp }: UpdateContext): void {
+    const counter = this.#resizeCounter(slot, 1, 0);
+    counter.clear();
     counter.push(origin, seq, seq, stamp, amount);
     this.records.setType(slot, ContentType.String);
   }
 
-  #roomForOneMore(slot: Slot): CounterRuns {
+  /** Adds an increment to a counter that takes it; returns how many runs there are then. */
+  increment(slot: Slot, amount: number, { origin, seq, stamp }: UpdateContext): number {
+    const known = this.counterAt(slot);
+    if (known.isLast(origin, seq)) {
+      known.addToLast(amount);
+      return known.count;
+    }
+    const counter = this.#roomForOneMore(slot, known);
+    counter.push(origin, seq, seq, stamp, amount);
+    return counter.count;
+  }
+
+  #roomForOneMore(slot: Slot, counter: CounterRuns): CounterRuns {
     const before = this.records.value(slot);
-    const counter = this.counterAt(slot);
     const needed = SlabMemory.padding(this.records.keyLength(slot)) + CounterRuns.bytesFor(counter.count + 1);
     // one that was folded has more
     return needed <= before ? counter : this.#resizeCounter(slot, counter.count + 1, before);
