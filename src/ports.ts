@@ -56,6 +56,8 @@ export interface Store {
   settleVotes(): void;
   /** On disk before it returns. */
   raiseStampBound(stampBound: number): void;
+  /** As a batch of a bound alone, and may be asked for while a batch is on its way, for which it does not wait. */
+  raiseStampBoundSoon(stampBound: number, done: (error: CausewayError | null) => void): void;
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void;
   close(done: () => void): void;
 }

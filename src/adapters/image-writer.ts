@@ -43,6 +43,8 @@ export class ImageWriter {
   #lastPart: Promise<unknown> | null = null;
   /** The large batch that is on its way: what comes behind it waits. */
   #large: Promise<unknown> | null = null;
+  /** The highest bound that was put. */
+  #bound = 0;
 
   constructor(files: ImageFiles) {
     this.#files = files;
@@ -86,6 +88,11 @@ export class ImageWriter {
     } finally {
       this.#large = null;
     }
+  }
+
+  /** Fulfilled when the bound is on disk, which may be before the batch that was given earlier is. */
+  async writeBound(stampBound: number): Promise<void> {
+    await this.#files.image.batch(() => this.#putBound(stampBound));
   }
 
   async #writeLarge(
@@ -158,7 +165,13 @@ export class ImageWriter {
     this.#isPart(meta.put(IMAGE, Buffer.from(batch.meta)));
     if (batch.aside !== undefined) this.#isPart(meta.put(ASIDE, Buffer.from(batch.aside)));
     // a bound that rides in a batch spares the synchronous write that would stop the event loop
-    this.#isPart(meta.put(IMAGE_BOUND, Buffer.from(String(Math.max(stampBound, batch.stampBound)))));
+    this.#putBound(Math.max(stampBound, batch.stampBound));
+  }
+
+  /** Writes come to the disk in their order: what is put later is not lower. */
+  #putBound(stampBound: number): void {
+    this.#bound = Math.max(this.#bound, stampBound);
+    this.#isPart(this.#files.meta.put(IMAGE_BOUND, Buffer.from(String(this.#bound))));
   }
 }
 

@@ -140,12 +140,21 @@ export class LmdbStore implements Store, QuorumWitness {
     this.#guarded(() => this.#promises.transactionSync(() => this.#promises.putSync(QUORUM_MARK, mark)));
   }
 
+  raiseStampBoundSoon(stampBound: number, done: (error: CausewayError | null) => void): void {
+    const bound = Math.max(stampBound, this.#stampBound);
+    this.#write(() => this.#writer.writeBound(bound), bound, done);
+  }
+
   commit(batch: StoreBatch, done: (error: CausewayError | null) => void): void {
+    this.#write(() => this.#writer.write(batch, () => this.#stampBound), batch.stampBound, done);
+  }
+
+  #write(write: () => Promise<void>, stampBound: number, done: (error: CausewayError | null) => void): void {
     try {
       this.#guarded(() => {
-        const written = this.#writer.write(batch, () => this.#stampBound);
+        const written = write();
         this.#commitsInFlight++;
-        void this.#finish(written, batch.stampBound, done);
+        void this.#finish(written, stampBound, done);
       });
     } catch (error) {
       const failure = storeError(error, this.#folder, MOVE_AWAY);

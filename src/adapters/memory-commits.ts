@@ -11,7 +11,7 @@ export interface MemoryStoreOptions {
 /** What stores in memory have in common: commits that are done one after the other in later turns, and how they end. */
 export abstract class MemoryCommits<Batch> {
   readonly #defer: (run: () => void) => void;
-  #pending: { readonly batch: Batch; readonly done: Done }[] = [];
+  #pending: { readonly apply: () => void; readonly done: Done }[] = [];
   #failure: CausewayError | null = null;
   #isClosed = false;
   #whenIdle: (() => void) | null = null;
@@ -27,9 +27,17 @@ export abstract class MemoryCommits<Batch> {
   protected abstract taken(batch: Batch): Batch;
 
   commit(batch: Batch, done: Done): void {
+    const taken = this.#refusal() === null ? this.taken(batch) : null;
+    this.committing(() => {
+      if (taken !== null) this.apply(taken);
+    }, done);
+  }
+
+  /** Does what a commit of that alone would, in its order. */
+  protected committing(apply: () => void, done: Done): void {
     const refusal = this.#refusal();
     if (refusal !== null) return this.#defer(() => done(refusal));
-    this.#pending.push({ batch: this.taken(batch), done });
+    this.#pending.push({ apply, done });
     this.#defer(() => this.#finishOldest());
   }
 
@@ -59,7 +67,7 @@ export abstract class MemoryCommits<Batch> {
   #finishOldest(): void {
     const oldest = this.#pending.shift();
     if (oldest === undefined) return;
-    if (this.#failure === null) this.apply(oldest.batch);
+    if (this.#failure === null) oldest.apply();
     oldest.done(this.#failure);
     if (this.#pending.length === 0) this.#whenIdle?.();
   }

@@ -1,4 +1,5 @@
 import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import type { CausewayError } from '../errors.ts';
 import type { QuorumWitness, Store, StoreBatch, StoredImage } from '../ports.ts';
 import { MemoryCommits, type MemoryStoreOptions } from './memory-commits.ts';
 
@@ -12,6 +13,10 @@ export class MemoryDisk {
   aside: Uint8Array | null = null;
   /** By the key as a latin1 string. */
   readonly entries: Map<string, Uint8Array> = new Map();
+
+  raise(stampBound: number): void {
+    this.stampBound = Math.max(this.stampBound, stampBound);
+  }
 }
 
 /**
@@ -62,7 +67,11 @@ export class MemoryStore extends MemoryCommits<StoreBatch> implements Store, Quo
 
   raiseStampBound(stampBound: number): void {
     this.refuseIfOver();
-    this.#disk.stampBound = Math.max(this.#disk.stampBound, stampBound);
+    this.#disk.raise(stampBound);
+  }
+
+  raiseStampBoundSoon(stampBound: number, done: (error: CausewayError | null) => void): void {
+    this.committing(() => this.#disk.raise(stampBound), done);
   }
 
   quorumMark(): number {
@@ -99,5 +108,5 @@ function applyBatch(disk: MemoryDisk, batch: StoreBatch): void {
   }
   disk.meta = batch.meta;
   if (batch.aside !== undefined) disk.aside = batch.aside;
-  disk.stampBound = Math.max(disk.stampBound, batch.stampBound);
+  disk.raise(batch.stampBound);
 }

@@ -4,9 +4,10 @@ import type { ReplicationLimits } from '../causal/limits.ts';
 import { FRAME_ROOM_BYTES } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
 import type { Origin } from '../clock/origin.ts';
-import { stampOfMs, STAMP_COUNTERS, type Stamp } from '../clock/stamp.ts';
+import type { Stamp } from '../clock/stamp.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Update, UpdateContext } from '../crdt/update.ts';
+import { StampBound } from './stamp-bound.ts';
 
 export interface OwnStreamOptions {
   readonly replica: Replica;
@@ -52,12 +53,17 @@ export class OwnStream {
   #lastSeq = 0;
   #writtenSeq = 0;
   #builtFrom = 0;
-  #stampBound: number;
+  readonly bound: StampBound;
 
   constructor(options: OwnStreamOptions) {
     this.#options = options;
     this.#replica = options.replica;
-    this.#stampBound = options.stampBound;
+    this.bound = new StampBound({
+      stampBound: options.stampBound,
+      raiseStampBound: options.raiseStampBound,
+      clock: this.#replica.clock,
+      skewMsMax: options.limits.skewMsMax,
+    });
     this.#deps = this.#replica.running(this.#replica.origin);
     this.#transaction = new OwnTransaction(this.#replica.origin, this.#deps);
   }
@@ -127,27 +133,8 @@ export class OwnStream {
 
   nextStamp(wallMs: number): Stamp {
     const stamp = this.#replica.clock.next(wallMs);
-    if (stamp >= this.#stampBound) {
-      this.#stampBound = this.boundFor(stamp);
-      this.#options.raiseStampBound(this.#stampBound);
-    }
+    this.bound.cover(stamp);
     return stamp;
-  }
-
-  /** A bound for some time to come, never beyond the physical time plus the limit, so that a restart is not paused by its peers (RULES D3). */
-  boundFor(stamp: Stamp): Stamp {
-    const { wallMs } = this.#replica.clock;
-    return Math.max(stampOfMs(wallMs + this.#options.limits.skewMsMax), stamp + STAMP_COUNTERS) as Stamp;
-  }
-
-  /** Whether the durable bound is nearly used up: a batch is then written for it alone, so that no write has to wait for the disk. */
-  isBoundLow({ wallMs }: Now): boolean {
-    return this.#stampBound < stampOfMs(wallMs + this.#options.limits.skewMsMax / 2);
-  }
-
-  /** A bound is on disk. */
-  boundCommitted(stampBound: Stamp): void {
-    this.#stampBound = Math.max(this.#stampBound, stampBound);
   }
 
   /** The transactions since the last call become one chunk of the log, encoded once for all peers. */

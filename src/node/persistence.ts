@@ -194,6 +194,11 @@ export class Persistence {
     return this.#inFlight !== null;
   }
 
+  /** Whether a batch is gathered or on its way. */
+  get isBusy(): boolean {
+    return this.#inFlight !== null || this.#gathering !== null;
+  }
+
   /**
    * The next batch, with a bound that is durable once it is. Not while one is on its way. It is a cut of one moment, the first call's, and
    * gathered by so many keys a call, so that no batch is a pause: null until it is whole.

@@ -1,9 +1,7 @@
 import type { ByteRange } from '../base/bytes.ts';
-import type { ReplicationLimits } from '../causal/limits.ts';
-import type { Member } from '../causal/members.ts';
-import type { Codec, PeerFrame } from '../causal/peer-frames.ts';
+import type { PeerFrame } from '../causal/peer-frames.ts';
 import { clockSkew } from '../causal/clock-skew.ts';
-import { Replica, type Identity, type Now } from '../causal/replica.ts';
+import { Replica, type Now } from '../causal/replica.ts';
 import { Replicator } from '../causal/replicator.ts';
 import { Sender } from '../causal/sender.ts';
 import { SessionHorizon } from '../causal/session-horizon.ts';
@@ -21,7 +19,6 @@ import type { CausewayError } from '../errors.ts';
 import type { KeyspaceReader, TransactionWriter } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
-import type { HashKey } from '../base/key-hash.ts';
 import { NO_GROUPS } from '../groups/no-groups.ts';
 import type { StrongTier } from '../groups/strong-tier.ts';
 import { NOBODY } from '../keyspace/weak-writes.ts';
@@ -47,35 +44,16 @@ import { PeerMessages } from './peer-messages.ts';
 import { Persistence } from './persistence.ts';
 import { KeyOwners } from './key-owners.ts';
 import { groupTroubles, LOADING, Readiness } from './readiness.ts';
-import { openStrongTier, type StrongOptions } from './strong-side.ts';
+import type { RegionNodeOptions } from './region-node-options.ts';
+import { openStrongTier } from './strong-side.ts';
 import type { NodeTelemetry } from './telemetry.ts';
 import { WriteWatch } from './write-watch.ts';
 
-/** What a node is made of and what it may ask of the world, synchronously. */
-export interface RegionNodeOptions {
-  readonly identity: Identity;
-  /** All members of the cluster, this node included. */
-  readonly members: readonly Member[];
-  readonly limits: ReplicationLimits;
-  readonly codec: Codec;
-  /** Above every stamp ever given out by this node in earlier lives; 0 for none. */
-  readonly stampBound: number;
-  /** Makes a higher bound durable before it returns (RELIABILITY 6.2). */
-  readonly raiseStampBound: (stampBound: number) => void;
-  /** Whether a store takes batches; without one everything applied counts as durable. */
-  readonly hasStore: boolean;
-  /** The state of a key as the store has it on disk, null for none: where values are that were evicted. Without it nothing is evicted. */
-  readonly readStored?: (key: Uint8Array) => Uint8Array | null;
-  /** The quorum groups of strong keys; without it there are none. */
-  readonly strong?: StrongOptions;
-  /** Drawn by lot for the process: where keys fall in the keyspace's index is nobody's to choose (`KeyHash`). Without it anybody can tell. */
-  readonly hashKey?: HashKey;
-  /** The classes of keys; without it every key is of the default class. */
-  readonly classes?: ActiveClasses;
-}
-
 /** Keys looked at in one tick for expiry, purge and forgetting: bounds the pause. */
 const FORGET_BUDGET = 2_000;
+/** What is left of the stamp bound when a batch is written for it alone, and when it is raised beside a batch, which the disk is busy with. */
+const BOUND_LOW = 1 / 2;
+const BOUND_ALONE_LOW = 3 / 4;
 
 /**
  * One node: the one place where keyspace, causal replication and commands meet. A pure step machine with two drivers, the server
@@ -409,17 +387,27 @@ export class RegionNode implements Engine, NodeView {
     if (isWhole) this.#keyspace.pending.settleAll();
     if (this.#own.isOpen || !(this.#persistence.isWaiting || this.isStoreBatchDue)) return null;
     const keys = isWhole ? Infinity : Math.ceil(this.#options.limits.storedPerTurn * this.#replica.pace);
-    return this.#persistence.take(this.#own.boundFor(this.#replica.clock.last), this.#now, keys);
+    return this.#persistence.take(this.#own.bound.next(), this.#now, keys);
   }
 
   get isStoreBatchDue(): boolean {
-    return this.#persistence.isDue(this.#now) || (this.#own.isBoundLow(this.#now) && !this.#persistence.isInFlight);
+    return this.#persistence.isDue(this.#now) || (this.#own.bound.isBelow(BOUND_LOW) && !this.#persistence.isInFlight);
+  }
+
+  /** A bound above stamps to come that is to be on disk soon, beside the batch that takes long; null for none. */
+  takeStampBound(): Stamp | null {
+    return this.#persistence.isBusy && this.#own.bound.isBelow(BOUND_ALONE_LOW) ? this.#own.bound.begin() : null;
+  }
+
+  /** The bound taken last is on disk. */
+  stampBoundRaised(): void {
+    this.#own.bound.arrived();
   }
 
   /** The batch taken last is on disk. */
   storeCommitted(): void {
     const before = this.#replica.durable;
-    this.#own.boundCommitted(this.#persistence.committed());
+    this.#own.bound.committed(this.#persistence.committed());
     if (!before.covers(this.#replica.durable)) this.#replicator.noteProgress();
   }
 

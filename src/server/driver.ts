@@ -22,6 +22,8 @@ export type DrivenNode = Pick<
   | 'takeStoreBatch'
   | 'isStoreBatchDue'
   | 'storeCommitted'
+  | 'takeStampBound'
+  | 'stampBoundRaised'
   | 'takeQuorumBatch'
   | 'quorumCommitted'
   | 'peers'
@@ -176,6 +178,7 @@ export class NodeDriver implements TransportEvents {
     this.#settle();
     this.#guarded(() => this.#options.turnEnded());
     this.#timed(() => this.#commitIfDue(STORE_EVERY_MS));
+    this.#raiseStampBound();
     this.#arm();
     if (this.#isBehind) this.#pace.took(this.#turnCpuMs);
     this.#turnCpuMs = 0;
@@ -264,6 +267,20 @@ export class NodeDriver implements TransportEvents {
       this.#storedAtMs = nowMs;
       this.#isCommitting = true;
       store.commit(batch, (error) => this.#committed(error));
+    });
+  }
+
+  /** In time, while a batch takes long: else a stamp would wait for the disk, and the loop with it. */
+  #raiseStampBound(): void {
+    const { store } = this.#options;
+    if (store === null || this.#isOver) return;
+    this.#guarded(() => {
+      const bound = this.#node.takeStampBound();
+      if (bound === null) return;
+      store.raiseStampBoundSoon(bound, (error) => {
+        if (error === null) this.#guarded(() => this.#node.stampBoundRaised());
+        else this.#storeFailed(error);
+      });
     });
   }
 

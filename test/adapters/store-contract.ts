@@ -225,6 +225,25 @@ export function describeStore(name: string, makeRig: () => StoreRig): void {
       });
     });
 
+    test('a bound raised soon is there when that is said, and never lower for what is written behind it', async () => {
+      const rig = makeRig();
+      const store = rig.open();
+      const entries = Array.from({ length: 5000 }, (_, index) => entry(`key:${index}`, 'x'.repeat(100)));
+      const done = committed(store, batchOf({ entries, stampBound: 10 }));
+      const raised = (bound: number): Promise<CausewayError | null> =>
+        new Promise((resolve) => store.raiseStampBoundSoon(bound, resolve));
+      const told: number[] = [];
+      const raising = [30, 40, 20].map(async (bound) => {
+        expect(await raised(bound)).toBeNull();
+        told.push(bound);
+        expect(store.load().stampBound).toBeGreaterThanOrEqual(Math.max(...told));
+      });
+      await Promise.all([done, ...raising]);
+      expect(await committed(store, batchOf({ stampBound: 35 }))).toBeNull();
+      await closed(store);
+      expect(held(opened(rig)).stampBound).toBe(40);
+    });
+
     test('close finishes the commits on their way, and is called back when called twice', async () => {
       const rig = makeRig();
       const store = rig.open();
@@ -241,6 +260,8 @@ export function describeStore(name: string, makeRig: () => StoreRig): void {
       await closed(store);
       const refused = expect.objectContaining({ code: 'STORE' }) as unknown;
       expect(await committed(store, batchOf({}))).toEqual(refused);
+      const raised = new Promise((resolve) => store.raiseStampBoundSoon(1, resolve));
+      expect(await raised).toEqual(refused);
       for (const call of [() => store.load(), () => store.nextIncarnation(1), () => store.raiseStampBound(1)]) {
         expect(call).toThrow(CausewayError);
       }

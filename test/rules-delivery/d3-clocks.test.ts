@@ -157,6 +157,36 @@ describe('D3: nothing is dropped for its stamp', () => {
     expect(node.stampBounds.length).toBeGreaterThan(3);
   });
 
+  it('while a batch takes long the bound is raised beside it, so that no stamp waits for the disk', () => {
+    const node = new ScriptedNode({ hasStore: true });
+    const write = (): void => void node.core.transact(node.core.nowMs(node.now().wallMs), (tx) => tx.flushAll());
+    write();
+    node.turn();
+    const raisedAtOnce = node.stampBounds.length;
+    expect(node.core.takeStampBound(), 'no batch is on its way').toBeNull();
+    expect(node.core.takeStoreBatch(true)).not.toBeNull();
+    for (let passedMs = 0; passedMs < 3_000; passedMs += 100) {
+      node.run(100);
+      const bound = node.core.takeStampBound();
+      if (bound !== null) {
+        expect(bound).toBeLessThanOrEqual(stampOfMs(node.now().wallMs + SKEW_MS) + STAMP_COUNTERS);
+        expect(node.core.takeStampBound(), 'one at a time').toBeNull();
+        node.core.stampBoundRaised();
+      }
+      write();
+    }
+    expect(node.stampBounds).toHaveLength(raisedAtOnce);
+    // one that is not on disk yet counts for nothing
+    node.run(200);
+    expect(node.core.takeStampBound()).not.toBeNull();
+    node.run(SKEW_MS);
+    write();
+    expect(node.stampBounds).toHaveLength(raisedAtOnce + 1);
+    node.core.stampBoundRaised();
+    node.core.storeCommitted();
+    expect(node.core.takeStampBound()).toBeNull();
+  });
+
   it('after a restart what a node writes is above all that it wrote, though its clock went back', () => {
     const cluster = new VirtualCluster({ regions: ['a', 'b'] });
     cluster.run(1_000);

@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest';
 import { createLog } from '../../src/adapters/pino-log.ts';
 import { systemClock } from '../../src/adapters/system-clock.ts';
 import { latin1Bytes } from '../../src/base/bytes.ts';
+import type { Stamp } from '../../src/clock/stamp.ts';
 import type { PeerStatus } from '../../src/commands/node-view.ts';
 import type { CausewayError } from '../../src/errors.ts';
 import type { Now } from '../../src/causal/replica.ts';
@@ -19,6 +20,8 @@ class ScriptedNode implements DrivenNode {
   /** Turns that it asks for after this one. */
   turnsWanted = 0;
   dirty = 0;
+  /** To be raised alone. */
+  boundWanted: Stamp | null = null;
   batches = 0;
   statuses: PeerStatus[] = [];
   /** Of the loop, as the driver is told. */
@@ -73,6 +76,14 @@ class ScriptedNode implements DrivenNode {
   }
   get isStoreBatchDue(): boolean {
     return this.dirty > 0;
+  }
+  takeStampBound(): Stamp | null {
+    const bound = this.boundWanted;
+    this.boundWanted = null;
+    return bound;
+  }
+  stampBoundRaised(): void {
+    this.#called('stampBoundRaised');
   }
   takeQuorumBatch(): null {
     return null;

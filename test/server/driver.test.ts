@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MemoryDisk, MemoryStore } from '../../src/adapters/memory-store.ts';
 import { AssertionFailed } from '../../src/base/assert.ts';
 import { latin1Bytes, latin1Of } from '../../src/base/bytes.ts';
+import { stampOfMs, STAMP_EPOCH_MS } from '../../src/clock/stamp.ts';
 import { CausewayError } from '../../src/errors.ts';
 import { until } from '../adapters/transport-rig.ts';
 import { drivenNode, FakeConnection } from './driver-rig.ts';
@@ -189,6 +190,22 @@ describe('writing behind', () => {
     expect(latin1Of(disk.meta ?? new Uint8Array(0), 0, 7)).toBe('batch 2');
   });
 
+  test('a bound that is wanted beside a batch is raised at once, and told when it is on disk', async () => {
+    const disk = new MemoryDisk();
+    const finishers: (() => void)[] = [];
+    const { node, driver } = drivenNode(new MemoryStore(disk, { defer: (run) => finishers.push(run) }));
+    driver.start();
+    node.dirty = 1;
+    driver.touch();
+    await NEXT_TURN();
+    node.boundWanted = stampOfMs(STAMP_EPOCH_MS + 77);
+    driver.touch();
+    await NEXT_TURN();
+    expect([finishers.length, node.count('stampBoundRaised'), disk.stampBound]).toEqual([2, 0, 0]);
+    for (const finish of finishers.splice(0)) finish();
+    expect([node.count('stampBoundRaised'), disk.stampBound]).toEqual([1, stampOfMs(STAMP_EPOCH_MS + 77)]);
+  });
+
   test('batches are not taken more often than every 40 ms, however much is written', async () => {
     const { node, driver } = drivenNode(new MemoryStore());
     driver.start();
@@ -247,6 +264,18 @@ describe('a node that cannot go on', () => {
     expect(node.calls).toHaveLength(calls);
     expect(failures).toEqual([failure]);
     expect(node.count('storeCommitted')).toBe(0);
+  });
+
+  test('so is a bound that cannot be raised', async () => {
+    const store = new MemoryStore();
+    const { node, driver, failures } = drivenNode(store);
+    driver.start();
+    const failure = new CausewayError('STORE', 'disk full');
+    node.boundWanted = stampOfMs(STAMP_EPOCH_MS + 1);
+    driver.touch();
+    store.fail(failure);
+    await until(() => failures.length > 0, 'the failure');
+    expect([failures, node.count('stampBoundRaised')]).toEqual([[failure], 0]);
   });
 
   test('of a store that failed what was written before leaves for the peers, and what comes after it does not', async () => {

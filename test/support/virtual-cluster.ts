@@ -203,6 +203,7 @@ export class VirtualCluster implements VirtualWorld {
   }
 
   #storeBehind(node: VirtualNode): void {
+    this.#raiseStampBound(node);
     const batch = node.core.isStoreBatchDue ? node.core.takeStoreBatch() : null;
     if (batch === null) return;
     const { life } = node;
@@ -214,6 +215,18 @@ export class VirtualCluster implements VirtualWorld {
       if (node.diskFault !== null) return this.#failDisk(node, node.diskFault);
       this.#commit(node);
       node.core.storeCommitted();
+    });
+  }
+
+  /** Alone, beside a batch that takes long. */
+  #raiseStampBound(node: VirtualNode): void {
+    const bound = node.core.takeStampBound();
+    if (bound === null) return;
+    const { life } = node;
+    this.at(this.#diskMs + node.slowDiskMs, () => {
+      if (node.life !== life || !node.isRunning || node.diskFault !== null) return;
+      node.disk.raiseStampBound(bound);
+      node.core.stampBoundRaised();
     });
   }
 

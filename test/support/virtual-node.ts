@@ -109,7 +109,11 @@ export class Disk {
     }
     this.meta = batch.meta;
     if (batch.aside !== undefined) this.aside = batch.aside;
-    this.stampBound = Math.max(this.stampBound, batch.stampBound);
+    this.raiseStampBound(batch.stampBound);
+  }
+
+  raiseStampBound(stampBound: number): void {
+    this.stampBound = Math.max(this.stampBound, stampBound);
   }
 
   #put(key: string, state: Uint8Array): void {
@@ -225,9 +229,7 @@ export class VirtualNode {
       ...(world.strong === null ? {} : { strong: this.#strongOptions(world.strong) }),
       codec: peerCodec,
       stampBound: this.disk.stampBound,
-      raiseStampBound: (bound) => {
-        this.disk.stampBound = bound;
-      },
+      raiseStampBound: (bound) => this.disk.raiseStampBound(bound),
       hasStore: true,
       readStored: (key) => this.disk.read(Buffer.from(key).toString('latin1')),
     });
