@@ -205,9 +205,12 @@ export class Persistence {
    */
   take(stampBound: Stamp, { monotonicMs }: Now, keys: number): StoreBatch | null {
     const batch = (this.#gathering ??= this.#begin(monotonicMs));
-    for (const [key, state] of batch.cut.next(keys))
-      batch.entries.add(key, state === null ? null : this.#codec.encodeState(state));
-    if (!batch.cut.isRead) return null;
+    const { cut, entries: gathered } = batch;
+    for (const [key, state] of cut.next(keys))
+      gathered.add(key, state === null ? null : this.#codec.encodeState(state));
+    // what is gathered at once is few, and written as one
+    if (!cut.isRead || gathered.hasRuns) gathered.endRun();
+    if (!cut.isRead) return null;
     this.#gathering = null;
     const { vector, members, clear, entries, meta, aside } = batch;
     this.#inFlight = { atMs: batch.atMs, vector, stampBound, members };

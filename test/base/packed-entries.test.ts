@@ -33,4 +33,30 @@ describe('entries packed for the store', () => {
       runOptions(30, 20_000),
     );
   });
+
+  test('of several runs are walked by the bytes of their keys, those of one key as they were added', () => {
+    // few keys, so that many are there several times and are beginnings of others
+    const key = fc.string({ unit: fc.constantFrom('a', 'b', '\u00ff'), maxLength: 3 });
+    const runs = fc.array(fc.array(key, { maxLength: 12 }), { minLength: 1, maxLength: 9 });
+    fc.assert(
+      fc.property(runs, (keys) => {
+        const packed = new PackedEntries();
+        const added: { name: string; state: number }[] = [];
+        for (const run of keys) {
+          for (const name of run) {
+            packed.add(name, Uint8Array.of(added.length));
+            added.push({ name, state: added.length });
+          }
+          packed.endRun();
+        }
+        const seen = Array.from(packed, ([name, state]) => ({
+          name: latin1Of(name, 0, name.length),
+          state: state?.[0],
+        }));
+        const isBefore = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+        expect(seen).toEqual(added.toSorted((left, right) => isBefore(left.name, right.name)));
+      }),
+      runOptions(300, 20_000),
+    );
+  });
 });

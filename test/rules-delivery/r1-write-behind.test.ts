@@ -50,8 +50,13 @@ describe('R1: the causal tier is written behind', () => {
     const a = new PlayedStream('A');
     node.give('A', a.next(sets(0, 1_000, 'v')));
     let turns = 1;
-    for (; node.batch() === null; turns++) expect(node.core.isStoreBatchDue).toBe(true);
+    let batch = node.batch();
+    for (; batch === null; turns++, batch = node.batch()) expect(node.core.isStoreBatchDue).toBe(true);
     expect(turns).toBe(1_000 / storedPerTurn);
+    // in the order in which a store keeps them
+    const keys = Array.from(batch.entries, ([key]) => latin1Of(key, 0, key.length));
+    expect(keys).toEqual(keys.toSorted());
+    expect(keys).toHaveLength(1_000);
   });
 
   it('a node knows how old what is not on disk may be: as old as the cut of the last batch that is, and nothing where all is', () => {
