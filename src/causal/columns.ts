@@ -89,9 +89,12 @@ export class ColumnsBuilder {
   readonly #numbers: ByteWriter = new ByteWriter(256);
   readonly #content: ByteWriter = new ByteWriter(4096);
   readonly #head: ByteWriter = new ByteWriter(64);
+  readonly #cursor: VarintCursor = new VarintCursor(new Uint8Array(0), 0);
   #transactions = 0;
   #updates = 0;
-  /** Updates of the transaction begun last. */
+  /** Whether a transaction was begun to which updates may be added. */
+  #isOpen = false;
+  /** Updates of it. */
   #count = 0;
   /** Whether each transaction before the one begun last has one update: as long as that is so their counts are not kept. */
   #areSingle = true;
@@ -112,7 +115,7 @@ export class ColumnsBuilder {
 
   /** Begins a transaction. */
   begin(stamp: Stamp, depsChanges: readonly (readonly [Origin, number])[]): void {
-    if (this.#transactions > 0) this.#endTransaction();
+    this.#endTransaction();
     for (const [origin, seq] of depsChanges) {
       writeVarint(this.#deps, this.#transactions - this.#lastDepsIndex);
       this.#lastDepsIndex = this.#transactions;
@@ -122,16 +125,91 @@ export class ColumnsBuilder {
     writeVarint(this.#stamps, stamp - this.#lastStamp);
     this.#lastStamp = stamp;
     this.#transactions++;
+    this.#isOpen = true;
     this.#count = 0;
   }
 
   #endTransaction(): void {
-    if (this.#areSingle) {
-      if (this.#count === 1) return;
-      this.#areSingle = false;
-      for (let before = 1; before < this.#transactions; before++) writeVarint(this.#counts, 1);
-    }
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    if (this.#areSingle && this.#count === 1) return;
+    this.#beginCounts(this.#transactions - 1);
     writeVarint(this.#counts, this.#count);
+  }
+
+  /** Counts are kept from now on; so many transactions before had one update each. */
+  #beginCounts(transactions: number): void {
+    if (!this.#areSingle) return;
+    this.#areSingle = false;
+    this.#addSingle(transactions);
+  }
+
+  #addSingle(transactions: number): void {
+    for (let left = transactions; left > 0; left--) writeVarint(this.#counts, 1);
+  }
+
+  /**
+   * Adds checked columns of so many transactions that follow those before, run by run of their bytes and not update by update. False, and nothing is added, where
+   * they have a time that is told by one before it, of which there is none in these columns.
+   */
+  append(columns: Columns, transactions: number): boolean {
+    if (!isFirstTimeWhole(columns)) return false;
+    this.#endTransaction();
+    const { bytes, updates, countsAt, kindsAt, lengthsAt, numbersAt, contentAt } = columns;
+    this.#appendStamps(columns);
+    this.#appendDeps(columns);
+    if (kindsAt > countsAt) {
+      this.#beginCounts(this.#transactions);
+      this.#counts.bytes(bytes, countsAt, kindsAt);
+    } else if (!this.#areSingle) this.#addSingle(transactions);
+    this.#appendKinds(columns);
+    this.#lengths.bytes(bytes, lengthsAt, numbersAt);
+    this.#numbers.bytes(bytes, numbersAt, contentAt);
+    this.#content.bytes(bytes, contentAt);
+    this.#transactions += transactions;
+    this.#updates += updates;
+    // which was the last one is not known
+    this.#lastTimeMs = -Infinity;
+    return true;
+  }
+
+  #cursorAt(bytes: Uint8Array, at: number): VarintCursor {
+    this.#cursor.buf = bytes;
+    this.#cursor.at = at;
+    return this.#cursor;
+  }
+
+  #appendStamps({ bytes, stampsAt, depsAt }: Columns): void {
+    const cursor = this.#cursorAt(bytes, stampsAt);
+    let stamp = cursor.next();
+    writeVarint(this.#stamps, stamp - this.#lastStamp);
+    this.#stamps.bytes(bytes, cursor.at, depsAt);
+    while (cursor.at < depsAt) stamp += cursor.next();
+    this.#lastStamp = stamp;
+  }
+
+  #appendDeps({ bytes, depsAt, countsAt }: Columns): void {
+    if (depsAt === countsAt) return;
+    const cursor = this.#cursorAt(bytes, depsAt);
+    let index = this.#transactions + cursor.next();
+    writeVarint(this.#deps, index - this.#lastDepsIndex);
+    this.#deps.bytes(bytes, cursor.at, countsAt);
+    for (;;) {
+      cursor.next();
+      cursor.next();
+      if (cursor.at >= countsAt) break;
+      index += cursor.next();
+    }
+    this.#lastDepsIndex = index;
+  }
+
+  #appendKinds({ bytes, kindsAt, lengthsAt }: Columns): void {
+    const cursor = this.#cursorAt(bytes, kindsAt);
+    while (cursor.at < lengthsAt) {
+      const kind = bytes[cursor.at++] as number;
+      this.#inRun(kind, PARTS[kind & ~TIMELESS] as Parts);
+      this.#kindCount += cursor.next();
+    }
   }
 
   /** Adds an update to the transaction begun last, copying it. */
@@ -140,11 +218,7 @@ export class ColumnsBuilder {
     this.#count++;
     this.#updates++;
     const isTimeless = has.at && update.atMs === Infinity;
-    const kind = isTimeless ? update.kind | TIMELESS : update.kind;
-    if (kind !== this.#kind || !isRepeatable(has)) {
-      this.#endRun();
-      this.#kind = kind;
-    }
+    this.#inRun(isTimeless ? update.kind | TIMELESS : update.kind, has);
     this.#kindCount++;
     if (has.key) this.#range(update.key);
     if (has.field) this.#range(update.field);
@@ -170,6 +244,13 @@ export class ColumnsBuilder {
       writeVarint(this.#numbers, atMs);
     }
     this.#lastTimeMs = atMs;
+  }
+
+  /** What comes next is of this kind. */
+  #inRun(kind: number, has: Parts): void {
+    if (kind === this.#kind && isRepeatable(has)) return;
+    this.#endRun();
+    this.#kind = kind;
   }
 
   #endRun(): void {
@@ -219,6 +300,21 @@ function copyInto(bytes: Uint8Array, at: number, { buf, length }: ByteWriter): n
   if (length < VIEW_FROM_BYTES) for (let each = 0; each < length; each++) bytes[at + each] = buf[each] as number;
   else bytes.set(buf.subarray(0, length), at);
   return at + length;
+}
+
+/** Whether the first of the times, if there are any, says by itself which time it is. */
+function isFirstTimeWhole({ bytes, kindsAt, lengthsAt, numbersAt, contentAt }: Columns): boolean {
+  if (numbersAt === contentAt) return true;
+  const kinds = new VarintCursor(bytes, kindsAt);
+  let areBasesBefore = false;
+  while (kinds.at < lengthsAt) {
+    const kind = bytes[kinds.at++] as number;
+    const { at, base } = PARTS[kind & ~TIMELESS] as Parts;
+    if (at && (kind & TIMELESS) === 0) return !areBasesBefore && bytes[numbersAt] === 0;
+    areBasesBefore ||= base;
+    kinds.next();
+  }
+  return true;
 }
 
 /** Whether updates of a kind may follow each other in one run: each takes bytes then, so that a run is no longer than they are. */

@@ -90,7 +90,7 @@ class OriginLog {
     }
     if (to - from < JOINED_MIN) return first;
     const parts = this.#chunks.slice(from, to) as Chunk[];
-    const joined: Chunk = { ...first, last: next - 1, bytes: joinColumns(parts), room: FRAME_ROOM_BYTES };
+    const joined: Chunk = { ...first, last: next - 1, bytes: joinColumns(parts, this.#memory), room: FRAME_ROOM_BYTES };
     for (const part of parts) this.#gone(part);
     this.bytes += joined.bytes.length;
     this.#replace(from, to, joined);
