@@ -39,7 +39,7 @@ import {
 import { flatJoins, flatRemovals, joins, removals } from './membership-codec.ts';
 import { encodeStrong, strongBytesOf } from './strong-frame.ts';
 import { tokenCodec } from './token-codec.ts';
-import { encodeTransactions } from './transactions-frame.ts';
+import { encodeTransactions, ownBytes, transactionsOf } from './transactions-frame.ts';
 
 /** Numbers of the frames on the wire: never renumber, only add. */
 const FrameType = {
@@ -264,11 +264,6 @@ function parts(frame: Exclude<PeerFrame, TransactionsFrame | StrongBytesFrame>):
   }
 }
 
-/** Bytes that stay in the log: they must not pin a receive buffer of which they are a small part. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.length * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
-}
-
 function frameOf(list: readonly unknown[]): PeerFrame {
   const [type, a, b, c, d, e, f, g, h, i, j, k] = list;
   switch (type) {
@@ -346,6 +341,8 @@ export const peerCodec: Codec = {
     return packr.pack([FrameType[frame.type], ...parts(frame)]);
   },
   decodeFrame: (bytes) => {
+    const transactions = transactionsOf(FrameType.transactions, bytes);
+    if (transactions !== null) return transactions;
     const strong = strongBytesOf(FrameType.strong, bytes);
     return strong === null ? frameOf(unpack(bytes)) : { type: 'strong', bytes: strong };
   },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { FRAME_ROOM_BYTES } from '../../src/causal/peer-frames.ts';
+import { FRAME_ROOM_BYTES, type TransactionsFrame } from '../../src/causal/peer-frames.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { CausewayError } from '../../src/errors.ts';
 import { checkShape } from '../../src/wire/msgpack-shape.ts';
@@ -67,6 +67,15 @@ describe('frames of any content', () => {
         // one that was asked for is elsewhere
         expect(inPlace.buffer === memory.buffer).toBe(!asked);
         expect([...memory.subarray(0, 8)]).toEqual(Array.from({ length: 8 }, () => 0xaa));
+        // as another encoder may write it, with a longer head
+        const longer = Uint8Array.of(0xdc, 0, 6, ...inPlace.subarray(1));
+        for (const received of [inPlace, longer]) {
+          const read = peerCodec.decodeFrame(received) as TransactionsFrame;
+          expect({ ...read, bytes: hexOf(read.bytes) }).toEqual({ ...written, bytes: hexOf(bytes) });
+        }
+        expect(() => peerCodec.decodeFrame(inPlace.subarray(0, -1))).toThrow(
+          expect.objectContaining({ code: 'PROTOCOL' }) as Error,
+        );
       }),
       runOptions(300, 3_000),
     );
