@@ -50,6 +50,11 @@ export class ImageWriter {
     this.#files = files;
   }
 
+  /** Whether a large batch is on its way. */
+  get isWritingMuch(): boolean {
+    return this.#large !== null;
+  }
+
   /** Finishes what was on its way when the store was last used. */
   recover(): void {
     const { image, meta, staged } = this.#files;

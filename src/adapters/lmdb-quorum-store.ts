@@ -9,7 +9,7 @@ import { frameBytes, type TreeReach } from './journal-frames.ts';
 import { mendEnd, treeBytes, treeIsWhole } from './lmdb-file.ts';
 import { PreparedBatch, replayRecord, type GroupTail } from './quorum-batch.ts';
 import { readAudit, readGroup, readHeads } from './quorum-image.ts';
-import { QuorumJournal } from './quorum-journal.ts';
+import { QuorumJournal, type WrittenWhere } from './quorum-journal.ts';
 import { FORMAT, FORMAT_VERSION, refuseOtherFormat } from './quorum-format.ts';
 import { QuorumLanes, type TreeOnly } from './quorum-lanes.ts';
 import { BlockPool } from './record-block.ts';
@@ -47,11 +47,6 @@ interface Pending {
 }
 
 type Done = (error: CausewayError | null) => void;
-
-export interface LmdbQuorumStoreOptions {
-  /** Writes to the journal of up to so many bytes stop the event loop while they are written; see `CommitPace`. 0 for never. */
-  readonly syncBytesMax?: number;
-}
 
 /**
  * The durable store of all quorum groups of a node: `quorum/` in its data folder. What a leader waits for, the ends of the logs and the
@@ -96,14 +91,14 @@ export class LmdbQuorumStore implements QuorumStore {
    * Opens the store in a data folder that the witness has open, to be closed before that. Throws STORE, which says what
    * to do, when it is damaged, of another version, or not the one that this node had last.
    */
-  constructor(dataDir: string, witness: QuorumWitness, options: LmdbQuorumStoreOptions = {}) {
+  constructor(dataDir: string, witness: QuorumWitness, options: WrittenWhere = {}) {
     this.#folder = resolve(dataDir, FOLDER);
     this.#witness = witness;
     if (openFolders.has(this.#folder))
       throw new CausewayError('STORE', `${this.#folder} is open in this process already`);
     openFolders.add(this.#folder);
     let environment: RootDatabase<Uint8Array, Uint8Array> | null = null;
-    this.#journal = new QuorumJournal(this.#folder, options.syncBytesMax, (error) => this.#journalFailed(error));
+    this.#journal = new QuorumJournal(this.#folder, options, (error) => this.#journalFailed(error));
     try {
       privateFolder(resolve(dataDir), FOLDER);
       const journal = this.#journal.read();

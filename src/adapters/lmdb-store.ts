@@ -83,6 +83,11 @@ export class LmdbStore implements Store, QuorumWitness {
     }
   }
 
+  /** Whether a batch of many parts is on its way, for which the disk is busy. */
+  get isWritingMuch(): boolean {
+    return this.#writer.isWritingMuch;
+  }
+
   load(): StoredImage {
     return this.#guarded(() => {
       const aside = copied(this.#meta.get(ASIDE));

@@ -13,6 +13,14 @@ interface Waiting {
   readonly done: () => void;
 }
 
+/** What decides where a frame is written: on the event loop or on a thread. */
+export interface WrittenWhere {
+  /** Writes of up to so many bytes stop the event loop while they are written; see `CommitPace`. 0 for never. */
+  readonly syncBytesMax?: number;
+  /** Whether something else of this process keeps the disk busy now: then a write is long, and none stops the loop. Never when left out. */
+  readonly isDiskBusy?: () => boolean;
+}
+
 /**
  * A redo journal of two files that take turns: what is appended is on disk when it is said to be done (O_DSYNC), and is kept until it is
  * said to be kept elsewhere. A frame takes one write of one file that has its size already, where a transaction of LMDB takes two
@@ -21,6 +29,7 @@ interface Waiting {
 export class QuorumJournal {
   readonly #folder: string;
   readonly #pace: CommitPace;
+  readonly #isDiskBusy: () => boolean;
   readonly #failed: (error: unknown) => void;
   readonly #writer: FrameWriter = new FrameWriter();
   #waiting: Waiting[] = [];
@@ -37,9 +46,10 @@ export class QuorumJournal {
   #whenIdle: (() => void) | null = null;
 
   /** `failed` is told once of a write that failed: what is on disk is not known from then on, and nothing is done any more. */
-  constructor(folder: string, syncBytesMax: number | undefined, failed: (error: unknown) => void) {
+  constructor(folder: string, where: WrittenWhere, failed: (error: unknown) => void) {
     this.#folder = folder;
-    this.#pace = new CommitPace(syncBytesMax);
+    this.#pace = new CommitPace(where.syncBytesMax);
+    this.#isDiskBusy = where.isDiskBusy ?? ((): boolean => false);
     this.#failed = failed;
   }
 
@@ -110,7 +120,8 @@ export class QuorumJournal {
       const file = this.#fileFor(taken, frame.length);
       const at = this.#at;
       this.#at += frame.length;
-      if (!this.#pace.staysOnLoop(frame.length)) return this.#writeOffLoop(file, frame, at, taken);
+      if (this.#isDiskBusy() || !this.#pace.staysOnLoop(frame.length))
+        return this.#writeOffLoop(file, frame, at, taken);
       const startedMs = performance.now();
       file.write(frame, at);
       this.#pace.tookOnLoop(performance.now() - startedMs);

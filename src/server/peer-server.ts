@@ -67,7 +67,7 @@ export class PeerServer {
     try {
       const hasGroups = (config.groups ?? []).length > 0 || membersAgree(config);
       if (config.dataDir !== null && store !== null && hasGroups)
-        quorumStore = new LmdbQuorumStore(config.dataDir, store);
+        quorumStore = new LmdbQuorumStore(config.dataDir, store, { isDiskBusy: () => store.isWritingMuch });
       return new PeerServer(config, { store, quorumStore }, classes, options);
     } catch (error) {
       classes.close();

@@ -101,6 +101,18 @@ test('a store that is overwritten again and again does not grow, also after it w
   expect(size()).toBeLessThanOrEqual(settled * 1.2);
 });
 
+test('a store says while it writes a batch of many parts', async () => {
+  const store = openedIn(temporaryFolder());
+  const many = Array.from({ length: 3_000 }, (_, index) => entry(`key:${index}`, 'x'));
+  const few = committed(store, batchOf({ entries: many.slice(0, 100) }));
+  expect(store.isWritingMuch).toBe(false);
+  await few;
+  const large = committed(store, batchOf({ entries: many }));
+  expect(store.isWritingMuch).toBe(true);
+  await large;
+  expect(store.isWritingMuch).toBe(false);
+});
+
 describe('crashes', () => {
   test.each([
     ['', 500, 20],

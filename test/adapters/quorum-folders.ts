@@ -2,7 +2,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { LmdbQuorumStore, type LmdbQuorumStoreOptions } from '../../src/adapters/lmdb-quorum-store.ts';
+import { LmdbQuorumStore } from '../../src/adapters/lmdb-quorum-store.ts';
+import type { WrittenWhere } from '../../src/adapters/quorum-journal.ts';
 import { CausewayError } from '../../src/errors.ts';
 import type { QuorumStore, QuorumWitness } from '../../src/ports.ts';
 import { closedQuorum, GROUP, groupHeld, MemoryWitness } from './quorum-batches.ts';
@@ -26,7 +27,7 @@ export function witnessAt(mark: number): MemoryWitness {
 export function opened(
   folder: string,
   witness: QuorumWitness = new MemoryWitness(),
-  options: LmdbQuorumStoreOptions = {},
+  options: WrittenWhere = {},
 ): LmdbQuorumStore {
   const store = new LmdbQuorumStore(folder, witness, options);
   onTestFinished(() => closedQuorum(store));

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { latin1Bytes } from '../../src/base/bytes.ts';
 import type { QuorumGroupBatch, QuorumStore, QuorumWitness } from '../../src/ports.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
+import { until } from './transport-rig.ts';
 import { FaultyWrites } from './faulty-writes.ts';
 import { closedQuorum, groupBatch, groupHeld, logEntries, saved, stateChange } from './quorum-batches.ts';
 import {
@@ -71,6 +72,27 @@ async function turned(store: QuorumStore, folder: string): Promise<{ count: numb
   expect(names).toHaveLength(1);
   return { count: index, name: names[0] ?? '' };
 }
+
+describe('where it is written', () => {
+  test('a quick small write is made on the event loop, but not while something else keeps the disk busy', async () => {
+    let isDiskBusy = false;
+    const store = opened(temporaryFolder(), undefined, { syncBytesMax: 1e9, isDiskBusy: () => isDiskBusy });
+    let done = 0;
+    const promises = async (): Promise<number> => {
+      const before = done;
+      store.commit({ groups: [promise(before + 1)] }, () => done++);
+      // the end of this piece of work, at which it is written
+      await new Promise((resolve) => process.nextTick(resolve));
+      return done - before;
+    };
+    expect(await promises()).toBe(1);
+    isDiskBusy = true;
+    expect(await promises()).toBe(0);
+    await until(() => done === 2, 'the write on a thread');
+    isDiskBusy = false;
+    expect(await promises()).toBe(1);
+  });
+});
 
 describe('what is only in the journal', () => {
   test('is there after a crash, and after another', async () => {
