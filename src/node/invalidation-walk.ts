@@ -225,7 +225,8 @@ export class InvalidationWalk implements InvalidationRun {
   }
 }
 
-function hasDependents(keyspace: SlabKeyspace, key: string): boolean {
+/** Whether some key depends on one, or did. */
+export function hasDependents(keyspace: SlabKeyspace, key: string): boolean {
   return keyspace.slotOf(latin1Range(linkKey('dependents', key)), 0) !== NO_SLOT;
 }
 

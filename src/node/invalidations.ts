@@ -18,7 +18,7 @@ import type { LocalTransaction } from '../keyspace/local-transaction.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import { DelayedInvalidations } from './delayed-invalidations.ts';
 import { InvalidationFigures } from './invalidation-figures.ts';
-import { InvalidationWalk, type WalkHost } from './invalidation-walk.ts';
+import { hasDependents, InvalidationWalk, type WalkHost } from './invalidation-walk.ts';
 import {
   recordKey,
   recordOf,
@@ -39,6 +39,8 @@ const RECORD_MS = 600_000;
 const LEFT_OVER: ReadonlySet<string> = new Set(['tags', 'dependencies', CONTENT_TYPE_KIND]);
 /** Programs listen here: `…:key:`, `…:tag:` or `…:pattern:` and the name (SPEC I6). */
 const CHANNEL = `${SYSTEM_CHANNEL_PREFIX}invalidate`;
+/** Of the text of a pattern's invalidation, before its glob. */
+const PATTERN_CAUSE = 'pattern ';
 
 interface Due {
   readonly target: InvalidationTarget;
@@ -263,10 +265,27 @@ export class Invalidations implements InvalidationView, WalkHost {
     if (update.kind === UpdateKind.Publish) this.#heard = { origin, seq, cause: update.value.toLatin1() };
     else if (isSystemKey(update.key)) this.#heardRecord(key, update, context);
     else {
-      if (this.#heard?.origin === origin && this.#heard.seq === seq && isRemoval(update.kind))
+      if (this.#heard?.origin === origin && this.#heard.seq === seq && isRemoval(update.kind)) {
         this.#announceKey(key, this.#heard.cause);
+        this.#heardRemoval(key, this.#heard.cause, context);
+      }
       if (this.#followed.has(key) && isWrite(update.kind)) this.#heardWrite(key, context);
     }
+  }
+
+  /** A key that a pattern took away is not met by the pattern's walk here: what came to depend on it without the maker's knowing is found from the key. */
+  #heardRemoval(key: string, cause: string, { origin, seq, stamp, deps }: UpdateContext): void {
+    const { keyspace, replica } = this.#host;
+    if (!this.hasDependencies || !cause.startsWith(PATTERN_CAUSE) || !hasDependents(keyspace, key)) return;
+    const pattern = { kind: 'pattern', name: cause.slice(PATTERN_CAUSE.length) } as const;
+    const value = keyspace.entryOf(latin1Range(recordKey(pattern)))?.string.text() ?? null;
+    const begun = value === null ? null : recordOf(pattern, value);
+    const seen = deps.clone();
+    seen.raise(origin, seq);
+    const target = { kind: 'key', name: key } as const;
+    // what a later transaction of it takes away is as old as the first
+    const record = { target, effect: { kind: 'remove' } as const, stamp: Math.min(stamp, begun?.stamp ?? stamp), seen };
+    this.#walks.push(new InvalidationWalk(record, false, replica.vector.clone()));
   }
 
   #heardRecord(key: string, update: Update, { origin, seq }: UpdateContext): void {

@@ -95,6 +95,21 @@ describe('I2: an invalidation', () => {
     for (const key of ['product', 'page', 'old']) expect([key, everywhere(regions, key)]).toEqual([key, GONE]);
   });
 
+  test.each(['KEY b1', 'PATTERN b?'])(
+    'what was made dependent beside it on a key that it takes away goes too: %s',
+    (target) => {
+      const { regions, east, asia } = openRegions();
+      east.run('SET b1 1');
+      regions.sync();
+      regions.isolate(EAST);
+      for (const line of ['MULTI', 'SET page old', 'CW.DEPEND page ON b1', 'EXEC']) asia.run(line);
+      regions.cluster.run(50);
+      expect(east.run(`CW.INVALIDATE ${target}`)).toBe(':1');
+      regions.sync();
+      for (const key of ['b1', 'page']) expect([key, everywhere(regions, key)]).toEqual([key, GONE]);
+    },
+  );
+
   test('of many keys goes on over turns, is answered at its end, and other requests come between', () => {
     const { regions, east, west } = openRegions();
     for (let at = 0; at < 3_500; at++) {
