@@ -221,7 +221,7 @@ describe('WATCH', () => {
     const gone = async (): Promise<void> => {
       while ((await answers('EXISTS soon')) !== ':0\r\n');
     };
-    expect(await execAfter('soon', gone, 'SET soon 1 PX 20\r\n')).toBe(broken);
+    expect(await execAfter('soon', gone, 'SET soon 1 PX 1000\r\n')).toBe(broken);
     expect(await execAfter('soon', () => undefined)).toBe(ran);
     const purged = (): void => engine.events?.keyChanged(latin1Range('soon'), { classLetter: 'x', event: 'expired' });
     expect(await execAfter('soon', purged)).toBe(ran);
