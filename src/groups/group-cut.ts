@@ -3,6 +3,7 @@ import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { SnapshotCursor, SnapshotEntry } from '../keyspace/snapshot-cursor.ts';
 import type { GroupKeyState, GroupMeta } from './group-state.ts';
 import type { RequestRow } from './request-table.ts';
+import type { SlotVersions } from './slot-versions.ts';
 
 /**
  * A group's whole state at one log index, read bit by bit while entries go on being applied (RULES T5): a key that changes before
@@ -20,7 +21,7 @@ export class GroupCut {
   constructor(
     meta: GroupMeta,
     keyspace: SlabKeyspace,
-    versions: ReadonlyMap<string, number>,
+    versions: Pick<SlotVersions, 'at'>,
     rows: readonly RequestRow[],
   ) {
     this.meta = meta;
@@ -29,7 +30,7 @@ export class GroupCut {
     const stateAt = (slot: Slot): SnapshotEntry | null => {
       const entry = keyspace.stateAt(slot);
       // as of now: the entry that is being applied notes its version after its change
-      if (entry !== null) this.#versions.set(entry[0], versions.get(entry[0]) ?? 0);
+      if (entry !== null) this.#versions.set(entry[0], versions.at(slot));
       return entry;
     };
     this.#cursor = keyspace.openSnapshot({ slotCount: keyspace.slotCount, stateAt });

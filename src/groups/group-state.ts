@@ -7,8 +7,9 @@ import { incarnationOf, nodeOf, type Origin } from '../clock/origin.ts';
 import { msOfStamp, type Stamp } from '../clock/stamp.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import { ContentType, type EntryState } from '../crdt/entry.ts';
-import { UpdateKind } from '../crdt/update.ts';
+import { UpdateKind, type Update } from '../crdt/update.ts';
 import { CausewayError } from '../errors.ts';
+import { NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import { LocalTransaction } from '../keyspace/local-transaction.ts';
 import { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import type { HashKey } from '../base/key-hash.ts';
@@ -27,6 +28,7 @@ import {
   type RequestRow,
 } from './request-table.ts';
 import { RulesInForce, type RulesState } from './rules-in-force.ts';
+import { SlotVersions } from './slot-versions.ts';
 import { abortedExec, errorReply, StrongExecutor, type NewReply } from './strong-executor.ts';
 
 /** One key of the group with the log index of its last write. */
@@ -107,7 +109,7 @@ export class GroupState {
   /** All that was applied, as one vector, and so all that is stable here: nobody else writes these keys. */
   readonly #vector: VersionVector = new VersionVector();
   /** The index of the last write of each key that is there, or that expired and is not removed yet. */
-  readonly #versions: Map<string, number> = new Map();
+  readonly #versions: SlotVersions = new SlotVersions();
   readonly #creations: CreationMarks = new CreationMarks();
   readonly #builder: ColumnsBuilder = new ColumnsBuilder();
   #builtFrom = 0;
@@ -126,8 +128,8 @@ export class GroupState {
     this.keyspace.collectsDirty = options.isStored;
     this.requests = new RequestTable(options.isStored);
     // that a key expires is no change yet: the entry that removes it is
-    this.keyspace.onChange = (key, update) => {
-      if (key !== null && update !== null) this.#noteVersion(key, update.kind);
+    this.keyspace.onChange = (key, update, slot) => {
+      if (key !== null && update !== null) this.#noteVersion(key, update, slot);
     };
     this.#transaction = new LocalTransaction(this.keyspace, {
       open: () => ({ origin: options.origin, seq: this.#applied, stamp: this.#stamp, deps: this.#vector }),
@@ -164,30 +166,29 @@ export class GroupState {
     return this.#running;
   }
 
-  #noteVersion(changed: ByteRange, by: UpdateKind): void {
-    const key = changed.toLatin1();
-    // in one order of all writes a string that is set shows: nothing need be looked up
-    const isShown =
-      by === UpdateKind.Set || (this.keyspace.entryOf(changed)?.type ?? ContentType.None) !== ContentType.None;
-    if (!isShown) this.#versions.delete(key);
-    else {
-      if (this.#versions.get(key) === undefined) this.#creations.made(key, this.#applied);
-      this.#versions.set(key, this.#applied);
+  /** `before`: the slot that the key had, where that may have gone. */
+  #noteVersion(key: ByteRange, { kind, hash }: Update, before: Slot = NO_SLOT): void {
+    const slot = this.keyspace.slotOf(key, hash);
+    if (slot === NO_SLOT) {
+      if (before !== NO_SLOT) this.#versions.note(before, 0);
+      return;
     }
+    // in one order of all writes a string that is set shows: nothing need be looked up
+    const isShown = kind === UpdateKind.Set || this.keyspace.entryAt(slot).type !== ContentType.None;
+    if (isShown && this.#versions.at(slot) === 0) this.#creations.made(key.toLatin1(), this.#applied);
+    this.#versions.note(slot, isShown ? this.#applied : 0);
   }
 
   /** The index of the last write of a key that is there; of another a number below zero that differs once it has been there since. */
   versionOf(key: string): number {
-    return this.#isThere(key) ? (this.#versions.get(key) ?? 0) : this.#creations.versionOf(key);
+    const slot = this.keyspace.find(latin1Range(key), 0, this.nowMs);
+    return slot === NO_SLOT ? this.#creations.versionOf(key) : this.#versions.at(slot);
   }
 
   /** Whether a key has a version still; 0 is that of every key that is not there. */
   #holds(key: string, version: number): boolean {
-    return version === 0 ? !this.#isThere(key) : this.versionOf(key) === version;
-  }
-
-  #isThere(key: string): boolean {
-    return this.keyspace.find(latin1Range(key), 0, this.nowMs) >= 0;
+    if (version !== 0) return this.versionOf(key) === version;
+    return this.keyspace.find(latin1Range(key), 0, this.nowMs) === NO_SLOT;
   }
 
   /** Applies the next entry, null for one of Raft's own. Returns the reply's bytes, null where nobody asked or waits for one. */
@@ -324,7 +325,13 @@ export class GroupState {
   }
 
   #keyState(key: string, state: EntryState | null): GroupKeyState | null {
-    return state === null ? null : [this.#versions.get(key) ?? 0, state];
+    return state === null ? null : [this.#versionIn(key), state];
+  }
+
+  /** Of a key that is there or has expired; 0 for any other. */
+  #versionIn(key: string): number {
+    const slot = this.keyspace.slotOf(latin1Range(key), 0);
+    return slot === NO_SLOT ? 0 : this.#versions.at(slot);
   }
 
   #meta(): GroupMeta {
@@ -372,7 +379,7 @@ export class GroupState {
     for (const [key, [version, state]] of entries) {
       this.keyspace.restore(key, state);
       // nothing that shows has none
-      if (version > 0) this.#versions.set(key, version);
+      if (version > 0) this.#versions.note(this.keyspace.slotOf(latin1Range(key), 0), version);
     }
     this.keyspace.collectsDirty = this.#options.isStored;
   }

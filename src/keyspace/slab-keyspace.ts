@@ -42,8 +42,11 @@ import { KeyVersions } from './versions.ts';
 import { WeakWrites } from './weak-writes.ts';
 import { WholeChanges } from './whole-changes.ts';
 
-/** What the keyspace tells of its changes: the key, good for the call, or null for all of them (FLUSHALL, a snapshot). */
-export type ChangeListener = (key: ByteRange | null, update: Update | null) => void;
+/**
+ * What the keyspace tells of its changes: the key, good for the call, or null for all of them (FLUSHALL, a snapshot). `slot` is the one that the key had where an
+ * update may have taken it away.
+ */
+export type ChangeListener = (key: ByteRange | null, update: Update | null, slot?: Slot) => void;
 
 /** Recent changes that are forgotten for each key that is looked at: it takes less than the look. */
 const RECENT_BUDGET = 10;
@@ -332,7 +335,7 @@ export class SlabKeyspace implements KeyspaceReader {
     this.#entries.changed(slot, entry, context);
     this.#ledger.forget.note(slot, context.origin, context.seq, entry);
     this.#entries.noteRecent(slot, key, context);
-    if (changed) this.onChange(key, update);
+    if (changed) this.onChange(key, update, slot);
     return changed;
   }
 
