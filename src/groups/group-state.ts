@@ -104,6 +104,8 @@ export class GroupState {
   readonly #options: GroupStateOptions;
   readonly #executor: StrongExecutor;
   readonly #transaction: LocalTransaction;
+  /** The transaction that is being applied: one record for all of them, good while it is. */
+  readonly #context: { readonly origin: Origin; seq: number; stamp: Stamp; readonly deps: VersionVector };
   readonly #commandRunning = (): Args => this.#executor.args;
   readonly #running: VersionVector = new VersionVector();
   /** All that was applied, as one vector, and so all that is stable here: nobody else writes these keys. */
@@ -123,6 +125,10 @@ export class GroupState {
   constructor(options: GroupStateOptions) {
     this.#options = options;
     this.keyspace = new SlabKeyspace(options.hashKey);
+    // sessions read the node's own keyspace; of what is read here the log says what came before
+    this.keyspace.recent.noteNothing();
+    const { origin } = options;
+    this.#context = { origin, seq: 0, stamp: this.#stamp, deps: this.#vector };
     this.#executor = new StrongExecutor(this.keyspace, options.commands, options.newReply);
     this.audit = new AuditTrail(options.name, this.inForce, this.keyspace, options.sha256);
     this.keyspace.collectsDirty = options.isStored;
@@ -132,7 +138,7 @@ export class GroupState {
       if (key !== null && update !== null) this.#noteVersion(key, update, slot);
     };
     this.#transaction = new LocalTransaction(this.keyspace, {
-      open: () => ({ origin: options.origin, seq: this.#applied, stamp: this.#stamp, deps: this.#vector }),
+      open: () => this.#context,
       record: (update) => {
         this.#updates++;
         this.audit.update(update);
@@ -197,6 +203,8 @@ export class GroupState {
     this.#applied = index;
     this.#stamp = Math.max(this.#stamp + 1, entry?.stamp ?? 0) as Stamp;
     this.#vector.raise(this.#options.origin, index);
+    this.#context.seq = index;
+    this.#context.stamp = this.#stamp;
     const deps = entry?.kind === 'commands' ? entry.deps : [];
     this.#builder.begin(this.#stamp, this.#raiseRunning(deps));
     this.#updates = 0;

@@ -42,11 +42,17 @@ export class RecentChanges {
   #notedOrigin: Origin | null = null;
   #noted: ChangesOfOrigin | null = null;
   readonly #everyKey: Map<Origin, number> = new Map();
+  #notesNothing = false;
   /** As it was given last; it goes on rising. */
   #stable: VersionVector | null = null;
 
   constructor(bytesMax: number = RECENT_BYTES_MAX) {
     this.#bytesMax = bytesMax;
+  }
+
+  /** Nobody reads for a session here: to be said before the first change. */
+  noteNothing(): void {
+    this.#notesNothing = true;
   }
 
   /** Pairs of a key and an origin that changed it. */
@@ -124,6 +130,7 @@ export class RecentChanges {
 
   /** A transaction changed the key, which has no slot. */
   note(name: string, origin: Origin, seq: number): void {
+    if (this.#notesNothing) return;
     const changes = this.#changedBy(origin, seq);
     if (this.#renew(this.#notes.ofName(name), changes, seq)) return;
     this.#push(changes, this.#notes.addToName(name, changes.number, seq));
@@ -131,6 +138,7 @@ export class RecentChanges {
 
   /** A transaction changed the key that is in a slot. */
   noteSlot(slot: Slot, origin: Origin, seq: number): void {
+    if (this.#notesNothing) return;
     const changes = this.#changedBy(origin, seq);
     if (this.#renew(this.#notes.ofSlot(slot), changes, seq)) return;
     this.#push(changes, this.#notes.addToSlot(slot, changes.number, seq));
@@ -176,7 +184,7 @@ export class RecentChanges {
 
   /** A transaction changed a key, and what is kept of the key says so: it is told when the key is read. */
   noteWrite(origin: Origin, seq: number): void {
-    this.#changedBy(origin, seq);
+    if (!this.#notesNothing) this.#changedBy(origin, seq);
   }
 
   /** Whether some change of a key (latin1) that has no slot may not be stable yet. */
@@ -210,7 +218,7 @@ export class RecentChanges {
 
   /** A transaction changed every key, or may have changed any. */
   noteEvery(origin: Origin, seq: number): void {
-    if (seq > (this.#everyKey.get(origin) ?? 0)) this.#everyKey.set(origin, seq);
+    if (!this.#notesNothing && seq > (this.#everyKey.get(origin) ?? 0)) this.#everyKey.set(origin, seq);
   }
 
   #takeTogether(): void {
@@ -229,6 +237,7 @@ export class RecentChanges {
 
   /** Forgets up to `budget` changes that are stable: every node shows them. */
   forget(stable: VersionVector, budget: number): void {
+    if (this.#notesNothing) return;
     this.#stable = stable;
     for (const [origin, seq] of this.#everyKey) if (stable.contains(origin, seq)) this.#everyKey.delete(origin);
     let left = budget;

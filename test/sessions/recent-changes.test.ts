@@ -27,6 +27,18 @@ const KEYS = ['x', 'y', 'z'] as const;
 const STEPS = ['note', 'note', 'note', 'every', 'forget', 'slot', 'leave'] as const;
 
 describe('S1: the last change of a key by each origin', () => {
+  test('is not kept where nobody reads for a session', () => {
+    const recent = new RecentChanges();
+    recent.noteNothing();
+    recent.note('x', A, 1);
+    recent.noteSlot(3 as Slot, A, 2);
+    recent.noteWrite(B, 1);
+    recent.noteEvery(B, 2);
+    expect([...readOf(recent, 'x'), ...readOf(recent, 'y', 3 as Slot), ...readOf(recent, null)]).toEqual([]);
+    expect(recent.count).toBe(0);
+    expect(recent.isRecent(B, 1)).toBe(false);
+  });
+
   test('is what a read shows, until it is stable', () => {
     const recent = new RecentChanges();
     recent.note('x', A, 1);
