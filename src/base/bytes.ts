@@ -37,6 +37,11 @@ export class ByteRange {
     return latin1Of(this.buf, this.start, this.end);
   }
 
+  /** The bytes themselves, as an array of their own. */
+  view(): Uint8Array {
+    return this.buf.subarray(this.start, this.end);
+  }
+
   /** A copy of the bytes. */
   toBytes(): Uint8Array {
     return this.buf.slice(this.start, this.end);

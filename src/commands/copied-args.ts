@@ -1,4 +1,5 @@
 import { ByteRange, latin1Of } from '../base/bytes.ts';
+import { CopyTarget } from '../base/copied-bytes.ts';
 import type { Args } from './context.ts';
 
 /** Arguments whose bytes nobody writes over. */
@@ -28,16 +29,46 @@ export class HeldArgs implements Args {
 
 /** The arguments of a request, copied into one buffer: what MULTI keeps until EXEC. */
 export function copiedArgs(args: Args): Args {
-  const buf = new Uint8Array(bytesOf(args));
+  return new HeldArgs(copiedTo(new CopyTarget(new Uint8Array(bytesOf(args))), 0, args));
+}
+
+/** Copies the arguments to a place where there is room for them. */
+function copiedTo(target: CopyTarget, place: number, args: Args): ByteRange[] {
   const ranges: ByteRange[] = [];
-  let at = 0;
+  let at = place;
   for (let i = 0; i < args.count; i++) {
-    const { buf: from, start, end } = args.range(i);
-    buf.set(from.subarray(start, end), at);
-    ranges.push(new ByteRange(buf, at, at + end - start));
+    const { buf, start, end } = args.range(i);
+    target.copy(buf, start, end, at);
+    ranges.push(new ByteRange(target.bytes, at, at + end - start));
     at += end - start;
   }
-  return new HeldArgs(ranges);
+  return ranges;
+}
+
+/**
+ * Copies of requests that are soon done are cut from larger pieces: memory outside the heap is dear to get and to collect. Not much larger ones, for
+ * one that waits for long keeps a whole piece.
+ */
+const PIECE_BYTES: number = 4 * 1024;
+const LARGE_BYTES: number = PIECE_BYTES / 8;
+
+/** Copies the arguments of requests, one after the other. */
+export class ArgumentCopies {
+  #piece: CopyTarget = new CopyTarget(new Uint8Array(0));
+  #at = 0;
+
+  /** Ranges of bytes that nobody writes over. */
+  of(args: Args): ByteRange[] {
+    const bytes = bytesOf(args);
+    if (bytes > LARGE_BYTES) return copiedTo(new CopyTarget(new Uint8Array(bytes)), 0, args);
+    if (this.#at + bytes > this.#piece.bytes.length) {
+      this.#piece = new CopyTarget(new Uint8Array(PIECE_BYTES));
+      this.#at = 0;
+    }
+    const place = this.#at;
+    this.#at += bytes;
+    return copiedTo(this.#piece, place, args);
+  }
 }
 
 /** What the objects around an argument's bytes cost, about. */

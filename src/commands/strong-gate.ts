@@ -7,7 +7,7 @@ import { keyPositions } from './command-facts.ts';
 import type { CommandEntry } from './command-index.ts';
 import type { CommandGroup } from './command-spec.ts';
 import type { Args } from './context.ts';
-import { HeldArgs } from './copied-args.ts';
+import { ArgumentCopies, HeldArgs } from './copied-args.ts';
 import { overLimit } from './refusals.ts';
 import type { ServerState } from './server-state.ts';
 import type { QueuedCommand, Session } from './session.ts';
@@ -125,11 +125,11 @@ export function strongWatch(
   return { route, keys: positions.map((position) => args.text(position)) };
 }
 
+const copies = new ArgumentCopies();
+
 /** The bytes of a request's arguments, as copies. */
-export function copiedArguments(args: Args): Uint8Array[] {
-  const copies: Uint8Array[] = [];
-  for (let at = 0; at < args.count; at++) copies.push(args.range(at).toBytes());
-  return copies;
+export function copiedArguments(args: Args): ByteRange[] {
+  return copies.of(args);
 }
 
 /** Who asks, for the audit. */
@@ -231,7 +231,7 @@ export function askGroup(
 /** The rows of a request's commands, with their arguments. */
 function namedCommands({ commands }: ServerState, request: StrongRequest): [CommandEntry, Args][] {
   return request.commands.flatMap((words): [CommandEntry, Args][] => {
-    const args = new HeldArgs(words.map((word) => new ByteRange(word)));
+    const args = new HeldArgs(words);
     const entry = commands.findRequest(args);
     return entry === undefined ? [] : [[entry, args]];
   });

@@ -1,4 +1,4 @@
-import { ByteRange } from '../base/bytes.ts';
+import { ByteRange, latin1Range } from '../base/bytes.ts';
 import type { StrongRule } from '../classes/key-class.ts';
 import { isFillStamp } from '../clock/stamp.ts';
 import { ContentType, NO_SLOT } from '../keyspace/keyspace.ts';
@@ -11,7 +11,7 @@ import { askGroup, strongRequest } from './strong-gate.ts';
 import { asksForFloor, getOptions, levelOf, type GetOptions } from './strong-get-options.ts';
 
 const ERROR_SIGN = 0x2d;
-const GET: Uint8Array = Uint8Array.of(0x47, 0x45, 0x54);
+const GET: ByteRange = latin1Range('GET');
 
 /** Where a string's bytes are pointed at for the time of one call. */
 const view = new ByteRange();
@@ -33,7 +33,7 @@ function replyCopy(context: CommandContext, ageMs: number | null): void {
 
 /** What the leader says, which is of now. */
 function askLeader({ args, reply, server, session }: CommandContext, route: StrongRule): void {
-  const commands = [[GET, args.range(1).toBytes()]];
+  const commands = [[GET, new ByteRange(args.range(1).toBytes())]];
   const request = { ...strongRequest(server, session, route, 'read'), commands };
   askGroup(server, session, route, request, (answer) => {
     const isError = answer.reply[0] === ERROR_SIGN;

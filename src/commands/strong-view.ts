@@ -1,3 +1,4 @@
+import type { ByteRange } from '../base/bytes.ts';
 import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { CausewayError } from '../errors.ts';
@@ -23,7 +24,7 @@ export interface StrongRequest {
   readonly group: string;
   readonly kind: StrongKind;
   /** Arguments of each command; the first is its name. Copied: nothing of it changes afterwards. */
-  readonly commands: readonly (readonly Uint8Array[])[];
+  readonly commands: readonly (readonly ByteRange[])[];
   /** Keys as latin1, of kind `versions` only. */
   readonly keys: readonly string[];
   /** Whether the replies are an EXEC's: one array. */

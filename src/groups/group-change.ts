@@ -1,4 +1,4 @@
-import { latin1Bytes, latin1Of } from '../base/bytes.ts';
+import { latin1Range } from '../base/bytes.ts';
 import type { GroupChangeVerb, GroupOperation, StrongRequest } from '../commands/strong-view.ts';
 import { CausewayError, type ErrorCode } from '../errors.ts';
 import type { ConfigChange } from '../quorum/group-config.ts';
@@ -28,7 +28,7 @@ export function operationRequest(
   return {
     group,
     kind: 'operate',
-    commands: [[latin1Bytes(verb), latin1Bytes(String(node))]],
+    commands: [[latin1Range(verb), latin1Range(String(node))]],
     keys: [],
     isExec: false,
     watches: [],
@@ -42,7 +42,7 @@ export function operationRequest(
 
 /** The change that a request asks for, null for what is none. */
 export function changeOfWords([words]: readonly Arguments[]): GroupChange | null {
-  const [first, second] = (words ?? []).map((word) => latin1Of(word, 0, word.length));
+  const [first, second] = (words ?? []).map((word) => word.toLatin1());
   const verb = VERBS.find((known) => known === first);
   const node = Number(second);
   return verb === undefined || !Number.isSafeInteger(node) || node <= 0 ? null : { verb, node };

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../base/bytes.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { GroupRule } from '../classes/group-rules.ts';
 import type { Origin } from '../clock/origin.ts';
@@ -25,8 +26,8 @@ export interface Requester {
   readonly region: string;
 }
 
-/** One request as its arguments; the first is the command's name. */
-export type Arguments = readonly Uint8Array[];
+/** One request as its arguments, ranges of bytes that nobody writes over; the first is the command's name. */
+export type Arguments = readonly ByteRange[];
 
 interface EntryBase {
   /** The leader's hybrid clock when it proposed: the time that the entry runs at. */

@@ -105,10 +105,11 @@ export class MembersGroup {
   /** Throws PROTOCOL for what is no entry of the group. */
   request(from: number, { request, commands }: StrongRequestFrame, now: Now): void {
     const { serial } = request;
-    const entry = this.#options.codec.decodeEntry(commands[0]?.[0] ?? new Uint8Array(0));
+    const bytes = commands[0]?.[0]?.view() ?? new Uint8Array(0);
+    const entry = this.#options.codec.decodeEntry(bytes);
     const refusal = this.raft.role === 'leader' ? this.#refusalOf(from, entry) : null;
     if (refusal !== null) return this.#host.answer(from, serial, failed(refusal));
-    const proposed = this.raft.propose(commands[0]?.[0] ?? new Uint8Array(0), now.monotonicMs);
+    const proposed = this.raft.propose(bytes, now.monotonicMs);
     if (typeof proposed === 'string') return this.#host.answer(from, serial, { kind: 'refused' });
     this.#proposed.set(proposed.index, { node: from, serial, term: proposed.term });
   }

@@ -1,5 +1,4 @@
 import { AssertionFailed } from '../base/assert.ts';
-import { ByteRange } from '../base/bytes.ts';
 import { BULK_BYTES_DEFAULT } from '../base/client-limits.ts';
 import type { CommandEntry, CommandIndex } from '../commands/command-index.ts';
 import type { Args, CommandContext, Reply } from '../commands/context.ts';
@@ -101,7 +100,7 @@ export class StrongExecutor implements CommandContext {
     this.#random.seed(seed);
     this.nowMs = nowMs;
     if (isExec) reply.array(commands.length);
-    for (const list of commands) this.#runOne(new HeldArgs(list.map((bytes) => new ByteRange(bytes))), reply);
+    for (const list of commands) this.#runOne(new HeldArgs(list), reply);
     this.#tx = null;
     this.#reply = null;
     return reply.takeBytes();

@@ -1,3 +1,4 @@
+import { ByteRange } from '../base/bytes.ts';
 import { joinedCuts, type PendingChange } from '../causal/membership-record.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import type { Now, Replica } from '../causal/replica.ts';
@@ -100,7 +101,7 @@ export class MembershipAgreement implements AgreementView {
     timeoutMs: number,
     answered: (answer: StrongAnswer) => void,
   ): number {
-    const commands = [[this.#options.encodeEntry(entry)]];
+    const commands = [[new ByteRange(this.#options.encodeEntry(entry))]];
     const request = { group: MEMBERS_GROUP, kind: 'write', commands, keys: [], isExec: false, watches: [] } as const;
     return this.#options.submit({ ...request, deps: [], once: null, respVersion: 2, requester, timeoutMs }, answered);
   }

@@ -1,3 +1,5 @@
+import { ByteRange, latin1Of } from '../base/bytes.ts';
+import { CopyTarget } from '../base/copied-bytes.ts';
 import type { VectorEntries } from '../causal/peer-frames.ts';
 import { incarnationOf, isOrigin } from '../clock/origin.ts';
 import { isStamp } from '../clock/stamp.ts';
@@ -46,6 +48,7 @@ const LARGE_BYTES: number = PIECE_BYTES / 8;
 export class CommandsEntryWriter {
   #piece: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(this.#piece.buffer);
+  #target: CopyTarget = new CopyTarget(this.#piece);
   #at = 0;
 
   /** The entry's bytes; null where the general codec is to write them. */
@@ -55,6 +58,7 @@ export class CommandsEntryWriter {
     if (this.#at + bytesMax > this.#piece.length) {
       this.#piece = new Uint8Array(bytesMax > LARGE_BYTES ? bytesMax : PIECE_BYTES);
       this.#view = new DataView(this.#piece.buffer);
+      this.#target = new CopyTarget(this.#piece);
       this.#at = 0;
     }
     const start = this.#at;
@@ -120,10 +124,11 @@ export class CommandsEntryWriter {
     }
   }
 
-  #word(word: Uint8Array): void {
-    this.#unsigned(BYTES_8, BYTES_16, word.length);
-    this.#piece.set(word, this.#at);
-    this.#at += word.length;
+  #word(word: ByteRange): void {
+    const { length } = word;
+    this.#unsigned(BYTES_8, BYTES_16, length);
+    this.#target.copy(word.buf, word.start, word.end, this.#at);
+    this.#at += length;
   }
 
   /** Says whether it is a text that has a byte for each of its letters. */
@@ -172,7 +177,7 @@ export class CommandsEntryReader {
   /** The texts of the entry before: mostly they are the same. */
   readonly #texts: [user: string, address: string, region: string] = ['', '', ''];
 
-  /** The entry whose bytes these are, with words that are views of them; null where the general codec is to read them. */
+  /** The entry whose bytes these are, with words that are ranges of them; null where the general codec is to read them. */
   read(bytes: Uint8Array): CommandsEntry | null {
     this.#bytes = bytes;
     this.#at = 0;
@@ -280,12 +285,12 @@ export class CommandsEntryReader {
     const length = this.#listLength();
     // a command has a name
     if (length < 1) return null;
-    const words: Uint8Array[] = [];
+    const words: ByteRange[] = [];
     for (let left = length; left > 0; left--) {
       const type = this.#byte();
       const bytes = type === BYTES_8 ? this.#unsigned(1) : type === BYTES_16 ? this.#unsigned(2) : NONE;
       if (bytes === NONE || this.#at + bytes > this.#bytes.length) return null;
-      words.push(new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + this.#at, bytes));
+      words.push(new ByteRange(this.#bytes, this.#at, this.#at + bytes));
       this.#at += bytes;
     }
     return words;
@@ -320,12 +325,8 @@ export class CommandsEntryReader {
   }
 
   #ascii(bytes: number): string | null {
-    let text = '';
-    for (let position = 0; position < bytes; position++) {
-      const code = this.#bytes[this.#at + position] as number;
-      if (code > ASCII_MAX) return null;
-      text += String.fromCharCode(code);
-    }
-    return text;
+    const end = this.#at + bytes;
+    for (let at = this.#at; at < end; at++) if ((this.#bytes[at] as number) > ASCII_MAX) return null;
+    return latin1Of(this.#bytes, this.#at, end);
   }
 }

@@ -1,3 +1,4 @@
+import { ByteRange } from '../base/bytes.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { AuditHead } from '../groups/audit-record.ts';
 import type { Arguments, GroupEntry, OnceId, RequestId, Requester } from '../groups/group-entry.ts';
@@ -86,9 +87,12 @@ function requester(value: unknown): Requester {
   return { user: text(user, 'a user'), address: text(address, 'an address'), region: text(region, 'a region') };
 }
 
+const flatCommands = (commands: readonly Arguments[]): Uint8Array[][] =>
+  commands.map((words) => words.map((word) => word.view()));
+
 function commands(value: unknown): Arguments[] {
   return array(value, COMMANDS_MAX, 'commands').map((each) => {
-    const words = array(each, ARGUMENTS_MAX, 'arguments').map((word) => view(word, 'an argument'));
+    const words = array(each, ARGUMENTS_MAX, 'arguments').map((word) => new ByteRange(view(word, 'an argument')));
     return words.length === 0 ? refuse('a command has no name') : words;
   });
 }
@@ -156,7 +160,7 @@ function entryParts(entry: GroupEntry): unknown[] {
     flatOnce(entry.once),
     flat(entry.deps),
     entry.watches,
-    entry.commands,
+    flatCommands(entry.commands),
     entry.isExec ? 1 : 0,
     entry.respVersion,
     flatRequester(entry.requester),
@@ -233,7 +237,7 @@ function frameParts(frame: LaneFrame): unknown[] {
         KINDS.indexOf(frame.kind),
         flatRequest(frame.request),
         flatOnce(frame.once),
-        frame.commands,
+        flatCommands(frame.commands),
         frame.keys,
         frame.isExec ? 1 : 0,
         frame.watches,

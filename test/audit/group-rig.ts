@@ -2,7 +2,7 @@ import { imageOf, throughBytes } from '../support/group-images.ts';
 import { plainSha256, type Sha256 } from '../../src/groups/audit-text.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
-import { latin1Of } from '../../src/base/bytes.ts';
+import { ByteRange, latin1Of } from '../../src/base/bytes.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { stampOfMs } from '../../src/clock/stamp.ts';
 import type { GroupEntry, OnceId } from '../../src/groups/group-entry.ts';
@@ -38,7 +38,7 @@ export type Words = readonly (string | Uint8Array)[];
 
 export const words = (line: string): Words => line.split(' ');
 
-const bytes = (word: string | Uint8Array): Uint8Array => new Uint8Array(Buffer.from(word));
+const bytes = (word: string | Uint8Array): ByteRange => new ByteRange(new Uint8Array(Buffer.from(word)));
 
 /** A log and one member that applies it. Keys that begin with `free` are not audited. */
 export class GroupRig {

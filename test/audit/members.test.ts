@@ -13,7 +13,7 @@ import { RegionNode } from '../../src/node/region-node.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { peerCodec } from '../../src/wire/peer-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
-import { latin1Of } from '../../src/base/bytes.ts';
+import { latin1Of, latin1Range } from '../../src/base/bytes.ts';
 import { auditLine, type AuditLine } from '../../src/cli/audit-line.ts';
 import { CHAIN_START } from '../../src/groups/audit-record.ts';
 import { auditPage } from '../../src/groups/audit-pages.ts';
@@ -116,7 +116,7 @@ function aloneWithoutDisk(): { readonly core: RegionNode; write(words: readonly 
     core,
     write(words) {
       const answers: StrongAnswer[] = [];
-      const commands = [words.map((word) => new Uint8Array(Buffer.from(word)))];
+      const commands = [words.map((word) => latin1Range(word))];
       const requester = { user: 'default', address: 'a', region: EAST };
       const rest = {
         keys: [],

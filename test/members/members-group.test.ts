@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ByteRange } from '../../src/base/bytes.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { GROUP_LIMITS, MEMBERS_TIMING } from '../../src/groups/limits.ts';
 import { MembersGroup } from '../../src/groups/members-group.ts';
@@ -125,7 +126,7 @@ describe('the members’ group at its nodes', () => {
         kind: 'write',
         request: { origin: originOf(self, 1), serial: 1, floor: 1 },
         once: null,
-        commands: [[membersCodec.encodeEntry(entry)]],
+        commands: [[new ByteRange(membersCodec.encodeEntry(entry))]],
         keys: [],
         isExec: false,
         watches: [],

@@ -5,6 +5,7 @@ import type { StrongAnswer, StrongRequest } from '../../src/commands/strong-view
 import { Forwarder } from '../../src/groups/forwarder.ts';
 import type { LeaderAnswer, StrongRequestFrame } from '../../src/groups/strong-frames.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
+import { ByteRange } from '../../src/base/bytes.ts';
 
 const LEADER = 64;
 const GROUP = 'us-east-1/region';
@@ -69,7 +70,7 @@ const OTHER = 192;
 const ofBytes = (bytes: number, kind: StrongRequest['kind'] = 'write'): StrongRequest => ({
   ...REQUEST,
   kind,
-  commands: [[new Uint8Array(bytes)]],
+  commands: [[new ByteRange(new Uint8Array(bytes))]],
 });
 
 interface Asked {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ByteRange } from '../../src/base/bytes.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import { ANSWERS_WAITING_BYTES, LANE_WINDOW_BYTES_MAX, PIECE_BYTES } from '../../src/groups/lane-limits.ts';
 import { PeerLanes } from '../../src/groups/peer-lanes.ts';
@@ -81,7 +82,7 @@ function request(serial: number, bytes: number): StrongRequestFrame {
     kind: 'write',
     request: { origin: originOf(nodeNumber(SELF), 1), serial, floor: 1 },
     once: null,
-    commands: [[new Uint8Array(bytes)]],
+    commands: [[new ByteRange(new Uint8Array(bytes))]],
     keys: [],
     isExec: false,
     watches: [],

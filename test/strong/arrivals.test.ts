@@ -43,7 +43,7 @@ class Log {
       once: null,
       deps: [],
       watches: [],
-      commands: [line.split(' ').map((word) => new Uint8Array(Buffer.from(word)))],
+      commands: [line.split(' ').map((word) => latin1Range(word))],
       isExec: false,
       respVersion: 3,
       requester: { user: '', address: '', region: '' },

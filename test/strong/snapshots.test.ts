@@ -13,6 +13,7 @@ import { GroupState } from '../../src/groups/group-state.ts';
 import { groupCodec } from '../../src/wire/group-codec.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
+import { latin1Range } from '../../src/base/bytes.ts';
 import { imageBytes } from '../support/group-images.ts';
 import { stateOnDisk } from '../support/strong-disks.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
@@ -43,7 +44,7 @@ function entryOf(line: string, index: number, id: number | null): GroupEntry {
     once: id === null ? null : { id: `order ${id}`, issuedMs: START_MS },
     deps: [],
     watches: [],
-    commands: [line.split(' ').map((word) => new Uint8Array(Buffer.from(word)))],
+    commands: [line.split(' ').map((word) => latin1Range(word))],
     isExec: false,
     respVersion: 3,
     requester: { user: 'default', address: '', region: '' },

@@ -11,6 +11,7 @@ import { EXPIRE_BUDGET, GroupState } from '../../src/groups/group-state.ts';
 import { STRONG_REPLY_BYTES_MAX } from '../../src/groups/limits.ts';
 import { keptReplies } from '../../src/wire/resp/kept-reply.ts';
 import { runOptions } from '../support/fast-check-runs.ts';
+import { latin1Range, type ByteRange } from '../../src/base/bytes.ts';
 import { imageBytes, imageOf, throughBytes } from '../support/group-images.ts';
 
 const COMMANDS = new CommandIndex(commandTable);
@@ -34,7 +35,7 @@ function restored(state: GroupState): GroupState {
   return copy;
 }
 
-const words = (line: string): Uint8Array[] => line.split(' ').map((word) => new Uint8Array(Buffer.from(word)));
+const words = (line: string): ByteRange[] => line.split(' ').map((word) => latin1Range(word));
 
 const key = fc.constantFrom('s1', 's2', 's3', 't1', 't2', 'h1', 'h2', 'j1', 'j2');
 const member = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');

@@ -1,3 +1,4 @@
+import { latin1Range } from '../../src/base/bytes.ts';
 import { plainSha256 } from '../../src/groups/audit-text.ts';
 import { CommandIndex } from '../../src/commands/command-index.ts';
 import { commandTable } from '../../src/commands/table.ts';
@@ -47,7 +48,7 @@ export function stateOnDisk(node: VirtualNode, name: string): DiskState {
 
 /** What a string key of a state machine is; null for none. */
 export function textIn(state: GroupState, key: string): string | null {
-  const words = ['GET', key].map((word) => new Uint8Array(Buffer.from(word, 'latin1')));
+  const words = ['GET', key].map((word) => latin1Range(word));
   const reply = Buffer.from(state.read([words], false, 3, 0)).toString('latin1');
   const match = /^\$\d+\r\n([\s\S]*)\r\n$/.exec(reply);
   return match?.[1] ?? null;

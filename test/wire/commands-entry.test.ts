@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ByteRange } from '../../src/base/bytes.ts';
 import { nodeNumber, originOf } from '../../src/clock/origin.ts';
 import type { Stamp } from '../../src/clock/stamp.ts';
 import { CausewayError } from '../../src/errors.ts';
@@ -20,11 +21,18 @@ function packed(entry: CommandsEntry): Uint8Array {
     once === null ? null : [once.id, once.issuedMs],
     deps.flat(),
     watches,
-    commands,
+    commands.map((words) => words.map((word) => word.view())),
     isExec ? 1 : 0,
     respVersion,
     [requester.user, requester.address, requester.region],
   ]);
+}
+
+/** The same with words that have bytes of their own: where these lie says nothing. */
+function own(entry: GroupEntry | null): GroupEntry | null {
+  if (entry?.kind !== 'commands') return entry;
+  const commands = entry.commands.map((words) => words.map((word) => new ByteRange(word.toBytes())));
+  return { ...entry, commands };
 }
 
 /** Near the ends of the forms that a number has. */
@@ -35,10 +43,12 @@ const count = fc.oneof(
 const origin = fc
   .tuple(fc.integer({ min: 1, max: 2 ** 20 - 1 }), fc.integer({ min: 1, max: 2 ** 32 - 1 }))
   .map(([node, incarnation]) => originOf(nodeNumber(node), incarnation));
-const word = fc.oneof(
-  { weight: 5, arbitrary: fc.uint8Array({ maxLength: 20 }) },
-  fc.constantFrom(255, 256, 257, 65_535, 65_536).map((length) => new Uint8Array(length).fill(7)),
-);
+const word = fc
+  .oneof(
+    { weight: 5, arbitrary: fc.uint8Array({ maxLength: 20 }) },
+    fc.constantFrom(255, 256, 257, 65_535, 65_536).map((length) => new Uint8Array(length).fill(7)),
+  )
+  .map((bytes) => new ByteRange(bytes));
 const text = fc.oneof(
   { weight: 5, arbitrary: fc.string({ maxLength: 40 }) },
   fc.string({ unit: 'binary', maxLength: 10 }),
@@ -58,6 +68,10 @@ const entry: fc.Arbitrary<CommandsEntry> = fc.record({
   requester: fc.record({ user: text, address: text, region: text }),
 });
 
+function bytesOf(length: number): ByteRange {
+  return new ByteRange(new Uint8Array(length));
+}
+
 const PLAIN: CommandsEntry = {
   kind: 'commands',
   stamp: 900_000_000_000_000 as Stamp,
@@ -66,7 +80,7 @@ const PLAIN: CommandsEntry = {
   once: null,
   deps: [],
   watches: [],
-  commands: [[new Uint8Array([83, 69, 84]), new Uint8Array(20), new Uint8Array(300)]],
+  commands: [[new ByteRange(new Uint8Array([83, 69, 84])), bytesOf(20), bytesOf(300)]],
   isExec: false,
   respVersion: 2,
   requester: { user: 'default', address: '127.0.0.1:50000', region: 'us-east-1' },
@@ -75,7 +89,7 @@ const PLAIN: CommandsEntry = {
 /** The entry, or the code of what is thrown. */
 function read(decode: (bytes: Uint8Array) => GroupEntry | null, bytes: Uint8Array): unknown {
   try {
-    return decode(bytes);
+    return own(decode(bytes));
   } catch (error) {
     return error instanceof CausewayError ? error.code : error;
   }
@@ -85,7 +99,7 @@ describe('entries in one pass', () => {
   test('what most are is written and read so', () => {
     const bytes = new CommandsEntryWriter().write(PLAIN);
     expect(bytes).toEqual(new Uint8Array(packed(PLAIN)));
-    expect(new CommandsEntryReader().read(bytes ?? new Uint8Array(0))).toEqual(PLAIN);
+    expect(own(new CommandsEntryReader().read(bytes ?? new Uint8Array(0)))).toEqual(PLAIN);
   });
 
   test('an entry that is kept keeps no more than 8 KiB, whatever is written beside it', () => {
@@ -109,7 +123,7 @@ describe('entries in one pass', () => {
   test('every entry comes back as it was', () => {
     fc.assert(
       fc.property(entry, (each) => {
-        expect(groupCodec.decodeEntry(groupCodec.encodeEntry(each))).toEqual(each);
+        expect(own(groupCodec.decodeEntry(groupCodec.encodeEntry(each)))).toEqual(each);
       }),
       runOptions(100, 20_000),
     );
@@ -128,7 +142,7 @@ describe('entries in one pass', () => {
         if (quick === null) return;
         const list = packr.unpack(bytes) as unknown[];
         expect(packed(quick)).toEqual(packr.pack(list));
-        expect(read(general, bytes)).toEqual(quick);
+        expect(read(general, bytes)).toEqual(own(quick));
       }),
       runOptions(1_000, 30_000),
     );
@@ -138,8 +152,8 @@ describe('entries in one pass', () => {
     ['a command without a name', { commands: [[]] }],
     ['a watch', { watches: [['key', 3]] as const }],
     ["a client's own id", { once: { id: 'a', issuedMs: 5 } }],
-    ['more words than a short list has', { commands: [Array.from({ length: 16 }, () => new Uint8Array(1))] }],
-    ['a word that is too long', { commands: [[new Uint8Array(65_536)]] }],
+    ['more words than a short list has', { commands: [Array.from({ length: 16 }, () => bytesOf(1))] }],
+    ['a word that is too long', { commands: [[bytesOf(65_536)]] }],
     ['a text with other letters', { requester: { user: 'ü', address: '', region: '' } }],
   ])('%s is for the general codec', (_what, part) => {
     expect(new CommandsEntryReader().read(packed({ ...PLAIN, ...part }))).toBeNull();
