@@ -1,4 +1,4 @@
-import { ByteRange } from '../base/bytes.ts';
+import type { ByteRange } from '../base/bytes.ts';
 import { WATCHED_KEYS_MAX } from '../base/client-limits.ts';
 import type { KeyClass, StrongRule } from '../classes/key-class.ts';
 import { nodeOf } from '../clock/origin.ts';

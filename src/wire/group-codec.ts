@@ -87,8 +87,8 @@ function requester(value: unknown): Requester {
   return { user: text(user, 'a user'), address: text(address, 'an address'), region: text(region, 'a region') };
 }
 
-const flatCommands = (commands: readonly Arguments[]): Uint8Array[][] =>
-  commands.map((words) => words.map((word) => word.view()));
+const flatCommands = (all: readonly Arguments[]): Uint8Array[][] =>
+  all.map((words) => words.map((word) => word.view()));
 
 function commands(value: unknown): Arguments[] {
   return array(value, COMMANDS_MAX, 'commands').map((each) => {

@@ -31,7 +31,7 @@ describe('S1: the last change of a key by each origin', () => {
     const recent = new RecentChanges();
     recent.noteNothing();
     recent.note('x', A, 1);
-    recent.noteSlot(3 as Slot, A, 2);
+    recent.noteSlot(3, A, 2);
     recent.noteWrite(B, 1);
     recent.noteEvery(B, 2);
     expect([...readOf(recent, 'x'), ...readOf(recent, 'y', 3 as Slot), ...readOf(recent, null)]).toEqual([]);
