@@ -42,10 +42,7 @@ import { KeyVersions } from './versions.ts';
 import { WeakWrites } from './weak-writes.ts';
 import { WholeChanges } from './whole-changes.ts';
 
-/**
- * What the keyspace tells of its changes: the key, good for the call, or null for all of them (FLUSHALL, a snapshot). `slot` is the one that the key had where an
- * update may have taken it away.
- */
+/** A change: the key, good for the call, or null for all of them (FLUSHALL, a snapshot); `slot` is what it had, where an update may have taken it away. */
 export type ChangeListener = (key: ByteRange | null, update: Update | null, slot?: Slot) => void;
 
 /** Recent changes that are forgotten for each key that is looked at: it takes less than the look. */
