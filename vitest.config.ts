@@ -10,7 +10,8 @@ const report = process.env['VITEST_JSON'];
 const CLUSTERS = ['cluster', 'cli', 'clients', 'bench', 'examples'].map((folder) => `test/${folder}/**/*.test.ts`);
 
 const common = {
-  pool: 'forks',
+  pool: 'forks' as const,
+  setupFiles: ['test/support/fast-check-setup.ts'],
   testTimeout: 60_000,
   hookTimeout: 60_000,
   teardownTimeout: 20_000,
@@ -18,7 +19,7 @@ const common = {
   expect: { poll: { timeout: 30_000 } },
   // A default import means here what it means when Node runs the sources.
   deps: { interopDefault: false },
-} as const;
+};
 
 /**
  * Everything that needs npm alone. Suites that need other programs live in test/outside and have a runner of their own.

@@ -34,6 +34,8 @@ export interface SweptKeyspace {
  */
 export class FlushSweep implements PendingChange, SlotObserver {
   readonly isOfAll = true;
+  /** Only where no other change is still to come before it that adds or takes away keys: what is hidden is a number, and none of it may go unseen. */
+  readonly isCounted: boolean;
   readonly before: PendingChange['before'] = [];
   readonly #flush: Flush;
   readonly #slots: SlabTable;
@@ -59,17 +61,14 @@ export class FlushSweep implements PendingChange, SlotObserver {
     const hasAllHere = slots.stubs === 0 && slots.onValue === null;
     this.#clears = ledger.dirty.clears || (hasAllHere && ledger.counted.pinnedCount * 2 <= slots.keyCount);
     if (this.#clears) ledger.dirty.noteClear();
-    if (flush.seesAll) ledger.counted.hide();
+    this.isCounted = flush.seesAll && pending.isCounted;
+    if (this.isCounted) ledger.counted.hide();
     slots.order.restart();
     slots.observers.add(this);
   }
 
   get left(): number {
     return (this.#end ?? this.#slots.length) - this.#position;
-  }
-
-  get isCounted(): boolean {
-    return this.#flush.seesAll;
   }
 
   isWithin(next: PendingChange): boolean {
@@ -124,7 +123,7 @@ export class FlushSweep implements PendingChange, SlotObserver {
   #sweep(slot: Slot): void {
     if (!this.#slots.isLive(slot)) return;
     this.#isSweeping = true;
-    this.#ledger.counted.show(slot);
+    if (this.isCounted) this.#ledger.counted.show(slot);
     this.#sweepLive(slot);
     if (this.#clears && this.#slots.isLive(slot) && !this.#entries.isWeak(slot)) this.#ledger.dirty.note(slot);
     this.#isSweeping = false;

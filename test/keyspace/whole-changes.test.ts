@@ -141,17 +141,23 @@ describe('FLUSHALL', () => {
   });
 });
 
-test('a snapshot counts at once, and its keys are put in their places some at a turn', () => {
-  const { keyspace } = here;
-  const staged = keyspace.staging();
+/** Begins to merge a snapshot of another node that wrote as many keys of its own; `removed`: it has seen those here, and they are gone there. */
+function beginSnapshot({ removed }: { removed: boolean }): void {
   const sent = new Counted();
   for (let number = 0; number < KEYS; number++)
     sent.apply(UpdateKind.Set, `sent:${number}`, 'theirs', THERE, number + 1);
+  const staged = here.keyspace.staging();
   for (let slot = 0; slot < sent.keyspace.slotCount; slot++) {
     const entry = sent.keyspace.stateAt(slot);
     if (entry !== null) staged.restore(...entry);
   }
-  keyspace.mergeSnapshot(staged, null, { local: here.vector.clone(), remote: sent.vector });
+  if (removed) sent.vector.raise(HERE, here.vector.get(HERE));
+  here.keyspace.mergeSnapshot(staged, null, { local: here.vector.clone(), remote: sent.vector });
+}
+
+test('a snapshot counts at once, and its keys are put in their places some at a turn', () => {
+  const { keyspace } = here;
+  beginSnapshot({ removed: false });
   expect([here.textOf('sent:4999'), here.textOf(nameOf(0))]).toEqual(['theirs', 'old']);
   let [turns, most] = [0, 0];
   for (; keyspace.pending.isOpen; turns++) most = Math.max(most, here.turn());
@@ -159,3 +165,19 @@ test('a snapshot counts at once, and its keys are put in their places some at a 
   expect(turns).toBeGreaterThanOrEqual(KEYS / A_TURN);
   expect(keyspace.count).toBe(2 * KEYS);
 });
+
+test.each([false, true])(
+  'FLUSHALL counts all keys, whatever a snapshot that is on its way before it adds or takes away (%s)',
+  (removed) => {
+    const { keyspace } = here;
+    beginSnapshot({ removed });
+    here.turn();
+    here.apply(UpdateKind.FlushAll, '');
+    here.apply(UpdateKind.Set, 'other', 'new');
+    here.turn();
+    here.apply(UpdateKind.Set, nameOf(7), 'new');
+    expect(keyspace.count).toBe(2);
+    while (keyspace.pending.isOpen) here.turn();
+    expect([keyspace.count, keyspace.entryCount]).toEqual([2, 2]);
+  },
+);
