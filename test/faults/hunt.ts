@@ -20,20 +20,40 @@ export interface Found {
   readonly wrong: string;
 }
 
-/** Runs the simulator in a process of its own from a seed on until a check says that something is wrong; without a fault for null. */
+/** A run of a seed takes a tenth of it. */
+const HEAP_MB = 1_500;
+/** One that takes longer goes round in circles: on a machine that does much else a seed takes half a minute. */
+const SEED_MS_MAX = 180_000;
+
+/**
+ * Runs the simulator in a process of its own from a seed on until a check says that something is wrong, or a run comes to no end, or to no end in
+ * its memory: a fault may do that, too. Without a fault for null.
+ */
 async function run(fault: string | null, group: Fault, first: number, count: number): Promise<Found> {
   const { CAUSEWAY_FAULT: _other, ...env } = process.env;
-  const child = spawn(process.execPath, ['--import', PLANT, HUNTER, placeOf(group), String(first), String(count)], {
+  const args = ['--import', PLANT, HUNTER, placeOf(group), String(first), String(count)];
+  const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, ...args], {
     env: fault === null ? env : { ...env, CAUSEWAY_FAULT: fault },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
   let errors = '';
-  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+  const endless = setTimeout(() => child.kill('SIGKILL'), SEED_MS_MAX);
+  child.stdout.on('data', (bytes: Buffer) => {
+    output += bytes.toString();
+    endless.refresh();
+  });
   child.stderr.on('data', (bytes: Buffer) => (errors += bytes.toString()));
   const code = await new Promise((resolve) => child.on('close', resolve));
-  if (code !== 0) throw new Error(`the hunt for ${group.id} ended with ${String(code)}: ${errors.slice(-2_000)}`);
-  return JSON.parse(output) as Found;
+  clearTimeout(endless);
+  const lines = output.split('\n');
+  const last = lines.pop() ?? '';
+  if (code === 0) return JSON.parse(last) as Found;
+  const seed = Number(lines.at(-1));
+  const wasAborted = child.signalCode === 'SIGABRT' || child.signalCode === 'SIGKILL';
+  if (!wasAborted || !Number.isSafeInteger(seed))
+    throw new Error(`the hunt for ${group.id} ended with ${String(code)}: ${errors.slice(-2_000)}`);
+  return { seeds: seed - first + 1, seed, schedule: null, wrong: `the run came to no end (${child.signalCode})` };
 }
 
 /** Where a fault is looked for: one quorum group by itself, with members that fail far more often than whole nodes can, or whole clusters. */

@@ -1,5 +1,8 @@
-/** `node --import ./test/faults/plant.ts test/faults/hunter.ts group|cluster FIRST COUNT`: runs until something goes wrong. */
-import { readdirSync, readFileSync } from 'node:fs';
+/**
+ * `node --import ./test/faults/plant.ts test/faults/hunter.ts group|cluster FIRST COUNT`: runs until something goes wrong. Writes a line with each
+ * seed before it is run, for it may be the last, and then what was found.
+ */
+import { readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ScenarioGroup } from '../quorum/scenario-group.ts';
@@ -41,6 +44,7 @@ function scheduleWrong(file: string): string | undefined {
 
 function bySeeds(wrongOf: (seed: number) => string | undefined, first: number, count: number): Found | null {
   for (let seed = first; seed < first + count; seed++) {
+    writeSync(process.stdout.fd, `${seed}\n`);
     const wrong = wrongOf(seed);
     if (wrong !== undefined) return { seeds: seed - first + 1, seed, schedule: null, wrong: firstLine(wrong) };
   }
@@ -62,4 +66,4 @@ const { positionals } = parseArgs({ allowPositionals: true });
 const [place, first, count] = [positionals[0], Number(positionals[1]), Number(positionals[2])];
 const isGroup = place === 'group';
 const found = bySeeds(isGroup ? groupWrong : clusterWrong, first, count) ?? (isGroup ? bySchedules(count) : null);
-process.stdout.write(JSON.stringify(found ?? { seeds: count, seed: null, schedule: null, wrong: '' }));
+writeSync(process.stdout.fd, JSON.stringify(found ?? { seeds: count, seed: null, schedule: null, wrong: '' }));
