@@ -102,7 +102,9 @@ test('whatever is changed in the bytes, they are read as the general codec reads
       const again = found as LaneFrame;
       // what was taken is what is said by those bytes, in the one form of it
       expect(read(groupCodec.encodeFrame(again))).toEqual(again);
-      if (again.type === 'quorum') expect(packr.unpack(hurt)).toEqual(packr.unpack(packed(again)));
+      // the general codec leaves parts that it does not know
+      if (decodeQuorumFrame(hurt) !== null)
+        expect(packr.unpack(hurt)).toEqual(packr.unpack(packed(again as QuorumFrame)));
     }),
     runOptions(1_000, 10_000),
   );
