@@ -95,13 +95,20 @@ function replyRuns(reply: Reply, runs: readonly InvalidationRun[]): void {
   );
 }
 
+/** What came of it where it is not over: it has begun, and goes on by itself once the node may write. */
+function replyUnfinished(reply: Reply, runs: readonly InvalidationRun[], refusal: CausewayError | null): void {
+  const count = runs.reduce((sum, run) => sum + run.count, 0);
+  const why = refusal === null ? '' : `, once the node may write again: ${refusal.code} ${refusal.message}`;
+  reply.error('UNCERTAIN', `${count} keys were invalidated so far, the rest follows${why}`);
+}
+
 /** What was done in turns behind the request is written by its session too: WAIT waits for it, and tokens carry it. Its last write is that of the request, at this node. */
 function noteRuns(session: Session, runs: readonly InvalidationRun[]): void {
   for (const { lastDot } of runs)
     if (lastDot !== null && lastDot.seq > session.lastWriteSeq) session.noteWrite(lastDot.origin, lastDot.seq);
 }
 
-/** CW.INVALIDATE: answered when all is done here; inside MULTI when it has begun. */
+/** CW.INVALIDATE: answered when all is done here, or cannot go on; inside MULTI when it has begun. */
 function invalidate(context: CommandContext): void {
   const { node, nowMs, reply, server, session } = context;
   const { targets, effect, delayMs } = asked(context);
@@ -114,10 +121,11 @@ function invalidate(context: CommandContext): void {
   if (isOver() || session.inExec) return replyRuns(reply, runs);
   server.waiting.block(session, {
     deadlineMs: Infinity,
-    isOver,
+    isOver: () => isOver() || node.invalidations.refusal !== null,
     end: () => {
       noteRuns(session, runs);
-      replyRuns(session.connection.reply, runs);
+      if (isOver()) replyRuns(session.connection.reply, runs);
+      else replyUnfinished(session.connection.reply, runs, node.invalidations.refusal);
     },
     fail: ({ code, message }) => {
       noteRuns(session, runs);

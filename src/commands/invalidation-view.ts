@@ -1,4 +1,5 @@
 import type { Dot } from '../clock/dot.ts';
+import type { CausewayError } from '../errors.ts';
 
 /** What an invalidation is of. Names are latin1. */
 export interface InvalidationTarget {
@@ -34,6 +35,8 @@ export interface DependencyEdge {
 export interface InvalidationView {
   /** Begins an invalidation in the open transaction: a first part is done at once, the rest in the turns that follow. */
   invalidate(targets: readonly InvalidationTarget[], effect: InvalidationEffect): readonly InvalidationRun[];
+  /** Why nothing that is under way goes on now; null where it does. */
+  readonly refusal: CausewayError | null;
   /** Lets it begin later, at this node, also when it was started again since. Unix milliseconds. */
   delay(targets: readonly InvalidationTarget[], effect: InvalidationEffect, dueMs: number): void;
   /** Dependencies, some places at a time: from a cursor on (0 begins), and the next cursor, 0 at the end. */

@@ -3,7 +3,7 @@ import { Glob } from '../base/glob.ts';
 import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import type { InvalidationRun } from '../commands/invalidation-view.ts';
+import type { InvalidationEffect, InvalidationRun } from '../commands/invalidation-view.ts';
 import { linkKey } from '../keyspace/key-links.ts';
 import { NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
@@ -102,6 +102,16 @@ export class InvalidationWalk implements InvalidationRun {
 
   get unreached(): readonly string[] {
     return this.#unreached;
+  }
+
+  /** Whether it would end what shows of its key now. */
+  endsTarget(host: WalkHost): boolean {
+    const { keyspace, nowMs } = host;
+    const range = latin1Range(this.record.target.name);
+    const slot = keyspace.findToWrite(range, keyspace.hashOf(range), nowMs);
+    return (
+      slot !== NO_SLOT && this.#isOld(host, slot) && changesExpiry(this.record.effect, keyspace.expiryOf(slot), nowMs)
+    );
   }
 
   /** Goes on until it is done or about `budget` keys were looked at; says how many of those are left. */
@@ -223,6 +233,11 @@ export class InvalidationWalk implements InvalidationRun {
       return isSeen && (register === null || register.stamp < stamp || (this.isBeginning && register.stamp === stamp));
     return register !== null && !isSeen && register.stamp < stamp && this.#applied.contains(origin as Origin, seq);
   }
+}
+
+/** Whether an effect makes what shows until a time go, or go sooner. */
+export function changesExpiry(effect: InvalidationEffect, expiryMs: number, nowMs: number): boolean {
+  return effect.kind === 'remove' || expiryMs > nowMs + effect.graceMs;
 }
 
 /** Whether some key depends on one, or did. */

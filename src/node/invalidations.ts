@@ -11,6 +11,7 @@ import type {
   InvalidationView,
 } from '../commands/invalidation-view.ts';
 import { covers, UpdateKind, type Update, type UpdateContext } from '../crdt/update.ts';
+import type { CausewayError } from '../errors.ts';
 import { NO_KEYS } from '../keyspace/key-kinds.ts';
 import { CONTENT_TYPE_KIND, DependencyMode, linkKey, linkMembers } from '../keyspace/key-links.ts';
 import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
@@ -18,7 +19,7 @@ import type { LocalTransaction } from '../keyspace/local-transaction.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import { DelayedInvalidations } from './delayed-invalidations.ts';
 import { InvalidationFigures } from './invalidation-figures.ts';
-import { hasDependents, InvalidationWalk, type WalkHost } from './invalidation-walk.ts';
+import { changesExpiry, hasDependents, InvalidationWalk, type WalkHost } from './invalidation-walk.ts';
 import {
   recordKey,
   recordOf,
@@ -27,6 +28,7 @@ import {
   targetText,
   type InvalidationRecord,
 } from './invalidation-record.ts';
+import { KnownRecords } from './known-records.ts';
 import { LinkSweep } from './link-sweep.ts';
 import { RecentInvalidations } from './recent-invalidations.ts';
 import type { InvalidationTelemetry } from './telemetry.ts';
@@ -59,8 +61,8 @@ export interface InvalidationsHost {
   /** Runs something in a transaction of the node's own, and tells of what it changes. */
   transact(run: () => void): void;
   message(channel: ByteRange, message: ByteRange): void;
-  /** Whether transactions may be made now. */
-  mayWrite(): boolean;
+  /** Why no transactions may be made now, null where they may. */
+  refusal(): CausewayError | null;
   /** Unix milliseconds. */
   nowMs(): number;
 }
@@ -72,6 +74,7 @@ export interface InvalidationsHost {
 export class Invalidations implements InvalidationView, WalkHost {
   readonly #host: InvalidationsHost;
   readonly #recent: RecentInvalidations = new RecentInvalidations();
+  readonly #known: KnownRecords = new KnownRecords();
   readonly #walks: InvalidationWalk[] = [];
   /** Keys (latin1) whose writes some keys depend on. May have ones too many. */
   readonly #followed: Set<string> = new Set();
@@ -131,6 +134,10 @@ export class Invalidations implements InvalidationView, WalkHost {
     this.#delayed.add(targets, effect, dueMs);
   }
 
+  get refusal(): CausewayError | null {
+    return this.#host.refusal();
+  }
+
   edges(cursor: number, places: number): { readonly next: number; readonly edges: readonly DependencyEdge[] } {
     const edges: DependencyEdge[] = [];
     const { system } = this.#host.keyspace;
@@ -162,11 +169,10 @@ export class Invalidations implements InvalidationView, WalkHost {
 
   /** Writes the record, in the open transaction. */
   #begin(target: InvalidationTarget, effect: InvalidationEffect, stamp: number): InvalidationWalk {
-    const { replica } = this.#host;
-    const { origin, seq } = this.#host.open();
-    const seen = replica.vector.clone();
-    seen.raise(origin, seq);
+    const { seq } = this.#host.open();
+    const seen = this.#seenNow();
     const record = { target, effect, stamp, seen };
+    this.#known.note(record);
     this.#writeRecord(record);
     this.#told = { seq, cause: targetText(target) };
     this.#figures.made[target.kind]++;
@@ -175,6 +181,14 @@ export class Invalidations implements InvalidationView, WalkHost {
     walk.isBeginning = stamp === this.#host.open().stamp;
     this.#walks.push(walk);
     return walk;
+  }
+
+  /** What this node has seen, the open transaction included. */
+  #seenNow(): VersionVector {
+    const { origin, seq } = this.#host.open();
+    const seen = this.#host.replica.vector.clone();
+    seen.raise(origin, seq);
+    return seen;
   }
 
   #writeRecord(record: InvalidationRecord): void {
@@ -209,12 +223,11 @@ export class Invalidations implements InvalidationView, WalkHost {
   end(key: ByteRange, hash: number, slot: Slot, walk: InvalidationWalk): void {
     const { keyspace, transaction } = this.#host;
     const { effect } = walk.record;
-    if (effect.kind === 'remove') {
-      this.#tellCause();
-      transaction.deleteSeen(key, hash);
-      walk.noteChange(this.#host.open());
-    } else if (keyspace.expiryOf(slot) > this.nowMs + effect.graceMs) {
-      transaction.expire(key, hash, this.nowMs + effect.graceMs);
+    if (changesExpiry(effect, keyspace.expiryOf(slot), this.nowMs)) {
+      if (effect.kind === 'remove') {
+        this.#tellCause();
+        transaction.deleteSeen(key, hash);
+      } else transaction.expire(key, hash, this.nowMs + effect.graceMs);
       walk.noteChange(this.#host.open());
     }
     this.#announceKey(key.toLatin1(), this.#cause);
@@ -292,6 +305,7 @@ export class Invalidations implements InvalidationView, WalkHost {
     const target = targetOfKey(key);
     const record = target === null ? null : recordOf(target, update.value.toLatin1());
     if (record === null) return;
+    this.#known.note(record);
     this.#figures.heardOf(record.target.kind, this.#host.nowMs() - msOfStamp(record.stamp as Stamp));
     const cause = targetText(record.target);
     this.#heard = { origin, seq, cause };
@@ -372,14 +386,26 @@ export class Invalidations implements InvalidationView, WalkHost {
     let left = budget;
     const due = this.#due;
     this.#due = new Map();
-    for (const { target, effect, stamp } of due.values())
-      left = Math.max(1, this.#walk(this.#begin(target, effect, stamp), left));
+    for (const each of due.values()) {
+      if (this.#isUnderWay(each)) continue;
+      left = Math.max(1, this.#walk(this.#begin(each.target, each.effect, each.stamp), left));
+    }
     return left;
+  }
+
+  /**
+   * Whether the very same was begun already, by whichever node, and finds nothing here: another record would lead nowhere but to more of them. Where keys
+   * depend on each other in a circle, by links that are on their way, each node would make one for each that it hears.
+   */
+  #isUnderWay({ target, effect, stamp }: Due): boolean {
+    if (!this.#known.has(target, effect, stamp)) return false;
+    const seen = this.#seenNow();
+    return !new InvalidationWalk({ target, effect, stamp, seen }, true, seen).endsTarget(this);
   }
 
   /** Something is left for the next turns. */
   get isBehind(): boolean {
-    return (this.#walks.length > 0 || this.#due.size > 0) && this.#host.mayWrite();
+    return (this.#walks.length > 0 || this.#due.size > 0) && this.refusal === null;
   }
 
   /** Goes on with what is under way, as far as this turn goes. */
@@ -396,7 +422,7 @@ export class Invalidations implements InvalidationView, WalkHost {
 
   /** Time passes: what waited for its time begins, and links of keys that are gone go. */
   tick(nowMs: number): void {
-    if (!this.#host.mayWrite()) return;
+    if (this.refusal !== null) return;
     const gone = this.#hasLeftovers ? this.#sweep.next(nowMs) : [];
     if (gone.length === 0 && !this.#delayed.isDue(nowMs)) return;
     this.#host.transact(() => {
@@ -422,6 +448,7 @@ export class Invalidations implements InvalidationView, WalkHost {
     });
     for (const record of found) {
       this.#recent.note(record.target, record.stamp);
+      this.#known.note(record);
       this.#walks.push(new InvalidationWalk(record, true, replica.vector.clone()));
       this.#walks.push(new InvalidationWalk(record, false, replica.vector.clone()));
     }

@@ -141,7 +141,7 @@ export class RegionNode implements Engine, NodeView {
       transaction: this.#transaction,
       transact: (run) => this.#transactByItself(run),
       message: (channel, message) => this.#events?.message(channel, message),
-      mayWrite: () => this.refusal(true, false) === null,
+      refusal: () => this.refusal(true, false),
       nowMs: () => this.#keyTimeMs(this.#now.wallMs),
     });
     this.#delivery = new Delivery(this.#replica, this.#keyspace, this.#closed, {
