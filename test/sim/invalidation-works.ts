@@ -203,7 +203,7 @@ export function invalidationRun(
   losses: Losses,
   oracle: DeliveryOracle,
   stamps: StampWatch,
-): InvalidationRun {
+): Omit<InvalidationRun, 'hasMerged'> {
   const isLost = (dot: Dot | null | undefined): boolean =>
     dot !== null && dot !== undefined && losses.isLost(dot.origin, dot.seq);
   const known = <T extends { readonly dot: Dot | null; readonly lastDot?: Dot | null }>(each: T): T =>

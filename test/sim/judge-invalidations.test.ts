@@ -29,9 +29,10 @@ function judged(
   shown: Readonly<Record<string, string | null>>,
   reads: readonly Reads[] = [],
   unlinked: readonly Unlinked[] = [],
+  hasMerged = false,
 ): readonly string[] {
   const run: InvalidationRun = {
-    ...{ writes, removals, reads, unlinked },
+    ...{ writes, removals, reads, unlinked, hasMerged },
     shown: Object.entries(shown).map(([key, value]) => ({ node: 'a', key, value })),
     stampOf: ({ seq }) => seq,
     hasSeen: (by, what) => what.origin === 1 && what.seq < by.seq,
@@ -185,5 +186,16 @@ describe('the checker of invalidations', () => {
       'I2: a shows null as page, and nothing ended p',
     ]);
     expect(judged(writes, removals, { k: null, page: 'p' }, [], [cut])).toEqual([]);
+  });
+
+  test('asks nothing of what depends on the writes of a key that a snapshot may have taken away', () => {
+    const writes = [stored('k', 'v', dot(1, 1), tagged), stored('page', 'p', dot(1, 9), { onWrites: ['k'] })];
+    const removals = [removal('tag', 't', dot(1, 5))];
+    expect(judged(writes, removals, { k: null, page: null })).toEqual([
+      'I2: a shows null as page, and nothing ended p',
+    ]);
+    expect(judged(writes, removals, { k: null, page: null }, [], [], true)).toEqual([]);
+    // nothing comes to it
+    expect(judged(writes, [], { k: 'v', page: null }, [], [], true)).toHaveLength(1);
   });
 });

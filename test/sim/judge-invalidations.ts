@@ -50,6 +50,8 @@ export interface InvalidationRun {
   readonly reads: readonly Reads[];
   /** At rest, of each node and key, when what had its last time is over. */
   readonly shown: readonly { readonly node: string; readonly key: string; readonly value: string | null }[];
+  /** Whether some node merged a snapshot: a key that one took away then counts as written at that time (SPEC I4). */
+  readonly hasMerged: boolean;
   /** 0 for one that is not known. */
   stampOf(dot: Dot): number;
   /** Whether the maker of the one had certainly applied the other. */
@@ -114,7 +116,17 @@ class Reach {
       const stamp = stampOf(end.dot) || Infinity;
       return { ...end, stamp, stampMost: end.isDelayed ? Infinity : stamp };
     });
+    if (run.hasMerged) this.ends = [...this.ends, ...this.#takenByMerges()];
     this.#unlinked = run.unlinked.map((unlinked) => ({ ...unlinked, stamp: stampOf(unlinked.dot) || Infinity }));
+  }
+
+  /** Writes that nobody made: of what others depend on the writes of, and some end may have come to. Nobody knows when. */
+  #takenByMerges(): End[] {
+    const names = new Set(this.#run.writes.flatMap(({ onWrites }) => onWrites));
+    const untimed = { dot: null, stamp: Infinity, stampMost: Infinity, isLazy: false, isDelayed: false };
+    return [...names]
+      .filter((name) => this.ends.some((end) => this.closure(end, (write) => write).has(name)))
+      .map((name) => ({ kind: 'write', name, ...untimed }));
   }
 
   /** Every key that it may come to, by any link that was ever written but those that its maker knew to be gone. */
