@@ -20,12 +20,15 @@ class RunningLoad implements Load {
   readonly stamp: Stamp;
   /** Of what was invalidated before it began (SPEC I3). */
   readonly mark: number;
+  /** Whether the node wrote when it began: else its clock may have been anywhere. */
+  readonly isTimed: boolean;
   isChanged = false;
 
-  constructor(key: string, stamp: Stamp, mark: number) {
+  constructor(key: string, stamp: Stamp, mark: number, isTimed: boolean) {
     this.key = key;
     this.stamp = stamp;
     this.mark = mark;
+    this.isTimed = isTimed;
   }
 }
 
@@ -47,7 +50,9 @@ export class Loads implements LoadsInFlight {
   }
 
   begin(key: ByteRange, nowMs: number): Load {
-    const load = new RunningLoad(key.toLatin1(), fillStampOf(nowMs, this.#skewMsMax), this.#node.invalidations.mark());
+    const isTimed = this.#node.refusal(true, false) === null;
+    const mark = this.#node.invalidations.mark();
+    const load = new RunningLoad(key.toLatin1(), fillStampOf(nowMs, this.#skewMsMax), mark, isTimed);
     const others = this.#running.get(load.key);
     if (others === undefined) this.#running.set(load.key, new Set([load]));
     else others.add(load);
@@ -83,7 +88,9 @@ export class Loads implements LoadsInFlight {
     if (others.size === 0) this.#running.delete(load.key);
     if (this.#isHit(load, nowMs, place?.tags)) return 'changed';
     const key = latin1Range(load.key);
-    if (value === null || this.#node.refusal(true, false) !== null || !this.#isLatest(load, key)) return 'refused';
+    const isTimed = load.isTimed && load.stamp <= fillStampOf(nowMs, this.#skewMsMax);
+    const mayWrite = isTimed && this.#node.refusal(true, false) === null;
+    if (value === null || !mayWrite || !this.#isLatest(load, key)) return 'refused';
     const fill = (tx: TransactionWriter): void =>
       tx.fill(key, this.#keyspace.hashOf(key), value, expireAtMs, load.stamp);
     if (place === undefined) this.#node.transact(nowMs, fill);

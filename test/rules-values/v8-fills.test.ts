@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { latin1Range } from '../../src/base/bytes.ts';
 import { fillStampOf, isFillStamp } from '../../src/clock/stamp.ts';
 import type { Load, LoadEnd } from '../../src/commands/engine.ts';
+import { CausewayError } from '../../src/errors.ts';
 import { Loads } from '../../src/node/loads.ts';
 import { applied, recordsOf } from '../conflicts/conflict-orders.ts';
 import { START_MS } from '../properties/values/virtual-replica.ts';
@@ -16,6 +17,7 @@ class Filling {
   readonly schedule: Schedule;
   readonly #loads: Map<string, Loads> = new Map();
   #landsAtMs = 0;
+  refusal: CausewayError | null = null;
 
   constructor(nodes = 'ABC') {
     this.schedule = new Schedule(nodes);
@@ -30,7 +32,7 @@ class Filling {
     };
     const loads = new Loads(
       keyspace,
-      { origin, transact, refusal: () => null, invalidations: NO_INVALIDATIONS },
+      { origin, transact, refusal: () => this.refusal, invalidations: NO_INVALIDATIONS },
       SKEW_MS,
     );
     keyspace.onChange = loads.watching(() => {});
@@ -185,6 +187,18 @@ describe('V8: a fill is a write at the start of its load, less the limit of skew
       [filled, written],
     ]);
     for (const order of causalOrders(filling.schedule.transactions)) expect(recordsOf(applied(order))).toEqual([]);
+  });
+
+  it('of a load that began by a clock that was ahead nothing is kept, be it set right since (seed 92303)', () => {
+    const filling = new Filling();
+    const ahead = filling.begin('A', 60_000);
+    expect(filling.end('A', ahead, 110)).toBe('refused');
+    filling.refusal = new CausewayError('CLOCKSKEW', 'the clock is ahead');
+    const untimed = filling.begin('A', 120);
+    filling.refusal = null;
+    // it took so long that its begin is past by the clock that is right, too
+    expect(filling.end('A', untimed, 90_000)).toBe('refused');
+    expect(filling.fill('A', 90_010, 90_020)).toBe('kept');
   });
 
   it('its stamp tells it from a write', () => {
