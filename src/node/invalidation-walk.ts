@@ -7,6 +7,7 @@ import type { InvalidationEffect, InvalidationRun } from '../commands/invalidati
 import { linkKey } from '../keyspace/key-links.ts';
 import { NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
+import type { DependedNames } from './depended-names.ts';
 import type { InvalidationRecord } from './invalidation-record.ts';
 
 /** How far dependencies are followed, and how many keys are reached by them. */
@@ -22,8 +23,8 @@ const PLACES_FOR_A_KEY = 8;
 export interface WalkHost {
   readonly keyspace: SlabKeyspace;
   readonly nowMs: number;
-  /** Whether any key depends on another: else nobody looks. */
-  readonly hasDependencies: boolean;
+  /** Where none is, nobody looks for dependents. */
+  readonly depended: DependedNames;
   /** A key was met, whether it is there or not. */
   met(key: string): void;
   /** What is here of a key is old: it goes, or gets its last time. */
@@ -37,6 +38,8 @@ type Place =
   | { readonly kind: 'key'; readonly key: string; readonly depth: number }
   /** The members of a link from a position downwards; -1 for all. */
   | { readonly kind: 'tagged' | 'dependents'; readonly name: string; readonly depth: number; position: number }
+  /** Of what others depend on, whether it is there or not. */
+  | { readonly kind: 'depended'; readonly glob: Glob; names: Iterator<string> | null; isDone: boolean }
   /** In the order of slots from a cursor on, or in that of keys behind one; -1 at the end. */
   | { readonly kind: 'all'; readonly glob: Glob; cursor: number; after: string | null };
 
@@ -62,6 +65,8 @@ export class InvalidationWalk implements InvalidationRun {
   #head = 0;
   /** Keys that were reached by dependencies, or have some. */
   readonly #followed: Set<string> = new Set();
+  /** Whose dependents are looked at, or were. */
+  readonly #expanded: Set<string> = new Set();
   readonly #unreached: string[] = [];
   #count = 0;
   #lastDot: Dot | null = null;
@@ -75,7 +80,13 @@ export class InvalidationWalk implements InvalidationRun {
     const { kind, name } = record.target;
     if (kind === 'key') this.#places = [{ kind, key: name, depth: 0 }];
     else if (kind === 'tag') this.#places = [{ kind: 'tagged', name, depth: 0, position: -1 }];
-    else this.#places = [{ kind: 'all', glob: new Glob(latin1Range(name)), cursor: 0, after: null }];
+    else {
+      const glob = new Glob(latin1Range(name));
+      this.#places = [
+        { kind: 'depended', glob, names: null, isDone: false },
+        { kind: 'all', glob, cursor: 0, after: null },
+      ];
+    }
   }
 
   get isDone(): boolean {
@@ -121,6 +132,7 @@ export class InvalidationWalk implements InvalidationRun {
       const place = this.#places[this.#head] as Place;
       if (place.kind === 'key') left -= this.#meet(host, place.key, place.depth);
       else if (place.kind === 'all') left -= this.#scan(host, place, left);
+      else if (place.kind === 'depended') left -= this.#depended(host, place, left);
       else left -= this.#members(host, place, left);
       if (isWalked(place)) this.#head++;
     }
@@ -143,20 +155,23 @@ export class InvalidationWalk implements InvalidationRun {
     if (ordered === null) place.cursor = keyspace.scan(place.cursor, budget * PLACES_FOR_A_KEY, nowMs, visit);
     else place.after = ordered.visit(glob.prefix, place.after, budget, nowMs, visit);
     if (ordered === null ? place.cursor === 0 : place.after === null) place.cursor = -1;
-    for (const key of keys) {
-      if (this.#leadsOn(host, key)) host.beginUnseen(key, this.record);
-      else this.#meet(host, key, 0);
-    }
+    for (const key of keys) this.#meet(host, key, 0);
     return budget;
   }
 
-  /** Whether other keys depend on one that is old here and that the maker had not seen: so it did not come to them. */
-  #leadsOn(host: WalkHost, key: string): boolean {
-    const { keyspace } = host;
-    if (this.isMaker || !host.hasDependencies || !hasDependents(keyspace, key)) return false;
-    const range = latin1Range(key);
-    const slot = keyspace.findToWrite(range, keyspace.hashOf(range), host.nowMs);
-    return slot !== NO_SLOT && this.#isOld(host, slot);
+  /** A pattern comes to what depends on its keys as their names do: also where they are gone, here or everywhere. */
+  #depended(host: WalkHost, place: Place & { kind: 'depended' }, budget: number): number {
+    place.names ??= host.depended.names();
+    let looked = 0;
+    for (; looked < budget * PLACES_FOR_A_KEY; looked++) {
+      const next = place.names.next();
+      if (next.done === true) {
+        place.isDone = true;
+        break;
+      }
+      if (place.glob.matches(latin1Range(next.value))) this.#cascade(host, next.value, 0);
+    }
+    return Math.ceil(looked / PLACES_FOR_A_KEY);
   }
 
   #members(host: WalkHost, place: Place & { kind: 'tagged' | 'dependents' }, budget: number): number {
@@ -209,12 +224,13 @@ export class InvalidationWalk implements InvalidationRun {
       this.#count++;
     }
     host.met(key);
-    if (host.hasDependencies) this.#cascade(host, key, depth);
+    if (host.depended.size > 0) this.#cascade(host, key, depth);
     return 1;
   }
 
   #cascade({ keyspace }: WalkHost, key: string, depth: number): void {
-    if (!hasDependents(keyspace, key)) return;
+    if (this.#expanded.has(key) || !hasDependents(keyspace, key)) return;
+    this.#expanded.add(key);
     this.#followed.add(key);
     if (depth >= CASCADE_DEPTH_MAX) this.#leaveOut(`what depends on ${key}`);
     else this.#places.push({ kind: 'dependents', name: key, depth: depth + 1, position: -1 });
@@ -247,5 +263,6 @@ export function hasDependents(keyspace: SlabKeyspace, key: string): boolean {
 
 function isWalked(place: Place): boolean {
   if (place.kind === 'key') return true;
+  if (place.kind === 'depended') return place.isDone;
   return place.kind === 'all' ? place.cursor < 0 : place.position === 0;
 }

@@ -18,6 +18,7 @@ import { ContentType, NO_SLOT, type Slot } from '../keyspace/keyspace.ts';
 import type { LocalTransaction } from '../keyspace/local-transaction.ts';
 import type { SlabKeyspace } from '../keyspace/slab-keyspace.ts';
 import { DelayedInvalidations } from './delayed-invalidations.ts';
+import { DependedNames } from './depended-names.ts';
 import { InvalidationFigures } from './invalidation-figures.ts';
 import { changesExpiry, hasDependents, InvalidationWalk, type WalkHost } from './invalidation-walk.ts';
 import {
@@ -41,8 +42,8 @@ const RECORD_MS = 600_000;
 const LEFT_OVER: ReadonlySet<string> = new Set(['tags', 'dependencies', CONTENT_TYPE_KIND]);
 /** Programs listen here: `…:key:`, `…:tag:` or `…:pattern:` and the name (SPEC I6). */
 const CHANNEL = `${SYSTEM_CHANNEL_PREFIX}invalidate`;
-/** Of the text of a pattern's invalidation, before its glob. */
-const PATTERN_CAUSE = 'pattern ';
+/** Names that others depended on which are looked at in a tick. */
+const TIDIED_A_TICK = 100;
 
 interface Due {
   readonly target: InvalidationTarget;
@@ -76,14 +77,12 @@ export class Invalidations implements InvalidationView, WalkHost {
   readonly #recent: RecentInvalidations = new RecentInvalidations();
   readonly #known: KnownRecords = new KnownRecords();
   readonly #walks: InvalidationWalk[] = [];
-  /** Keys (latin1) whose writes some keys depend on. May have ones too many. */
-  readonly #followed: Set<string> = new Set();
-  /** Of those, what the open transaction has written. */
+  readonly depended: DependedNames = new DependedNames();
+  /** Of those whose writes count, what the open transaction has written. */
   readonly #written: Set<string> = new Set();
   /** What is to be begun in a transaction of its own, once each: many records may lead to one key. */
   #due: Map<string, Due> = new Map();
   #isWalking = false;
-  hasDependencies = false;
   /** Whether some key may have tags, dependencies or a content type. */
   #hasLeftovers = false;
   /** The transaction of others that is an invalidation's, and of what. */
@@ -268,7 +267,7 @@ export class Invalidations implements InvalidationView, WalkHost {
     if (isSystemKey(key)) return kind === UpdateKind.Set;
     if (kind === UpdateKind.Publish) return field.toLatin1() === CHANNEL;
     if (isRemoval(kind) && this.#heard?.origin === origin && this.#heard.seq === seq) return true;
-    return this.#followed.size > 0 && isWrite(kind) && this.#followed.has(key.toLatin1());
+    return this.depended.hasOnWrites && isWrite(kind) && this.depended.isOnWrites(key.toLatin1());
   }
 
   /** It was applied: `context` is its transaction's, which is not over. */
@@ -280,25 +279,9 @@ export class Invalidations implements InvalidationView, WalkHost {
     else {
       if (this.#heard?.origin === origin && this.#heard.seq === seq && isRemoval(update.kind)) {
         this.#announceKey(key, this.#heard.cause);
-        this.#heardRemoval(key, this.#heard.cause, context);
       }
-      if (this.#followed.has(key) && isWrite(update.kind)) this.#heardWrite(key, context);
+      if (isWrite(update.kind) && this.depended.isOnWrites(key)) this.#heardWrite(key, context);
     }
-  }
-
-  /** A key that a pattern took away is not met by the pattern's walk here: what came to depend on it without the maker's knowing is found from the key. */
-  #heardRemoval(key: string, cause: string, { origin, seq, stamp, deps }: UpdateContext): void {
-    const { keyspace, replica } = this.#host;
-    if (!this.hasDependencies || !cause.startsWith(PATTERN_CAUSE) || !hasDependents(keyspace, key)) return;
-    const pattern = { kind: 'pattern', name: cause.slice(PATTERN_CAUSE.length) } as const;
-    const value = keyspace.entryOf(latin1Range(recordKey(pattern)))?.string.text() ?? null;
-    const begun = value === null ? null : recordOf(pattern, value);
-    const seen = deps.clone();
-    seen.raise(origin, seq);
-    const target = { kind: 'key', name: key } as const;
-    // what a later transaction of it takes away is as old as the first
-    const record = { target, effect: { kind: 'remove' } as const, stamp: Math.min(stamp, begun?.stamp ?? stamp), seen };
-    this.#walks.push(new InvalidationWalk(record, false, replica.vector.clone()));
   }
 
   #heardRecord(key: string, update: Update, { origin, seq }: UpdateContext): void {
@@ -317,7 +300,7 @@ export class Invalidations implements InvalidationView, WalkHost {
   /** Whether some key here may be of a pattern whose maker had not seen it: else nobody looks at all keys for it. */
   #mayMatchUnseen({ seen }: InvalidationRecord): boolean {
     const { keyspace, replica } = this.#host;
-    if (this.hasDependencies || keyspace.kinds.isWeak !== NO_KEYS) return true;
+    if (this.depended.size > 0 || keyspace.kinds.isWeak !== NO_KEYS) return true;
     for (const [origin, seq] of replica.vector.dots()) if (!seen.contains(origin, seq)) return true;
     return false;
   }
@@ -354,9 +337,9 @@ export class Invalidations implements InvalidationView, WalkHost {
     else if (isSystemKey(key)) {
       if (update?.kind === UpdateKind.SetAdd) this.#linked(key.toLatin1(), update);
       else if (update?.kind === UpdateKind.Set) this.#noteSet(key.toLatin1(), update);
-    } else if (isOwn && !this.#isWalking && this.#followed.size > 0 && update !== null && isWrite(update.kind)) {
+    } else if (isOwn && !this.#isWalking && this.depended.hasOnWrites && update !== null && isWrite(update.kind)) {
       const name = key.toLatin1();
-      if (this.#followed.has(name)) this.#written.add(name);
+      if (this.depended.isOnWrites(name)) this.#written.add(name);
     }
   }
 
@@ -369,8 +352,7 @@ export class Invalidations implements InvalidationView, WalkHost {
     const parts = systemKeyParts(key);
     this.#hasLeftovers = true;
     if (parts?.kind !== 'dependents') return;
-    this.hasDependencies = true;
-    if (field.toLatin1().startsWith(DependencyMode.Writes)) this.#followed.add(parts.name);
+    this.depended.add(parts.name, field.toLatin1().startsWith(DependencyMode.Writes));
   }
 
   /** The open transaction of this node is about to be closed: what depends on what it wrote goes in it too. */
@@ -422,6 +404,7 @@ export class Invalidations implements InvalidationView, WalkHost {
 
   /** Time passes: what waited for its time begins, and links of keys that are gone go. */
   tick(nowMs: number): void {
+    this.depended.tidy(TIDIED_A_TICK, (name) => hasDependents(this.#host.keyspace, name));
     if (this.refusal !== null) return;
     const gone = this.#hasLeftovers ? this.#sweep.next(nowMs) : [];
     if (gone.length === 0 && !this.#delayed.isDue(nowMs)) return;
@@ -463,8 +446,9 @@ export class Invalidations implements InvalidationView, WalkHost {
       !remote.contains(add.origin, add.seq);
     const nowMs = this.#host.nowMs();
     const before = new Map<string, string>();
-    for (const key of this.#followed)
-      if (this.#dependents(key, isUnknown).length > 0) before.set(key, this.#version(key, nowMs).text);
+    for (const key of this.depended.names())
+      if (this.depended.isOnWrites(key) && this.#dependents(key, isUnknown).length > 0)
+        before.set(key, this.#version(key, nowMs).text);
     merge();
     this.reread();
     for (const [key, text] of before) {
@@ -483,9 +467,8 @@ export class Invalidations implements InvalidationView, WalkHost {
 
   #reread(name: string, slot: Slot): void {
     const { set } = this.#host.keyspace.entryAt(slot);
-    this.hasDependencies ||= set !== null;
     for (let at = 0; at < (set?.size ?? 0); at++)
-      if (set?.nameAt(at).startsWith(DependencyMode.Writes) === true) this.#followed.add(name);
+      this.depended.add(name, set?.nameAt(at).startsWith(DependencyMode.Writes) === true);
   }
 }
 

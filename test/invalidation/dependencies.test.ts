@@ -40,6 +40,20 @@ describe('I4: dependencies', () => {
     expect(east.run('EXISTS page')).toBe(':0');
   });
 
+  test('so it is with a pattern', () => {
+    const { regions, east, west } = openRegions();
+    for (const key of ['page', 'list', 'other']) east.run(`SET ${key} v`);
+    east.run('CW.DEPEND page ON product:7 product:8');
+    east.run('CW.DEPEND list ON page');
+    east.run('CW.DEPEND other ON production');
+    regions.sync();
+    expect(west.run('CW.INVALIDATE PATTERN product:*')).toBe(':2');
+    regions.sync();
+    expect(everywhere(regions, 'page')).toEqual([null, null, null]);
+    expect(everywhere(regions, 'list')).toEqual([null, null, null]);
+    expect(everywhere(regions, 'other')).toEqual(['v', 'v', 'v']);
+  });
+
   test('a write of what is depended on counts where that was asked for, in the same transaction', () => {
     const { regions, east, west } = openRegions();
     for (const key of ['page', 'list', 'site']) east.run(`SET ${key} v`);

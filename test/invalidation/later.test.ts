@@ -13,6 +13,22 @@ const keepsLink = (regions: VirtualRegions, key: string): boolean =>
   regions.cluster.nodes.some((node) => node.core.keys.find(latin1Range(key), 0, 0) >= 0);
 
 describe('I1, I4: links of keys that are gone', () => {
+  test('leave no name behind of what they depended on', () => {
+    const { regions, east } = openRegions();
+    for (let number = 0; number < 500; number++) {
+      east.run(`SET k:${number} v PX 20000`);
+      east.run(`CW.DEPEND k:${number} WRITES ON base:${number}`);
+    }
+    regions.sync();
+    const sizes = (): number[] => regions.cluster.nodes.map((node) => node.core.invalidations.depended.size);
+    expect(sizes()).toEqual([500, 500, 500]);
+    expect(regions.cluster.runUntil(() => sizes().every((size) => size === 0), 300_000)).toBe(true);
+    east.run('SET k v');
+    east.run('CW.DEPEND k WRITES ON base:1');
+    expect(east.run('SET base:1 v')).toBe('+OK');
+    expect(east.run('EXISTS k')).toBe(':0');
+  });
+
   test('go after a while, at all nodes, and not those of a key that was written meanwhile', () => {
     const { regions, east, west } = openRegions();
     for (const key of ['k', 'e', 'stays', 'back']) {
@@ -213,6 +229,24 @@ describe('I2: an invalidation and restarts', () => {
       expect(everywhere(regions, 'page')).toEqual(GONE);
     },
   );
+
+  test('a pattern and what it takes away come by a snapshot to who knows of a key that depends on that', () => {
+    const { regions, east, west } = openRegions({ limits: { logBytesMax: 2_000 } });
+    east.run('SET product:1 old');
+    regions.sync();
+    regions.isolate(EAST);
+    west.run('SET page old');
+    west.run('CW.DEPEND page ON product:1');
+    regions.cluster.run(50);
+    east.run('CW.INVALIDATE PATTERN product:*');
+    for (let at = 0; at < 200; at++) {
+      east.run(`SET east:${at} ${'x'.repeat(100)}`);
+      west.run(`SET west:${at} ${'x'.repeat(100)}`);
+    }
+    regions.cluster.run(10_000);
+    regions.sync();
+    expect(everywhere(regions, 'page')).toEqual(GONE);
+  });
 
   test('reaches a node that was away and comes back by a snapshot with older writes of its own', () => {
     const { regions, east, west } = openRegions({ limits: { logBytesMax: 2_000 } });

@@ -140,6 +140,8 @@ class Reach {
   closure(end: End, linksOf: (write: Stored) => Stored): ReadonlySet<string> {
     const writes = this.#run.writes.map(linksOf);
     const met = new Set(isAsked(end) && end.kind === 'key' ? [end.name] : []);
+    // a pattern is one of names that others depend on, too, whether they are there or not
+    if (end.kind === 'pattern') for (const on of writes.flatMap(madeOf)) if (matches(end.name, on)) met.add(on);
     for (let before = -1; before < met.size;) {
       before = met.size;
       for (const write of writes) if (isRoot(end, write) || madeOf(write).some((on) => met.has(on))) met.add(write.key);
@@ -189,6 +191,7 @@ class Reach {
   /** Whether it certainly comes to a key, whose own dependents it then comes to. */
   #meets(end: End, key: string, isSeen: boolean, past: Set<string>): boolean {
     if (end.kind === 'key' && end.name === key) return true;
+    if (end.kind === 'pattern' && matches(end.name, key)) return true;
     if (past.has(key)) return false;
     past.add(key);
     return this.known.some((stored) => {
