@@ -177,11 +177,11 @@ function* endAndWrite(desk: Desk): Script {
   });
 }
 
-/** All that shows, and what its node has then. */
+/** All that shows, and what its node had when it was asked: others may come first between an answer that waited and who hears it (seed 111118). */
 function* readAll(desk: Desk): Script {
+  const has = desk.vector();
   const reply = yield `MGET ${INVALIDATED.join(' ')}`;
   const values = /^\[(.*)\]$/.exec(reply ?? '')?.[1]?.split(' ') ?? [];
-  const has = desk.vector();
   for (const [at, text] of values.entries()) {
     const value = textOf(text);
     if (value !== null) desk.invalidations.reads.push({ key: pick(INVALIDATED, at), value, has });
