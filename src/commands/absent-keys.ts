@@ -1,16 +1,14 @@
+import { RecentNames } from '../base/recent-names.ts';
+
 /** Keys of which more are not remembered to be absent; past it the oldest go. */
-const ABSENT_KEYS_MAX = 100_000;
+const ABSENT_KEYS_MAX = { names: 100_000, chars: 16 * 1024 * 1024 };
 
 /** Keys of which a source said that it has none, for a while each. Latin1. */
 export class AbsentKeys {
-  readonly #untilMs: Map<string, number> = new Map();
+  readonly #untilMs: RecentNames<number> = new RecentNames(ABSENT_KEYS_MAX);
 
   note(key: string, untilMs: number): void {
-    this.#untilMs.delete(key);
     this.#untilMs.set(key, untilMs);
-    if (this.#untilMs.size <= ABSENT_KEYS_MAX) return;
-    const [oldest] = this.#untilMs.keys();
-    if (oldest !== undefined) this.#untilMs.delete(oldest);
   }
 
   has(key: string, nowMs: number): boolean {

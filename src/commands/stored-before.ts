@@ -1,7 +1,8 @@
+import { RecentNames } from '../base/recent-names.ts';
 import type { WrittenKeys } from './written-keys.ts';
 
 /** Keys of which it is known when they were stored; past it the oldest are taken to be stored as late as the latest of those that are forgotten. */
-const KEYS_MAX = 100_000;
+const KEYS_MAX = { names: 100_000, chars: 16 * 1024 * 1024 };
 
 /**
  * What this node stored in sources, and when that was over. Another node's write of such a key may be in the source already, below what this node stored after
@@ -11,7 +12,10 @@ const KEYS_MAX = 100_000;
 export class StoredBefore {
   readonly #writes: WrittenKeys;
   /** By key, the oldest first: the version stored last and the time of the end. */
-  readonly #ends: Map<string, { readonly version: string; readonly endMs: number }> = new Map();
+  readonly #ends: RecentNames<{ readonly version: string; readonly endMs: number }> = new RecentNames(
+    KEYS_MAX,
+    (_key, { endMs }) => (this.#elseMs = Math.max(this.#elseMs, endMs)),
+  );
   /** All that is not in the map was stored by then. */
   #elseMs: number;
 
@@ -22,17 +26,11 @@ export class StoredBefore {
 
   note(key: string, version: string, endMs: number): void {
     const known = this.#ends.get(key);
-    this.#ends.delete(key);
     this.#ends.set(key, { version, endMs: Math.max(endMs, known?.endMs ?? 0) });
-    if (this.#ends.size <= KEYS_MAX) return;
-    const [oldest] = this.#ends;
-    if (oldest === undefined) return;
-    this.#ends.delete(oldest[0]);
-    this.#elseMs = Math.max(this.#elseMs, oldest[1].endMs);
   }
 
-  keys(): Iterable<string> {
-    return this.#ends.keys();
+  *keys(): Iterable<string> {
+    for (const [key] of this.#ends) yield key;
   }
 
   /** Whether the source may have what this node stored in the place of a write that takes its place. `stampMs` null: what shows is made up of several writes. */

@@ -1,15 +1,20 @@
 import { latin1Range } from '../base/bytes.ts';
 import { Glob } from '../base/glob.ts';
+import { RecentNames } from '../base/recent-names.ts';
 import type { InvalidationTarget } from '../commands/invalidation-view.ts';
 
 /** Invalidations that are remembered for loads in flight. Past it a load that began before what is forgotten is not kept. */
-const RECENT_MAX = 10_000;
-const RECENT_PATTERNS_MAX = 256;
+const RECENT_MAX = { names: 10_000, chars: 16 * 1024 * 1024 };
+const RECENT_PATTERNS_MAX = { names: 256, chars: 1024 * 1024 };
 
 interface Noted {
   readonly mark: number;
   /** What was written before it is old. */
   readonly stamp: number;
+}
+
+interface NotedPattern extends Noted {
+  readonly glob: Glob;
 }
 
 /** What was invalidated here lately: by it a load that began before knows that it may have brought what is old (SPEC I3). */
@@ -18,8 +23,17 @@ export class RecentInvalidations {
   /** All up to this mark may have been forgotten, and what of it has a stamp has at most that one. */
   #forgottenUpTo = 0;
   #forgottenStamp = 0;
-  readonly #names: Map<string, Noted> = new Map();
-  readonly #patterns: Map<string, Noted & { readonly glob: Glob }> = new Map();
+  readonly #names: RecentNames<Noted>;
+  readonly #patterns: RecentNames<NotedPattern>;
+
+  constructor() {
+    const forgotten = (_name: string, { mark, stamp }: Noted): void => {
+      this.#forgottenUpTo = Math.max(this.#forgottenUpTo, mark);
+      this.#forgottenStamp = Math.max(this.#forgottenStamp, stamp);
+    };
+    this.#names = new RecentNames(RECENT_MAX, forgotten);
+    this.#patterns = new RecentNames<NotedPattern>(RECENT_PATTERNS_MAX, forgotten);
+  }
 
   /** Of now: what is noted from here on is above it. */
   get mark(): number {
@@ -28,24 +42,8 @@ export class RecentInvalidations {
 
   note({ kind, name }: InvalidationTarget, stamp: number): void {
     const noted = { mark: ++this.#mark, stamp };
-    if (kind === 'pattern') this.#add(this.#patterns, name, { ...noted, glob: new Glob(latin1Range(name)) });
-    else this.#add(this.#names, `${kind}:${name}`, noted);
-    this.#bound(this.#patterns, RECENT_PATTERNS_MAX);
-    this.#bound(this.#names, RECENT_MAX);
-  }
-
-  #add<T extends Noted>(all: Map<string, T>, id: string, noted: T): void {
-    const before = all.get(id)?.stamp ?? 0;
-    all.delete(id);
-    all.set(id, before > noted.stamp ? { ...noted, stamp: before } : noted);
-  }
-
-  #bound(all: Map<string, Noted>, max: number): void {
-    if (all.size <= max) return;
-    const [[oldest, noted] = ['', null]] = all;
-    all.delete(oldest);
-    this.#forgottenUpTo = Math.max(this.#forgottenUpTo, noted?.mark ?? 0);
-    this.#forgottenStamp = Math.max(this.#forgottenStamp, noted?.stamp ?? 0);
+    if (kind === 'pattern') add(this.#patterns, name, { ...noted, glob: new Glob(latin1Range(name)) });
+    else add(this.#names, `${kind}:${name}`, noted);
   }
 
   /** Every key may have been. */
@@ -71,6 +69,12 @@ export class RecentInvalidations {
     };
     if (isNamed(`key:${key}`) || tags.some((tag) => isNamed(`tag:${tag}`))) return true;
     const range = latin1Range(key);
-    return [...this.#patterns.values()].some((noted) => isMeant(noted) && noted.glob.matches(range));
+    return [...this.#patterns].some(([, noted]) => isMeant(noted) && noted.glob.matches(range));
   }
+}
+
+/** What was written before the latest of its invalidations is old. */
+function add<T extends Noted>(all: RecentNames<T>, id: string, noted: T): void {
+  const before = all.get(id)?.stamp ?? 0;
+  all.set(id, before > noted.stamp ? { ...noted, stamp: before } : noted);
 }

@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import { VersionVector } from '../../src/clock/version-vector.ts';
+import type { InvalidationTarget } from '../../src/commands/invalidation-view.ts';
+import { KnownRecords } from '../../src/node/known-records.ts';
 import { RecentInvalidations } from '../../src/node/recent-invalidations.ts';
 import { openRegions } from './invalidation-regions.ts';
 import { EAST, WEST } from '../support/virtual-regions.ts';
@@ -43,6 +46,29 @@ test('I3: what is forgotten counts as a hit, and what is remembered is bounded',
   expect(recent.isHit(before + 1, 'k10000', [])).toBe(true);
   for (let at = 0; at < 257; at++) recent.note({ kind: 'pattern', name: `p${at}:*` }, at);
   expect(recent.isHit(before + 1, 'never named', [])).toBe(true);
+});
+
+test('names are remembered up to so many bytes, too', () => {
+  const long = (at: number): InvalidationTarget => ({ kind: 'key', name: `${at}${'x'.repeat(512 * 1024)}` });
+  const recent = new RecentInvalidations();
+  const before = recent.mark;
+  recent.note(long(0), 1);
+  expect(recent.isHit(before, 'never named', [])).toBe(false);
+  // the same one again takes no more
+  for (let again = 0; again < 40; again++) recent.note(long(0), 1);
+  expect(recent.isHit(before, 'never named', [])).toBe(false);
+  for (let at = 1; at < 40; at++) recent.note(long(at), at);
+  expect(recent.isHit(before, 'never named', [])).toBe(true);
+  expect(recent.isHit(before + 41, long(39).name, [])).toBe(true);
+
+  const known = new KnownRecords();
+  const effect = { kind: 'remove' } as const;
+  const note = (at: number): void => known.note({ target: long(at), effect, stamp: 7, seen: new VersionVector() });
+  for (let again = 0; again < 20; again++) note(0);
+  expect(known.has(long(0), effect, 7)).toBe(true);
+  for (let at = 1; at < 20; at++) note(at);
+  expect([known.has(long(0), effect, 7), known.has(long(19), effect, 7)]).toEqual([false, true]);
+  expect([known.has(long(19), effect, 8), known.has(long(19), { kind: 'lazy', graceMs: 1 }, 7)]).toEqual([false, false]);
 });
 
 test('I3: what was written before an invalidation is old, also when it comes much later; of what is forgotten the latest decides', () => {
