@@ -6,8 +6,12 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
 
 const report = process.env['VITEST_JSON'];
 
+/** What measures, or has clients whose deadlines count while everything fails: alone. */
+const TIMED = ['test/bench/**/*.test.ts', 'test/cluster/strong*.test.ts', 'test/cluster/verify.test.ts'];
 /** Folders whose tests start clusters of real processes. */
-const CLUSTERS = ['cluster', 'cli', 'clients', 'bench', 'examples'].map((folder) => `test/${folder}/**/*.test.ts`);
+const CLUSTERS = ['cluster', 'cli', 'clients', 'examples'].map((folder) => `test/${folder}/**/*.test.ts`);
+
+const ofProcesses = { testTimeout: 240_000, hookTimeout: 120_000 };
 
 const common = {
   pool: 'forks' as const,
@@ -34,22 +38,32 @@ export default defineConfig({
           ...common,
           name: 'inside',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/outside/**', ...CLUSTERS],
+          exclude: ['test/outside/**', ...CLUSTERS, ...TIMED],
           // one more than cores: a node without a disk begins with the next second, which many of them wait for
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
       {
-        // After the others and one at a time: a cluster is several processes already, and some of them are timed.
+        // After the others: a cluster is several processes already. Two at a time, as they wait for most of theirs.
         test: {
           ...common,
+          ...ofProcesses,
           name: 'clusters',
           include: CLUSTERS,
-          maxWorkers: 1,
+          exclude: TIMED,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
-          testTimeout: 240_000,
-          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...common,
+          ...ofProcesses,
+          name: 'timed',
+          include: TIMED,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
