@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect, type Client, type ClientEvent, type ConnectOptions } from '../../src/client/connect.ts';
 import { startCluster, until, type TestCluster } from './cluster.ts';
@@ -20,14 +21,20 @@ async function open(nodes: readonly string[], options: Partial<ConnectOptions> =
   return client;
 }
 
-/** One after the other without an end, until `stop`; what each came to. */
+/**
+ * One after the other without an end, until `stop`; what each came to. What fails at once, as while a session is lost, must leave the loop of the
+ * process a turn: without one nothing else ever comes, and what each came to takes all memory.
+ */
 function loop(call: (round: number) => Promise<unknown>): {
   stop(): Promise<readonly PromiseSettledResult<unknown>[]>;
 } {
   const ends: PromiseSettledResult<unknown>[] = [];
   let isOver = false;
   const running = (async (): Promise<void> => {
-    for (let round = 0; !isOver; round++) ends.push(...(await Promise.allSettled([call(round)])));
+    for (let round = 0; !isOver; round++) {
+      ends.push(...(await Promise.allSettled([call(round)])));
+      await setImmediate();
+    }
   })();
   return {
     async stop() {

@@ -68,7 +68,10 @@ test('names are remembered up to so many bytes, too', () => {
   expect(known.has(long(0), effect, 7)).toBe(true);
   for (let at = 1; at < 20; at++) note(at);
   expect([known.has(long(0), effect, 7), known.has(long(19), effect, 7)]).toEqual([false, true]);
-  expect([known.has(long(19), effect, 8), known.has(long(19), { kind: 'lazy', graceMs: 1 }, 7)]).toEqual([false, false]);
+  expect([known.has(long(19), effect, 8), known.has(long(19), { kind: 'lazy', graceMs: 1 }, 7)]).toEqual([
+    false,
+    false,
+  ]);
 });
 
 test('I3: what was written before an invalidation is old, also when it comes much later; of what is forgotten the latest decides', () => {
