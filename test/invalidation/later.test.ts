@@ -3,10 +3,17 @@ import { latin1Range } from '../../src/base/bytes.ts';
 import { systemKey } from '../../src/base/system-keys.ts';
 import { linkKey } from '../../src/keyspace/key-links.ts';
 import { everywhere, openRegions } from './invalidation-regions.ts';
+import type { VirtualClient } from '../support/virtual-client.ts';
 import type { VirtualRegions } from '../support/virtual-regions.ts';
 import { EAST, WEST } from '../support/virtual-regions.ts';
 
 const GONE = [null, null, null];
+
+/** Each writes more than its node's log keeps of 2,000 bytes: who lacks it gets a snapshot. */
+function fillLogs(...clients: readonly VirtualClient[]): void {
+  for (const [by, client] of clients.entries())
+    for (let at = 0; at < 200; at++) client.run(`SET fill:${by}:${at} ${'x'.repeat(100)}`);
+}
 
 /** Whether some node keeps anything of a link. */
 const keepsLink = (regions: VirtualRegions, key: string): boolean =>
@@ -197,7 +204,7 @@ describe('I2: an invalidation and restarts', () => {
     for (const key of ['page', 'list']) east.run(`SET ${key} old`);
     east.run('CW.DEPEND page ON product');
     east.run('CW.DEPEND list WRITES ON product');
-    for (let at = 0; at < 200; at++) east.run(`SET fill:${at} ${'x'.repeat(100)}`);
+    fillLogs(east);
     regions.cluster.run(10_000);
     regions.sync();
     expect(regions.node(WEST).core.telemetry(regions.node(WEST).now().wallMs)).toMatchObject({
@@ -220,10 +227,7 @@ describe('I2: an invalidation and restarts', () => {
       regions.isolate(EAST);
       east.run(write);
       west.run('CW.DEPEND page WRITES ON product parts');
-      for (let at = 0; at < 200; at++) {
-        east.run(`SET east:${at} ${'x'.repeat(100)}`);
-        west.run(`SET west:${at} ${'x'.repeat(100)}`);
-      }
+      fillLogs(east, west);
       regions.cluster.run(10_000);
       regions.sync();
       expect(everywhere(regions, 'page')).toEqual(GONE);
@@ -239,10 +243,7 @@ describe('I2: an invalidation and restarts', () => {
     west.run('CW.DEPEND page ON product:1');
     regions.cluster.run(50);
     east.run('CW.INVALIDATE PATTERN product:*');
-    for (let at = 0; at < 200; at++) {
-      east.run(`SET east:${at} ${'x'.repeat(100)}`);
-      west.run(`SET west:${at} ${'x'.repeat(100)}`);
-    }
+    fillLogs(east, west);
     regions.cluster.run(10_000);
     regions.sync();
     expect(everywhere(regions, 'page')).toEqual(GONE);
@@ -257,7 +258,7 @@ describe('I2: an invalidation and restarts', () => {
     west.run('CW.DEPEND page ON k');
     regions.cluster.run(50);
     east.run('CW.INVALIDATE TAG T');
-    for (let at = 0; at < 200; at++) east.run(`SET fill:${at} ${'x'.repeat(100)}`);
+    fillLogs(east);
     regions.cluster.run(10_000);
     regions.sync();
     expect(everywhere(regions, 'k')).toEqual(GONE);
