@@ -83,10 +83,12 @@ function millisecondsOf(args: Args, index: number, max: number): number {
   return Number(integerArgumentWithin(args, index, 1n, BigInt(max), `expected 1 to ${max} milliseconds`));
 }
 
+const countOf = (runs: readonly InvalidationRun[]): number => runs.reduce((sum, run) => sum + run.count, 0);
+
 /** How many keys this node took away, or that some were out of reach. */
 function replyRuns(reply: Reply, runs: readonly InvalidationRun[]): void {
   const unreached = [...new Set(runs.flatMap((run) => run.unreached))];
-  const count = runs.reduce((sum, run) => sum + run.count, 0);
+  const count = countOf(runs);
   if (unreached.length === 0) return reply.integer(count);
   const more = unreached.length > NAMED_MAX ? ` and at least ${unreached.length - NAMED_MAX} more` : '';
   reply.error(
@@ -97,7 +99,7 @@ function replyRuns(reply: Reply, runs: readonly InvalidationRun[]): void {
 
 /** What came of it where it is not over: it has begun, and goes on by itself once the node may write. */
 function replyUnfinished(reply: Reply, runs: readonly InvalidationRun[], refusal: CausewayError | null): void {
-  const count = runs.reduce((sum, run) => sum + run.count, 0);
+  const count = countOf(runs);
   const why = refusal === null ? '' : `, once the node may write again: ${refusal.code} ${refusal.message}`;
   reply.error('UNCERTAIN', `${count} keys were invalidated so far, the rest follows${why}`);
 }
