@@ -3,6 +3,7 @@ import type { BenchOptions, BenchResult } from './support/bench.ts';
 import type { BenchCluster } from './support/cluster.ts';
 import { quantile } from './support/figures.ts';
 import { encode, LoadConnection } from './support/load-connection.ts';
+import { startIdle } from './support/idle.ts';
 import { longestTurn } from './support/measured-server.ts';
 import type { LongestTurn } from './support/turn-watch.ts';
 import { random } from './support/random.ts';
@@ -97,6 +98,8 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
       }
     },
   );
+  const idle = await startIdle();
+  const idlePinger = new Pinger(await LoadConnection.open(idle.address), 'mark', () => {});
   const cutAt = REGIONS.indexOf(CUT);
   const others = REGIONS.filter((region) => region !== CUT);
   const reader = await LoadConnection.open(cluster.nodes[cutAt]?.resp ?? '');
@@ -117,6 +120,7 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     connection.close();
   }
   const calmMs = pinger.tookMs.splice(0);
+  const idleCalmMs = idlePinger.tookMs.splice(0);
   const calmTurns = await longestTurns(cluster);
   const healedMs = performance.now();
   const caughtUp = new Promise<void>((resolve, reject) => {
@@ -127,8 +131,11 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
   await caughtUp;
   const tookMs = performance.now() - healedMs;
   const readMs = pinger.tookMs.splice(0);
+  const idleMs = idlePinger.tookMs.splice(0);
   const turns = await longestTurns(cluster);
   pinger.stop();
+  idlePinger.stop();
+  await idle.stop();
   isOver = true;
   await writing;
   await settled(cluster);
@@ -137,12 +144,14 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
 
   const perSecond = missed / (tookMs / 1_000);
   const longestMs = Math.max(...readMs);
+  const idleLongestMs = Math.max(...idleMs);
   const isQuick = perSecond >= TIMES_MIN * rate;
   const met = (isMet: boolean): string => (isMet ? 'met' : 'NOT met');
   const text = [
     `catch-up of ${CUT} after a cut of ${cutSeconds} s at ${rate} writes/s in all, which go on`,
     `${missed} updates missed, all there ${(tookMs / 1_000).toFixed(2)} s after the link healed: ${perSecond.toFixed(0)} a second, ${(perSecond / rate).toFixed(1)} × the rate of writes; bar: ≥ ${TIMES_MIN} ×: ${met(isQuick)}`,
     `reads there meanwhile: ${readMs.length}, p50 ${quantile(readMs, 0.5).toFixed(2)} ms, p99 ${quantile(readMs, 0.99).toFixed(2)} ms, longest ${longestMs.toFixed(2)} ms (during the cut ${Math.max(...calmMs).toFixed(2)} ms); bar: longest ≤ ${STALL_MS_MAX} ms: ${met(longestMs <= STALL_MS_MAX)}`,
+    `a process that does nothing, asked likewise: ${idleMs.length}, p50 ${quantile(idleMs, 0.5).toFixed(2)} ms, p99 ${quantile(idleMs, 0.99).toFixed(2)} ms, longest ${idleLongestMs.toFixed(2)} ms (during the cut ${Math.max(...idleCalmMs).toFixed(2)} ms)`,
     `longest turn of each node, ms of its loop's CPU: ${told(turns, 'cpuMs')} (during the cut ${told(calmTurns, 'cpuMs')})`,
     `longest by the clock, less what it waited for a processor: ${told(turns, 'stoodMs')} (during the cut ${told(calmTurns, 'stoodMs')})`,
     ...turns.flatMap(({ ran, stoodIn }, at) => [...stacks(at, 'CPU', ran), ...stacks(at, 'clock', stoodIn)]),
@@ -159,6 +168,9 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
     readP99Ms: quantile(readMs, 0.99),
     readLongestMs: longestMs,
     calmLongestMs: Math.max(...calmMs),
+    idleP99Ms: quantile(idleMs, 0.99),
+    idleLongestMs,
+    idleCalmLongestMs: Math.max(...idleCalmMs),
     turns,
     calmTurns,
     refused,

@@ -33,8 +33,12 @@ const HEAD_MAX = 1_024;
 /** The log of one origin: the chunks from `base` (exclusive) to `last`. They come at its end and go at its front. */
 class OriginLog {
   #chunks: (Chunk | undefined)[] = [];
+  /** At each place the bytes that were in the log before its chunk, since it began: what is behind a cursor is not counted chunk by chunk. */
+  #startsAt: number[] = [];
   /** The place of the first chunk. */
   #head = 0;
+  /** Bytes that were in the log since it began, with what was joined as long as it is now. */
+  #endsAt = 0;
   readonly #memory: ChunkMemory | null;
   base: number;
   last: number;
@@ -50,6 +54,8 @@ class OriginLog {
     assert(chunk.last > this.last, 'a log grows by its sequence');
     if (this.#head === this.#chunks.length || chunk.first > this.last + 1) this.restart(chunk.first - 1);
     this.#chunks.push(chunk);
+    this.#startsAt.push(this.#endsAt);
+    this.#endsAt += chunk.bytes.length;
     this.last = chunk.last;
     this.bytes += chunk.bytes.length;
   }
@@ -57,7 +63,9 @@ class OriginLog {
   /** Begins anew after what a snapshot brought. */
   restart(base: number): void {
     this.#chunks = [];
+    this.#startsAt = [];
     this.#head = 0;
+    this.#endsAt = 0;
     this.base = base;
     this.last = Math.max(base, this.last);
     this.bytes = 0;
@@ -68,9 +76,9 @@ class OriginLog {
     return this.#chunks[this.#find(seq)];
   }
 
-  /** The chunks from the one on that holds `seq`. */
-  *from(seq: number): Generator<Chunk> {
-    for (let at = this.#find(seq); at < this.#chunks.length; at++) yield this.#chunks[at] as Chunk;
+  /** Bytes of the chunks from the one on that holds `seq`. */
+  bytesFrom(seq: number): number {
+    return this.#endsAt - (this.#startsAt[this.#find(seq)] ?? this.#endsAt);
   }
 
   /** See `OpLog.afterJoined`. */
@@ -100,8 +108,14 @@ class OriginLog {
   /** Puts one chunk in the place of several. What is before them is moved up to it: who is behind begins at the front. */
   #replace(from: number, to: number, joined: Chunk): void {
     const gone = to - from - 1;
+    const joinedAt = (this.#startsAt[to] ?? this.#endsAt) - joined.bytes.length;
+    const shorter = joinedAt - (this.#startsAt[from] as number);
     this.#chunks[to - 1] = joined;
-    this.#chunks.copyWithin(this.#head + gone, this.#head, from);
+    this.#startsAt[to - 1] = joinedAt;
+    for (let at = from - 1; at >= this.#head; at--) {
+      this.#chunks[at + gone] = this.#chunks[at];
+      this.#startsAt[at + gone] = (this.#startsAt[at] as number) + shorter;
+    }
     this.#chunks.fill(undefined, this.#head, this.#head + gone);
     this.#head += gone;
     this.#cutHead();
@@ -124,6 +138,7 @@ class OriginLog {
   #cutHead(): void {
     if (this.#head < HEAD_MAX || this.#head * 2 < this.#chunks.length) return;
     this.#chunks = this.#chunks.slice(this.#head);
+    this.#startsAt = this.#startsAt.slice(this.#head);
     this.#head = 0;
   }
 
@@ -204,8 +219,7 @@ export class OpLog {
   behind(origin: Origin, seq: number): { bytes: number; transactions: number; oldestAtMs: number } {
     const log = this.#logs.get(origin);
     if (log === undefined || seq >= log.last) return { bytes: 0, transactions: 0, oldestAtMs: Infinity };
-    let bytes = 0;
-    for (const chunk of log.from(seq + 1)) bytes += chunk.bytes.length;
+    const bytes = log.bytesFrom(seq + 1);
     return { bytes, transactions: log.last - seq, oldestAtMs: log.holding(seq + 1)?.atMs ?? Infinity };
   }
 

@@ -138,6 +138,46 @@ describe('the log against a plain list', () => {
     expect(told).toEqual(apart);
   });
 
+  it('knows how much is behind each cursor also after chunks in the middle were joined, and after some were', () => {
+    const log = new OpLog({ logBytesMax: 2 ** 20, logAgeMsMax: 1_000 });
+    const stream = new PlayedStream('A');
+    const chunkOf = ({ first, last, bytes }: Omit<Chunk, 'origin' | 'atMs'>): Chunk => ({
+      origin: ORIGIN,
+      first,
+      last,
+      bytes,
+      atMs: first,
+    });
+    let chunks = Array.from({ length: 20 }, (_unused, at) => chunkOf(stream.next([['set', `key${at}`, 'v'.repeat(at)]])));
+    for (const chunk of chunks) log.append(chunk);
+    const areRight = (): void => {
+      for (let seq = (chunks[0]?.first ?? 1) - 1; seq <= 20; seq++) {
+        const behind = chunks.filter((chunk) => chunk.last > seq);
+        expect(log.behind(ORIGIN, seq)).toEqual({
+          bytes: behind.reduce((sum, { bytes }) => sum + bytes.length, 0),
+          transactions: 20 - seq,
+          oldestAtMs: behind[0]?.atMs ?? Infinity,
+        });
+      }
+    };
+    const joins = (after: number, to: number): void => {
+      const parts = chunks.filter((chunk) => chunk.last > after && chunk.last <= to);
+      const bytesMax = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      const joined = log.afterJoined(ORIGIN, after, bytesMax) as Chunk;
+      expect([joined.first, joined.last]).toEqual([after + 1, to]);
+      chunks = [...chunks.slice(0, chunks.indexOf(parts[0] as Chunk)), joined, ...chunks.filter(({ last }) => last > to)];
+      areRight();
+    };
+    areRight();
+    joins(12, 18);
+    joins(4, 8);
+    log.truncate(new VersionVector([[ORIGIN, 2]]), 0);
+    chunks = chunks.slice(2);
+    areRight();
+    joins(8, 12);
+    joins(2, 20);
+  });
+
   it('joins no chunks that overlap', () => {
     const log = new OpLog({ logBytesMax: 2 ** 20, logAgeMsMax: 1_000 });
     const [a, again] = [new PlayedStream('A'), new PlayedStream('A')];
