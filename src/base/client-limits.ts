@@ -58,11 +58,15 @@ export const FETCH_AHEAD_MAX = 64;
 export const FETCHES_AHEAD_MAX: number = FETCHES_MAX / 2;
 /** Loads of clients that a node knows of at a time, its own and those that it decides about, which may be the same (CW.LEASE). Past it: error. */
 export const LEASES_MAX = 10_000;
+/** Bytes of these keys together. Past it: error. */
+export const LEASES_BYTES_MAX: number = 64 * 1024 * 1024;
 /** How long a client may load, and how long one may wait for another's load. Past them: error. */
 export const LEASE_MS_MAX = 600_000;
 export const LEASE_WAIT_MS_MAX = 10_000;
 /** Keys that one client watches. Past it: error. */
 export const WATCHED_KEYS_MAX = 100_000;
+/** Bytes of the names that are kept for one client: of keys that it watches, of strong ones, and of channels and patterns, each of these together. Past it: error. */
+export const NAMES_BYTES_MAX: number = 64 * 1024 * 1024;
 /** Prefixes of one client (CLIENT TRACKING … BCAST), and bytes of one. Past them: error. */
 export const TRACKED_PREFIXES_MAX = 128;
 export const TRACKED_PREFIX_BYTES_MAX = 256;

@@ -1,5 +1,6 @@
 import { latin1Range, type ByteRange } from '../base/bytes.ts';
-import { LEASES_MAX } from '../base/client-limits.ts';
+import { LEASES_BYTES_MAX, LEASES_MAX } from '../base/client-limits.ts';
+import { NameMap } from '../base/measured-names.ts';
 import { systemKey } from '../base/system-keys.ts';
 import type { Engine, Load } from './engine.ts';
 import { END_OF_PART, ownerOf } from './key-owner.ts';
@@ -68,11 +69,11 @@ export class Leases {
   readonly #engine: Engine;
   readonly #time: ServerTime;
   /** The loads of this node's clients, by key and by session. */
-  readonly #granted: Map<string, GrantedLease> = new Map();
+  readonly #granted: NameMap<GrantedLease> = new NameMap();
   readonly #bySession: Map<Session, Set<GrantedLease>> = new Map();
   /** Of the keys that this node decides about: who loads, and until when. */
-  readonly #held: Map<string, { readonly node: string; readonly untilMs: number }> = new Map();
-  readonly #asked: Map<string, Asked> = new Map();
+  readonly #held: NameMap<{ readonly node: string; readonly untilMs: number }> = new NameMap();
+  readonly #asked: NameMap<Asked> = new NameMap();
   readonly #waits: Map<string, Set<LeaseWait>> = new Map();
   /** Messages of this turn. */
   readonly #outbox: { readonly channel: string; readonly text: string }[] = [];
@@ -111,7 +112,7 @@ export class Leases {
     const own = this.#granted.get(key);
     if (own !== undefined && own.untilMs > nowMs) return null;
     if (own !== undefined) this.#drop(own);
-    this.#checkRoom();
+    this.#checkRoom(key);
     const untilMs = nowMs + request.ms;
     const { node } = this.#engine;
     const owner = ownerOf(node, key, request.isOfRegion, this.#time.wallMs());
@@ -150,9 +151,13 @@ export class Leases {
     return held !== undefined && held.node !== node && held.untilMs > nowMs;
   }
 
-  #checkRoom(): void {
-    const count = this.#granted.size + this.#held.size + this.#asked.size;
+  #checkRoom(key: string): void {
+    const all = [this.#granted, this.#held, this.#asked];
+    const count = all.reduce((sum, { size }) => sum + size, 0);
     if (count >= LEASES_MAX) throw overLimit('too many keys are being loaded by clients', 'leases-max', LEASES_MAX);
+    const bytes = all.reduce((sum, { chars }) => sum + chars, key.length);
+    if (bytes > LEASES_BYTES_MAX)
+      throw overLimit('the keys that clients are loading are too long together', 'leases-bytes-max', LEASES_BYTES_MAX);
   }
 
   #grant(session: Session, key: string, untilMs: number): Lease {
@@ -312,7 +317,7 @@ export class Leases {
     const nowMs = this.#time.monotonicMs();
     if (this.#isHeldByOther(key, from, nowMs)) return this.#say(HELD, from, key);
     // too many: whoever asked helps itself
-    if (this.#held.size >= LEASES_MAX) return;
+    if (this.#held.size >= LEASES_MAX || this.#held.chars + key.length > LEASES_BYTES_MAX) return;
     this.#held.set(key, { node: from, untilMs: nowMs + ms });
     this.#say(GRANT, from, key);
   }

@@ -4,8 +4,9 @@ import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import { container } from './container.ts';
 import type { CommandContext } from './context.ts';
 import { helpOf } from './help.ts';
+import { checkKeptNames } from './kept-names.ts';
 import { patternOf } from './patterns.ts';
-import { overLimit, refuse } from './refusals.ts';
+import { refuse } from './refusals.ts';
 import { subcommandSyntax } from './request-errors.ts';
 
 /** What a change of subscriptions is answered with, one for each channel. CLIENT REPLY OFF does not keep it back. */
@@ -20,15 +21,14 @@ function confirm({ reply, session }: CommandContext, kind: string, channel: stri
   if (isPush) session.connection.endPush();
 }
 
-function checkCount({ args, session }: CommandContext): void {
-  if (session.subscriptionCount + args.count - 1 > SUBSCRIPTIONS_MAX) {
-    throw overLimit('too many subscriptions', 'subscriptions-max', SUBSCRIPTIONS_MAX);
-  }
+function checkNames({ args, session }: CommandContext): void {
+  const { channels, patterns } = session;
+  checkKeptNames(args, [channels, patterns], 'subscriptions', ['subscriptions-max', SUBSCRIPTIONS_MAX]);
 }
 
 function subscribe(context: CommandContext): void {
   const { args, server, session } = context;
-  checkCount(context);
+  checkNames(context);
   for (let i = 1; i < args.count; i++) {
     const channel = args.text(i);
     server.hub.subscribe(session, channel);
@@ -38,7 +38,7 @@ function subscribe(context: CommandContext): void {
 
 function psubscribe(context: CommandContext): void {
   const { args, server, session } = context;
-  checkCount(context);
+  checkNames(context);
   for (let i = 1; i < args.count; i++) patternOf(args.range(i));
   for (let i = 1; i < args.count; i++) {
     const pattern = args.text(i);

@@ -1,3 +1,4 @@
+import { NameMap, NameSet } from '../base/measured-names.ts';
 import { SessionDots } from '../causal/session-dots.ts';
 import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
@@ -100,17 +101,17 @@ export class Session {
   inExec = false;
 
   /** Watched keys, latin1, with the time at which each expires (see `WatchRegistry.watch`). */
-  readonly watched: Map<string, number> = new Map();
+  readonly watched: NameMap<number> = new NameMap();
   /** A watched key was changed: EXEC does nothing. */
   watchBroken = false;
 
   /** Watched strong keys, latin1, with their group and the version that they had (RULES T3). */
-  readonly strongWatches: Map<string, { readonly group: string; readonly version: number }> = new Map();
+  readonly strongWatches: NameMap<{ readonly group: string; readonly version: number }> = new NameMap();
   /** Whether requests on strong keys are passed on to their leader; else HOMEREGION is answered where it is another node. */
   forwards = true;
 
-  readonly channels: Set<string> = new Set();
-  readonly patterns: Set<string> = new Set();
+  readonly channels: NameSet = new NameSet();
+  readonly patterns: NameSet = new NameSet();
   monitoring = false;
 
   noEvict = false;

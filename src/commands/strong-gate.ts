@@ -8,7 +8,7 @@ import type { CommandEntry } from './command-index.ts';
 import type { CommandGroup } from './command-spec.ts';
 import type { Args } from './context.ts';
 import { ArgumentCopies, HeldArgs } from './copied-args.ts';
-import { overLimit } from './refusals.ts';
+import { checkKeptNames } from './kept-names.ts';
 import type { ServerState } from './server-state.ts';
 import type { QueuedCommand, Session } from './session.ts';
 import { raiseFloor } from './session-floor.ts';
@@ -120,8 +120,7 @@ export function strongWatch(
   const positions = Array.from({ length: args.count - 1 }, (_, at) => at + 1);
   const route = sameRoute(positions.map((position) => policy.classOf(args.range(position))));
   if (route === null) return null;
-  if (session.strongWatches.size + positions.length > WATCHED_KEYS_MAX)
-    throw overLimit('too many watched keys', 'watched-keys-max', WATCHED_KEYS_MAX);
+  checkKeptNames(args, [session.strongWatches], 'watched keys', ['watched-keys-max', WATCHED_KEYS_MAX]);
   return { route, keys: positions.map((position) => args.text(position)) };
 }
 

@@ -2,7 +2,8 @@ import { WATCHED_KEYS_MAX } from '../base/client-limits.ts';
 import { NO_SLOT } from '../keyspace/keyspace.ts';
 import type { CommandFlag, CommandSpec } from './command-spec.ts';
 import type { CommandContext } from './context.ts';
-import { overLimit, refuse } from './refusals.ts';
+import { checkKeptNames } from './kept-names.ts';
+import { refuse } from './refusals.ts';
 
 function multi({ reply, session }: CommandContext): void {
   if (session.queue !== null) throw refuse('MULTI calls can not be nested');
@@ -19,9 +20,7 @@ function discard({ reply, server, session }: CommandContext): void {
 
 function watch({ args, keys, nowMs, reply, server, session }: CommandContext): void {
   if (session.queue !== null) throw refuse('WATCH inside MULTI is not allowed');
-  if (session.watched.size + args.count - 1 > WATCHED_KEYS_MAX) {
-    throw overLimit('too many watched keys', 'watched-keys-max', WATCHED_KEYS_MAX);
-  }
+  checkKeptNames(args, [session.watched], 'watched keys', ['watched-keys-max', WATCHED_KEYS_MAX]);
   // Once a watch is broken EXEC does nothing: what else changes is of no interest.
   if (!session.watchBroken) {
     for (let i = 1; i < args.count; i++) {

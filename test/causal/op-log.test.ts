@@ -148,7 +148,9 @@ describe('the log against a plain list', () => {
       bytes,
       atMs: first,
     });
-    let chunks = Array.from({ length: 20 }, (_unused, at) => chunkOf(stream.next([['set', `key${at}`, 'v'.repeat(at)]])));
+    let chunks = Array.from({ length: 20 }, (_unused, at) =>
+      chunkOf(stream.next([['set', `key${at}`, 'v'.repeat(at)]])),
+    );
     for (const chunk of chunks) log.append(chunk);
     const areRight = (): void => {
       for (let seq = (chunks[0]?.first ?? 1) - 1; seq <= 20; seq++) {
@@ -165,7 +167,11 @@ describe('the log against a plain list', () => {
       const bytesMax = parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
       const joined = log.afterJoined(ORIGIN, after, bytesMax) as Chunk;
       expect([joined.first, joined.last]).toEqual([after + 1, to]);
-      chunks = [...chunks.slice(0, chunks.indexOf(parts[0] as Chunk)), joined, ...chunks.filter(({ last }) => last > to)];
+      chunks = [
+        ...chunks.slice(0, chunks.indexOf(parts[0] as Chunk)),
+        joined,
+        ...chunks.filter(({ last }) => last > to),
+      ];
       areRight();
     };
     areRight();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { SUBSCRIPTIONS_MAX, WATCHED_KEYS_MAX } from '../../src/base/client-limits.ts';
+import { NAMES_BYTES_MAX, SUBSCRIPTIONS_MAX, WATCHED_KEYS_MAX } from '../../src/base/client-limits.ts';
 import { request, type RawClient } from '../commands-server/raw-client.ts';
 import { Rig } from '../commands-server/rig.ts';
 
@@ -210,6 +210,17 @@ describe('who piles up', () => {
     expect(await replies(['CLIENT', 'INFO'])).toMatch(/ sub=0 psub=0 /);
     expect([...rig.server.state.clients].every(({ watched }) => watched.size === 0)).toBe(true);
   });
+
+  test.each(['WATCH', 'SUBSCRIBE', 'PSUBSCRIBE'])(
+    'names that are long together, by %s, are refused',
+    async (command) => {
+      const names = Array.from({ length: NAMES_BYTES_MAX / 131_072 + 1 }, (_, at) => String(at).padEnd(131_072, 'x'));
+      client.send(request(command, ...names));
+      expect(await client.takeTo('\r\n')).toMatch(/^-ERR .*names-bytes-max 67108864/);
+      expect(await replies(['CLIENT', 'INFO'])).toMatch(/ sub=0 psub=0 /);
+      expect([...rig.server.state.clients].every(({ watched }) => watched.size === 0)).toBe(true);
+    },
+  );
 });
 
 describe('who asks to be told and takes nothing', () => {

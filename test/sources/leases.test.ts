@@ -207,4 +207,19 @@ describe('F4: one load of clients', () => {
     world.pass(2_500);
     expect(tokenOf(east.run('CW.LEASE k0 1000 REGION'))).not.toBeNull();
   });
+
+  test('few loads of keys that are very long, and no more', () => {
+    const world = new World();
+    const east = world.connect(EAST);
+    const { leases } = east.server.state;
+    const key = (at: number): string => String(at).padEnd(500_000, 'k');
+    // each is one that the node makes, and one that it decides about
+    for (let at = 0; at < 67; at++) leases.take(east.session, { key: key(at), ms: 1_000, isOfRegion: true });
+    expect(leases.grantedCount).toBe(67);
+    expect(() => leases.take(east.session, { key: key(67), ms: 1_000, isOfRegion: true })).toThrow(
+      /leases-bytes-max 67108864/,
+    );
+    world.pass(2_500);
+    expect(leases.take(east.session, { key: key(67), ms: 1_000, isOfRegion: true })).not.toBeNull();
+  });
 });

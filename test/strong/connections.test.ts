@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { WATCHED_KEYS_MAX } from '../../src/base/client-limits.ts';
+import { NAMES_BYTES_MAX, WATCHED_KEYS_MAX } from '../../src/base/client-limits.ts';
 import { StrongRegions } from '../support/strong-regions.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 
@@ -91,6 +91,17 @@ describe('connections that wait for a group', () => {
     expect(watch(0)).toBe('+OK');
     expect(watch(WATCHED_KEYS_MAX)).toMatch(/^-ERR .*watched-keys-max/);
     expect(asia.session.strongWatches.size).toBe(WATCHED_KEYS_MAX / 2 + 1);
+  });
+
+  test('no strong keys are watched whose names are too long together', () => {
+    const asia = new StrongRegions().connect(ASIA);
+    const watch = (at: number): string => asia.run(`WATCH ${`position:${at}`.padEnd(500_000, 'x')}`);
+    const most = Math.floor(NAMES_BYTES_MAX / 500_000);
+    for (let at = 0; at < most; at++) expect(watch(at)).toBe('+OK');
+    expect(watch(most)).toMatch(/^-ERR .*names-bytes-max 67108864/);
+    expect(asia.session.strongWatches.size).toBe(most);
+    expect(asia.run('UNWATCH')).toBe('+OK');
+    expect(watch(most)).toBe('+OK');
   });
 
   test('a request that is larger than an entry may be is refused, and the group goes on', () => {
