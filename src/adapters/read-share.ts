@@ -8,10 +8,14 @@ const COUNTED_FROM_BYTES = 32 * 1024;
 /** Stops reading from a socket for the rest of a turn that has brought much, so that what others sent is read before more of it. */
 export class ReadShare {
   readonly #socket: Socket;
+  /** The part of `TURN_BYTES` that a turn may bring now, 1 at most: what is read faster than it is applied would only lie here. */
+  readonly #share: () => number;
   #bytes = 0;
+  #isPaused = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, share: () => number) {
     this.#socket = socket;
+    this.#share = share;
   }
 
   /** So many bytes were read in one piece. */
@@ -19,12 +23,15 @@ export class ReadShare {
     if (bytes < COUNTED_FROM_BYTES) return;
     if (this.#bytes === 0) setImmediate(() => this.#endTurn());
     this.#bytes += bytes;
-    if (this.#bytes >= TURN_BYTES) this.#socket.pause();
+    if (this.#isPaused || this.#bytes < TURN_BYTES * this.#share()) return;
+    this.#isPaused = true;
+    this.#socket.pause();
   }
 
   #endTurn(): void {
-    const isPaused = this.#bytes >= TURN_BYTES;
     this.#bytes = 0;
-    if (isPaused) this.#socket.resume();
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.resume();
   }
 }

@@ -34,6 +34,8 @@ export interface ConnectionParts {
   /** The socket under it, on which `ws` has just begun to listen. */
   readonly socket: Socket;
   readonly frameBytesMax: number;
+  /** See `TransportOptions.readShare`. */
+  readonly readShare: () => number;
 }
 
 export interface ConnectionEvents {
@@ -79,7 +81,7 @@ export class WsConnection implements PeerConnection {
   }
 
   /** Whole messages are taken before `ws` sees them. */
-  #readPast({ kind, socket, dialledNode, frameBytesMax }: ConnectionParts): FrameReader {
+  #readPast({ kind, socket, dialledNode, frameBytesMax, readShare }: ConnectionParts): FrameReader {
     const listeners = socket.listeners('data');
     const reader = new FrameReader({
       isMasked: dialledNode === null,
@@ -93,7 +95,7 @@ export class WsConnection implements PeerConnection {
     });
     socket.removeAllListeners('data');
     // heartbeats do not wait
-    const share = kind === 'bulk' ? new ReadShare(socket) : null;
+    const share = kind === 'bulk' ? new ReadShare(socket, readShare) : null;
     socket.on('data', (chunk: Buffer) => {
       share?.took(chunk.length);
       reader.take(chunk);

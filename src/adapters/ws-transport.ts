@@ -45,6 +45,8 @@ export interface TransportOptions {
   /** What each peer has to prove that it knows, before it is heard; null for nothing. */
   readonly secret?: PeerSecret | null;
   readonly limits?: Partial<TransportLimits>;
+  /** The part of what it may read in a turn that a bulk connection is to read, above 0 and 1 at most; all of it where this is not given. */
+  readonly readShare?: () => number;
   /** Told of each dial that came to nothing. */
   readonly dialFailed?: (nodeNumber: number, kind: LinkKind, reason: string) => void;
   /** Told of whoever dialled and did not prove that it knows the secret. */
@@ -221,7 +223,8 @@ export class WsTransport {
       closed: (over, reason) => this.#closed(over, reason),
     };
     const { frameBytesMax } = this.#limits;
-    const parts = { id: this.#nextId++, kind, dialledNode, webSocket, socket, frameBytesMax };
+    const { readShare = () => 1 } = this.#options;
+    const parts = { id: this.#nextId++, kind, dialledNode, webSocket, socket, frameBytesMax, readShare };
     const connection = new WsConnection(parts, events);
     this.#connections.set(connection.id, connection);
     const secret = this.#options.secret ?? null;

@@ -93,6 +93,11 @@ export class NodeDriver implements TransportEvents {
     this.#log = new DriverLog(options.log, options.clock);
   }
 
+  /** The share of its limits that a turn has at the moment. */
+  get share(): number {
+    return this.#isBehind ? this.#pace.share : 1;
+  }
+
   /** Lets time begin. */
   start(): void {
     this.#guarded(() => this.#node.start(this.#now()));

@@ -153,6 +153,7 @@ export class PeerServer {
         entropy: this.entropy,
         secret: secretOf(config),
         limits: limits.transport,
+        readShare: () => this.driver.share,
         refused: (kind, reason) => strangers.refused({ id: 0, kind }, reason),
         dialFailed: (nodeNumber, kind, reason) => this.#dialFailed(nodeNumber, kind, reason),
       },

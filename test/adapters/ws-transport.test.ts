@@ -1,6 +1,7 @@
 import { createConnection, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { TransportOptions } from '../../src/adapters/ws-transport.ts';
 import { WebSocket } from 'ws';
 import { latin1Bytes, latin1Of } from '../../src/base/bytes.ts';
 import type { PeerConnection } from '../../src/ports.ts';
@@ -10,8 +11,10 @@ const DIALLER = 65;
 const ACCEPTER = 130;
 
 /** Two transports with both connections open. */
-async function connectedPair(): Promise<{ dialler: Recorder; accepter: Recorder }> {
-  const accepter = await new Recorder().listen();
+async function connectedPair(
+  options: Partial<TransportOptions> = {},
+): Promise<{ dialler: Recorder; accepter: Recorder }> {
+  const accepter = await new Recorder(options).listen();
   const dialler = new Recorder();
   dialler.transport.setTargets([{ nodeNumber: ACCEPTER, url: accepter.url }]);
   await until(() => dialler.open.length === 2 && accepter.open.length === 2, 'both connections');
@@ -125,8 +128,11 @@ describe('peer links', () => {
     await until(() => dialler.transport.bufferedBytes === 0, 'nothing buffered');
   });
 
-  test('no turn takes in much more than its share of what a peer sends, and all of it comes', async () => {
-    const { dialler, accepter } = await connectedPair();
+  test.each([
+    { share: 1, bytesMax: 512 * 1024, turnsMin: 60 },
+    { share: 1 / 4, bytesMax: 192 * 1024, turnsMin: 200 },
+  ])('no turn takes in much more than $share of what it may of a peer, and all comes', async (limits) => {
+    const { dialler, accepter } = await connectedPair({ readShare: () => limits.share });
     const counts = { frames: 0, inTurn: 0, mostInTurn: 0, turns: 0 };
     accepter.onFrame = (_connection, frame) => {
       if (counts.inTurn === 0)
@@ -144,8 +150,8 @@ describe('peer links', () => {
     await until(() => counts.frames === 4_000 && counts.inTurn === 0, 'all frames');
     expect(accepter.frames.every(({ frame }, at) => frame[0] === at % 256)).toBe(true);
     // its share, and what is read before the socket stands still
-    expect(counts.mostInTurn).toBeLessThan(512 * 1024);
-    expect(counts.turns).toBeGreaterThan(60);
+    expect(counts.mostInTurn).toBeLessThan(limits.bytesMax);
+    expect(counts.turns).toBeGreaterThan(limits.turnsMin);
   });
 });
 

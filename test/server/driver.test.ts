@@ -43,6 +43,13 @@ describe('turns', () => {
     expect(await paced(50, 20)).toBe(1 / 8);
     // neither too long nor short
     expect(await paced(50, 3)).toBe(1 / 8);
+    // what peers may send at a time is only then a part where there is more to do than a turn is long
+    expect(driver.share).toBe(1);
+    node.turnsWanted = 2;
+    driver.touch();
+    await NEXT_TURN();
+    expect(driver.share).toBe(1 / 8);
+    await until(() => node.turnsWanted === 0, 'the turns to end');
     expect(await paced(50, 0.5)).toBe(1);
   });
 
