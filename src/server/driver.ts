@@ -69,6 +69,8 @@ export class NodeDriver implements TransportEvents {
   /** Accepted connections that have sent nothing that the node took. */
   readonly #strangers: Set<number> = new Set();
   #isTurnOpen = false;
+  /** Whether the end of the round of the event loop is waited for: one end for all turns that are opened in it, also where some end before. */
+  #isEndDue = false;
   readonly #pace: TurnPace = new TurnPace();
   /** Whether the turn before left something to this one. */
   #isBehind = false;
@@ -108,6 +110,8 @@ export class NodeDriver implements TransportEvents {
   touch(): void {
     if (this.#isTurnOpen || this.#isOver) return;
     this.#isTurnOpen = true;
+    if (this.#isEndDue) return;
+    this.#isEndDue = true;
     setImmediate(() => this.#endOpenTurn());
   }
 
@@ -171,6 +175,7 @@ export class NodeDriver implements TransportEvents {
 
   /** Unless it was ended since by what came before this. */
   #endOpenTurn(): void {
+    this.#isEndDue = false;
     if (this.#isTurnOpen) this.#endTurn();
   }
 

@@ -123,6 +123,22 @@ describe('turns', () => {
     expect(node.count('tick')).toBe(0);
   });
 
+  test('a node that is behind has one turn a round of the loop, however often time passes meanwhile', async () => {
+    const { node, driver } = drivenNode();
+    driver.start();
+    node.tickEveryMs = 1;
+    node.turnsWanted = Infinity;
+    driver.touch();
+    let most = 0;
+    while (node.count('tick') < 20) {
+      const [flushes, ticks] = [node.count('flush'), node.count('tick')];
+      await NEXT_TURN();
+      most = Math.max(most, node.count('flush') - flushes - (node.count('tick') - ticks));
+    }
+    node.turnsWanted = 0;
+    expect(most).toBe(1);
+  });
+
   test('a node that wants time sooner than it said before gets it', async () => {
     const { node, driver } = drivenNode();
     driver.start();
