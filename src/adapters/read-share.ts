@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 /** What a connection brings in a turn, about: a peer that has been away sends megabytes, and reading them all is milliseconds for which requests wait. */
-const TURN_BYTES = 256 * 1024;
+const TURN_BYTES = 128 * 1024;
 /** A piece below this is all that was there: no turn is long by it, and most of what is read is not counted. */
 const COUNTED_FROM_BYTES = 32 * 1024;
 

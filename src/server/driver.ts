@@ -205,8 +205,8 @@ export class NodeDriver implements TransportEvents {
     if (now.monotonicMs + 1 < this.#dueMs && now.monotonicMs - this.#tickedAtMs < EARLY_MS_MAX)
       return this.#setTimer(this.#dueMs, now.monotonicMs);
     this.#tickedAtMs = now.monotonicMs;
-    this.#guarded(() => this.#node.tick(now));
-    this.#endTurn();
+    this.#timed(() => this.#node.tick(now));
+    this.touch();
   }
 
   /** Sends what the node wants sent and closes what it wants closed. Returns the connections that it closed. */
