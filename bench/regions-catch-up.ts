@@ -3,7 +3,7 @@ import type { BenchOptions, BenchResult } from './support/bench.ts';
 import type { BenchCluster } from './support/cluster.ts';
 import { quantile } from './support/figures.ts';
 import { encode, LoadConnection } from './support/load-connection.ts';
-import { startIdle } from './support/idle.ts';
+import { startIdle, type Idle } from './support/idle.ts';
 import { longestTurn } from './support/measured-server.ts';
 import type { LongestTurn } from './support/turn-watch.ts';
 import { random } from './support/random.ts';
@@ -68,6 +68,15 @@ class Pinger {
  * take meanwhile. Writing goes on all the time.
  */
 export async function measureCatchUp(cluster: BenchCluster, options: BenchOptions): Promise<BenchResult> {
+  const idle = await startIdle();
+  try {
+    return await measureBeside(idle, cluster, options);
+  } finally {
+    await idle.stop();
+  }
+}
+
+async function measureBeside(idle: Idle, cluster: BenchCluster, options: BenchOptions): Promise<BenchResult> {
   const cutSeconds = options.small ? 2 : options.cutSeconds;
   const rate = options.small ? 1_000 : WRITES_PER_SECOND;
   const unit = random(SEED);
@@ -98,7 +107,6 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
       }
     },
   );
-  const idle = await startIdle();
   const idlePinger = new Pinger(await LoadConnection.open(idle.address), 'mark', () => {});
   const cutAt = REGIONS.indexOf(CUT);
   const others = REGIONS.filter((region) => region !== CUT);
@@ -135,7 +143,6 @@ export async function measureCatchUp(cluster: BenchCluster, options: BenchOption
   const turns = await longestTurns(cluster);
   pinger.stop();
   idlePinger.stop();
-  await idle.stop();
   isOver = true;
   await writing;
   await settled(cluster);

@@ -70,11 +70,10 @@ export class Router implements Transport, RequestOwner, LinkContext {
     return new Promise((resolve, reject) => {
       const { signal, deadlineMs = this.settings.deadlineMs } = call;
       if (signal?.aborted === true) return reject(signal.reason as Error);
-      if (this.#closing !== null) return reject(this.#closing);
-      if (this.#lost !== null) return reject(this.#lost);
       const request = new Request(call, deadlineMs, this, resolve, reject);
-      const refusal = this.#refusal(request.countedBytes);
-      if (refusal !== null) return reject(refusal);
+      const refusal = this.#closing ?? this.#lost ?? this.#refusal(request.countedBytes);
+      // behind a turn of the event loop: a program that asks again at once would let nothing else happen in it, no answer either
+      if (refusal !== null) return void setImmediate(reject, refusal);
       this.#pending++;
       this.#pendingBytes += request.countedBytes;
       this.#requests++;

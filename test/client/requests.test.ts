@@ -159,6 +159,28 @@ describe('limits', () => {
     await expect(few.get('d')).rejects.toMatchObject({ code: 'QueueFull' });
   });
 
+  test('who asks again at once when it is refused keeps no answer away', async () => {
+    const server = await FakeServer.start(answers({ GET: '$1\r\n7\r\n' }));
+    const client = await open([server], { queue: { entriesMax: 1 } });
+    await client.get('first');
+    let isAnswered = false;
+    const answer = client.get('a').then((value) => {
+      isAnswered = true;
+      return value;
+    });
+    let refused = 0;
+    const ask = async (): Promise<unknown> => client.get('b').catch(() => refused++);
+    for (let at = 0; at < 100_000 && !isAnswered; at++) await ask();
+    expect(isAnswered).toBe(true);
+    expect(refused).toBeGreaterThan(0);
+    expect(await answer).toBe(7);
+    await client.close();
+    let hasTurned = false;
+    setImmediate(() => (hasTurned = true));
+    await expect(client.get('c')).rejects.toMatchObject({ code: 'Closed' });
+    expect(hasTurned).toBe(true);
+  });
+
   test('a reply over replyBytesMax ends the connection with an error that names the limit', async () => {
     const server = await FakeServer.start(answers({ SET: '$999999\r\n' }));
     const client = await open([server], { replyBytesMax: 1000 });

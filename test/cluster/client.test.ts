@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect, type Client, type ClientEvent, type ConnectOptions } from '../../src/client/connect.ts';
 import { startCluster, until, type TestCluster } from './cluster.ts';
@@ -21,10 +20,7 @@ async function open(nodes: readonly string[], options: Partial<ConnectOptions> =
   return client;
 }
 
-/**
- * One after the other without an end, until `stop`; what each came to. What fails at once, as while a session is lost, must leave the loop of the
- * process a turn: without one nothing else ever comes, and what each came to takes all memory.
- */
+/** One after the other without an end, until `stop`; what each came to. */
 function loop(call: (round: number) => Promise<unknown>): {
   stop(): Promise<readonly PromiseSettledResult<unknown>[]>;
 } {
@@ -33,7 +29,6 @@ function loop(call: (round: number) => Promise<unknown>): {
   const running = (async (): Promise<void> => {
     for (let round = 0; !isOver; round++) {
       ends.push(...(await Promise.allSettled([call(round)])));
-      await setImmediate();
     }
   })();
   return {
