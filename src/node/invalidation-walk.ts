@@ -119,7 +119,7 @@ export class InvalidationWalk implements InvalidationRun {
   endsTarget(host: WalkHost): boolean {
     const { keyspace, nowMs } = host;
     const range = latin1Range(this.record.target.name);
-    const slot = keyspace.findToWrite(range, keyspace.hashOf(range), nowMs);
+    const slot = keyspace.findToWrite(range, keyspace.hashOf(range), this.#shownSinceMs(host));
     return (
       slot !== NO_SLOT && this.#isOld(host, slot) && changesExpiry(this.record.effect, keyspace.expiryOf(slot), nowMs)
     );
@@ -144,7 +144,8 @@ export class InvalidationWalk implements InvalidationRun {
   }
 
   #scan(host: WalkHost, place: Place & { kind: 'all' }, budget: number): number {
-    const { keyspace, nowMs } = host;
+    const { keyspace } = host;
+    const nowMs = this.#shownSinceMs(host);
     const { glob } = place;
     const keys: string[] = [];
     const visit = (slot: Slot): void => {
@@ -218,14 +219,19 @@ export class InvalidationWalk implements InvalidationRun {
     const { keyspace, nowMs } = host;
     const range = latin1Range(key);
     const hash = keyspace.hashOf(range);
-    const slot = keyspace.findToWrite(range, hash, nowMs);
+    const slot = keyspace.findToWrite(range, hash, this.#shownSinceMs(host));
     if (slot !== NO_SLOT && this.#isOld(host, slot)) {
+      if (keyspace.expiryOf(slot) > nowMs) this.#count++;
       host.end(range, hash, slot, this);
-      this.#count++;
     }
     host.met(key);
     if (host.depended.size > 0) this.#cascade(host, key, depth);
     return 1;
+  }
+
+  /** What has expired at the maker may still show elsewhere, where it was given a later expiry that is on its way, and nobody else ends it there. */
+  #shownSinceMs({ nowMs }: WalkHost): number {
+    return this.isMaker ? 0 : nowMs;
   }
 
   #cascade({ keyspace }: WalkHost, key: string, depth: number): void {

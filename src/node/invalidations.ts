@@ -222,8 +222,10 @@ export class Invalidations implements InvalidationView, WalkHost {
   end(key: ByteRange, hash: number, slot: Slot, walk: InvalidationWalk): void {
     const { keyspace, transaction } = this.#host;
     const { effect } = walk.record;
-    if (changesExpiry(effect, keyspace.expiryOf(slot), this.nowMs)) {
-      if (effect.kind === 'remove') {
+    const expiryMs = keyspace.expiryOf(slot);
+    const isOver = expiryMs <= this.nowMs;
+    if (isOver || changesExpiry(effect, expiryMs, this.nowMs)) {
+      if (isOver || effect.kind === 'remove') {
         this.#tellCause();
         transaction.deleteSeen(key, hash);
       } else transaction.expire(key, hash, this.nowMs + effect.graceMs);

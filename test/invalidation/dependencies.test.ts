@@ -32,6 +32,30 @@ describe('I4: dependencies', () => {
     expect(east.run('KEYS *')).toBe('[]');
   });
 
+  test.each([
+    { by: 'a write', command: 'SET product 2', reply: '+OK' },
+    { by: 'the key', command: 'CW.INVALIDATE KEY product', reply: ':1' },
+    { by: 'a last time', command: 'CW.INVALIDATE LAZY 400 TAG t', reply: ':0' },
+    { by: 'a tag', command: 'CW.INVALIDATE TAG t', reply: ':0' },
+    { by: 'a pattern', command: 'CW.INVALIDATE PATTERN pag?', reply: ':0' },
+  ])(
+    'what has expired where it is asked for, by $by, does not come back by a PERSIST that is on its way',
+    ({ command, reply }) => {
+      const { regions, east, west } = openRegions();
+      east.run('SET product 1');
+      east.run('SET page old PX 5000');
+      east.run('CW.TAG page t');
+      east.run('CW.DEPEND page WRITES ON product');
+      regions.sync();
+      regions.isolate(WEST);
+      expect(west.run('PERSIST page')).toBe(':1');
+      expect(regions.cluster.runUntil(() => east.run('EXISTS page') === ':0', 10_000)).toBe(true);
+      expect(east.run(command)).toBe(reply);
+      regions.sync();
+      expect(everywhere(regions, 'page')).toEqual([null, null, null]);
+    },
+  );
+
   test('where what is depended on is not there, it is followed all the same', () => {
     const { east } = openRegions();
     east.run('SET page v');
