@@ -1,3 +1,5 @@
+import { NameMap } from './measured-names.ts';
+
 /** How many names, and characters of them all, are remembered at most. */
 export interface NamesMax {
   readonly names: number;
@@ -11,8 +13,7 @@ export interface NamesMax {
 export class RecentNames<T> {
   readonly #max: NamesMax;
   readonly #forgotten: (name: string, value: T) => void;
-  readonly #values: Map<string, T> = new Map();
-  #chars = 0;
+  readonly #values: NameMap<T> = new NameMap();
 
   /** `forgotten` is called with each that goes for want of room. */
   constructor(max: NamesMax, forgotten: (name: string, value: T) => void = () => {}) {
@@ -33,25 +34,22 @@ export class RecentNames<T> {
   }
 
   set(name: string, value: T): void {
-    this.delete(name);
+    // behind all others
+    this.#values.delete(name);
     this.#values.set(name, value);
-    this.#chars += name.length;
     for (const [oldest, known] of this.#values) {
-      if (this.#values.size <= this.#max.names && this.#chars <= this.#max.chars) return;
-      this.delete(oldest);
+      if (this.#values.size <= this.#max.names && this.#values.chars <= this.#max.chars) return;
+      this.#values.delete(oldest);
       this.#forgotten(oldest, known);
     }
   }
 
   delete(name: string): boolean {
-    const was = this.#values.delete(name);
-    if (was) this.#chars -= name.length;
-    return was;
+    return this.#values.delete(name);
   }
 
   clear(): void {
     this.#values.clear();
-    this.#chars = 0;
   }
 
   /** The one set longest ago first. */

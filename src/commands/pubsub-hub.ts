@@ -32,7 +32,7 @@ export class PubsubHub {
   }
 
   subscribe(session: Session, channel: string): void {
-    session.channels.add(channel);
+    session.channels.set(channel, true);
     const sessions = this.#channels.get(channel);
     if (sessions === undefined) this.#channels.set(channel, new Set([session]));
     else sessions.add(session);
@@ -46,7 +46,7 @@ export class PubsubHub {
   }
 
   subscribePattern(session: Session, pattern: string): void {
-    session.patterns.add(pattern);
+    session.patterns.set(pattern, true);
     const subscribers = this.#patterns.get(pattern);
     if (subscribers !== undefined) {
       subscribers.sessions.add(session);
@@ -65,8 +65,8 @@ export class PubsubHub {
 
   /** Ends all subscriptions of a session, without telling it. */
   leave(session: Session): void {
-    for (const channel of [...session.channels]) this.unsubscribe(session, channel);
-    for (const pattern of [...session.patterns]) this.unsubscribePattern(session, pattern);
+    for (const channel of [...session.channels.keys()]) this.unsubscribe(session, channel);
+    for (const pattern of [...session.patterns.keys()]) this.unsubscribePattern(session, pattern);
   }
 
   channels(): IterableIterator<string> {

@@ -48,8 +48,8 @@ function psubscribe(context: CommandContext): void {
 }
 
 /** The channels named, or all that the session has. */
-function namedOr({ args }: CommandContext, all: ReadonlySet<string>): string[] {
-  if (args.count === 1) return [...all];
+function namedOr({ args }: CommandContext, all: ReadonlyMap<string, true>): string[] {
+  if (args.count === 1) return [...all.keys()];
   return Array.from({ length: args.count - 1 }, (_, i) => args.text(i + 1));
 }
 

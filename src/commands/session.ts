@@ -1,4 +1,4 @@
-import { NameMap, NameSet } from '../base/measured-names.ts';
+import { NameMap } from '../base/measured-names.ts';
 import { SessionDots } from '../causal/session-dots.ts';
 import type { Dot } from '../clock/dot.ts';
 import type { Origin } from '../clock/origin.ts';
@@ -110,8 +110,8 @@ export class Session {
   /** Whether requests on strong keys are passed on to their leader; else HOMEREGION is answered where it is another node. */
   forwards = true;
 
-  readonly channels: NameSet = new NameSet();
-  readonly patterns: NameSet = new NameSet();
+  readonly channels: NameMap<true> = new NameMap();
+  readonly patterns: NameMap<true> = new NameMap();
   monitoring = false;
 
   noEvict = false;

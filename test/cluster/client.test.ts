@@ -27,9 +27,7 @@ function loop(call: (round: number) => Promise<unknown>): {
   const ends: PromiseSettledResult<unknown>[] = [];
   let isOver = false;
   const running = (async (): Promise<void> => {
-    for (let round = 0; !isOver; round++) {
-      ends.push(...(await Promise.allSettled([call(round)])));
-    }
+    for (let round = 0; !isOver; round++) ends.push(...(await Promise.allSettled([call(round)])));
   })();
   return {
     async stop() {
