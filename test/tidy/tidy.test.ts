@@ -134,6 +134,7 @@ describe('every rule finds what it looks for', () => {
     ['protocolCodeIsPure', 'src/causal/x.ts', 'a.localeCompare(b)', /same bytes/],
     ['protocolCodeIsPure', 'src/causal/x.ts', '// await Date\nx.process(1); ({ process: 1, text: "Date" })', undefined],
     ['protocolCodeIsPure', 'src/server/x.ts', 'Date.now()', undefined],
+    // texts that the rules are tried on: nothing is switched off by them
     ['noAny', 'src/base/x.ts', 'const a = b as any;', /line 1: any/],
     ['noAny', 'test/x.test.ts', 'function f(a: any[]): void {}', /any/],
     ['noAny', 'test/x.test.ts', 'expect.any(Number); f({ any: 1 }); // any', undefined],
@@ -149,6 +150,7 @@ describe('every rule finds what it looks for', () => {
     ['noBarrels', 'src/base/x.ts', "export { a }; import { b } from './y.ts';", undefined],
     ['noBarrels', 'src/base/index.ts', '', /only src\/index.ts/],
     ['noBarrels', 'src/index.ts', "export { a } from './base/a.ts';", undefined],
+    // texts that the rules are tried on: nothing is switched off by them
     ['everyTestRuns', 'test/x.test.ts', "it.only('x', () => {});", /only/],
     ['everyTestRuns', 'test/x.test.ts', "describe.skip('x', () => {});", /skip/],
     ['everyTestRuns', 'test/x.test.ts', "it.concurrent.only('x', () => {});", /only/],
