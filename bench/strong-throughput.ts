@@ -7,6 +7,8 @@ import { respWriter, WrittenKeys, type Round, type Writer } from './strong-write
 
 const WRITERS = [1, 64];
 const VALUE_BYTES = 256;
+/** Much of the way of a write is the same with one writer: it is warm for so much of the time as well. */
+const ONE_WARMS_UP = 4;
 
 /** A cluster of three voters as its clients and the bench see it. */
 interface Contender {
@@ -64,19 +66,27 @@ export function bareContender({ leader, pids }: BareCluster): Contender {
   return { name: 'bare Node', pids, keys, open: async () => await respWriter(leader), read: null };
 }
 
-/** Rounds of every contender with every number of writers by turns, after one round each that is not counted; then all is read back. */
+/**
+ * Rounds of every contender with every number of writers by turns, after each was written to for so long, which is not counted: a server
+ * that has just begun is not what is compared. Then all is read back.
+ */
 export async function throughput(
   contenders: readonly Contender[],
   rounds: number,
   roundMs: number,
+  warmUpMs: number,
 ): Promise<Throughput> {
+  for (const contender of contenders) {
+    for (const writers of WRITERS.toReversed())
+      await oneRound(contender, writers, writers === 1 ? warmUpMs / ONE_WARMS_UP : warmUpMs);
+  }
   const results = new Map<string, (Round & { readonly serverCpuUs: number })[]>();
-  for (let round = -1; round < rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const writers of WRITERS) {
       for (const contender of contenders) {
         const result = await oneRound(contender, writers, roundMs);
         const id = `${contender.name} ${writers}`;
-        if (round >= 0) results.set(id, [...(results.get(id) ?? []), result]);
+        results.set(id, [...(results.get(id) ?? []), result]);
       }
     }
   }

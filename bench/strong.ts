@@ -26,6 +26,8 @@ import {
 
 const SECONDS_MAX = 10;
 const ROUND_MS = 2_000;
+/** A node's code is compiled in full after 100,000 writes or so. */
+const WARM_UP_MS = 40_000;
 const WRITES_PER_SECOND = 14;
 const READS = 2_000;
 
@@ -85,8 +87,9 @@ async function measure(folder: string, portBase: number, seconds: number, hasLat
     const pids = zone.nodes.map(({ pid }) => pid);
     const others = [...(etcd === null ? [] : [etcdContender(etcd)]), bareContender(bare)];
     const contenders = [causewayContender(address, client, pids), ...others];
+    const warmUpMs = Math.min(WARM_UP_MS, seconds * 4_000);
     const rounds = Math.max(1, Math.round((seconds * 1_000) / ROUND_MS));
-    const writes = await throughput(contenders, rounds, Math.min(ROUND_MS, seconds * 1_000));
+    const writes = await throughput(contenders, rounds, Math.min(ROUND_MS, seconds * 1_000), warmUpMs);
     client.close();
     return { latencies, writes };
   } finally {
@@ -105,7 +108,7 @@ function report(latencies: readonly LatencyRow[], { rows, read, missing }: Throu
   const etcdBar = etcdOne === undefined || (times >= TIMES_ETCD && share <= SHARE_OF_ETCD);
   const text = [
     ...(latencies.length === 0 ? [] : latencyLines(latencies, latencyBar)),
-    'writes of 256 B on loopback, three voters that have each on disk, a connection a writer, medians of the rounds',
+    'writes of 256 B on loopback, three voters that have each on disk, a connection a writer, medians of the rounds after a warm-up of each',
     table(
       ['cluster', 'writers', 'writes/s', 'p50 ms', 'p99 ms', 'client CPU us', 'server CPU us'],
       rows.map((each) => [
