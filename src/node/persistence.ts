@@ -15,7 +15,7 @@ import type { KeyOwners } from './key-owners.ts';
 import { LostDesk, type CutKeyspace } from './lost-desk.ts';
 
 /** What nobody waits for is written this often, in milliseconds: each batch is a sync of the disk that promises of quorum groups go to. */
-const CALM_EVERY_MS = 3_000;
+const CALM_EVERY_MS = 10_000;
 
 /** Entries that come in from the store between two looks at what memory they take. */
 const RESTORED_A_STEP = 512;

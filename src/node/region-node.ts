@@ -51,9 +51,9 @@ import { WriteWatch } from './write-watch.ts';
 
 /** Keys looked at in one tick for expiry, purge and forgetting: bounds the pause. */
 const FORGET_BUDGET = 2_000;
-/** What is left of the stamp bound when a batch is written for it alone, and when it is raised beside a batch, which the disk is busy with. */
+/** What is left of the stamp bound when it is raised alone, and when beside a batch, which the disk is busy with. */
 const BOUND_LOW = 1 / 2;
-const BOUND_ALONE_LOW = 3 / 4;
+const BOUND_LOW_BESIDE = 3 / 4;
 
 /**
  * One node: the one place where keyspace, causal replication and commands meet. A pure step machine with two drivers, the server
@@ -391,12 +391,14 @@ export class RegionNode implements Engine, NodeView {
   }
 
   get isStoreBatchDue(): boolean {
-    return this.#persistence.isDue(this.#now) || (this.#own.bound.isBelow(BOUND_LOW) && !this.#persistence.isInFlight);
+    return this.#persistence.isDue(this.#now);
   }
 
-  /** A bound above stamps to come that is to be on disk soon, beside the batch that takes long; null for none. */
+  /** A bound above stamps to come that is to be on disk soon, where no batch is due that would bring it or the one on its way takes long; null for none. */
   takeStampBound(): Stamp | null {
-    return this.#persistence.isBusy && this.#own.bound.isBelow(BOUND_ALONE_LOW) ? this.#own.bound.begin() : null;
+    return this.#own.bound.isBelow(this.#persistence.isBusy ? BOUND_LOW_BESIDE : BOUND_LOW)
+      ? this.#own.bound.begin()
+      : null;
   }
 
   /** The bound taken last is on disk. */
