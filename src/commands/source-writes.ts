@@ -67,12 +67,15 @@ export class SourceWrites implements WriteListener {
   #asked: { readonly entry: UnstoredKey; readonly rule: WrittenRule; readonly written: number }[] = [];
   #isFlushed = false;
   #isUnknown = false;
+  /** Of the members, when it was last looked at what that means for what is stored. */
+  #epoch: number;
 
   constructor(host: SourceWritesHost) {
     const { writes, keys, node } = host.engine;
     this.#host = host;
     this.#marks = new UnstoredMarks(keys, node.nodeId);
     this.#before = new StoredBefore(writes);
+    this.#epoch = writes.epoch;
   }
 
   /** Whether some class is written to its source. */
@@ -160,12 +163,19 @@ export class SourceWrites implements WriteListener {
     return value.toBytes();
   }
 
-  /** The source is to have this of a key: said in the transaction where it must not be lost, or where others must know. */
-  #put(tx: TransactionWriter, key: string, content: SourceContent, seq: number): UnstoredKey | null {
+  /** The source is to have this of a key, `afterRequests` of others that are under way: said in the transaction where it must not be lost, or where others must know. */
+  #put(
+    tx: TransactionWriter,
+    key: string,
+    content: SourceContent,
+    seq: number,
+    afterRequests = false,
+  ): UnstoredKey | null {
     const keyClass = this.#classOf(key);
     const rule = writtenRule(keyClass);
     if (rule === null) return null;
-    const { delayMs, isDurable } = rule.write;
+    const { isDurable } = rule.write;
+    const delayMs = Math.max(rule.write.delayMs, afterRequests ? rule.timeoutMs : 0);
     const entry = this.#keysOf(keyClass).put(key, content, this.#host.monotonicMs(), delayMs);
     // while a removal is not stored nobody is to load what it removed
     const isMarked = isDurable || content.value === null;
@@ -202,6 +212,7 @@ export class SourceWrites implements WriteListener {
       this.#isUnknown = false;
     }
     this.#lookAtCome();
+    this.#lookAtMembers();
     // only then: what came in this turn may be of the last that it is remembered for
     this.#before.forget();
   }
@@ -217,8 +228,27 @@ export class SourceWrites implements WriteListener {
     });
   }
 
-  /** What a key shows by now, where this node is to store it though another one wrote it. */
-  #newer(key: string): [key: string, content: SourceContent][] {
+  /**
+   * The members changed: a node that was removed may have stored what it wrote below this node's, after this node had, and will not hear any more of
+   * what took the place of it. Its last request has its time first.
+   */
+  #lookAtMembers(): void {
+    const { epoch } = this.#host.engine.writes;
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    const again = [...this.#before.keys()].flatMap((key) => {
+      const written = this.#written(key);
+      const isWaiting = this.#keysOf(this.#classOf(key)).get(key) !== undefined;
+      return written === null || isWaiting ? [] : [[key, written.content] as const];
+    });
+    if (again.length === 0) return;
+    this.#transact((tx) => {
+      for (const [key, content] of again) this.#put(tx, key, content, 0, true);
+    });
+  }
+
+  /** What a client's write, of any node, made a key show; null where it shows nothing of the kind. */
+  #written(key: string): { readonly content: SourceContent; readonly version: StampedDot | null } | null {
     const nowMs = this.#nowMs();
     const { keys } = this.#host.engine;
     const range = latin1Range(key);
@@ -226,15 +256,20 @@ export class SourceWrites implements WriteListener {
     const slot = keys.find(range, hash, nowMs);
     const version = slot === NO_SLOT ? keys.versions.floorOf(range, hash) : keys.versions.at(slot);
     // nobody wrote that
-    if (version === null || (!('state' in version) && isFillStamp(version.stamp))) return [];
-    const content = {
-      value: this.#shown(key, nowMs),
-      version: 'state' in version ? '' : versionText(version),
-    };
+    if (version === null || (!('state' in version) && isFillStamp(version.stamp))) return null;
+    const single = 'state' in version ? null : version;
+    const value = this.#shown(key, nowMs);
+    return { content: { value, version: single === null ? '' : versionText(single) }, version: single };
+  }
+
+  /** What a key shows by now, where this node is to store it though another one wrote it. */
+  #newer(key: string): [key: string, content: SourceContent][] {
+    const written = this.#written(key);
+    if (written === null) return [];
+    const { content, version } = written;
     const waiting = this.#keysOf(this.#classOf(key)).get(key);
-    if (waiting !== undefined)
-      return isLater('state' in version ? null : version, waiting.content) ? [[key, content]] : [];
-    const stampMs = 'state' in version ? null : msOfStamp(version.stamp as Stamp);
+    if (waiting !== undefined) return isLater(version, waiting.content) ? [[key, content]] : [];
+    const stampMs = version === null ? null : msOfStamp(version.stamp as Stamp);
     return this.#before.mayHideLater(key, content.version, stampMs) ? [[key, content]] : [];
   }
 

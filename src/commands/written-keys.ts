@@ -20,6 +20,8 @@ export interface WrittenKeys {
   isDurable(seq: number): boolean;
   /** Unix milliseconds: whatever is applied here from now on was written later. */
   floorMs(): number;
+  /** Of the members: rises with each change of them. */
+  readonly epoch: number;
   /** Unix milliseconds: after the last write of this node's earlier lives; 0 where there were none. */
   readonly earlierUntilMs: number;
   /** How far clocks may be apart. */

@@ -23,6 +23,10 @@ export class WriteWatch implements WrittenKeys {
     return this.#replica.durable.contains(this.#replica.origin, seq);
   }
 
+  get epoch(): number {
+    return this.#replica.membership.epoch;
+  }
+
   floorMs(): number {
     return msOfStamp(this.#replica.members.clockFloor());
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { StoreEnd } from '../../src/commands/source-writes.ts';
+import { Removal } from '../members/removal.ts';
 import { ASIA, EAST, WEST } from '../support/virtual-regions.ts';
 import { SourceWorld, STORED } from './source-world.ts';
 
@@ -276,6 +277,27 @@ describe('two regions write one key', () => {
     world.quiet();
     expect(world.values.get('b:a')).toBe('west');
     expect(world.ask('GET b:a', EAST)).toBe('"west"');
+  });
+
+  test('the one that stored last is removed before it hears of what took the place of its own', () => {
+    const world = newWorld();
+    const { regions } = world;
+    world.storeTimes = (region) => (region === WEST ? { takenMs: 300, toldMs: 305 } : { takenMs: 20, toldMs: 25 });
+    world.connect(WEST).begin('SET b:a west');
+    world.pass(40);
+    regions.isolate(WEST);
+    expect(world.ask('SET b:a east')).toBe('+OK');
+    world.pass(500);
+    expect(world.values.get('b:a')).toBe('west');
+    const west = regions.node(WEST);
+    regions.cluster.kill(west);
+    world.stores.length = 0;
+    expect(new Removal(regions.cluster, west, [regions.node(EAST), regions.node(ASIA)]).run()).toBe(true);
+    world.quiet();
+    expect(world.values.get('b:a')).toBe('east');
+    for (const region of [EAST, ASIA]) expect(world.ask('GET b:a', region)).toBe('"east"');
+    // by who stored it, which remembers that until all clocks have passed
+    expect(world.stores).toEqual(['us-east-1 b:a=east']);
   });
 
   test('increments of both are in the source', () => {
