@@ -6,6 +6,8 @@ import { CopyTarget } from './copied-bytes.ts';
  */
 export class ByteRange {
   buf: Uint8Array;
+  /** Where the bytes may be copied from by words: if it is what `buf` is of. */
+  memory: CopyTarget | null = null;
   start: number;
   end: number;
 
@@ -26,6 +28,12 @@ export class ByteRange {
     this.start = start;
     this.end = end;
     return this;
+  }
+
+  /** As `set`, for what others may copy by words. */
+  setTo(memory: CopyTarget, start: number, end: number): this {
+    if (this.memory !== memory) this.memory = memory;
+    return this.set(memory.bytes, start, end);
   }
 
   setFrom(other: ByteRange): this {

@@ -62,7 +62,8 @@ export class PlainRun {
   #running: CommandEntry | null = null;
   /** Requests since the last look at the clock, and the commands that they were. */
   #untimed = 0;
-  readonly #commands: CommandEntry[] = [];
+  readonly #commands: (CommandEntry | null)[] = new Array<CommandEntry | null>(LAP_REQUESTS).fill(null);
+  #commandCount = 0;
   #hasWritten = false;
 
   constructor(host: PlainRunHost) {
@@ -92,7 +93,7 @@ export class PlainRun {
       this.#host.failed(session, entry, thrown);
     }
     this.#last = entry;
-    if (entry.untimedCalls++ === 0) this.#commands.push(entry);
+    if (entry.untimedCalls++ === 0) this.#commands[this.#commandCount++] = entry;
     if (++this.#untimed === LAP_REQUESTS || reply.mark() - mark > PLAIN_BYTES_MAX) this.#lap(session);
     return true;
   }
@@ -164,8 +165,8 @@ export class PlainRun {
     const requests = this.#untimed;
     const last = this.#last as CommandEntry;
     this.#untimed = 0;
-    for (const entry of this.#commands) entry.count(usec / requests);
-    this.#commands.length = 0;
+    for (let at = 0; at < this.#commandCount; at++) (this.#commands[at] as CommandEntry).count(usec / requests);
+    this.#commandCount = 0;
     this.#server.stats.commandsProcessed += requests;
     const nowWallMs = clock.wallMs;
     session.lastCommand = last.fullName;

@@ -205,10 +205,10 @@ export class LocalSession implements InProcessSession, ClientConnection, Request
 
   #replied(): ReplyValue {
     const { length } = this.reply;
-    const bytes = this.reply.detach();
-    const isPush = length > 0 && bytes[0] === PUSH_SIGN;
-    const values = readReplies(bytes, length);
-    this.#services.chunks.give(bytes);
+    const chunk = this.reply.detach();
+    const isPush = length > 0 && chunk.bytes[0] === PUSH_SIGN;
+    const values = readReplies(chunk.bytes, length);
+    this.#services.chunks.give(chunk);
     // what subscribes is answered by pushes, one a channel
     if (isPush) {
       this.#pushes.unshift(...values);
@@ -261,13 +261,13 @@ export class LocalSession implements InProcessSession, ClientConnection, Request
 
   endPush(): void {
     const { length } = this.#pushWriter;
-    const bytes = this.#pushWriter.detach();
+    const chunk = this.#pushWriter.detach();
     if (this.#options.onPush !== undefined) {
-      this.#pushes.push(...readReplies(bytes, length));
+      this.#pushes.push(...readReplies(chunk.bytes, length));
       this.#pushBytes += length;
       this.#services.turns.flushLater(this);
     }
-    this.#services.chunks.give(bytes);
+    this.#services.chunks.give(chunk);
     this.#checkPushes();
   }
 

@@ -222,9 +222,9 @@ export class RespConnection implements ClientConnection, RequestsBehind, TurnPar
     const pushes = this.#pushes;
     if (pushes === null || pushes.length === 0) return;
     const { length } = pushes;
-    const bytes = pushes.detach();
-    this.reply.raw(bytes, 0, length);
-    this.#services.chunks.give(bytes);
+    const chunk = pushes.detach();
+    this.reply.raw(chunk.bytes, 0, length);
+    this.#services.chunks.give(chunk);
   }
 
   flush(): void {
@@ -232,14 +232,15 @@ export class RespConnection implements ClientConnection, RequestsBehind, TurnPar
     if (this.session.holdsReplies && !this.#isClosing) return;
     if (length > 0 && !this.#isClosed) {
       const { chunks, state } = this.#services;
-      const bytes = this.reply.detach();
+      const chunk = this.reply.detach();
+      const { bytes } = chunk;
       state.stats.netOutputBytes += length;
       const taken = writeNow(this.#adopted, bytes, length);
       // a Buffer, because a stream makes one of any other view
       if (taken < length) this.#socket.write(Buffer.from(bytes.buffer, bytes.byteOffset + taken, length - taken));
       if (this.#socket.writableLength === 0) {
         // The kernel has taken it all: the buffer can be used again.
-        chunks.give(bytes);
+        chunks.give(chunk);
         this.#guard.taken();
       } else {
         this.checkOutput();

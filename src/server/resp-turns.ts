@@ -21,7 +21,8 @@ export interface Receiver {
 export class RespTurns {
   readonly #toFlush: Set<TurnParticipant> = new Set();
   readonly #toContinue: Set<TurnParticipant> = new Set();
-  readonly #toReply: TurnParticipant[] = [];
+  readonly #toReply: (TurnParticipant | null)[] = new Array<TurnParticipant | null>(REPLIES_TOGETHER_MAX).fill(null);
+  #replyCount = 0;
   readonly #failed: (error: unknown) => void;
   #isOpen = false;
   #isScheduled = false;
@@ -87,7 +88,8 @@ export class RespTurns {
    * request.
    */
   replyLater(participant: TurnParticipant): void {
-    const waiting = this.#toReply.push(participant);
+    this.#toReply[this.#replyCount] = participant;
+    const waiting = ++this.#replyCount;
     if (waiting === 1) setImmediate(this.#sendReplies);
     else if (waiting === REPLIES_TOGETHER_MAX) this.#flushReplies();
   }
@@ -97,9 +99,13 @@ export class RespTurns {
   readonly #flushReplies = (): void => {
     const waiting = this.#toReply;
     try {
-      for (let at = 0; at < waiting.length; at++) (waiting[at] as TurnParticipant).flush();
+      for (let at = 0; at < this.#replyCount; at++) {
+        const participant = waiting[at];
+        waiting[at] = null;
+        participant?.flush();
+      }
     } finally {
-      waiting.length = 0;
+      this.#replyCount = 0;
     }
   };
 

@@ -63,7 +63,7 @@ class Twin {
     for (const request of requests) this.#dispatcher.execute(this.session, new WordArgs(request));
     this.#dispatcher.endTurn();
     const { length } = this.#reply;
-    return latin1Of(this.#reply.detach(), 0, length);
+    return latin1Of(this.#reply.detach().bytes, 0, length);
   }
 
   calls(name: string): number {

@@ -10,7 +10,7 @@ function readBack(respVersion: 2 | 3, write: (reply: ReplyWriter) => void): unkn
   reply.respVersion = respVersion;
   write(reply);
   const { length } = reply;
-  return readReplies(reply.detach(), length);
+  return readReplies(reply.detach().bytes, length);
 }
 
 describe('replies as values', () => {

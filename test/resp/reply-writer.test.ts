@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { latin1Of, latin1Range } from '../../src/base/bytes.ts';
+import { ByteRange, latin1Of, latin1Range } from '../../src/base/bytes.ts';
+import { CopyTarget } from '../../src/base/copied-bytes.ts';
 import { OutputChunks } from '../../src/wire/resp/output-chunks.ts';
 import { ReplyWriter } from '../../src/wire/resp/reply-writer.ts';
 
@@ -8,7 +9,7 @@ function written(respVersion: 2 | 3, write: (reply: ReplyWriter) => void): strin
   reply.respVersion = respVersion;
   write(reply);
   const { length } = reply;
-  return latin1Of(reply.detach(), 0, length);
+  return latin1Of(reply.detach().bytes, 0, length);
 }
 
 const shapes: [string, (reply: ReplyWriter) => void, resp2: string, resp3: string][] = [
@@ -76,30 +77,59 @@ describe('reply writer', () => {
     expect(reply.detach()).toBe(first);
   });
 
+  test('a value is copied out of memory that has words, wherever in it the value lies and the reply goes on', () => {
+    const memory = new CopyTarget(Uint8Array.from({ length: 1_000 }, (_unused, at) => (at * 31) % 251));
+    const value = new ByteRange();
+    for (let start = 0; start < 9; start++) {
+      for (const length of [0, 1, 7, 8, 9, 63, 64, 65, 255, 256, 257, 700]) {
+        const reply = new ReplyWriter(new OutputChunks());
+        reply.simple('+'.repeat(start % 5));
+        const mark = reply.length;
+        reply.bulk(value.setTo(memory, start, start + length));
+        // the same range of other bytes: what the memory was is no matter
+        reply.bulk(
+          value.set(
+            Uint8Array.from({ length: 1_000 }, () => 120),
+            start,
+            start + length,
+          ),
+        );
+        const bytes = reply.detach().bytes.slice(mark);
+        const head = `$${length}\r\n`.length;
+        expect(bytes.slice(head, head + length)).toEqual(memory.bytes.slice(start, start + length));
+        const second = head + length + 2 + head;
+        expect(latin1Of(bytes, second - head - 2, second + length + 2)).toBe(
+          `\r\n$${length}\r\n${'x'.repeat(length)}\r\n`,
+        );
+      }
+    }
+  });
+
   test('a small reply takes a small chunk, and one that outgrows it gives it back', () => {
     const chunks = new OutputChunks();
     const reply = new ReplyWriter(chunks);
     reply.ok();
     const small = reply.detach();
-    expect(small.length).toBeLessThan(4_096);
+    const { length: smallBytes } = small.bytes;
+    expect(smallBytes).toBeLessThan(4_096);
     chunks.give(small);
     reply.ok();
-    reply.bulkText('y'.repeat(small.length));
+    reply.bulkText('y'.repeat(smallBytes));
     const { length } = reply;
     const large = reply.detach();
-    expect(Buffer.from(large.subarray(0, length)).toString()).toBe(
-      `+OK\r\n$${small.length}\r\n${'y'.repeat(small.length)}\r\n`,
+    expect(Buffer.from(large.bytes.subarray(0, length)).toString()).toBe(
+      `+OK\r\n$${smallBytes}\r\n${'y'.repeat(smallBytes)}\r\n`,
     );
     expect(chunks.take(1)).toBe(small);
-    expect(chunks.take(small.length + 1)).not.toBe(large);
+    expect(chunks.take(smallBytes + 1)).not.toBe(large);
     chunks.give(large);
-    expect(chunks.take(small.length + 1)).toBe(large);
+    expect(chunks.take(smallBytes + 1)).toBe(large);
     expect(chunks.take(2 ** 20)).toBeNull();
   });
 
   test('as many clients as are answered in a turn have a chunk each, again and again', () => {
     const chunks = new OutputChunks();
-    const taken = (): (Uint8Array | null)[] => Array.from({ length: 500 }, () => chunks.take(5));
+    const taken = (): (CopyTarget | null)[] => Array.from({ length: 500 }, () => chunks.take(5));
     const first = taken();
     for (const chunk of first) if (chunk !== null) chunks.give(chunk);
     expect(new Set(taken())).toEqual(new Set(first));

@@ -376,7 +376,7 @@ export class SlabTable implements IndexedKeys, BlockOwners {
   valueInto(slot: Slot, into: ByteRange): void {
     const address = this.records.address(slot);
     const at = this.#memory.offset(address) + this.records.keyLength(slot);
-    into.set(this.#memory.buffer(address), at, at + this.records.value(slot));
+    into.setTo(this.#memory.target(address), at, at + this.records.value(slot));
   }
 
   /** The plain form of what is in a slot. */

@@ -13,9 +13,9 @@ class KeptReplyWriter extends ReplyWriter implements KeptReply {
 
   takeBytes(): Uint8Array {
     const { length } = this;
-    const buf = this.detach();
-    const bytes = buf.slice(0, length);
-    this.#chunks.give(buf);
+    const chunk = this.detach();
+    const bytes = chunk.bytes.slice(0, length);
+    this.#chunks.give(chunk);
     return bytes;
   }
 }

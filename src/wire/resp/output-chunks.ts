@@ -1,3 +1,5 @@
+import { CopyTarget } from '../../base/copied-bytes.ts';
+
 /** Most replies fit in a small chunk; one that is larger than a large one grows a buffer of its own. */
 const SMALL_BYTES = 2_048;
 const LARGE_BYTES = 65_536;
@@ -12,22 +14,23 @@ const LARGE_KEPT = 64;
  * the collector is hurried by what it does not hold itself.
  */
 export class OutputChunks {
-  readonly #small: Uint8Array[] = [];
-  readonly #large: Uint8Array[] = [];
+  readonly #small: CopyTarget[] = [];
+  readonly #large: CopyTarget[] = [];
 
   /** A buffer for so many bytes; null where there is none as large. */
-  take(bytes: number): Uint8Array | null {
-    if (bytes <= SMALL_BYTES) return this.#small.pop() ?? new Uint8Array(SMALL_BYTES);
-    return bytes <= LARGE_BYTES ? (this.#large.pop() ?? new Uint8Array(LARGE_BYTES)) : null;
+  take(bytes: number): CopyTarget | null {
+    if (bytes <= SMALL_BYTES) return this.#small.pop() ?? new CopyTarget(new Uint8Array(SMALL_BYTES));
+    return bytes <= LARGE_BYTES ? (this.#large.pop() ?? new CopyTarget(new Uint8Array(LARGE_BYTES))) : null;
   }
 
   /** Takes a buffer back that nobody reads any more. */
-  give(chunk: Uint8Array): void {
-    if (chunk.length === SMALL_BYTES) keep(this.#small, chunk, SMALL_KEPT);
-    else if (chunk.length === LARGE_BYTES) keep(this.#large, chunk, LARGE_KEPT);
+  give(chunk: CopyTarget): void {
+    const { length } = chunk.bytes;
+    if (length === SMALL_BYTES) keep(this.#small, chunk, SMALL_KEPT);
+    else if (length === LARGE_BYTES) keep(this.#large, chunk, LARGE_KEPT);
   }
 }
 
-function keep(free: Uint8Array[], chunk: Uint8Array, countMax: number): void {
+function keep(free: CopyTarget[], chunk: CopyTarget, countMax: number): void {
   if (free.length < countMax) free.push(chunk);
 }

@@ -1,9 +1,10 @@
 import { writeLatin1, type ByteRange } from '../../base/bytes.ts';
 import { REPLY_BYTES_MAX } from '../../base/client-limits.ts';
+import { CopyTarget } from '../../base/copied-bytes.ts';
 import { CausewayError } from '../../errors.ts';
 import type { OutputChunks } from './output-chunks.ts';
 
-const NONE = new Uint8Array(0);
+const NONE = new CopyTarget(new Uint8Array(0));
 const CR = 13;
 const LF = 10;
 const ZERO = 48;
@@ -28,7 +29,9 @@ const COPY_BYTES_MAX = 36;
  */
 export class ReplyWriter {
   respVersion: 2 | 3 = 2;
-  #buf: Uint8Array = NONE;
+  #target: CopyTarget = NONE;
+  /** Its bytes. */
+  #buf: Uint8Array = NONE.bytes;
   #length = 0;
   readonly #chunks: OutputChunks;
 
@@ -58,11 +61,12 @@ export class ReplyWriter {
   }
 
   /** Hands over the buffer, of which the first `length` bytes are written; the writer is empty afterwards. */
-  detach(): Uint8Array {
-    const buf = this.#buf;
-    this.#buf = NONE;
+  detach(): CopyTarget {
+    const target = this.#target;
+    this.#target = NONE;
+    this.#buf = NONE.bytes;
     this.#length = 0;
-    return buf;
+    return target;
   }
 
   /** Appends bytes that are replies already. */
@@ -79,14 +83,15 @@ export class ReplyWriter {
     if (needed > REPLY_BYTES_MAX) {
       throw new CausewayError('ERR', `reply is too large (limit reply-bytes-max ${REPLY_BYTES_MAX})`);
     }
-    this.#moveTo(new Uint8Array(Math.min(Math.max(needed, this.#buf.length * 2), REPLY_BYTES_MAX)));
+    this.#moveTo(new CopyTarget(new Uint8Array(Math.min(Math.max(needed, this.#buf.length * 2), REPLY_BYTES_MAX))));
   }
 
   /** What is written goes on in a larger buffer. */
-  #moveTo(larger: Uint8Array): void {
-    const old = this.#buf;
-    if (this.#length > 0) larger.set(old.subarray(0, this.#length));
-    this.#buf = larger;
+  #moveTo(larger: CopyTarget): void {
+    const old = this.#target;
+    if (this.#length > 0) larger.bytes.set(old.bytes.subarray(0, this.#length));
+    this.#target = larger;
+    this.#buf = larger.bytes;
     this.#chunks.give(old);
   }
 
@@ -177,7 +182,11 @@ export class ReplyWriter {
     const length = value.end - value.start;
     this.#header(DOLLAR, length);
     this.#reserve(length + 2);
-    this.#copy(value.buf, value.start, value.end);
+    const { memory } = value;
+    if (memory !== null && memory.bytes === value.buf) {
+      this.#target.copyFrom(memory, value.start, value.end, this.#length);
+      this.#length += length;
+    } else this.#copy(value.buf, value.start, value.end);
     this.#end();
   }
 
