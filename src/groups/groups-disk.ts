@@ -15,7 +15,7 @@ import type { GroupCodec } from './strong-frames.ts';
  */
 const STATE_EVERY_ENTRIES = 30_000;
 const STATE_EVERY_BYTES: number = 16 * 1024 * 1024;
-const STATE_EVERY_MS = 10_000;
+const STATE_EVERY_MS = 3_000;
 const USEC_PER_MS = 1_000;
 
 /** A group with what of it is on disk or on its way there. */
