@@ -78,6 +78,7 @@ async function warm(
 async function readSome(client: RespClient, keys: readonly Uint8Array[], warmed: Warmed): Promise<void> {
   try {
     const values = listOf(await client.send('MGET', ...keys));
+    await client.send('TOUCH', ...keys);
     warmed.found += values.filter((value) => value !== null).length;
   } catch (error) {
     if (!(error instanceof RespError)) throw error;

@@ -2,7 +2,10 @@
 const KEYS_A_REQUEST = 20;
 const REQUESTS_AT_ONCE = 4;
 
-/** Reads some keys. What it throws ends the reading. */
+/**
+ * Reads some keys: MGET, and TOUCH. What was used once is the first to go under a limit of memory (S3-FIFO), so that a list would push itself out again.
+ * What it throws ends the reading.
+ */
 export type ReadKeys = (keys: readonly Uint8Array[]) => Promise<void>;
 
 /** Reads all keys to warm a node, so many a request and so many requests at a time, each of them by a reader of its own, for as long as it may go on. */

@@ -89,6 +89,7 @@ export class WarmUp {
   async #readSome(session: Pick<InProcessSession, 'call'>, keys: readonly Uint8Array[]): Promise<void> {
     try {
       await session.call(['MGET', ...keys]);
+      await session.call(['TOUCH', ...keys]);
     } catch (error) {
       this.#options.log.debug('a request of the warm start failed', { error });
     }
