@@ -10,7 +10,7 @@ export const GROUP_TIMING: RaftTiming = {
   heartbeatMs: 150,
   commitNoteMs: 2,
   gatherMs: 1,
-  spareMs: 4,
+  spareMs: 20,
   leaseMs: 800,
   pauseMs: 400,
 };
