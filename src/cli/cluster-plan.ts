@@ -6,7 +6,7 @@ import { UsageError } from './usage.ts';
 
 /** Fixed ports lie in base … base + 49: one for RESP a node from the start, one for HTTP a node from the middle. */
 const HTTP_OFFSET = 25;
-const NODES_MAX: number = HTTP_OFFSET;
+const FIXED_NODES_MAX: number = HTTP_OFFSET;
 
 export const LOOPBACK = '127.0.0.1';
 
@@ -58,9 +58,9 @@ export function planNodes(options: UpOptions, topology: Topology): PlannedNode[]
     }
   }
   const count = regions.length * nodesPerRegion;
-  if (count > NODES_MAX) {
+  if (portBase !== 0 && count > FIXED_NODES_MAX) {
     throw new UsageError(
-      `${regions.length} regions of ${nodesPerRegion} nodes are ${count} nodes, and ${NODES_MAX} fit into the ports base … base+49`,
+      `${regions.length} regions of ${nodesPerRegion} nodes are ${count} nodes, and ${FIXED_NODES_MAX} fit into the ports base … base+49; --port-base 0 takes free ones`,
     );
   }
   return regions.flatMap((region, regionIndex) => {

@@ -105,7 +105,11 @@ describe('up', () => {
 
   test.each([
     [['--regions', 'us-east-1,mars'], 2, /CONFIG --regions: unknown region "mars"; there are us-east-1, eu-west-1/],
-    [['--nodes-per-region', '9'], 2, /CONFIG 3 regions of 9 nodes are 27 nodes, and 25 fit/],
+    [
+      ['--nodes-per-region', '9'],
+      2,
+      /CONFIG 3 regions of 9 nodes are 27 nodes, and 25 fit into .* --port-base 0 takes free ones/,
+    ],
     [['--nodes-per-region', '0'], 2, /CONFIG option '--nodes-per-region <count>' argument '0' is invalid/],
     [['--port-base', '65500'], 2, /Expected a whole number of 0 to 65486/],
     [['--regions', ''], 2, /Expected names/],
