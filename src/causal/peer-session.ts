@@ -2,6 +2,8 @@ import type { Origin } from '../clock/origin.ts';
 import { VersionVector } from '../clock/version-vector.ts';
 import type { SnapshotCursor } from '../keyspace/snapshot-cursor.ts';
 import type { Member, Row } from './members.ts';
+import { PeerClock } from './peer-clock.ts';
+import type { RowsFrame } from './peer-frames.ts';
 import type { Now } from './replica.ts';
 
 /** A range of an origin that the peer asked for because something waits for it. */
@@ -58,8 +60,7 @@ export class PeerSession {
   rttMs: number | null = null;
   /** When the newest round trip was measured, monotonic milliseconds. */
   rttAtMs: number = -Infinity;
-  /** Its wall clock minus our monotonic one, milliseconds: a jump of our own wall clock shows at once. */
-  clockBaseMs: number | null = null;
+  readonly clock: PeerClock = new PeerClock();
   heardAtMs: number;
   helloApplied: VersionVector | null = null;
 
@@ -105,11 +106,18 @@ export class PeerSession {
 
   /** Its wall clock minus ours, milliseconds; null before it was heard. */
   clockOffsetMs(now: Now): number | null {
-    return this.clockBaseMs === null ? null : this.clockBaseMs + now.monotonicMs - now.wallMs;
+    const { baseMs } = this.clock;
+    return baseMs === null ? null : baseMs + now.monotonicMs - now.wallMs;
   }
 
-  sawRoundTrip(rttMs: number, atMs: number): void {
-    this.rttAtMs = atMs;
+  /** Rows came, which echo what was sent there: how long that took, less what it lay there; null where they echo nothing. */
+  sawEcho({ sentMs, echoMs, echoHeldMs }: RowsFrame, { monotonicMs }: Now): number | null {
+    this.echoMs = sentMs;
+    this.echoAtMs = monotonicMs;
+    if (echoMs < 0) return null;
+    const rttMs = Math.max(0, monotonicMs - echoMs - echoHeldMs);
+    this.rttAtMs = monotonicMs;
     this.rttMs = this.rttMs === null ? rttMs : this.rttMs * 0.7 + rttMs * 0.3;
+    return rttMs;
   }
 }

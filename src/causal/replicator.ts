@@ -345,14 +345,10 @@ export class Replicator {
       this.#checkClaims(row.applied, row.durable);
     }
     session.takenBytes = Math.min(session.sentBytes, Math.max(session.takenBytes, frame.receivedBytes));
-    session.echoMs = frame.sentMs;
-    session.echoAtMs = now.monotonicMs;
-    if (frame.echoMs >= 0)
-      session.sawRoundTrip(Math.max(0, now.monotonicMs - frame.echoMs - frame.echoHeldMs), now.monotonicMs);
+    const rttMs = session.sawEcho(frame, now);
     for (const row of frame.rows) {
       if (row.node === this.#replica.identity.nodeNumber) continue;
-      if (row.node === session.member.nodeNumber)
-        session.clockBaseMs = row.wallMs + (session.rttMs ?? 0) / 2 - now.monotonicMs;
+      if (row.node === session.member.nodeNumber) session.clock.saw(row.wallMs, now.monotonicMs, rttMs);
       for (const [node, incarnation] of livesIn(row))
         if (node !== this.#replica.identity.nodeNumber) this.#sawIncarnation(node, incarnation);
       const { members, membership } = this.#replica;

@@ -113,6 +113,25 @@ describe('D3: nothing is dropped for its stamp', () => {
     expect([0, 1, 2].map((at) => cluster.node(at).core.refusal(true, false))).toEqual([null, null, null]);
   });
 
+  it('rows that come late, as from processes that wait for a core, do not make a clock seem ahead', () => {
+    let backMs = 10;
+    const cluster = new VirtualCluster({
+      regions: ['a', 'b', 'c'],
+      delayMs: (_from, to) => (to.region === 'a' ? backMs : 10),
+    });
+    cluster.run(1_000);
+    const a = cluster.node(0);
+    backMs = 3_000;
+    for (let second = 0; second < 10; second++) {
+      cluster.run(1_000);
+      expect(a.core.refusal(true, false)).toBeNull();
+    }
+    // nor do they hide that it is
+    a.clockOffsetMs = 600;
+    cluster.run(300);
+    expect(a.core.refusal(true, false)?.code).toBe('CLOCKSKEW');
+  });
+
   it('a jump of the own clock shows at once, before a peer says anything new', () => {
     const node = new ScriptedNode().connect('A', 'B', 'C');
     for (const name of ['A', 'B', 'C'] as const) node.giveRow(name, {});
