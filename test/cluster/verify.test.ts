@@ -66,7 +66,8 @@ describe('causeway verify on real processes', () => {
 
   // real time makes the moment that shows them in most runs of twelve seconds, and not in each
   for (const [fault, promise] of [
-    ['last-delivered-wins', 'causal'],
+    // which shows while reads go on, or at the end, when nodes differ
+    ['last-delivered-wins', '(causal|convergence)'],
     ['token-forgotten', 'read your writes'],
   ]) {
     test(`nodes with the fault ${fault} are found out`, async () => {
