@@ -66,8 +66,7 @@ describe('causeway verify on real processes', () => {
 
   // real time makes the moment that shows them in most runs of twelve seconds, and not in each
   for (const [fault, promise] of [
-    // which shows while reads go on, or at the end, when nodes differ
-    ['last-delivered-wins', '(causal|convergence)'],
+    ['last-delivered-wins', 'causal'],
     ['token-forgotten', 'read your writes'],
   ]) {
     test(`nodes with the fault ${fault} are found out`, async () => {
@@ -75,10 +74,12 @@ describe('causeway verify on real processes', () => {
       cluster = await startCluster({
         environment: { CAUSEWAY_FAULT: String(fault), NODE_OPTIONS: `--import ${plant}` },
       });
+      const isBroken = new RegExp(`^ {2}BROKEN +${promise}: \\d+ violations? in `, 'm');
       let { code, output } = await verify('--minutes', '0.2', '--seed', '1');
-      for (let seed = 2; code === 0 && seed <= RUNS_MAX; seed++)
+      // a run may find only that nodes differ at its end
+      for (let seed = 2; !isBroken.test(output) && seed <= RUNS_MAX; seed++)
         ({ code, output } = await verify('--minutes', '0.2', '--seed', String(seed)));
-      expect(output).toMatch(new RegExp(`^ {2}BROKEN +${promise}: \\d+ violations? in `, 'm'));
+      expect(output).toMatch(isBroken);
       expect(output).toMatch(/^ {2}holds +linearizable: /m);
       expect(code).toBe(1);
     });
