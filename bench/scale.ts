@@ -1,3 +1,4 @@
+import { FIXED_NODES_MAX } from '../src/cli/cluster-plan.ts';
 import { cpuSeconds, residentBytes } from './support/processes.ts';
 import { startCluster, type BenchCluster } from './support/cluster.ts';
 import { mean, table } from './support/figures.ts';
@@ -67,7 +68,6 @@ const SIZES: readonly Size[] = [
   { regions: 3, nodes: 1, keys: 10_000_000 },
 ];
 const OVERWRITES = 60_000;
-const FIXED_NODES_MAX = 25;
 
 /**
  * What a write costs as a cluster grows: overwrites of random keys in pipelines of 16 on one connection to one node, under `up` without the
@@ -96,7 +96,8 @@ export const scale: Bench = {
 };
 
 function resultOf(figures: readonly SizeFigures[], unmeasured: readonly string[]): BenchResult {
-  const passed = figures.length > 0 && figures.every(({ isEqual }) => isEqual);
+  const areEqual = figures.every(({ isEqual }) => isEqual);
+  const passed = areEqual && figures.length > 0;
   const rows = figures.map((each) => [
     String(each.regions),
     String(each.nodes),
@@ -110,7 +111,7 @@ function resultOf(figures: readonly SizeFigures[], unmeasured: readonly string[]
     text: [
       `SET of ${VALUE_BYTES} B at one node, pipelines of ${PIPELINE}, one connection; no delays between the regions`,
       table(['regions', 'nodes', 'keys', 'writer µs', 'applier µs', 'idle % of a core', 'bytes a key'], rows),
-      `key counts and digests ${passed ? 'equal' : 'DIFFER'}; memory a key is what resident memory grew by, at few keys mostly the process itself; no bar`,
+      `key counts and digests ${areEqual ? 'equal' : 'DIFFER'}; memory a key is what resident memory grew by, at few keys mostly the process itself; no bar`,
       ...unmeasured.map((each) => `not measured: ${each}`),
     ].join('\n'),
     json: { figures, unmeasured },

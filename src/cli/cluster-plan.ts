@@ -6,7 +6,7 @@ import { UsageError } from './usage.ts';
 
 /** Fixed ports lie in base … base + 49: one for RESP a node from the start, one for HTTP a node from the middle. */
 const HTTP_OFFSET = 25;
-const FIXED_NODES_MAX: number = HTTP_OFFSET;
+export const FIXED_NODES_MAX: number = HTTP_OFFSET;
 
 export const LOOPBACK = '127.0.0.1';
 

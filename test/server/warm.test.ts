@@ -12,7 +12,7 @@ import { ServerRig } from './server-rig.ts';
 
 const KEYS = 6_000;
 const HOT = 200;
-/** Some may have gone before they were their turn to be used once more. */
+/** Some may have gone before it was their turn to be used once more. */
 const FEW = 20;
 /** About half of what the values take. */
 const MEMORY_MAX = 4 * 1024 * 1024;
